@@ -1,0 +1,132 @@
+"""The values of an ingest job: the plan that goes in, the summary of the reader, the report that comes out."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from layers.codelist import CodeList
+from layers.errors import SourceMismatch
+from layers.model import Layer, codelists_of
+from layers.sources import SourceMapping
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What the confined reader may use: seconds of wall clock, bytes of memory, bytes unpacked, vertices per geometry."""
+
+    seconds: float = 3600.0
+    memory: int = 2 << 30
+    unpacked: int = 8 << 30
+    entries: int = 1000
+    vertices: int = 2_000_000
+    batch_rows: int = 20_000
+
+
+@dataclass(frozen=True)
+class IngestPlan:
+    """One source for one layer: what is read, through which mapping, with which code lists and limits."""
+
+    layer: Layer
+    source: Path
+    mapping_name: str
+    mapping: SourceMapping
+    codelists: dict[str, CodeList] = field(default_factory=dict)
+    limits: ReadLimits = ReadLimits()
+
+
+class Finding(BaseModel):
+    """Something the reader or a check noticed: how often, and the first positions (feature numbers from 0)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    severity: str
+    message: str
+    count: int
+    positions: tuple[int, ...] = ()
+
+
+class ReadSummary(BaseModel):
+    """What the confined reader says when it is done.
+
+    read = rows delivered as good + rows delivered as bad + not_selected.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    driver: str
+    read: int
+    good: int
+    bad: int
+    not_selected: int
+    crs: str | None = None
+    encoding: str | None = None
+    unmapped_fields: tuple[str, ...] = ()
+    repaired: int = 0
+    findings: tuple[Finding, ...] = ()
+    facts: dict[str, Any] = {}
+
+
+class IngestReport(BaseModel):
+    """The outcome of a load. read = inserted + updated + unchanged + quarantined + not_selected; deleted apart.
+
+    Rows of the source that repeat a key with the same content count as unchanged; `edition` is None when
+    nothing changed. `seconds` is the wall clock of the whole job.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    layer: str
+    source: str
+    mapping: str
+    sha256: str
+    size: int
+    edition: int | None
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    quarantined: int
+    not_selected: int
+    deleted: int
+    seconds: float
+    summary: ReadSummary
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the counts add up to what was read."""
+        parts = self.inserted + self.updated + self.unchanged + self.quarantined + self.not_selected
+        return parts == self.read
+
+
+def plan(
+    layer: Layer, source: Path, codelists: dict[str, CodeList], mapping: str | None = None, limits: ReadLimits | None = None
+) -> IngestPlan:
+    """Choose the mapping for a source by name or by its file name.
+
+    Raises:
+        SourceMismatch: When the layer has no mapping of that name, or none (or several) fit the file name.
+    """
+    name = mapping or _match(layer, source)
+    if name not in layer.sources:
+        known = ", ".join(layer.sources) or "none"
+        raise SourceMismatch(f"Layer {layer.id} has no source mapping {name!r}; known: {known}.", layer=layer.id)
+    lists = {i: codelists[i] for i in codelists_of(layer)}
+    return IngestPlan(layer, source, name, layer.sources[name], lists, limits or ReadLimits())
+
+
+def _match(layer: Layer, source: Path) -> str:
+    file = source.name.lower()
+    fits = [n for n, m in layer.sources.items() if any(fnmatch.fnmatchcase(file, g.lower()) for g in m.match)]
+    if len(fits) == 1:
+        return fits[0]
+    known = "; ".join(f"{n}: {', '.join(m.match)}" for n, m in layer.sources.items()) or "none"
+    found = "no mapping fits" if not fits else f"several mappings fit ({', '.join(fits)})"
+    raise SourceMismatch(
+        f"For {source.name} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.", layer=layer.id
+    )

@@ -1,0 +1,150 @@
+"""The catalogue: all layers and code lists, read once, immutable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from layers.codelist import CodeList, read_codelist
+from layers.errors import DefinitionError, UnknownLayer
+from layers.model import Layer, codelists_of
+
+_LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
+_PLACE = re.compile(r"^[a-z][a-z0-9_]*$")
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key that stands twice in one mapping (plain YAML keeps the last)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping, refusing double keys."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Layers by name (the collection id) and code lists by id, in a stable order."""
+
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    codelists: Mapping[str, CodeList] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Layer]:
+        """All layers, by group, order and name."""
+        return iter(sorted(self.layers.values(), key=lambda la: (la.group, la.portal.order, la.name)))
+
+    def layer(self, name: str) -> Layer:
+        """The layer with this name or `theme/name`.
+
+        Raises:
+            UnknownLayer: When there is none.
+        """
+        found = self.layers.get(name.rpartition("/")[2])
+        if found is None or ("/" in name and found.id != name):
+            raise UnknownLayer(f"There is no layer {name!r}.", layer=name)
+        return found
+
+    def codelist(self, list_id: str) -> CodeList:
+        """The code list with this id.
+
+        Raises:
+            DefinitionError: When there is none.
+        """
+        try:
+            return self.codelists[list_id]
+        except KeyError:
+            raise DefinitionError(f"There is no code list {list_id!r}.", list=list_id) from None
+
+    def with_(self, extra: Iterable[Layer], codelists: Iterable[CodeList] = ()) -> Catalog:
+        """A new catalogue with more layers; a layer replaces one of the same id.
+
+        Raises:
+            DefinitionError: When two layers of different themes share a name, or a code list is missing.
+        """
+        merged, lists = dict(self.layers), dict(self.codelists) | {c.id: c for c in codelists}
+        for layer in extra:
+            known = merged.get(layer.name)
+            if known is not None and known.id != layer.id:
+                raise DefinitionError(
+                    f"Layers {known.id} and {layer.id} share the name {layer.name}; a name is the collection id and "
+                    "must be unique.",
+                    layer=layer.id,
+                )
+            merged[layer.name] = layer
+        _check_references(merged, lists)
+        return Catalog(merged, lists)
+
+
+def read_catalog(extra_dir: Path | None = None) -> Catalog:
+    """Read the layers and code lists of the product, then those of an agency's directory.
+
+    Args:
+        extra_dir: A directory with `themes/<theme>/<layer>.yaml` and `codes/*.csv`, or None.
+
+    Raises:
+        DefinitionError: When a file does not follow the format; the sentence names file and place.
+    """
+    root = Path(str(resources.files("layers")))
+    catalog = read_directory(root, Catalog())
+    return catalog if extra_dir is None else read_directory(extra_dir, catalog)
+
+
+def read_directory(root: Path, base: Catalog) -> Catalog:
+    """Read `codes/*.csv` and `themes/*/*.yaml` below a directory on top of a catalogue."""
+    if not root.is_dir():
+        raise DefinitionError(f"The layer directory {root} does not exist.", directory=str(root))
+    codes = [read_codelist(p) for p in sorted((root / "codes").glob("*.csv"))]
+    layers = [read_layer(p) for p in sorted((root / "themes").glob("*/*.yaml"))]
+    return base.with_(layers, codes)
+
+
+def read_layer(path: Path) -> Layer:
+    """Read one layer file; its theme is the folder, its name the file's stem.
+
+    Raises:
+        DefinitionError: With the file, the place in it and what was expected there.
+    """
+    place = f"{path.parent.name}/{path.name}"
+    if not (_PLACE.match(path.stem) and _PLACE.match(path.parent.name)):
+        raise DefinitionError(f"{place}: theme and layer names are lower-case words with underscores", file=place)
+    try:
+        # The loader derives from SafeLoader: it builds plain values only.
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{place}: not valid YAML in UTF-8: {error}", file=place) from error
+    if not isinstance(data, dict):
+        raise DefinitionError(f"{place}: a layer file is a mapping", file=place)
+    return parse_layer(data, theme=path.parent.name, name=path.stem)
+
+
+def parse_layer(data: Mapping[str, Any], *, theme: str, name: str) -> Layer:
+    """Make a layer from the mapping that a layer file holds.
+
+    Raises:
+        DefinitionError: With the place in the file and what was expected there.
+    """
+    try:
+        return _LAYER.validate_python({**data, "theme": theme, "name": name})
+    except ValidationError as error:
+        where = "; ".join(f"{'.'.join(map(str, e['loc'][1:])) or 'file'}: {e['msg']}" for e in error.errors()[:5])
+        raise DefinitionError(f"{theme}/{name}.yaml: {where}", file=f"{theme}/{name}.yaml") from error
+
+
+def _check_references(layers: Mapping[str, Layer], lists: Mapping[str, CodeList]) -> None:
+    for layer in layers.values():
+        for list_id in codelists_of(layer):
+            if list_id not in lists:
+                raise DefinitionError(f"{layer.id}: there is no code list {list_id!r}", layer=layer.id, list=list_id)
+        owner = getattr(layer, "belongs_to", None)
+        if owner is not None and owner.layer not in {la.id for la in layers.values()}:
+            raise DefinitionError(f"{layer.id}: belongs to the unknown layer {owner.layer!r}", layer=layer.id)

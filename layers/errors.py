@@ -1,0 +1,154 @@
+"""Typed errors. Each carries facts; HTTP status and exit codes are decided elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class GeoError(Exception):
+    """Base of every error this product raises on purpose.
+
+    Args:
+        detail: One sentence that says what happened and what was expected.
+        facts: Machine-readable facts that belong to the error.
+    """
+
+    title = "Error"
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        """Keep the sentence and the facts."""
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class DefinitionError(GeoError):
+    """A layer, code list or style definition does not follow the format."""
+
+    title = "Invalid definition"
+
+
+class UnknownLayer(GeoError):
+    """No such layer, or none that this principal may see (the two look the same)."""
+
+    title = "Unknown collection"
+
+
+class UnknownFeature(GeoError):
+    """No such feature in the layer, or none that this principal may see."""
+
+    title = "Unknown feature"
+
+
+class UnknownResource(GeoError):
+    """Another addressed thing (tile matrix set, style, route, job) does not exist."""
+
+    title = "Not found"
+
+
+class BadParameter(GeoError):
+    """A parameter is known, but its value is not acceptable."""
+
+    title = "Invalid parameter value"
+
+
+class UnknownParameter(GeoError):
+    """The request carries a parameter that the resource does not know."""
+
+    title = "Unknown parameter"
+
+
+class BadBody(GeoError):
+    """The request body is not what the resource accepts."""
+
+    title = "Invalid request body"
+
+
+class BadGeometry(GeoError):
+    """A geometry is malformed, self-crossing, empty or outside the world."""
+
+    title = "Invalid geometry"
+
+
+class TooLarge(GeoError):
+    """Input exceeds a stated limit."""
+
+    title = "Input too large"
+
+
+class TileOutside(GeoError):
+    """A tile address lies outside its tile matrix set."""
+
+    title = "Tile outside the tile matrix set"
+
+
+class NotAcceptable(GeoError):
+    """None of the asked-for media types can be produced."""
+
+    title = "Not acceptable"
+
+
+class NotAuthenticated(GeoError):
+    """Credentials were presented and are not valid."""
+
+    title = "Not authenticated"
+
+
+class NotAllowed(GeoError):
+    """The principal is known and lacks the right."""
+
+    title = "Not allowed"
+
+
+class MethodNotAllowed(GeoError):
+    """The resource does not know this HTTP method."""
+
+    title = "Method not allowed"
+
+
+class DatabaseUnavailable(GeoError):
+    """The database cannot be reached or has no free connection."""
+
+    title = "Database unavailable"
+
+
+class QueryTimeout(GeoError):
+    """The database gave up after the time budget of this kind of request."""
+
+    title = "Query took too long"
+
+
+class CrsRefused(GeoError):
+    """A coordinate reference system is unknown, missing, or has no safe path to storage."""
+
+    title = "Coordinate reference system refused"
+
+
+class SourceError(GeoError):
+    """A source cannot be ingested; children say why."""
+
+    title = "Source refused"
+
+
+class SourceMissing(SourceError):
+    """The source does not exist or cannot be opened by this user."""
+
+    title = "Source not found"
+
+
+class SourceUnreadable(SourceError):
+    """The source is not in the declared or any allowed format, is damaged, or is empty."""
+
+    title = "Source unreadable"
+
+
+class SourceMismatch(SourceError):
+    """The source can be read but does not fit the layer (geometry type, fields, encoding)."""
+
+    title = "Source does not fit the layer"
+
+
+class ConfigurationError(GeoError):
+    """A setting or the installation is not usable; the sentence says how to mend it."""
+
+    title = "Configuration error"

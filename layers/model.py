@@ -1,0 +1,327 @@
+"""What a layer is. One YAML file makes one `Layer`; every other module derives from it.
+
+The format is versioned (`format: 1`). Unknown keys are errors, so that a typing slip never passes in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from layers.access import Clearance
+from layers.sources import SourceMapping
+from layers.style import RasterStyle, VectorStyle
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
+RESERVED_NAMES = frozenset({"fid", "key", "geom", "id", "geometry", "type", "properties", "links"})
+AttributeType = Literal["text", "integer", "number", "boolean", "date", "datetime", "code"]
+GeometryType = Literal["point", "line", "polygon", "any"]
+_PERIOD = re.compile(r"^P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?$")
+_NAME = re.compile(NAME_PATTERN)
+
+
+def parse_clearance(value: object) -> object:
+    """Turn the written name of a clearance into its level; leave anything else to pydantic."""
+    return Clearance.parse(value) if isinstance(value, str) else value
+
+
+class Frozen(BaseModel):
+    """Base of every definition value: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(Frozen):
+    """A text in Chinese and English."""
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def of(self, language: str) -> str:
+        """The text in `zh`, or in English for any other language."""
+        return self.zh if language == "zh" else self.en
+
+
+class Authority(Frozen):
+    """The one body that answers for the datum (one source per datum)."""
+
+    kind: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    name: Text | None = None
+    contact: str | None = None
+
+
+class Licence(Frozen):
+    """Terms of use: sharing type and its legal basis, a licence name or address, an attribution line."""
+
+    share: Literal["unconditional", "conditional", "withheld"]
+    basis: str = Field(min_length=1)
+    terms: str | None = None
+    attribution: str | None = None
+
+
+class Release(Frozen):
+    """What the public may see of a layer: coordinate precision, smallest scale, map review number."""
+
+    precision: str | None = None
+    resolution: str | None = None
+    smallest_scale: int | None = Field(default=None, gt=0)
+    review_number: str | None = None
+
+
+class Attribute(Frozen):
+    """A column of a layer: type, unit, code list and the rules its values obey."""
+
+    type: AttributeType
+    title: Text | None = None
+    description: Text | None = None
+    unit: str | None = None
+    list: str | None = None
+    required: bool = False
+    pattern: str | None = None
+    range: tuple[float | None, float | None] | None = None
+    clearance: Clearance | None = None
+
+    _clearance = field_validator("clearance", mode="before")(parse_clearance)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Attribute:
+        if (self.type == "code") != (self.list is not None):
+            raise ValueError("an attribute of type code names its list, and only such an attribute does")
+        if self.range is not None and self.type not in ("integer", "number"):
+            raise ValueError("only integer and number attributes have a range")
+        if self.pattern is not None:
+            if self.type not in ("text", "code"):
+                raise ValueError("only text and code attributes have a pattern")
+            re.compile(self.pattern)
+        return self
+
+    def effective_clearance(self, layer: LayerBase) -> Clearance:
+        """The higher of the attribute's own clearance and the layer's."""
+        return max(self.clearance or Clearance.PUBLIC, layer.clearance)
+
+
+class Zooms(Frozen):
+    """Web-Mercator zoom levels of which tiles are offered; clients overzoom beyond `to`."""
+
+    from_: int = Field(default=0, ge=0, le=22, alias="from")
+    to: int = Field(default=14, ge=0, le=22)
+    attributes: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Zooms:
+        if self.from_ > self.to:
+            raise ValueError("tiles: from must not exceed to")
+        return self
+
+
+class Portal(Frozen):
+    """Where the layer stands in the portal: group, order, whether it is on at first, smallest zoom shown."""
+
+    group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]*$")
+    order: int = 100
+    visible: bool = False
+    from_zoom: int = Field(default=0, ge=0, le=22)
+
+
+class Exposure(Frozen):
+    """How an analysis of a zone counts this layer.
+
+    `measure`: `count` of features, `length` (m) of lines, `area` (m2) of polygons, or `sum` of an attribute
+    or of raster cells. `by` groups by an attribute, `listed` also lists the features by name.
+    """
+
+    role: Literal["population", "land", "road", "railway", "building", "facility", "dam", "settlement", "protected"]
+    measure: Literal["count", "length", "area", "sum"]
+    by: str | None = None
+    value: str | None = None
+    listed: bool = False
+
+
+class Hazard(Frozen):
+    """What kind of hazard the layer shows, and which attribute grades its severity."""
+
+    role: Literal["alert", "flood", "track", "earthquake", "fire"]
+    severity: str | None = None
+
+
+class Series(Frozen):
+    """Readings of a station layer: which layer they belong to and by which attribute."""
+
+    layer: str
+    by: str
+
+
+class LayerBase(Frozen):
+    """What all kinds of layers state. `theme` and `name` come from the file's place: themes/<theme>/<name>.yaml."""
+
+    format: Literal[1]
+    theme: str = Field(pattern=NAME_PATTERN)
+    name: str = Field(pattern=NAME_PATTERN)
+    title: Text
+    abstract: Text | None = None
+    authority: Authority
+    cycle: str
+    licence: Licence
+    clearance: Clearance
+    release: Release | None = None
+    attributes: Mapping[str, Attribute] = Field(default_factory=dict)
+    portal: Portal = Portal()
+    exposure: Exposure | None = None
+    sources: Mapping[str, SourceMapping] = Field(default_factory=dict)
+
+    _clearance = field_validator("clearance", mode="before")(parse_clearance)
+
+    @field_validator("cycle")
+    @classmethod
+    def _period(cls, value: str) -> str:
+        if not _PERIOD.match(value):
+            raise ValueError(f"cycle must be an ISO 8601 duration such as P1Y, not {value!r}")
+        return value
+
+    @field_validator("attributes")
+    @classmethod
+    def _attribute_names(cls, value: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+        for name in value:
+            if not _NAME.match(name) or name in RESERVED_NAMES:
+                raise ValueError(f"attribute name {name!r} must match {NAME_PATTERN} and not be a reserved word")
+        return value
+
+    @property
+    def id(self) -> str:
+        """Theme and name, as `theme/name`."""
+        return f"{self.theme}/{self.name}"
+
+    @property
+    def group(self) -> str:
+        """Portal group; the theme when the file names none."""
+        return self.portal.group or self.theme
+
+    def known(self, names: tuple[str | None, ...], what: str) -> None:
+        """Check that names are attributes of this layer.
+
+        Raises:
+            ValueError: Naming the first stranger and what asked for it.
+        """
+        for name in names:
+            if name is not None and name not in self.attributes:
+                raise ValueError(f"{what} names the unknown attribute {name!r}")
+
+
+class TabularLayer(LayerBase):
+    """What vector and table layers share: a key, a time attribute, rows with their own clearance."""
+
+    key: tuple[str, ...] = ()
+    time: str | None = None
+    row_clearance: str | None = None
+    label: Text | None = None
+
+    @model_validator(mode="after")
+    def _names(self) -> TabularLayer:
+        self.known(self.key, "key")
+        self.known((self.time,), "time")
+        self.known((self.row_clearance,), "row_clearance")
+        if self.label is not None:
+            self.known((self.label.zh, self.label.en), "label")
+        if self.time is not None and self.attributes[self.time].type not in ("date", "datetime"):
+            raise ValueError("time must name a date or datetime attribute")
+        for name, mapping in self.sources.items():
+            mapping.check_targets(frozenset(self.attributes), name)
+        return self
+
+
+class VectorLayer(TabularLayer):
+    """Features with a geometry, stored in EPSG:4490 as x=lon, y=lat."""
+
+    kind: Literal["vector"]
+    geometry: GeometryType
+    geometry_required: bool = True
+    coverage: bool = False
+    tiles: Zooms = Zooms()
+    style: VectorStyle
+    hazard: Hazard | None = None
+
+    @model_validator(mode="after")
+    def _uses(self) -> VectorLayer:
+        self.known(self.style.attributes(), "style")
+        if self.tiles.attributes is not None:
+            self.known(self.tiles.attributes, "tiles")
+        if self.exposure is not None:
+            self.known((self.exposure.by, self.exposure.value), "exposure")
+        if self.hazard is not None:
+            self.known((self.hazard.severity,), "hazard")
+        if self.coverage and self.geometry != "polygon":
+            raise ValueError("only polygons can form a coverage")
+        return self
+
+
+class TableLayer(TabularLayer):
+    """Rows without a geometry; `storage: series` partitions them by month of their time attribute."""
+
+    kind: Literal["table"]
+    storage: Literal["table", "series"] = "table"
+    belongs_to: Series | None = None
+
+    @model_validator(mode="after")
+    def _series(self) -> TableLayer:
+        if self.storage == "series" and (self.time is None or not self.key or self.time not in self.key):
+            raise ValueError("a series has a time attribute that is part of its key")
+        if self.belongs_to is not None:
+            self.known((self.belongs_to.by,), "belongs_to")
+        return self
+
+
+class Band(Frozen):
+    """One band of a raster: meaning, unit, vertical datum, value that means no data, plausible range."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    title: Text | None = None
+    unit: str | None = None
+    vertical_datum: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
+    nodata: float | None = None
+    range: tuple[float | None, float | None] | None = None
+
+
+class CogProfile(Frozen):
+    """How rasters are stored: tile size in pixels, compression, how overviews are resampled."""
+
+    blocksize: Literal[128, 256, 512] = 512
+    compress: Literal["zstd", "deflate", "lzw", "webp", "jpeg"] = "zstd"
+    overviews: Literal["average", "nearest", "mode", "bilinear", "sum"] = "average"
+
+
+class RasterLayer(LayerBase):
+    """Cells stored as Cloud-Optimised GeoTIFFs in their own CRS, with a footprint in EPSG:4490."""
+
+    kind: Literal["raster"]
+    bands: tuple[Band, ...] = Field(min_length=1)
+    cog: CogProfile = CogProfile()
+    tiles: Zooms = Zooms()
+    style: RasterStyle
+    list: str | None = None
+
+    @model_validator(mode="after")
+    def _no_columns(self) -> RasterLayer:
+        if self.attributes:
+            raise ValueError("a raster layer has bands, not attributes")
+        if self.exposure is not None and (self.exposure.by or self.exposure.value):
+            raise ValueError("exposure of a raster counts cells, it names no attribute")
+        return self
+
+
+Layer = Annotated[VectorLayer | RasterLayer | TableLayer, Field(discriminator="kind")]
+RowLayer = VectorLayer | TableLayer
+
+
+def codelists_of(layer: LayerBase) -> frozenset[str]:
+    """Ids of all code lists that a layer refers to."""
+    lists: set[str] = {a.list for a in layer.attributes.values() if a.list}
+    own: Any = getattr(layer, "list", None)
+    if own:
+        lists.add(own)
+    style: Any = getattr(layer, "style", None)
+    if style is not None:
+        lists |= style.codelists()
+    return frozenset(lists)

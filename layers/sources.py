@@ -1,0 +1,108 @@
+"""How a file that somebody sends is read into a layer: matching, encoding, CRS, fields, values.
+
+A mapping is data. It never runs code and never names a path outside the file that is being loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SPECIAL_FIELDS = frozenset({"$z", "$fid", "$file", "$geometry_type"})
+"""Source "fields" that come from the reader: height of a point, feature number, file stem, geometry type."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PointColumns(_Frozen):
+    """Names (or, for a file without a header, numbers as text) of the coordinate columns of a table."""
+
+    x: str
+    y: str
+
+
+class Assemble(_Frozen):
+    """Join consecutive points of a table to lines: one line per value of `by`, in order of `order`.
+
+    Lines are cut at the antimeridian. Other attributes take the `first`, `last`, `min` or `max` value.
+    """
+
+    by: str
+    order: str
+    take: Mapping[str, Literal["first", "last", "min", "max"]] = Field(default_factory=dict)
+
+
+class SourceMapping(_Frozen):
+    """One way in which sources of this layer arrive.
+
+    Attributes:
+        match: Glob patterns of the file name (lower case is compared with lower case).
+        format: Reader family; found by the file's suffix when absent.
+        sublayer: Layer inside the container (GeoPackage table, TopoJSON object, OSM `points|lines|areas`).
+        encoding: Encodings to try in order; absent = UTF-8 or what the file itself declares.
+        crs: CRS to assume only when the file states none, as `EPSG:n`.
+        override_crs: CRS to use in place of a wrong declaration in the file.
+        delimiter, header, columns: Layout of a text table; `columns` names those of a file without a header.
+        point, wkt: Where a table keeps its geometry.
+        fields: Source field -> attribute. An attribute may have several source fields: the first filled one wins.
+            A source field that bears the name of an attribute and is not listed here passes under that name.
+        constants: Attribute -> value for every row.
+        values: Attribute -> {source value -> attribute value}; unlisted values pass unchanged.
+        null: Source texts that mean "no value", besides the empty text.
+        times: Attribute -> how its time is written: `iso`, `epoch-ms`, `epoch-s` or strptime patterns.
+        select: Source field -> accepted values, or `*` for "has a value"; all must hold. Others are "not selected".
+        any_of: Source field -> accepted values or `*`; at least one must hold.
+        assemble: Join points to lines.
+        factor: Attribute -> multiplier that brings the source's unit to the attribute's.
+        complete: True when the source is the whole layer, so that what it lacks was deleted.
+    """
+
+    match: tuple[str, ...] = Field(min_length=1)
+    format: Literal["vector", "table", "raster", "osm", "cap", "topojson"] | None = None
+    sublayer: str | None = None
+    encoding: tuple[str, ...] = ()
+    crs: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
+    override_crs: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    point: PointColumns | None = None
+    wkt: str | None = None
+    fields: Mapping[str, str] = Field(default_factory=dict)
+    constants: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str | None]] = Field(default_factory=dict)
+    null: tuple[str, ...] = ()
+    times: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    select: Mapping[str, Literal["*"] | tuple[str, ...]] = Field(default_factory=dict)
+    any_of: Mapping[str, Literal["*"] | tuple[str, ...]] = Field(default_factory=dict)
+    assemble: Assemble | None = None
+    factor: Mapping[str, float] = Field(default_factory=dict)
+    complete: bool = False
+
+    @model_validator(mode="after")
+    def _coherent(self) -> SourceMapping:
+        if not self.header and not self.columns:
+            raise ValueError("a table without a header needs its columns named")
+        if self.point is not None and self.wkt is not None:
+            raise ValueError("a table keeps its geometry either in two columns or as WKT")
+        for field in self.fields:
+            if field.startswith("$") and field not in SPECIAL_FIELDS:
+                raise ValueError(f"unknown special field {field!r}; known: {', '.join(sorted(SPECIAL_FIELDS))}")
+        return self
+
+    def check_targets(self, attributes: frozenset[str], name: str) -> None:
+        """Check that everything mapped is an attribute of the layer.
+
+        Raises:
+            ValueError: Naming the mapping and the first stranger.
+        """
+        targets = {*self.fields.values(), *self.constants, *self.values, *self.times, *self.factor}
+        if self.assemble is not None:
+            targets |= {self.assemble.by, self.assemble.order, *self.assemble.take}
+        strangers = sorted(targets - attributes)
+        if strangers:
+            raise ValueError(f"source {name!r} maps to the unknown attribute {strangers[0]!r}")
