@@ -1,0 +1,59 @@
+"""Extents in longitude and latitude (degrees, CRS84 order). West may exceed east: then the box crosses 180 degrees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from layers.errors import BadParameter
+
+_EXPECTED = "bbox is west,south,east,north (or with heights west,south,low,east,north,high) in degrees of longitude and latitude"
+_FLAT, _SOLID = 4, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A box on the globe: west, south, east, north in degrees. `west > east` crosses the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def boxes(self) -> tuple[tuple[float, float, float, float], ...]:
+        """One plain box, or two when the extent crosses the antimeridian, as (xmin, ymin, xmax, ymax)."""
+        if self.west <= self.east:
+            return ((self.west, self.south, self.east, self.north),)
+        return ((self.west, self.south, 180.0, self.north), (-180.0, self.south, self.east, self.north))
+
+    def as_list(self) -> list[float]:
+        """The four numbers in the order of a GeoJSON bbox."""
+        return [self.west, self.south, self.east, self.north]
+
+    def union(self, other: Extent) -> Extent:
+        """The smallest box around two boxes that do not cross the antimeridian."""
+        return Extent(
+            min(self.west, other.west), min(self.south, other.south), max(self.east, other.east), max(self.north, other.north)
+        )
+
+
+def parse_bbox(text: str) -> Extent:
+    """Read the `bbox` parameter (OGC API Features Part 1, 7.15.3), CRS84 order; heights are ignored.
+
+    Raises:
+        BadParameter: When it is not 4 or 6 finite numbers, lies outside the world or stands upside down.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadParameter(f"{_EXPECTED}; {text[:60]!r} is not that.", parameter="bbox") from None
+    if len(numbers) not in (_FLAT, _SOLID) or not all(map(math.isfinite, numbers)):
+        raise BadParameter(f"{_EXPECTED}; got {len(numbers)} value(s) or one that is not finite.", parameter="bbox")
+    if len(numbers) == _SOLID:
+        numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
+    west, south, east, north = numbers
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
+        raise BadParameter(f"{_EXPECTED}; longitudes lie in [-180, 180] and latitudes in [-90, 90].", parameter="bbox")
+    if south > north:
+        raise BadParameter(f"{_EXPECTED}; south ({south:g}) lies above north ({north:g}).", parameter="bbox")
+    return Extent(west, south, east, north)

@@ -1,0 +1,136 @@
+"""System tables: editions, layer states, raster assets, quarantine, outbox, API keys. All live in schema `meta`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from geoalchemy2 import Geometry
+from sqlalchemy.dialects.postgresql import JSONB
+
+from layers.crs import STORAGE_SRID
+
+SYSTEM_SCHEMA = "meta"
+metadata = sa.MetaData(schema=SYSTEM_SCHEMA)
+
+
+def _now() -> sa.sql.functions.Function[object]:
+    return sa.func.now()
+
+
+edition = sa.Table(
+    "edition",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("committed", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("principal", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+    sa.Column("sha256", sa.Text(), nullable=False),
+    sa.Column("size", sa.BigInteger(), nullable=False),
+    sa.Column("mapping", sa.Text(), nullable=False),
+    sa.Column("inserted", sa.BigInteger(), nullable=False),
+    sa.Column("updated", sa.BigInteger(), nullable=False),
+    sa.Column("deleted", sa.BigInteger(), nullable=False),
+    sa.Column("report", JSONB(), nullable=False),
+    sa.Index("edition_layer", "layer", "id"),
+)
+"""One row per committed load: who, when, from which source (SHA-256), with which outcome."""
+
+layer_state = sa.Table(
+    "layer_state",
+    metadata,
+    sa.Column("layer", sa.Text(), primary_key=True),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("definition", sa.Text(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
+    sa.Column("rows", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("west", sa.Double()),
+    sa.Column("south", sa.Double()),
+    sa.Column("east", sa.Double()),
+    sa.Column("north", sa.Double()),
+    sa.Column("begins", sa.DateTime(timezone=True)),
+    sa.Column("ends", sa.DateTime(timezone=True)),
+    sa.Column("changed", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+)
+"""Per layer and row clearance `public`: latest edition, number of rows, extent (degrees) and time span.
+
+The figures count the rows that a reader with exactly the layer's clearance sees; see `layer_figures` for the others.
+"""
+
+layer_figures = sa.Table(
+    "layer_figures",
+    metadata,
+    sa.Column("layer", sa.Text(), sa.ForeignKey("meta.layer_state.layer", ondelete="CASCADE"), primary_key=True),
+    sa.Column("clearance", sa.SmallInteger(), primary_key=True),
+    sa.Column("rows", sa.BigInteger(), nullable=False),
+    sa.Column("west", sa.Double()),
+    sa.Column("south", sa.Double()),
+    sa.Column("east", sa.Double()),
+    sa.Column("north", sa.Double()),
+    sa.Column("begins", sa.DateTime(timezone=True)),
+    sa.Column("ends", sa.DateTime(timezone=True)),
+)
+"""Counts, extent and time span of the rows up to a clearance, so that no reader sees what is counted above theirs."""
+
+raster_asset = sa.Table(
+    "raster_asset",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id"), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+    sa.Column("file", sa.Text(), nullable=False),
+    sa.Column("sha256", sa.Text(), nullable=False),
+    sa.Column("crs", sa.Text(), nullable=False),
+    sa.Column("width", sa.BigInteger(), nullable=False),
+    sa.Column("height", sa.BigInteger(), nullable=False),
+    sa.Column("footprint", Geometry("POLYGON", srid=STORAGE_SRID, spatial_index=False), nullable=False),
+    sa.Column("bands", JSONB(), nullable=False),
+    sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("valid_to", sa.DateTime(timezone=True)),
+    sa.Index("raster_asset_layer", "layer", "valid_to"),
+)
+"""One row per COG: content-hash file name, footprint (lon/lat), band statistics; `valid_to` is null while current."""
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+    sa.Column("sha256", sa.Text(), nullable=False),
+    sa.Column("mapping", sa.Text(), nullable=False),
+    sa.Column("position", sa.BigInteger(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+    sa.Column("raw", sa.Text(), nullable=False),
+    sa.Column("received", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.UniqueConstraint("layer", "sha256", "mapping", "position", name="quarantine_place"),
+)
+"""Rows that could not be loaded: reason, original content, position in the source. Nothing is dropped."""
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), nullable=False),
+    sa.Column("west", sa.Double()),
+    sa.Column("south", sa.Double()),
+    sa.Column("east", sa.Double()),
+    sa.Column("north", sa.Double()),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+)
+"""Change events, written in the transaction of the change: which layer, which edition, within which extent."""
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("id", sa.Text(), primary_key=True),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("digest", sa.LargeBinary(), nullable=False, unique=True),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("revoked", sa.DateTime(timezone=True)),
+)
+"""API keys: only the SHA-256 of the (random, 256-bit) secret is kept."""

@@ -1,0 +1,156 @@
+"""From a layer to its tables: current rows, history, staging; and the one predicate that hides rows.
+
+Bookkeeping columns start with an underscore, which attribute names cannot.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import sqlalchemy as sa
+from geoalchemy2 import Geometry
+from sqlalchemy.dialects.postgresql import UUID
+
+from layers.access import RowRule
+from layers.crs import STORAGE_SRID
+from layers.interval import Interval
+from layers.model import Attribute, RowLayer, TableLayer, VectorLayer
+
+CURRENT_SCHEMA = "geo"
+HISTORY_SCHEMA = "hist"
+STAGING_SCHEMA = "staging"
+
+_FAMILY = {
+    "point": ("POINT", "MULTIPOINT"),
+    "line": ("LINESTRING", "MULTILINESTRING"),
+    "polygon": ("POLYGON", "MULTIPOLYGON"),
+}
+
+
+def column_type(attribute: Attribute) -> sa.types.TypeEngine[object]:
+    """SQL type of an attribute."""
+    types: dict[str, sa.types.TypeEngine[object]] = {
+        "text": sa.Text(),
+        "code": sa.Text(),
+        "integer": sa.BigInteger(),
+        "number": sa.Double(),
+        "boolean": sa.Boolean(),
+        "date": sa.Date(),
+        "datetime": sa.DateTime(timezone=True),
+    }
+    return types[attribute.type]
+
+
+@lru_cache(maxsize=4096)
+def current_table(layer: RowLayer) -> sa.Table:
+    """The table of current rows, `geo.<name>`; a series is partitioned by month of its time attribute."""
+    series = isinstance(layer, TableLayer) and layer.storage == "series"
+    identity = sa.Identity(always=False)
+    columns: list[sa.Column[object]] = [
+        sa.Column("fid", sa.BigInteger(), identity, primary_key=True),
+        sa.Column("key", sa.Text(), nullable=False),
+        *_content_columns(layer, primary=layer.time if series else None),
+        *_bookkeeping(),
+    ]
+    unique = sa.UniqueConstraint("key", *([layer.time] if series and layer.time else []), name=f"{layer.name}_key_unique")
+    options = {"postgresql_partition_by": f'RANGE ("{layer.time}")'} if series else {}
+    table = sa.Table(layer.name, sa.MetaData(schema=CURRENT_SCHEMA), *columns, unique, *_checks(layer), **options)  # type: ignore[arg-type]
+    _indexes(layer, table)
+    return table
+
+
+@lru_cache(maxsize=4096)
+def history_table(layer: RowLayer) -> sa.Table:
+    """The table of superseded rows, `hist.<name>`: valid from `_valid_from` (included) to `_valid_to` (excluded)."""
+    columns: list[sa.Column[object]] = [
+        sa.Column("fid", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        *_content_columns(layer),
+        *_bookkeeping(),
+        sa.Column("_valid_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("_ended_by", sa.BigInteger(), nullable=False),
+    ]
+    table = sa.Table(layer.name, sa.MetaData(schema=HISTORY_SCHEMA), *columns)  # type: ignore[arg-type]
+    sa.Index(f"{layer.name}_hist_key", table.c.key, table.c["_valid_from"])
+    if isinstance(layer, VectorLayer):
+        sa.Index(f"{layer.name}_hist_geom", table.c.geom, postgresql_using="gist")
+    return table
+
+
+def staging_table(layer: RowLayer, job: str) -> sa.Table:
+    """The unlogged landing table of one job, `staging.<name>_<job>`: content and the position in the source.
+
+    Built anew for each job and dropped at its end.
+    """
+    columns: list[sa.Column[object]] = [*_content_columns(layer), sa.Column("_position", sa.BigInteger())]
+    return sa.Table(f"{layer.name}_{job}", sa.MetaData(schema=STAGING_SCHEMA), *columns, prefixes=["UNLOGGED"])  # type: ignore[arg-type]
+
+
+def content_names(layer: RowLayer) -> tuple[str, ...]:
+    """Names of the columns that make up the content of a row: geometry first, then attributes in order."""
+    return (*(("geom",) if isinstance(layer, VectorLayer) else ()), *layer.attributes)
+
+
+def row_predicate(table: sa.FromClause, rule: RowRule) -> sa.ColumnElement[bool]:
+    """The rows that a rule lets through. Every read of layer rows carries this predicate."""
+    return table.c["_clearance"] <= sa.literal(int(rule.max_clearance), sa.SmallInteger())
+
+
+def time_predicate(layer: RowLayer, table: sa.FromClause, interval: Interval) -> sa.ColumnElement[bool] | None:
+    """Rows whose time attribute lies in the half-open interval; None for a layer without a time attribute."""
+    if layer.time is None:
+        return None
+    column = table.c[layer.time]
+    is_date = layer.attributes[layer.time].type == "date"
+    clauses: list[sa.ColumnElement[bool]] = []
+    if interval.start is not None:
+        clauses.append(column >= (sa.literal(interval.start.date(), sa.Date()) if is_date else interval.start))
+    if interval.end is not None:
+        clauses.append(sa.cast(column, sa.DateTime(timezone=True)) < interval.end if not is_date else _before(column, interval))
+    return sa.and_(sa.true(), *clauses)
+
+
+def _before(column: sa.ColumnElement[object], interval: Interval) -> sa.ColumnElement[bool]:
+    # A day belongs to the interval when its first moment does.
+    end = interval.end
+    if end is None:
+        raise ValueError("an open interval has no end")
+    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    literal = sa.literal(end.date(), sa.Date())
+    return column < literal if end == midnight else column <= literal
+
+
+def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[object]]:
+    columns: list[sa.Column[object]] = []
+    if isinstance(layer, VectorLayer):
+        kind = Geometry("GEOMETRY", srid=STORAGE_SRID, spatial_index=False, nullable=True)
+        columns.append(sa.Column("geom", kind))
+    for name, attribute in layer.attributes.items():
+        columns.append(sa.Column(name, column_type(attribute), primary_key=name == primary))
+    return columns
+
+
+def _bookkeeping() -> list[sa.Column[object]]:
+    return [
+        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
+        sa.Column("_edition", sa.BigInteger(), nullable=False),
+        sa.Column("_valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("_hash", UUID(as_uuid=True), nullable=False),
+    ]
+
+
+def _checks(layer: RowLayer) -> list[sa.CheckConstraint]:
+    if not isinstance(layer, VectorLayer) or layer.geometry == "any":
+        return []
+    kind = sa.func.GeometryType(sa.column("geom"))
+    return [sa.CheckConstraint(kind.in_(_FAMILY[layer.geometry]), name=f"{layer.name}_geometry_type")]
+
+
+def _indexes(layer: RowLayer, table: sa.Table) -> None:
+    sa.Index(f"{layer.name}_edition", table.c["_edition"])
+    if isinstance(layer, VectorLayer):
+        sa.Index(f"{layer.name}_geom", table.c.geom, postgresql_using="gist")
+    if layer.time is not None:
+        sa.Index(f"{layer.name}_time", table.c[layer.time])
+    if isinstance(layer, TableLayer) and layer.belongs_to is not None and layer.time is not None:
+        sa.Index(f"{layer.name}_owner", table.c[layer.belongs_to.by], table.c[layer.time])
