@@ -199,6 +199,10 @@ class LayerBase(Frozen):
         """Portal group; the theme when the file names none."""
         return self.portal.group or self.theme
 
+    def __hash__(self) -> int:
+        """Layers are kept by their id; equality still compares all fields."""
+        return hash((self.theme, self.name))
+
     def known(self, names: tuple[str | None, ...], what: str) -> None:
         """Check that names are attributes of this layer.
 

@@ -43,24 +43,15 @@ layer_state = sa.Table(
     sa.Column("clearance", sa.SmallInteger(), nullable=False),
     sa.Column("definition", sa.Text(), nullable=False),
     sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
-    sa.Column("rows", sa.BigInteger(), nullable=False, server_default="0"),
-    sa.Column("west", sa.Double()),
-    sa.Column("south", sa.Double()),
-    sa.Column("east", sa.Double()),
-    sa.Column("north", sa.Double()),
-    sa.Column("begins", sa.DateTime(timezone=True)),
-    sa.Column("ends", sa.DateTime(timezone=True)),
     sa.Column("changed", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
 )
-"""Per layer and row clearance `public`: latest edition, number of rows, extent (degrees) and time span.
-
-The figures count the rows that a reader with exactly the layer's clearance sees; see `layer_figures` for the others.
-"""
+"""Per layer: digest of the definition its tables follow, latest edition, time of the last change."""
 
 layer_figures = sa.Table(
     "layer_figures",
     metadata,
     sa.Column("layer", sa.Text(), sa.ForeignKey("meta.layer_state.layer", ondelete="CASCADE"), primary_key=True),
+    # Rows up to this clearance are counted.
     sa.Column("clearance", sa.SmallInteger(), primary_key=True),
     sa.Column("rows", sa.BigInteger(), nullable=False),
     sa.Column("west", sa.Double()),

@@ -1,0 +1,220 @@
+"""Reconciles the layer tables with the catalogue: additive by itself, destructive only when told so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import AddConstraint, CreateSchema, DropConstraint
+
+from geoservice.db import ddl
+from geoservice.db.credentials import Role
+from layers.access import Clearance, Principal, RowRule, decide
+from layers.catalog import Catalog
+from layers.errors import ConfigurationError
+from layers.model import Layer, RasterLayer, RowLayer
+from layers.system import layer_state
+from layers.table import current_table, history_table
+
+NetMode = Literal["policies", "views"]
+READERS = {
+    Clearance.PUBLIC: Role.READER_PUBLIC,
+    Clearance.INTERNAL: Role.READER_INTERNAL,
+    Clearance.RESTRICTED: Role.READER_RESTRICTED,
+}
+
+
+@dataclass
+class SyncReport:
+    """What was done: tables made, columns added, and differences that only the destructive flag removes."""
+
+    created: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+
+
+def view_schema(clearance: Clearance) -> str:
+    """Schema of the plain views that a clearance reads where row policies are not in force."""
+    return f"read_{clearance.label}"
+
+
+def sync(connection: sa.Connection, catalog: Catalog, prefix: str, mode: NetMode, *, destructive: bool = False) -> SyncReport:
+    """Make or extend the tables of all layers and renew every right on them, in the caller's transaction.
+
+    Args:
+        connection: A connection of the owner role.
+        catalog: The layers.
+        prefix: Prefix of the role names.
+        mode: Which access net stands behind the row rule: policies on the tables, or views without rights on them.
+        destructive: Also drop columns that no definition knows and change types.
+
+    Returns:
+        What was done and what is pending.
+    """
+    report = SyncReport()
+    connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
+    script = resources.files("geoservice.db").joinpath("sync.sql").read_text(encoding="utf-8")
+    connection.exec_driver_sql(script)
+    for layer in catalog:
+        if not isinstance(layer, RasterLayer):
+            for table in (current_table(layer), history_table(layer)):
+                _reconcile(connection, table, report, destructive=destructive)
+        _remember(connection, layer)
+    rows = [layer for layer in catalog if not isinstance(layer, RasterLayer)]
+    _renew_rights(connection, rows, prefix, mode)
+    return report
+
+
+def definition_digest(layer: Layer) -> str:
+    """Digest of what the tables, tiles and styles of a layer are derived from."""
+    return hashlib.sha256(layer.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+
+
+def _remember(connection: sa.Connection, layer: Layer) -> None:
+    values = {"layer": layer.name, "clearance": int(layer.clearance), "definition": definition_digest(layer)}
+    statement = insert(layer_state).values(**values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["layer"], set_={"clearance": values["clearance"], "definition": values["definition"]}
+        )
+    )
+
+
+def _reconcile(connection: sa.Connection, table: sa.Table, report: SyncReport, *, destructive: bool) -> None:
+    inspector = sa.inspect(connection)
+    name = f"{table.schema}.{table.name}"
+    if not inspector.has_table(table.name, schema=table.schema):
+        table.create(connection)
+        report.created.append(name)
+        return
+    present = _present(connection, table)
+    for column in table.columns:
+        if column.name not in present:
+            _add_column(connection, table, column)
+            report.added.append(f"{name}.{column.name}")
+        elif present[column.name] != _type_name(connection, column):
+            _change_type(connection, table, column, report, destructive=destructive)
+    for stranger in sorted(set(present) - set(table.columns.keys())):
+        if destructive:
+            connection.execute(ddl.DropColumn(table, stranger))
+            report.dropped.append(f"{name}.{stranger}")
+        else:
+            report.pending.append(f"{name}.{stranger} is in the database and in no definition")
+    _reconcile_checks(connection, table)
+
+
+def _present(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
+    statement = sa.text(
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
+        "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
+    )
+    quoted = connection.dialect.identifier_preparer.format_table(table)
+    return {name: kind.rpartition(".")[2] for name, kind in connection.execute(statement, {"name": quoted})}
+
+
+def _type_name(connection: sa.Connection, column: sa.Column[object]) -> str:
+    written = column.type.compile(connection.dialect).lower()
+    spelled = {"geometry(geometry,4490)": "geometry(Geometry,4490)", "uuid": "uuid"}
+    return spelled.get(written, written)
+
+
+def _add_column(connection: sa.Connection, table: sa.Table, column: sa.Column[object]) -> None:
+    connection.execute(ddl.AddColumn(table, column))
+
+
+def _change_type(
+    connection: sa.Connection, table: sa.Table, column: sa.Column[object], report: SyncReport, *, destructive: bool
+) -> None:
+    name = f"{table.schema}.{table.name}.{column.name}"
+    if not destructive:
+        report.pending.append(f"{name} has another type in the database than in its definition")
+        return
+    connection.execute(ddl.DropColumn(table, column.name))
+    _add_column(connection, table, column)
+    report.dropped.append(name)
+    report.added.append(name)
+
+
+def _reconcile_checks(connection: sa.Connection, table: sa.Table) -> None:
+    known = {c["name"]: c["sqltext"] for c in sa.inspect(connection).get_check_constraints(table.name, schema=table.schema)}
+    wanted = {c.name: c for c in table.constraints if isinstance(c, sa.CheckConstraint) and c.name}
+    for name, constraint in wanted.items():
+        if name not in known:
+            connection.execute(AddConstraint(constraint))
+    for name in known.keys() - wanted.keys():
+        stale = sa.CheckConstraint(sa.true(), name=name)
+        connection.execute(DropConstraint(_attached(stale, table)))
+
+
+def _attached(constraint: sa.CheckConstraint, table: sa.Table) -> sa.CheckConstraint:
+    copy = sa.Table(table.name, sa.MetaData(schema=table.schema))
+    copy.append_constraint(constraint)
+    return constraint
+
+
+def _renew_rights(connection: sa.Connection, layers: Iterable[RowLayer], prefix: str, mode: NetMode) -> None:
+    layers = list(layers)
+    if mode == "views":
+        for clearance in Clearance:
+            _renew_views(connection, layers, prefix, clearance)
+    for layer in layers:
+        for table in (current_table(layer), history_table(layer)):
+            _renew_table(connection, layer, table, prefix, mode)
+
+
+def _renew_table(connection: sa.Connection, layer: RowLayer, table: sa.Table, prefix: str, mode: NetMode) -> None:
+    connection.execute(ddl.EnableRowSecurity(table))
+    for keeper in (Role.OWNER, Role.WRITER):
+        role = keeper.name_in(prefix)
+        connection.execute(ddl.DropPolicy(keeper.value, table))
+        connection.execute(ddl.CreatePolicy(keeper.value, table, role, None))
+    for clearance, reader in READERS.items():
+        role = reader.name_in(prefix)
+        connection.execute(ddl.DropPolicy(clearance.label, table))
+        connection.execute(ddl.RevokeAll(table, role))
+        columns = readable_columns(layer, table, clearance)
+        if columns and mode == "policies":
+            connection.execute(ddl.CreatePolicy(clearance.label, table, role, RowRule(clearance)))
+            connection.execute(ddl.Grant(["SELECT"], table, role, columns))
+
+
+def _renew_views(connection: sa.Connection, layers: Iterable[RowLayer], prefix: str, clearance: Clearance) -> None:
+    schema, role = view_schema(clearance), READERS[clearance].name_in(prefix)
+    if not sa.inspect(connection).has_schema(schema):
+        connection.execute(CreateSchema(schema))
+    connection.execute(ddl.GrantUsage(schema, role))
+    for layer in layers:
+        table = current_table(layer)
+        connection.execute(ddl.DropView(schema, table.name))
+        columns = readable_columns(layer, table, clearance)
+        if columns:
+            connection.execute(ddl.CreateView(schema, table, columns, RowRule(clearance)))
+            view = sa.Table(table.name, sa.MetaData(schema=schema))
+            connection.execute(ddl.Grant(["SELECT"], view, role))
+
+
+def readable_columns(layer: RowLayer, table: sa.Table, clearance: Clearance) -> list[str]:
+    """Columns of a table that a clearance may read, by the one decision; none when the layer is closed to it."""
+    decision = decide(Principal("role", clearance), "read", layer)
+    if not decision.allowed:
+        return []
+    return [c.name for c in table.columns if c.name not in layer.attributes or c.name in decision.attributes]
+
+
+def require_mode(connection: sa.Connection) -> NetMode:
+    """Which access net this server allows: policies when geometry_overlaps is leakproof, else views.
+
+    Raises:
+        ConfigurationError: When PostGIS is not there.
+    """
+    statement = sa.text("SELECT bool_and(proleakproof) FROM pg_catalog.pg_proc WHERE proname = 'geometry_overlaps'")
+    leakproof = connection.execute(statement).scalar()
+    if leakproof is None:
+        raise ConfigurationError("PostGIS is not installed in this database; run `geoservice db init`.")
+    return "policies" if leakproof else "views"

@@ -1,0 +1,72 @@
+-- Functions and row security of the system tables. Run by the owner after each migration; may be repeated.
+-- Roles are named in the settings of the transaction: geoservice.prefix.
+
+-- Months of a series are made on demand by loads; the writer owns no tables, so the owner lends this one action.
+CREATE OR REPLACE FUNCTION meta.ensure_month(series text, month date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    first date := date_trunc('month', month)::date;
+    part text := format('%s_%s', series, to_char(first, 'YYYYMM'));
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_class AS c
+        INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'geo' AND c.relname = series AND c.relkind = 'p'
+    ) THEN
+        RAISE EXCEPTION 'there is no series %', series;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE IF NOT EXISTS geo.%I PARTITION OF geo.%I FOR VALUES FROM (%L) TO (%L)',
+        part, series, first::timestamp AT TIME ZONE 'UTC', (first + interval '1 month')::timestamp AT TIME ZONE 'UTC'
+    );
+END
+$body$;
+
+-- Who holds a key: readers see the answer for one digest, never the table.
+CREATE OR REPLACE FUNCTION meta.holder(wanted bytea)
+RETURNS TABLE (id text, clearance smallint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT k.id, k.clearance FROM meta.api_key AS k
+    WHERE k.digest = wanted AND k.revoked IS NULL
+$body$;
+
+REVOKE ALL ON FUNCTION meta.ensure_month(text, date) FROM public;
+REVOKE ALL ON FUNCTION meta.holder(bytea) FROM public;
+
+DO $rights$
+DECLARE
+    prefix text := current_setting('geoservice.prefix');
+    levels text[] := ARRAY['public', 'internal', 'restricted'];
+    name text;
+    rank integer;
+    reader text;
+BEGIN
+    EXECUTE format('GRANT EXECUTE ON FUNCTION meta.ensure_month(text, date) TO %I', prefix || '_writer');
+    FOR rank IN 0..2 LOOP
+        reader := prefix || '_reader_' || levels[rank + 1];
+        EXECUTE format('GRANT EXECUTE ON FUNCTION meta.holder(bytea) TO %I', reader);
+        FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset'] LOOP
+            EXECUTE format('GRANT SELECT ON meta.%I TO %I', name, reader);
+        END LOOP;
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset'] LOOP
+        EXECUTE format('ALTER TABLE meta.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
+        EXECUTE format('DROP POLICY IF EXISTS keepers ON meta.%I', name);
+        EXECUTE format(
+            'CREATE POLICY keepers ON meta.%I TO %I, %I USING (true) WITH CHECK (true)',
+            name, prefix || '_owner', prefix || '_writer'
+        );
+        FOR rank IN 0..2 LOOP
+            EXECUTE format('DROP POLICY IF EXISTS %I ON meta.%I', levels[rank + 1], name);
+            EXECUTE format(
+                'CREATE POLICY %I ON meta.%I FOR SELECT TO %I USING (clearance <= %s)',
+                levels[rank + 1], name, prefix || '_reader_' || levels[rank + 1], rank
+            );
+        END LOOP;
+    END LOOP;
+END
+$rights$;
