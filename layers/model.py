@@ -328,4 +328,6 @@ def codelists_of(layer: LayerBase) -> frozenset[str]:
     style: Any = getattr(layer, "style", None)
     if style is not None:
         lists |= style.codelists()
+    for mapping in layer.sources.values():
+        lists |= mapping.codelists()
     return frozenset(lists)

@@ -59,7 +59,30 @@ class SizeByZoom(_Frozen):
     zoom: tuple[tuple[float, float], ...] = Field(min_length=2)
 
 
-Size = float | SizeBy | SizeByZoom
+class SizeByValue(_Frozen):
+    """A size in pixels by value of an attribute, scaled by zoom: size = value's size * factor at this zoom.
+
+    `zoom` holds (zoom, factor) stops, interpolated; without it the factor is 1.
+    """
+
+    by: str
+    sizes: Mapping[str, float]
+    default: float = 1.0
+    zoom: tuple[tuple[float, float], ...] = ()
+
+
+Size = float | SizeBy | SizeByZoom | SizeByValue
+
+
+class Appear(_Frozen):
+    """From which zoom features are drawn, by value of an attribute (roads appear class by class).
+
+    For a number attribute the values are written as text; `default` is for every other value.
+    """
+
+    by: str
+    zooms: Mapping[str, int] = Field(min_length=1)
+    default: int = Field(default=0, ge=0, le=22)
 
 
 class Outline(_Frozen):
@@ -106,6 +129,7 @@ class VectorStyle(_Frozen):
     line: LineStyle | None = None
     circle: CircleStyle | None = None
     label: LabelStyle | None = None
+    appear: Appear | None = None
 
     @model_validator(mode="after")
     def _something(self) -> VectorStyle:
@@ -122,7 +146,9 @@ class VectorStyle(_Frozen):
         """Attributes that drawing needs, so that tiles carry them."""
         names = [p.by for p in self.paints() if not isinstance(p, str)]
         sizes = (self.line.width if self.line else None, self.circle.radius if self.circle else None)
-        names += [s.by for s in sizes if isinstance(s, SizeBy)]
+        names += [s.by for s in sizes if isinstance(s, SizeBy | SizeByValue)]
+        if self.appear is not None:
+            names.append(self.appear.by)
         if self.label is not None and self.label.rank is not None:
             names.append(self.label.rank)
         return tuple(dict.fromkeys(names))
