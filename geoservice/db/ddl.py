@@ -172,7 +172,10 @@ def _create_view(element: CreateView, compiler: DDLCompiler, **_: Any) -> str:
     quote = compiler.preparer
     chosen = sa.select(*(element.table.c[c] for c in element.columns)).where(row_predicate(element.table, element.rule))
     # The select is compiled outside its DDL so that geometry columns are not wrapped for result processing.
-    rows = _literal(compiler, chosen.with_only_columns(*(sa.type_coerce(c, sa.Text()).label(c.name) for c in chosen.selected_columns)))
+    rows = _literal(
+        compiler,
+        chosen.with_only_columns(*(sa.type_coerce(c, sa.Text()).label(c.name) for c in chosen.selected_columns)),
+    )
     return f"CREATE VIEW {quote.quote(element.schema)}.{quote.quote(element.table.name)} AS {rows}"
 
 

@@ -44,7 +44,9 @@ def view_schema(clearance: Clearance) -> str:
     return f"read_{clearance.label}"
 
 
-def sync(connection: sa.Connection, catalog: Catalog, prefix: str, mode: NetMode, *, destructive: bool = False) -> SyncReport:
+def sync(
+    connection: sa.Connection, catalog: Catalog, prefix: str, mode: NetMode, *, destructive: bool = False
+) -> SyncReport:
     """Make or extend the tables of all layers and renew every right on them, in the caller's transaction.
 
     Args:
@@ -142,7 +144,9 @@ def _change_type(
 
 
 def _reconcile_checks(connection: sa.Connection, table: sa.Table) -> None:
-    known = {c["name"]: c["sqltext"] for c in sa.inspect(connection).get_check_constraints(table.name, schema=table.schema)}
+    known = {
+        c["name"]: c["sqltext"] for c in sa.inspect(connection).get_check_constraints(table.name, schema=table.schema)
+    }
     wanted = {c.name: c for c in table.constraints if isinstance(c, sa.CheckConstraint) and c.name}
     for name, constraint in wanted.items():
         if name not in known:

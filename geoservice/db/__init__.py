@@ -1,0 +1,1 @@
+"""The one store: embedded or foreign PostgreSQL, roles, pools, migrations, layer tables."""

@@ -1,0 +1,180 @@
+"""Where the database is and how each role connects to it: one value, built from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
+from sqlalchemy.exc import OperationalError
+
+from geoservice.db.credentials import Role, read_passwords
+from geoservice.db.embedded import SERVER_KEY, EmbeddedCluster
+from geoservice.db.errors import CredentialsMissing
+from geoservice.db.tuning import SOCKET_PORT
+from geoservice.settings import Dsn, Settings
+from layers.errors import DatabaseUnavailable
+
+DEFAULT_PORT = 5432
+APPLICATION = "geoservice"
+# What both drivers understand beyond host, port and database.
+SHARED_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "target_session_attrs")
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database and the passwords of our roles in it.
+
+    Attributes:
+        parameters: libpq parameters without user and password (host, port, dbname, sslmode ...).
+        prefix: Prefix of the role names.
+        passwords: Password by role name; they do not print.
+        settings: The settings it was built from (timeouts, pool sizes).
+    """
+
+    parameters: Mapping[str, str]
+    prefix: str
+    passwords: Mapping[str, SecretStr]
+    settings: Settings
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Database:
+        """Read the address and the passwords; nothing is connected.
+
+        Raises:
+            CredentialsMissing: When `geoservice db init` (or a first start) has not happened yet.
+        """
+        passwords = read_passwords(settings.credentials_path, server_key(settings))
+        return cls(address(settings), settings.role_prefix, passwords, settings)
+
+    @property
+    def name(self) -> str:
+        """Name of the database on its server."""
+        return self.parameters["dbname"]
+
+    def role_name(self, role: Role) -> str:
+        """The role's login name."""
+        return role.name_in(self.prefix)
+
+    def password(self, role: Role) -> SecretStr:
+        """The role's password.
+
+        Raises:
+            CredentialsMissing: When the credentials file does not know the role (an administrator elsewhere).
+        """
+        try:
+            return self.passwords[self.role_name(role)]
+        except KeyError:
+            raise CredentialsMissing(
+                f"No password is stored for the database role {self.role_name(role)}; run `geoservice db init`."
+            ) from None
+
+    def url(self, role: Role) -> URL:
+        """SQLAlchemy address for synchronous use (psycopg); its `repr` hides the password."""
+        return URL.create(
+            "postgresql+psycopg",
+            username=self.role_name(role),
+            password=self.password(role).get_secret_value(),
+            database=self.name,
+            query={name: value for name, value in self.parameters.items() if name != "dbname"},
+        )
+
+    def dsn(self, role: Role) -> str:
+        """libpq connection string, with the password in clear: for drivers only (ADBC, psycopg), never for a log."""
+        return make_conninfo(
+            "",
+            **dict(self.parameters),
+            user=self.role_name(role),
+            password=self.password(role).get_secret_value(),
+            application_name=APPLICATION,
+        )
+
+    def asyncpg_arguments(self, role: Role) -> dict[str, Any]:
+        """Keyword arguments of `asyncpg.connect`, the password among them."""
+        shared = {name: self.parameters[name] for name in SHARED_PARAMETERS if name in self.parameters}
+        return {
+            "dsn": f"postgresql://?{urlencode(shared)}" if shared else None,
+            "host": self.parameters.get("host") or self.parameters.get("hostaddr"),
+            "port": int(self.parameters.get("port", DEFAULT_PORT)),
+            "database": self.name,
+            "user": self.role_name(role),
+            "password": self.password(role).get_secret_value(),
+        }
+
+    def sync_engine(self, role: Role, *, pooled: bool = False) -> Engine:
+        """A synchronous SQLAlchemy engine for loads, migrations and the command line.
+
+        Args:
+            role: Who connects.
+            pooled: Keep connections (worker threads of the service); commands open one and close it.
+        """
+        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 2} if pooled else {"poolclass": NullPool}
+        arguments = {"connect_timeout": max(2, round(self.settings.connect_timeout)), "application_name": APPLICATION}
+        return create_engine(self.url(role), connect_args=arguments, hide_parameters=True, **pool)
+
+    @contextmanager
+    def transaction(self, role: Role) -> Iterator[Connection]:
+        """One connection and one transaction, committed at the end.
+
+        Raises:
+            DatabaseUnavailable: When no connection can be made.
+        """
+        engine = self.sync_engine(role)
+        try:
+            connection = engine.connect()
+        except OperationalError as error:
+            raise unavailable(error.orig) from None
+        with connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def psycopg(
+        self, role: Role, *, autocommit: bool = False, dbname: str | None = None
+    ) -> Iterator[psycopg.Connection]:
+        """A bare psycopg connection (COPY, administration), committed and closed at the end.
+
+        Raises:
+            DatabaseUnavailable: When no connection can be made.
+        """
+        try:
+            connection = psycopg.connect(
+                self.dsn(role), autocommit=autocommit, **({"dbname": dbname} if dbname else {})
+            )
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from None
+        with connection:
+            yield connection
+
+
+def unavailable(error: BaseException | None) -> DatabaseUnavailable:
+    """The typed error for a failed connection; the driver's text names no password."""
+    reason = str(error).strip().splitlines()[0] if error and str(error).strip() else "no connection"
+    return DatabaseUnavailable(f"The database cannot be reached: {reason}. `geoservice doctor` says more.")
+
+
+def address(settings: Settings) -> dict[str, str]:
+    """libpq parameters of the database, without user and password."""
+    if settings.database_url is None:
+        socket = EmbeddedCluster(settings).socket_dir
+        return {"host": str(socket), "port": str(SOCKET_PORT), "dbname": settings.database_name}
+    return foreign_address(settings.database_url)
+
+
+def foreign_address(dsn: Dsn) -> dict[str, str]:
+    """libpq parameters of a foreign database, without user, password and what we set ourselves."""
+    own = ("user", "password", "connect_timeout", "application_name")
+    return {name: str(value) for name, value in dsn.parameters().items() if name not in own}
+
+
+def server_key(settings: Settings) -> str:
+    """Key of the server in the credentials file: roles belong to a server, not to one database."""
+    if settings.database_url is None:
+        return SERVER_KEY
+    parts = foreign_address(settings.database_url)
+    return f"{parts.get('host') or parts.get('hostaddr', 'localhost')}:{parts.get('port', DEFAULT_PORT)}"

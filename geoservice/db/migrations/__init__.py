@@ -1,0 +1,1 @@
+"""Alembic migrations of the system tables (schema `meta`); layer tables follow the catalogue instead."""

@@ -1,0 +1,143 @@
+"""From settings to a database that is ready for use: started, with roles, rights and system tables."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from importlib.resources import files
+
+import psycopg
+import sqlalchemy as sa
+
+from geoservice.db import migrate
+from geoservice.db.credentials import Role, ensure_passwords
+from geoservice.db.embedded import SERVER_KEY, EmbeddedCluster, State
+from geoservice.db.engine import APPLICATION, Database, foreign_address, server_key, unavailable
+from geoservice.db.errors import CredentialsMissing, DatabaseNotReady
+from geoservice.db.roles import create_roles, ensure_database, fingerprint, prepared_with, role_names
+from geoservice.settings import Dsn, Settings
+from layers.errors import ConfigurationError
+
+MAINTENANCE_DATABASE = "postgres"
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, ready for use. This is what every command calls first.
+
+    The embedded cluster is made, started, prepared and migrated as needed. A foreign server is only looked at:
+    `geoservice db init` and `geoservice db upgrade` are an operator's decisions there.
+
+    Raises:
+        DatabaseUnavailable: When the server does not answer.
+        DatabaseNotReady: When a foreign database was not prepared or not upgraded.
+        ConfigurationError: When the embedded cluster cannot be made or started.
+    """
+    if settings.database_url is not None:
+        database = Database.from_settings(settings)
+        _require_ready(database)
+        return database
+    EmbeddedCluster(settings).start()
+    return prepare_embedded(settings)
+
+
+def prepare_embedded(settings: Settings, *, force: bool = False) -> Database:
+    """Roles, database, rights and system tables of a running embedded cluster; quick when nothing is to do.
+
+    Args:
+        settings: The settings.
+        force: Set roles, passwords and rights again even if the database remembers this version of them.
+    """
+    cluster = EmbeddedCluster(settings)
+    with cluster.locked():
+        names = (Role.ADMIN.name_in(settings.role_prefix), *role_names(settings.role_prefix))
+        ensure_passwords(settings.credentials_path, SERVER_KEY, names)
+        database = Database.from_settings(settings)
+        with database.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as connection:
+            fresh = ensure_database(connection, database.name)
+        with database.psycopg(Role.ADMIN) as connection:
+            if force or fresh or prepared_with(connection) != fingerprint():
+                create_roles(connection, settings.role_prefix, database.passwords)
+        if not _at_head(database):
+            migrate.upgrade(database)
+    return database
+
+
+def prepare_foreign(settings: Settings, admin: Dsn) -> Database:
+    """Roles, rights and system tables on an agency's server (`geoservice db init --admin-url`).
+
+    Args:
+        settings: The settings; `database_url` may be missing, then the administrator's address is meant.
+        admin: Address with an administrator's login, naming the database.
+
+    Raises:
+        ConfigurationError: When the administrator's rights do not suffice, or the two addresses differ.
+        DatabaseUnavailable: When the server does not answer.
+    """
+    target = settings.model_copy(update={"database_url": settings.database_url or admin})
+    if server_key(target) != server_key(target.model_copy(update={"database_url": admin})):
+        raise ConfigurationError("The administrator's address names another server than GEOSERVICE_DATABASE_URL.")
+    if foreign_address(admin)["dbname"] != foreign_address(target.database_url or admin)["dbname"]:
+        raise ConfigurationError("The administrator's address names another database than GEOSERVICE_DATABASE_URL.")
+    names = role_names(settings.role_prefix)
+    passwords = ensure_passwords(settings.credentials_path, server_key(target), names)
+    with closing(_connect_admin(admin)) as connection:
+        create_roles(connection, settings.role_prefix, passwords)
+    database = Database.from_settings(target)
+    migrate.upgrade(database)
+    return database
+
+
+def _connect_admin(admin: Dsn) -> psycopg.Connection:
+    parts = admin.parameters()
+    try:
+        return psycopg.connect(admin.get_secret_value(), autocommit=True, application_name=APPLICATION)
+    except psycopg.OperationalError as error:
+        if f'database "{parts["dbname"]}" does not exist' not in str(error):
+            raise unavailable(error) from None
+    try:
+        connection = psycopg.connect(admin.get_secret_value(), autocommit=True, dbname=MAINTENANCE_DATABASE)
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from None
+    with closing(connection):
+        ensure_database(connection, parts["dbname"])
+    return psycopg.connect(admin.get_secret_value(), autocommit=True, application_name=APPLICATION)
+
+
+def _at_head(database: Database) -> bool:
+    with database.transaction(Role.OWNER) as connection:
+        return migrate.current(connection) == migrate.head()
+
+
+def _require_ready(database: Database) -> None:
+    with database.transaction(Role.OWNER) as connection:
+        if not sa.inspect(connection).has_schema("meta"):
+            raise DatabaseNotReady(f"The database {database.name} is not prepared; run `geoservice db init`.")
+        found, wanted = migrate.current(connection), migrate.head()
+    if found != wanted:
+        raise DatabaseNotReady(
+            f"The database {database.name} is at revision {found}, this version needs {wanted}; "
+            "run `geoservice db upgrade`.",
+            found=found,
+            wanted=wanted,
+        )
+
+
+def release(settings: Settings) -> bool:
+    """Stop the embedded cluster if no client is left; called by the `serve` that started it.
+
+    Returns:
+        True when it was stopped; False when others still use it (they, or `geoservice db stop`, end it later).
+    """
+    cluster = EmbeddedCluster(settings)
+    if settings.database_url is not None or cluster.status().state is not State.RUNNING:
+        return False
+    try:
+        database = Database.from_settings(settings)
+    except CredentialsMissing:
+        return False
+    with database.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as connection:
+        row = connection.execute(_other_clients()).fetchone()
+    return cluster.stop() if row == (0,) else False
+
+
+def _other_clients() -> bytes:
+    return files("geoservice.db").joinpath("sql", "other_clients.sql").read_bytes()

@@ -1,0 +1,221 @@
+"""Every setting of the service, each with its meaning.
+
+Settings are built in two places only: `create_app(settings=None)` and the command line. Each field can be
+given as an environment variable with the prefix `GEOSERVICE_` (for example `GEOSERVICE_PORT=8080`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, Field, Secret, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from layers.errors import ConfigurationError
+
+SYSTEM_HOME = Path("/var/lib/geoservice")
+DSN_PARAMETERS = frozenset(
+    {
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "target_session_attrs",
+        "connect_timeout",
+        "application_name",
+    }
+)
+
+
+class Dsn(Secret[str]):
+    """A PostgreSQL address (URI or key=value form) that never prints its password."""
+
+    def _display(self) -> str:
+        parts = self.parameters()
+        host = parts.get("host", "local socket")
+        return f"postgresql://***@{host}:{parts.get('port', 5432)}/{parts.get('dbname', '')}" if parts else ""
+
+    def parameters(self) -> dict[str, Any]:
+        """The libpq parameters of the address, by their libpq names (password included)."""
+        return conninfo_to_dict(self.get_secret_value())
+
+
+def _known_dsn(value: Dsn) -> Dsn:
+    try:
+        names = set(value.parameters())
+    except ProgrammingError:
+        # The text of the driver's message repeats the address, and with it the password.
+        raise ValueError("expected a PostgreSQL address such as postgresql://host:5432/database") from None
+    if unknown := sorted(names - DSN_PARAMETERS):
+        raise ValueError(f"unsupported connection parameters: {', '.join(unknown)}")
+    if "dbname" not in names:
+        raise ValueError("the address must name a database: postgresql://host:5432/database")
+    return value
+
+
+def parse_dsn(text: str) -> Dsn:
+    """Read a PostgreSQL address and check that it is usable.
+
+    Raises:
+        ConfigurationError: When it is malformed, names no database or carries an unknown parameter.
+    """
+    try:
+        return _known_dsn(Dsn(text))
+    except ValueError as error:
+        raise ConfigurationError(f"Database address: {error}.") from None
+
+
+def default_home() -> Path:
+    """The state directory: a system one for root, the user-data directory for everybody else."""
+    if os.geteuid() == 0:
+        return SYSTEM_HOME
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "geoservice"
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Settings(BaseSettings):
+    """All settings; values come from arguments first, then from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GEOSERVICE_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    home: AbsolutePath = Field(
+        default_factory=default_home,
+        description="State directory: embedded database, credentials, raster files, tile cache.",
+    )
+    database_url: Annotated[Dsn, AfterValidator(_known_dsn)] | None = Field(
+        default=None,
+        description="Address of an existing PostgreSQL server and database; without it a private cluster is run. "
+        "A user in it is the administrator of `geoservice db init`; the service itself uses its own roles.",
+    )
+    database_name: str = Field(
+        default="geoservice",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="Name of the database inside the embedded cluster.",
+    )
+    role_prefix: str = Field(
+        default="geoservice",
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description="Prefix of the five database roles, so that several instances can share one server.",
+    )
+    credentials_file: AbsolutePath | None = Field(
+        default=None,
+        description="File (mode 0600) with the passwords of the database roles; default: credentials.json in home.",
+    )
+    socket_dir: AbsolutePath | None = Field(
+        default=None,
+        description="Folder of the embedded database's Unix socket; default: run/ in home, or a short runtime "
+        "folder when that path is too long for a socket.",
+    )
+    postgres_bin: AbsolutePath | None = Field(
+        default=None,
+        description="Folder with initdb, pg_ctl and postgres; default: the newest one found on the machine.",
+    )
+    postgres_options: dict[Annotated[str, Field(pattern=r"^[a-z_.]+$")], str] = Field(
+        default_factory=dict,
+        description="Extra postgresql.conf settings of the embedded cluster, as a JSON object.",
+    )
+    service_user: str = Field(
+        default="geoservice",
+        pattern=r"^[a-z_][a-z0-9_-]{0,30}$",
+        description="System user that runs the embedded database when geoservice itself runs as root.",
+    )
+    layers_dir: AbsolutePath | None = Field(
+        default=None, description="Folder with further themes/ and codes/ that extend the built-in catalogue."
+    )
+    data: AbsolutePath | None = Field(
+        default=None, description="Local mirror of the open data sources, read instead of the network."
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address on which the service listens.")
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port on which the service listens.")
+    workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        le=256,
+        description="Worker processes; default: one per core.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address under which clients reach the service behind a proxy; default: taken from the request.",
+    )
+    pool_max: int = Field(
+        default=6,
+        ge=1,
+        le=100,
+        description="Most connections per clearance, worker and kind (raw and SQLAlchemy); opened on demand.",
+    )
+    pool_timeout: float = Field(
+        default=5.0, gt=0, le=600, description="Seconds to wait for a free database connection before answering 503."
+    )
+    connect_timeout: float = Field(default=5.0, gt=0, le=600, description="Seconds to wait for a new connection.")
+    statement_timeout: float = Field(
+        default=10.0, gt=0, le=3600, description="Seconds one read statement of the service may take."
+    )
+    analysis_timeout: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds one statement of a zone analysis may take."
+    )
+    writer_timeout: float = Field(
+        default=0.0, ge=0, description="Seconds one statement of a load may take; 0 means no limit."
+    )
+    default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
+    max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")
+    max_zone_vertices: int = Field(
+        default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
+    )
+    max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
+    tile_cache_bytes: int = Field(
+        default=2_000_000_000, ge=0, description="Size limit of the tile cache on disk, in bytes; 0 switches it off."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe message that is logged."
+    )
+
+    @property
+    def credentials_path(self) -> Path:
+        """Where the passwords of the database roles are kept."""
+        return self.credentials_file or self.home / "credentials.json"
+
+
+def load_settings(**values: Any) -> Settings:
+    """Build the settings from arguments (those that are not None) and the environment.
+
+    Raises:
+        ConfigurationError: With one line per setting that is not acceptable; values are not repeated.
+    """
+    try:
+        return Settings(**{name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"Setting GEOSERVICE_{name.upper()}: {problem['msg']}.")
+    return "\n".join(lines)
