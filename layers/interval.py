@@ -25,6 +25,12 @@ class Interval:
     start: dt.datetime | None
     end: dt.datetime | None
 
+    def days(self) -> tuple[dt.date | None, dt.date | None]:
+        """First and last UTC day that meet the interval, both included; None leaves a side open."""
+        first = None if self.start is None else self.start.date()
+        last = None if self.end is None else (self.end - _TICK).date()
+        return first, last
+
 
 def parse_datetime(text: str) -> Interval:
     """Read the `datetime` parameter (OGC API Features Part 1, 7.15.4). A date means its whole UTC day.

@@ -97,27 +97,22 @@ def row_predicate(table: sa.FromClause, rule: RowRule) -> sa.ColumnElement[bool]
 
 
 def time_predicate(layer: RowLayer, table: sa.FromClause, interval: Interval) -> sa.ColumnElement[bool] | None:
-    """Rows whose time attribute lies in the half-open interval; None for a layer without a time attribute."""
+    """Rows whose time attribute meets the half-open interval; None for a layer without a time attribute.
+
+    The bounds are bound under the names `time_start` and `time_end`. A date stands for its whole UTC day.
+    """
     if layer.time is None:
         return None
     column = table.c[layer.time]
     is_date = layer.attributes[layer.time].type == "date"
-    clauses: list[sa.ColumnElement[bool]] = []
-    if interval.start is not None:
-        clauses.append(column >= (sa.literal(interval.start.date(), sa.Date()) if is_date else interval.start))
-    if interval.end is not None:
-        clauses.append(sa.cast(column, sa.DateTime(timezone=True)) < interval.end if not is_date else _before(column, interval))
-    return sa.and_(sa.true(), *clauses)
-
-
-def _before(column: sa.ColumnElement[object], interval: Interval) -> sa.ColumnElement[bool]:
-    # A day belongs to the interval when its first moment does.
-    end = interval.end
-    if end is None:
-        raise ValueError("an open interval has no end")
-    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-    literal = sa.literal(end.date(), sa.Date())
-    return column < literal if end == midnight else column <= literal
+    start, end = interval.days() if is_date else (interval.start, interval.end)
+    clauses: list[sa.ColumnElement[bool]] = [sa.true()]
+    if start is not None:
+        clauses.append(column >= sa.bindparam("time_start", start, column.type))
+    if end is not None:
+        bound = sa.bindparam("time_end", end, column.type)
+        clauses.append(column <= bound if is_date else column < bound)
+    return sa.and_(*clauses)
 
 
 def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[object]]:

@@ -1,0 +1,1 @@
+"""HTTP manners: problem details, parameters, links, content negotiation, encodings."""

@@ -1,0 +1,36 @@
+"""Absolute addresses of our own resources, and link objects (RFC 8288 relations) for JSON bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+
+
+def base_url(request: Request) -> str:
+    """Address of the landing page without a trailing slash: the configured public one, or the request's own."""
+    configured: str | None = request.app.state.house.settings.public_url
+    return (configured or str(request.base_url)).rstrip("/")
+
+
+def url(request: Request, path: str, **query: object) -> str:
+    """Address of a path of ours with query parameters; parameters that are None are left out."""
+    pairs = {k: v for k, v in query.items() if v is not None}
+    return f"{base_url(request)}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def link(href: str, rel: str, media: str, title: str | None = None, **extra: Any) -> dict[str, Any]:
+    """A link object."""
+    made: dict[str, Any] = {"href": href, "rel": rel, "type": media}
+    if title:
+        made["title"] = title
+    return {**made, **extra}
+
+
+def self_links(request: Request, path: str, chosen: str, formats: dict[str, str], **query: object) -> list[dict[str, Any]]:
+    """`self` for the chosen format and `alternate` for the others."""
+    return [
+        link(url(request, path, **{**query, "f": name}), "self" if name == chosen else "alternate", media)
+        for name, media in formats.items()
+    ]

@@ -1,0 +1,59 @@
+"""Query parameters: unknown ones are refused everywhere, by looking at what the route declares."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.routing import APIRoute
+
+from layers.errors import BadParameter, UnknownParameter
+
+
+async def refuse_unknown(request: Request) -> None:
+    """Refuse query parameters that the route does not declare, and declared ones that come twice.
+
+    Raises:
+        UnknownParameter: Naming the stranger and the known ones.
+        BadParameter: When a parameter is repeated.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = {field.alias for field in get_flat_dependant(route.dependant).query_params}
+    for name in request.query_params:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise UnknownParameter(
+                f"This resource does not know the parameter {name[:60]!r}; known parameters: {listed}.", parameter=name[:60]
+            )
+        if len(request.query_params.getlist(name)) > 1:
+            raise BadParameter(f"The parameter {name} may be given once.", parameter=name)
+
+
+def parse_limit(text: str | None, default: int, maximum: int) -> int:
+    """Read `limit`: a whole number of at least 1; more than the maximum is clamped to it (Part 1, 7.15.2).
+
+    Raises:
+        BadParameter: When it is not a whole number of at least 1.
+    """
+    if text is None:
+        return default
+    digits = text if text.isascii() and text.isdigit() and len(text) <= 18 else ""  # noqa: PLR2004
+    if not digits or int(digits) < 1:
+        raise BadParameter(
+            f"limit is a whole number from 1 to {maximum}; {text[:30]!r} is not.", parameter="limit", maximum=maximum
+        )
+    return min(int(digits), maximum)
+
+
+def parse_cursor(text: str | None) -> int | None:
+    """Read the paging token of a next link.
+
+    Raises:
+        BadParameter: When it is none that this service handed out.
+    """
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004
+        raise BadParameter("cursor is taken from a next link as it is; this one is not.", parameter="cursor")
+    return int(text)

@@ -1,0 +1,116 @@
+"""Errors as problem details (RFC 9457): one row per error class, and handlers for what the framework raises."""
+
+from __future__ import annotations
+
+import http
+import json
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from layers import errors
+
+PROBLEM_JSON = "application/problem+json"
+PROBLEM_TYPE = "about:blank"
+_log = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.GeoError], int] = {
+    errors.BadParameter: 400,
+    errors.UnknownParameter: 400,
+    errors.BadBody: 400,
+    errors.CrsRefused: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.UnknownLayer: 404,
+    errors.UnknownFeature: 404,
+    errors.UnknownResource: 404,
+    errors.TileOutside: 404,
+    errors.MethodNotAllowed: 405,
+    errors.NotAcceptable: 406,
+    errors.TooLarge: 413,
+    errors.BadGeometry: 422,
+    errors.SourceMissing: 422,
+    errors.SourceUnreadable: 422,
+    errors.SourceMismatch: 422,
+    errors.SourceError: 422,
+    errors.QueryTimeout: 503,
+    errors.DatabaseUnavailable: 503,
+    errors.DefinitionError: 500,
+    errors.ConfigurationError: 500,
+    errors.GeoError: 500,
+}
+"""HTTP status of each error class. A test asserts that every class has its row."""
+
+_HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="geoservice"'},
+    503: {"Retry-After": "5"},
+}
+_SERVER_FAULT = 500
+
+
+def status_of(error: errors.GeoError) -> int:
+    """HTTP status of an error: the row of its class or of the nearest parent that has one."""
+    return next(STATUS[c] for c in type(error).__mro__ if c in STATUS)
+
+
+def problem(status: int, title: str, detail: str, facts: dict[str, Any] | None = None) -> Response:
+    """A problem details response; the facts become extension members."""
+    body = {"type": PROBLEM_TYPE, "title": title, "status": status, "detail": detail, **(facts or {})}
+    content = json.dumps(body, ensure_ascii=False, default=str)
+    headers = {"Cache-Control": "no-store", **_HEADERS.get(status, {})}
+    return Response(content, status, headers, PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers on an application."""
+    app.add_exception_handler(errors.GeoError, _geo_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _geo_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.GeoError):
+        raise error
+    status = status_of(error)
+    if status == _SERVER_FAULT:
+        _log.error("%s %s: %s", request.method, request.scope["path"], error.detail)
+        return problem(status, "Internal error", "The service is not set up correctly; its log says more.")
+    reserved = {"type", "title", "status", "detail"}
+    facts = {k: v for k, v in error.facts.items() if k not in reserved}
+    return problem(status, error.title, error.detail, facts)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    kind, name = place[0], ".".join(place[1:]) or place[0]
+    sentence = f"{kind} {name}: {first['msg']}." if kind != "body" else f"The request body is wrong at {name}: {first['msg']}."
+    title = errors.BadBody.title if kind == "body" else errors.BadParameter.title
+    return problem(http.HTTPStatus.BAD_REQUEST, title, sentence, {"parameter": name})
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    title = http.HTTPStatus(error.status_code).phrase
+    if error.status_code == http.HTTPStatus.NOT_FOUND:
+        detail = "There is no such resource; the landing page links to all there are."
+    elif error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"This resource does not know the method {request.method}."
+    else:
+        detail = str(error.detail)
+    response = problem(error.status_code, title, detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    _log.error("unexpected error on %s %s", request.method, request.scope["path"], exc_info=error)
+    return problem(_SERVER_FAULT, "Internal error", "An unexpected error happened; the service's log says more.")

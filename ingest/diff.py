@@ -1,0 +1,198 @@
+"""What a load changes: statements that compare landed rows with current ones, by key and content hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from ingest.staging import Staging
+from layers.access import Clearance
+from layers.model import RowLayer
+from layers.table import content_names, current_table, history_table
+
+_ESCAPES = (("~", "~0"), ("/", "~1"), ("|", "~2"))
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A temporary table with one row per landed row: position, key, content hash, clearance, occurrence of its key."""
+
+    table: sa.Table
+
+
+def key_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str] | None:
+    """The public key: key attributes as text, `~`, `/`, `|` escaped, joined by `|`; None for a layer without a key."""
+    if not layer.key:
+        return None
+    parts = []
+    for name in layer.key:
+        text: sa.ColumnElement[str] = sa.cast(rows.c[name], sa.Text())
+        if layer.attributes[name].type == "datetime":
+            moment = sa.func.timezone("UTC", rows.c[name])
+            text = sa.func.to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            text = sa.func.replace(text, ".000000Z", "Z")
+        for plain, escaped in _ESCAPES:
+            text = sa.func.replace(text, plain, escaped)
+        parts.append(text)
+    return sa.func.concat_ws("|", *parts) if len(parts) > 1 else parts[0]
+
+
+def hash_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[object]:
+    """MD5 of the row's content (geometry as stored, attributes in order) as a uuid: a change detector, not a seal."""
+    row = sa.func.row(*(rows.c[name] for name in content_names(layer)))
+    return sa.cast(sa.func.md5(sa.cast(row, sa.Text())), UUID())
+
+
+def clearance_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[int]:
+    """The higher of the layer's clearance and the row's own; a row without a value has the layer's."""
+    base = int(layer.clearance)
+    if layer.row_clearance is None:
+        return sa.literal(base, sa.SmallInteger())
+    levels = {level.label: max(base, int(level)) for level in Clearance}
+    written = rows.c[layer.row_clearance]
+    unknown = sa.case((written.is_(None), base), else_=int(Clearance.RESTRICTED))
+    return sa.cast(sa.case(levels, value=written, else_=unknown), sa.SmallInteger())
+
+
+def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed:
+    """Compute keys, hashes and clearances of all landed rows into a temporary table."""
+    rows = staging.good
+    digest = hash_expression(layer, rows)
+    key = key_expression(layer, rows)
+    table = sa.Table(
+        "landed",
+        sa.MetaData(),
+        sa.Column("position", sa.BigInteger()),
+        sa.Column("key", sa.Text()),
+        sa.Column("hash", UUID()),
+        sa.Column("clearance", sa.SmallInteger()),
+        sa.Column("occurrence", sa.BigInteger()),
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+    table.create(connection)
+    inner = sa.select(
+        rows.c["_position"].label("position"),
+        (key if key is not None else sa.cast(digest, sa.Text())).label("base"),
+        digest.label("hash"),
+        clearance_expression(layer, rows).label("clearance"),
+    ).subquery()
+    occurrence = sa.func.row_number().over(partition_by=inner.c.base, order_by=inner.c.position)
+    numbered = sa.select(inner, occurrence.label("occurrence")).subquery()
+    final_key: sa.ColumnElement[str] = numbered.c.base
+    if key is None:
+        # Rows without a key are told apart by content; equal rows by the order in which they came.
+        suffix = sa.func.concat("-", sa.cast(numbered.c.occurrence, sa.Text()))
+        final_key = sa.case((numbered.c.occurrence == 1, numbered.c.base), else_=sa.func.concat(numbered.c.base, suffix))
+        source = sa.select(numbered.c.position, final_key, numbered.c.hash, numbered.c.clearance, sa.literal(1))
+    else:
+        source = sa.select(numbered.c.position, final_key, numbered.c.hash, numbered.c.clearance, numbered.c.occurrence)
+    connection.execute(sa.insert(table).from_select(table.c.keys(), source))
+    connection.execute(sa.text("ANALYZE landed"))
+    return Landed(table)
+
+
+def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[tuple[int, str, str, str]]:
+    """Rows that repeat a key of their own source with other content: position, key, first position, raw content."""
+    again, first = landed.table.alias(), landed.table.alias()
+    raw = sa.cast(sa.func.to_jsonb(_row_json(layer, staging.good)), sa.Text())
+    return (
+        sa.select(again.c.position, again.c.key, first.c.position, raw)
+        .join(first, (first.c.key == again.c.key) & (first.c.occurrence == 1))
+        .join(staging.good, staging.good.c["_position"] == again.c.position)
+        .where(again.c.occurrence > 1, again.c.hash != first.c.hash)
+    )
+
+
+def _row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[object]:
+    pairs: list[sa.ColumnElement[object]] = []
+    for name in content_names(layer):
+        column = rows.c[name]
+        pairs += [sa.literal(name), sa.func.ST_AsText(column) if name == "geom" else column]
+    return sa.func.jsonb_build_object(*pairs)
+
+
+def fresh(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int]]:
+    """Positions of rows whose key is not current."""
+    current = current_table(layer)
+    return (
+        sa.select(landed.table.c.position)
+        .outerjoin(current, current.c.key == landed.table.c.key)
+        .where(landed.table.c.occurrence == 1, current.c.key.is_(None))
+    )
+
+
+def changed(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int, int]]:
+    """Positions and current feature numbers of rows whose content or clearance differs from the current row."""
+    current = current_table(layer)
+    differs = (current.c["_hash"] != landed.table.c.hash) | (current.c["_clearance"] != landed.table.c.clearance)
+    return (
+        sa.select(landed.table.c.position, current.c.fid)
+        .join(current, current.c.key == landed.table.c.key)
+        .where(landed.table.c.occurrence == 1, differs)
+    )
+
+
+def gone(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int]]:
+    """Feature numbers of current rows that a complete source no longer has."""
+    current = current_table(layer)
+    here = sa.exists().where(landed.table.c.key == current.c.key)
+    return sa.select(current.c.fid).where(~here)
+
+
+def archive(layer: RowLayer, feature_numbers: sa.Select[tuple[int]], edition: int) -> sa.Insert:
+    """Copy current rows into history, ended by an edition at the transaction's time."""
+    current, history = current_table(layer), history_table(layer)
+    names = [c.name for c in current.columns]
+    ended = sa.select(*(_plain(current.c[n]) for n in names), sa.func.now(), sa.literal(edition, sa.BigInteger()))
+    return sa.insert(history).from_select([*names, "_valid_to", "_ended_by"], ended.where(current.c.fid.in_(feature_numbers)))
+
+
+def insert_new(layer: RowLayer, staging: Staging, landed: Landed, positions: sa.FromClause, edition: int) -> sa.Insert:
+    """Insert landed rows at the given positions as current rows of an edition."""
+    current, rows, marks = current_table(layer), staging.good, landed.table
+    names = content_names(layer)
+    values = [
+        marks.c.key,
+        *(_plain(rows.c[n]) for n in names),
+        marks.c.clearance,
+        sa.literal(edition, sa.BigInteger()),
+        sa.func.now(),
+        marks.c.hash,
+    ]
+    source = (
+        sa.select(*values)
+        .join_from(positions, marks, marks.c.position == positions.c.position)
+        .join(rows, rows.c["_position"] == marks.c.position)
+        .order_by(marks.c.position)
+    )
+    columns = ["key", *names, "_clearance", "_edition", "_valid_from", "_hash"]
+    return sa.insert(current).from_select(columns, source)
+
+
+def update_changed(layer: RowLayer, staging: Staging, landed: Landed, pairs: sa.FromClause, edition: int) -> sa.Update:
+    """Give changed current rows their new content; feature number and key stay."""
+    current, rows, marks = current_table(layer), staging.good, landed.table
+    values: dict[str, object] = {n: _plain(rows.c[n]) for n in content_names(layer)}
+    values |= {
+        "_clearance": marks.c.clearance,
+        "_edition": edition,
+        "_valid_from": sa.func.now(),
+        "_hash": marks.c.hash,
+    }
+    return (
+        sa.update(current)
+        .values(values)
+        .where(
+            current.c.fid == pairs.c.fid,
+            marks.c.position == pairs.c.position,
+            rows.c["_position"] == marks.c.position,
+        )
+    )
+
+
+def _plain(column: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
+    # Geometry values travel inside the database as they are, without the wrapping meant for Python results.
+    return sa.type_coerce(column, sa.types.NullType())

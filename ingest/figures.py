@@ -1,0 +1,73 @@
+"""Counts, extents and time spans of a layer, one set per clearance, renewed by each load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from layers.access import Clearance
+from layers.model import RowLayer, VectorLayer
+from layers.system import layer_figures
+from layers.table import current_table, history_table
+
+
+def renew(connection: sa.Connection, layer: RowLayer) -> None:
+    """Compute the figures of a layer anew from its current rows.
+
+    A reader of a clearance sees the figures of the rows up to it, never of rows above.
+    """
+    by_level = {row["level"]: dict(row) for row in connection.execute(_by_level(layer)).mappings()}
+    connection.execute(sa.delete(layer_figures).where(layer_figures.c.layer == layer.name))
+    total: dict[str, Any] | None = None
+    for clearance in Clearance:
+        total = _merge(total, by_level.get(int(clearance)))
+        if clearance >= layer.clearance and total is not None:
+            values = {k: v for k, v in total.items() if k != "level"}
+            connection.execute(sa.insert(layer_figures).values(layer=layer.name, clearance=int(clearance), **values))
+
+
+def touched(layer: VectorLayer, edition: int) -> sa.Select[tuple[float, float, float, float]]:
+    """Extent (degrees) of the rows an edition wrote and of those it ended; null when it touched no geometry."""
+    current, history = current_table(layer), history_table(layer)
+    written = sa.select(_geometry(current)).where(current.c["_edition"] == edition)
+    ended = sa.select(_geometry(history)).where(history.c["_ended_by"] == edition)
+    rows = sa.union_all(written, ended).subquery()
+    box = sa.func.ST_Extent(sa.type_coerce(rows.c.geom, sa.types.NullType()))
+    return sa.select(*_corners(box))
+
+
+def _by_level(layer: RowLayer) -> sa.Select[tuple[object, ...]]:
+    table = current_table(layer)
+    columns: list[sa.ColumnElement[Any]] = [table.c["_clearance"].label("level"), sa.func.count().label("rows")]
+    if isinstance(layer, VectorLayer):
+        columns += _corners(sa.func.ST_Extent(_geometry(table)))
+    if layer.time is not None:
+        moment = sa.cast(table.c[layer.time], sa.DateTime(timezone=True))
+        columns += [sa.func.min(moment).label("begins"), sa.func.max(moment).label("ends")]
+    return sa.select(*columns).group_by(table.c["_clearance"])
+
+
+def _geometry(table: sa.Table) -> sa.ColumnElement[object]:
+    return sa.type_coerce(table.c.geom, sa.types.NullType()).label("geom")
+
+
+def _corners(box: sa.ColumnElement[object]) -> list[sa.ColumnElement[Any]]:
+    sides = {"west": sa.func.ST_XMin, "south": sa.func.ST_YMin, "east": sa.func.ST_XMax, "north": sa.func.ST_YMax}
+    return [side(box).label(name) for name, side in sides.items()]
+
+
+_LOWEST = ("west", "south", "begins")
+_HIGHEST = ("east", "north", "ends")
+
+
+def _merge(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    if one is None or other is None:
+        return one or other
+    merged = {"rows": one["rows"] + other["rows"]}
+    for names, pick in ((_LOWEST, min), (_HIGHEST, max)):
+        for name in names:
+            if name in one:
+                values = [v for v in (one[name], other[name]) if v is not None]
+                merged[name] = pick(values) if values else None
+    return merged
