@@ -47,9 +47,9 @@ def probe(connection: sa.Connection) -> Capabilities:
     Raises:
         DatabaseNotReady: When PostGIS is not installed in the database.
     """
-    if not connection.execute(sa.text(_statement("has_postgis.sql"))).scalar_one():
+    if not connection.execute(sa.text(statement("has_postgis.sql"))).scalar_one():
         raise DatabaseNotReady("PostGIS is not installed in this database; run `geoservice db init`.")
-    row = connection.execute(sa.text(_statement("capability.sql"))).one()
+    row = connection.execute(sa.text(statement("capability.sql"))).one()
     return Capabilities(
         postgres=divmod(row.postgres, 10_000),
         postgis=row.postgis,
@@ -61,5 +61,6 @@ def probe(connection: sa.Connection) -> Capabilities:
     )
 
 
-def _statement(name: str) -> str:
+def statement(name: str) -> str:
+    """The text of a static statement beside this module."""
     return files("geoservice.db").joinpath("sql", name).read_text(encoding="utf-8")

@@ -86,14 +86,14 @@ class Database:
         )
 
     def dsn(self, role: Role) -> str:
-        """libpq connection string, with the password in clear: for drivers only (ADBC, psycopg), never for a log."""
-        return make_conninfo(
-            "",
-            **dict(self.parameters),
-            user=self.role_name(role),
-            password=self.password(role).get_secret_value(),
-            application_name=APPLICATION,
-        )
+        """Connection string for libpq, the password in clear: for drivers only (ADBC, psycopg), never for a log."""
+        parts: dict[str, Any] = {
+            **self.parameters,
+            "user": self.role_name(role),
+            "password": self.password(role).get_secret_value(),
+            "application_name": APPLICATION,
+        }
+        return make_conninfo("", **parts)
 
     def asyncpg_arguments(self, role: Role) -> dict[str, Any]:
         """Keyword arguments of `asyncpg.connect`, the password among them."""
@@ -142,10 +142,9 @@ class Database:
         Raises:
             DatabaseUnavailable: When no connection can be made.
         """
+        dsn = make_conninfo(self.dsn(role), dbname=dbname or self.name)
         try:
-            connection = psycopg.connect(
-                self.dsn(role), autocommit=autocommit, **({"dbname": dbname} if dbname else {})
-            )
+            connection = psycopg.connect(dsn, autocommit=autocommit)
         except psycopg.OperationalError as error:
             raise unavailable(error) from None
         with connection:
@@ -159,7 +158,7 @@ def unavailable(error: BaseException | None) -> DatabaseUnavailable:
 
 
 def address(settings: Settings) -> dict[str, str]:
-    """libpq parameters of the database, without user and password."""
+    """Parameters (libpq's names) of the database, without user and password."""
     if settings.database_url is None:
         socket = EmbeddedCluster(settings).socket_dir
         return {"host": str(socket), "port": str(SOCKET_PORT), "dbname": settings.database_name}
@@ -167,7 +166,7 @@ def address(settings: Settings) -> dict[str, str]:
 
 
 def foreign_address(dsn: Dsn) -> dict[str, str]:
-    """libpq parameters of a foreign database, without user, password and what we set ourselves."""
+    """Parameters (libpq's names) of a foreign database, without user, password and what we set ourselves."""
     own = ("user", "password", "connect_timeout", "application_name")
     return {name: str(value) for name, value in dsn.parameters().items() if name not in own}
 

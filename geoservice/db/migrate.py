@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from layers.system import SYSTEM_SCHEMA

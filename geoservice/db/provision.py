@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib.resources import files
 
 import psycopg
 import sqlalchemy as sa
 
 from geoservice.db import migrate
+from geoservice.db.capability import statement
 from geoservice.db.credentials import Role, ensure_passwords
 from geoservice.db.embedded import SERVER_KEY, EmbeddedCluster, State
 from geoservice.db.engine import APPLICATION, Database, foreign_address, server_key, unavailable
@@ -39,12 +39,13 @@ def open_database(settings: Settings) -> Database:
     return prepare_embedded(settings)
 
 
-def prepare_embedded(settings: Settings, *, force: bool = False) -> Database:
+def prepare_embedded(settings: Settings, *, force: bool = False, migrating: bool = True) -> Database:
     """Roles, database, rights and system tables of a running embedded cluster; quick when nothing is to do.
 
     Args:
         settings: The settings.
         force: Set roles, passwords and rights again even if the database remembers this version of them.
+        migrating: Bring the system tables to the newest revision too.
     """
     cluster = EmbeddedCluster(settings)
     with cluster.locked():
@@ -56,7 +57,7 @@ def prepare_embedded(settings: Settings, *, force: bool = False) -> Database:
         with database.psycopg(Role.ADMIN) as connection:
             if force or fresh or prepared_with(connection) != fingerprint():
                 create_roles(connection, settings.role_prefix, database.passwords)
-        if not _at_head(database):
+        if migrating and not _at_head(database):
             migrate.upgrade(database)
     return database
 
@@ -107,11 +108,24 @@ def _at_head(database: Database) -> bool:
         return migrate.current(connection) == migrate.head()
 
 
-def _require_ready(database: Database) -> None:
+def require_prepared(database: Database) -> str | None:
+    """Check that `geoservice db init` has been run.
+
+    Returns:
+        The revision of the system tables, None before the first migration.
+
+    Raises:
+        DatabaseNotReady: When the schemas are missing.
+        DatabaseUnavailable: When the owner cannot connect.
+    """
     with database.transaction(Role.OWNER) as connection:
         if not sa.inspect(connection).has_schema("meta"):
             raise DatabaseNotReady(f"The database {database.name} is not prepared; run `geoservice db init`.")
-        found, wanted = migrate.current(connection), migrate.head()
+        return migrate.current(connection)
+
+
+def _require_ready(database: Database) -> None:
+    found, wanted = require_prepared(database), migrate.head()
     if found != wanted:
         raise DatabaseNotReady(
             f"The database {database.name} is at revision {found}, this version needs {wanted}; "
@@ -135,9 +149,5 @@ def release(settings: Settings) -> bool:
     except CredentialsMissing:
         return False
     with database.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as connection:
-        row = connection.execute(_other_clients()).fetchone()
+        row = connection.execute(statement("other_clients.sql").encode()).fetchone()
     return cluster.stop() if row == (0,) else False
-
-
-def _other_clients() -> bytes:
-    return files("geoservice.db").joinpath("sql", "other_clients.sql").read_bytes()

@@ -67,6 +67,11 @@ BEGIN
         RAISE EXCEPTION 'PostGIS is not installed on the server (Debian: postgresql-15-postgis-3)';
     END IF;
     CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;
+    IF NOT EXISTS (
+        SELECT FROM pg_extension WHERE extname = 'postgis' AND extnamespace = 'public'::regnamespace
+    ) THEN
+        RAISE EXCEPTION 'PostGIS is installed in another schema than public; use a database of its own for geoservice';
+    END IF;
     FOR wanted IN
         SELECT name FROM pg_available_extensions WHERE name IN ('pg_trgm', 'unaccent')
     LOOP
@@ -122,14 +127,12 @@ $schemas$;
 -- Large objects are the one thing any role may otherwise create without a schema.
 DO $superuser$
 DECLARE
-    place text;
     routine regprocedure;
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RETURN;
     END IF;
-    SELECT extnamespace::regnamespace::text INTO place FROM pg_extension WHERE extname = 'postgis';
-    EXECUTE format('ALTER FUNCTION %1$s.geometry_overlaps(%1$s.geometry, %1$s.geometry) LEAKPROOF', place);
+    ALTER FUNCTION public.geometry_overlaps(public.geometry, public.geometry) LEAKPROOF;
     FOR routine IN
         SELECT oid::regprocedure FROM pg_proc
         WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')

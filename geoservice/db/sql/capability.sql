@@ -8,5 +8,11 @@ SELECT
         FROM pg_catalog.pg_proc AS routine
         WHERE routine.oid = pg_catalog.to_regprocedure('public.geometry_overlaps(public.geometry, public.geometry)')
     ) AS leakproof,
-    EXISTS(SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'pg_trgm') AS trigram,
-    EXISTS(SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'unaccent') AS unaccent;
+    EXISTS(
+        SELECT 1 FROM pg_catalog.pg_extension
+        WHERE extname = 'pg_trgm'
+    ) AS trigram,
+    EXISTS(
+        SELECT 1 FROM pg_catalog.pg_extension
+        WHERE extname = 'unaccent'
+    ) AS unaccent;

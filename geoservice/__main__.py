@@ -1,0 +1,7 @@
+"""`python -m geoservice`."""
+
+from __future__ import annotations
+
+from geoservice.cli import main
+
+main()
