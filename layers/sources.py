@@ -67,7 +67,8 @@ class SourceMapping(_Frozen):
         fields: Source field -> attribute. An attribute may have several source fields: the first filled one wins.
             A source field that bears the name of an attribute and is not listed here passes under that name.
         constants: Attribute -> value for every row.
-        compose: Attribute -> template of source fields, such as `{Year}-{Month:02}`; see `composed`.
+        compose: Attribute -> template of source fields, such as `{Year}-{Month:02}`; see `composed`. It fills an
+            attribute that `fields` left empty.
         values: Attribute -> {source value -> attribute value}; `*` stands for any other filled value, without it
             unlisted values pass unchanged.
         lookup: Attribute -> entry of a code list by another attribute of the row; fills only what is still empty.
@@ -83,6 +84,7 @@ class SourceMapping(_Frozen):
         nodata: Raster only: the value that means "no data" where the file declares none.
         factor: Attribute -> multiplier that brings the source's unit to the attribute's.
         complete: True when the source is the whole layer, so that what it lacks was deleted.
+        attribution: Whom an edition loaded in this way credits; the layer's own attribution when absent.
     """
 
     match: tuple[str, ...] = Field(min_length=1)
@@ -112,6 +114,7 @@ class SourceMapping(_Frozen):
     nodata: float | None = None
     factor: Mapping[str, float] = Field(default_factory=dict)
     complete: bool = False
+    attribution: str | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> SourceMapping:
