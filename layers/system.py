@@ -76,7 +76,7 @@ raster_asset = sa.Table(
     sa.Column("crs", sa.Text(), nullable=False),
     sa.Column("width", sa.BigInteger(), nullable=False),
     sa.Column("height", sa.BigInteger(), nullable=False),
-    sa.Column("footprint", Geometry("POLYGON", srid=STORAGE_SRID, spatial_index=False), nullable=False),
+    sa.Column("footprint", Geometry("MULTIPOLYGON", srid=STORAGE_SRID, spatial_index=False), nullable=False),
     sa.Column("bands", JSONB(), nullable=False),
     sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
     sa.Column("valid_to", sa.DateTime(timezone=True)),
