@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
-from ingest.staging import Staging
+from ingest.landing import Staging
 from layers.access import Clearance
 from layers.model import RowLayer
 from layers.table import content_names, current_table, history_table
 
-_ESCAPES = (("~", "~0"), ("/", "~1"), ("|", "~2"))
+_ESCAPES = (("~", "~0"), ("|", "~1"))
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Landed:
 
 
 def key_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str] | None:
-    """The public key: key attributes as text, `~`, `/`, `|` escaped, joined by `|`; None for a layer without a key."""
+    """The public key: key attributes as text, `~` and `|` escaped, joined by `|`; None for a layer without a key."""
     if not layer.key:
         return None
     parts = []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ingest import diff, figures, quarantine, staging
+from ingest import diff, figures, landing, quarantine
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.sandbox import open_rows
 from layers.errors import SourceError, SourceMissing, SourceUnreadable
@@ -81,15 +81,15 @@ def load(
     source = identify(plan.source)
     with _layer_lock(target.engine, layer):
         with target.engine.begin() as connection:
-            landing = staging.create(connection, layer)
+            tables = landing.create(connection, layer)
         try:
-            summary = _read(plan, target, layer, landing, progress or (lambda _: None))
+            summary = _read(plan, target, layer, tables, progress or (lambda _: None))
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
-            edition, counts, refused = _apply(plan, target, layer, landing, source, summary, principal)
+            edition, counts, refused = _apply(plan, target, layer, tables, source, summary, principal)
         finally:
             with target.engine.begin() as connection:
-                staging.drop(connection, landing)
+                landing.drop(connection, tables)
     return _report(plan, source, summary, edition, counts, refused, time.monotonic() - started)
 
 
@@ -122,10 +122,10 @@ def identify(path: Path) -> SourceFile:
 
 
 def _read(
-    plan: IngestPlan, target: LoadTarget, layer: RowLayer, landing: staging.Staging, progress: Callable[[int], None]
+    plan: IngestPlan, target: LoadTarget, layer: RowLayer, tables: landing.Staging, progress: Callable[[int], None]
 ) -> ReadSummary:
     with open_rows(plan) as stream:
-        good, bad = staging.fill(target.dsn, layer, landing, stream, progress)
+        good, bad = landing.fill(target.dsn, layer, tables, stream, progress)
         summary = stream.summary
     if (good, bad) != (summary.good, summary.bad) or summary.read != good + bad + summary.not_selected:
         raise SourceUnreadable(
@@ -140,17 +140,17 @@ def _apply(
     plan: IngestPlan,
     target: LoadTarget,
     layer: RowLayer,
-    landing: staging.Staging,
+    tables: landing.Staging,
     source: SourceFile,
     summary: ReadSummary,
     principal: str,
 ) -> tuple[int | None, Counts, int]:
     with target.engine.begin() as connection:
-        refused = quarantine.keep_bad(connection, plan, source.sha256, landing)
-        landed = diff.land(connection, layer, landing)
-        refused += quarantine.keep_conflicting(connection, plan, source.sha256, landing, landed)
+        refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
+        landed = diff.land(connection, layer, tables)
+        refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
         number = _open_edition(connection, layer, plan, source, principal)
-        counts = _write(connection, plan, layer, landing, landed, number)
+        counts = _write(connection, plan, layer, tables, landed, number)
         if not counts.any:
             connection.execute(sa.delete(edition_table).where(edition_table.c.id == number))
             return None, counts, refused
@@ -182,10 +182,10 @@ def _open_edition(connection: sa.Connection, layer: RowLayer, plan: IngestPlan, 
 
 
 def _write(
-    connection: sa.Connection, plan: IngestPlan, layer: RowLayer, landing: staging.Staging, landed: diff.Landed, number: int
+    connection: sa.Connection, plan: IngestPlan, layer: RowLayer, tables: landing.Staging, landed: diff.Landed, number: int
 ) -> Counts:
     if isinstance(layer, TableLayer) and layer.storage == "series":
-        _ensure_months(connection, layer, landing)
+        _ensure_months(connection, layer, tables)
     fresh = _keep(connection, "fresh", diff.fresh(layer, landed))
     changed = _keep(connection, "changed", diff.changed(layer, landed))
     deleted = 0
@@ -195,8 +195,8 @@ def _write(
         current = current_table(layer)
         deleted = connection.execute(sa.delete(current).where(current.c.fid.in_(sa.select(gone.c.fid)))).rowcount
     connection.execute(diff.archive(layer, sa.select(changed.c.fid), number))
-    updated = connection.execute(diff.update_changed(layer, landing, landed, changed, number)).rowcount
-    inserted = connection.execute(diff.insert_new(layer, landing, landed, fresh, number)).rowcount
+    updated = connection.execute(diff.update_changed(layer, tables, landed, changed, number)).rowcount
+    inserted = connection.execute(diff.insert_new(layer, tables, landed, fresh, number)).rowcount
     return Counts(inserted, updated, deleted)
 
 
@@ -209,8 +209,8 @@ def _keep(connection: sa.Connection, name: str, rows: sa.Select[tuple[int, ...]]
     return table
 
 
-def _ensure_months(connection: sa.Connection, layer: TableLayer, landing: staging.Staging) -> None:
-    moment = sa.func.timezone("UTC", landing.good.c[layer.time or ""])
+def _ensure_months(connection: sa.Connection, layer: TableLayer, tables: landing.Staging) -> None:
+    moment = sa.func.timezone("UTC", tables.good.c[layer.time or ""])
     months = sa.select(sa.cast(sa.func.date_trunc("month", moment), sa.Date())).distinct()
     for month in connection.execute(months).scalars().all():
         connection.execute(sa.select(sa.func.meta.ensure_month(layer.name, month)))

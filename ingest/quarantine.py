@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ingest.diff import Landed, conflicting
 from ingest.job import IngestPlan
-from ingest.staging import Staging
+from ingest.landing import Staging
 from layers.model import RasterLayer
 from layers.system import quarantine
 

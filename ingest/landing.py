@@ -1,0 +1,106 @@
+"""The landing tables of one load: unlogged, filled by ADBC on its own connection, dropped at the end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from layers.model import RowLayer
+from layers.table import STAGING_SCHEMA, content_names, staging_table
+
+BAD_COLUMNS = ("_position", "_reason", "_raw")
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The two landing tables of a job: rows that may be loaded, and rows that may not, with their reasons."""
+
+    good: sa.Table
+    bad: sa.Table
+
+
+def create(connection: sa.Connection, layer: RowLayer) -> Staging:
+    """Make the landing tables of a new job, after dropping what a killed job of this layer left behind.
+
+    The caller holds the layer's lock, so that no other job of the layer is under way.
+    """
+    _drop_orphans(connection, layer)
+    job = f"_{secrets.token_hex(4)}"
+    good = staging_table(layer, job)
+    bad = sa.Table(
+        f"{good.name}_bad",
+        sa.MetaData(schema=STAGING_SCHEMA),
+        sa.Column("_position", sa.BigInteger()),
+        sa.Column("_reason", sa.Text()),
+        sa.Column("_raw", sa.Text()),
+        prefixes=["UNLOGGED"],
+    )
+    good.create(connection)
+    bad.create(connection)
+    return Staging(good, bad)
+
+
+def drop(connection: sa.Connection, staging: Staging) -> None:
+    """Drop the landing tables."""
+    staging.good.drop(connection, checkfirst=True)
+    staging.bad.drop(connection, checkfirst=True)
+
+
+def fill(
+    dsn: str, layer: RowLayer, staging: Staging, batches: Iterable[pa.RecordBatch], progress: Callable[[int], None]
+) -> tuple[int, int]:
+    """Send Arrow batches into the landing tables.
+
+    Args:
+        dsn: libpq connection string of the writer.
+        layer: The layer whose rows they are.
+        staging: Where to.
+        batches: Rows as `ingest.sandbox` delivers them (`_reason` null = good).
+        progress: Called with the number of rows sent since the last call.
+
+    Returns:
+        How many good and how many bad rows were sent.
+    """
+    good_names = (*content_names(layer), "_position")
+    good = bad = 0
+    with adbc.connect(dsn) as connection, connection.cursor() as cursor:
+        for batch in _merged(batches):
+            valid = pc.is_null(batch.column("_reason"))
+            accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
+            good += _send(cursor, staging.good, accepted.select(good_names))
+            bad += _send(cursor, staging.bad, refused.select(BAD_COLUMNS))
+            progress(batch.num_rows)
+        connection.commit()
+    return good, bad
+
+
+def _send(cursor: adbc.Cursor, table: sa.Table, rows: pa.Table) -> int:
+    if rows.num_rows:
+        cursor.adbc_ingest(table.name, rows, mode="append", db_schema_name=STAGING_SCHEMA)
+    return int(rows.num_rows)
+
+
+def _merged(batches: Iterable[pa.RecordBatch], rows: int = 50_000) -> Iterator[pa.Table]:
+    """Join small batches, because each COPY has a fixed cost."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(b.num_rows for b in waiting) >= rows:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _drop_orphans(connection: sa.Connection, layer: RowLayer) -> None:
+    orphan = re.compile(rf"^{re.escape(layer.name)}__[0-9a-f]{{8}}(_bad)?$")
+    for name in sa.inspect(connection).get_table_names(schema=STAGING_SCHEMA):
+        if orphan.match(name):
+            sa.Table(name, sa.MetaData(schema=STAGING_SCHEMA)).drop(connection)
