@@ -1,106 +1,113 @@
-"""The landing tables of one load: unlogged, filled by ADBC on its own connection, dropped at the end."""
+"""The private directory of one confined reader: the source inside it, and room to unpack."""
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-import adbc_driver_postgresql.dbapi as adbc
-import pyarrow as pa
-import pyarrow.compute as pc
-import sqlalchemy as sa
+from layers.errors import SourceMissing, SourceUnreadable
 
-from layers.model import RowLayer
-from layers.table import STAGING_SCHEMA, content_names, staging_table
-
-BAD_COLUMNS = ("_position", "_reason", "_raw")
+_SIBLINGS = (".shx", ".dbf", ".prj", ".cpg", ".qpj")
+_LOG_TAIL = 600
 
 
 @dataclass(frozen=True)
-class Staging:
-    """The two landing tables of a job: rows that may be loaded, and rows that may not, with their reasons."""
+class Staged:
+    """A source made readable for the child.
 
-    good: sa.Table
-    bad: sa.Table
-
-
-def create(connection: sa.Connection, layer: RowLayer) -> Staging:
-    """Make the landing tables of a new job, after dropping what a killed job of this layer left behind.
-
-    The caller holds the layer's lock, so that no other job of the layer is under way.
+    Attributes:
+        directory: Private directory of the child, where it may write.
+        file: The source inside it (a copy, or a link when the child may read the original).
+        readable: Originals that the child may read through links.
     """
-    _drop_orphans(connection, layer)
-    job = f"_{secrets.token_hex(4)}"
-    good = staging_table(layer, job)
-    bad = sa.Table(
-        f"{good.name}_bad",
-        sa.MetaData(schema=STAGING_SCHEMA),
-        sa.Column("_position", sa.BigInteger()),
-        sa.Column("_reason", sa.Text()),
-        sa.Column("_raw", sa.Text()),
-        prefixes=["UNLOGGED"],
-    )
-    good.create(connection)
-    bad.create(connection)
-    return Staging(good, bad)
+
+    directory: Path
+    file: Path
+    readable: tuple[Path, ...]
+
+    @property
+    def log(self) -> Path:
+        """Where the child's standard error goes; it stands beside the child's directory, out of its reach."""
+        return self.directory.with_name(self.directory.name + ".log")
+
+    def said(self) -> str:
+        """The last words of the child on standard error, for the operator's log."""
+        try:
+            with self.log.open("rb") as handle:
+                handle.seek(max(0, self.log.stat().st_size - _LOG_TAIL))
+                return handle.read(_LOG_TAIL).decode("utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    def hand_over(self, user: tuple[int, int] | None) -> None:
+        """Give directory and content to the child's user."""
+        if user is not None:
+            for path in (self.directory, *self.directory.iterdir()):
+                os.chown(path, *user, follow_symlinks=False)
+
+    def remove(self) -> None:
+        """Remove directory and log; what is gone already is no error."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.log.unlink(missing_ok=True)
 
 
-def drop(connection: sa.Connection, staging: Staging) -> None:
-    """Drop the landing tables."""
-    staging.good.drop(connection, checkfirst=True)
-    staging.bad.drop(connection, checkfirst=True)
+def stage(source: Path, user: tuple[int, int] | None) -> Staged:
+    """Make a source (and the siblings of a .shp) available in a new private directory.
 
-
-def fill(
-    dsn: str, layer: RowLayer, staging: Staging, batches: Iterable[pa.RecordBatch], progress: Callable[[int], None]
-) -> tuple[int, int]:
-    """Send Arrow batches into the landing tables.
-
-    Args:
-        dsn: libpq connection string of the writer.
-        layer: The layer whose rows they are.
-        staging: Where to.
-        batches: Rows as `ingest.sandbox` delivers them (`_reason` null = good).
-        progress: Called with the number of rows sent since the last call.
-
-    Returns:
-        How many good and how many bad rows were sent.
+    Raises:
+        SourceMissing: When it does not exist, is no ordinary file, or may not be read.
+        SourceUnreadable: When it is empty, or a database that another program has open.
     """
-    good_names = (*content_names(layer), "_position")
-    good = bad = 0
-    with adbc.connect(dsn) as connection, connection.cursor() as cursor:
-        for batch in _merged(batches):
-            valid = pc.is_null(batch.column("_reason"))
-            accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
-            good += _send(cursor, staging.good, accepted.select(good_names))
-            bad += _send(cursor, staging.bad, refused.select(BAD_COLUMNS))
-            progress(batch.num_rows)
-        connection.commit()
-    return good, bad
+    originals = {source.name: _checked(source)} | {p.name: p.resolve() for p in _siblings(source)}
+    directory = Path(tempfile.mkdtemp(prefix="geoservice-read-"))
+    staged = Staged(directory, directory / source.name, tuple(originals.values()))
+    try:
+        for name, original in originals.items():
+            _place(original, directory / name)
+        staged.hand_over(user)
+    except OSError as error:
+        staged.remove()
+        raise SourceMissing(f"{source} cannot be read: {error.strerror}.", source=str(source)) from error
+    return staged
 
 
-def _send(cursor: adbc.Cursor, table: sa.Table, rows: pa.Table) -> int:
-    if rows.num_rows:
-        cursor.adbc_ingest(table.name, rows, mode="append", db_schema_name=STAGING_SCHEMA)
-    return int(rows.num_rows)
+def _checked(source: Path) -> Path:
+    try:
+        if not source.is_file():
+            what = "is not a file" if source.exists() else "does not exist"
+            raise SourceMissing(f"{source} {what}.", source=str(source))
+        with source.open("rb") as handle:
+            empty = not handle.read(1)
+    except OSError as error:
+        raise SourceMissing(f"{source} cannot be read: {error.strerror}.", source=str(source)) from error
+    if empty:
+        raise SourceUnreadable(f"{source.name} is empty (0 bytes).", source=source.name)
+    journal = source.with_name(source.name + "-wal")
+    if journal.is_file() and journal.stat().st_size > 0:
+        raise SourceUnreadable(
+            f"{source.name} is open in another program (its write-ahead log is not empty); close it there first.",
+            source=source.name,
+        )
+    return source.resolve()
 
 
-def _merged(batches: Iterable[pa.RecordBatch], rows: int = 50_000) -> Iterator[pa.Table]:
-    """Join small batches, because each COPY has a fixed cost."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(b.num_rows for b in waiting) >= rows:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+def _siblings(source: Path) -> list[Path]:
+    if source.suffix.lower() != ".shp":
+        return []
+    beside = (p for p in source.parent.iterdir() if p.stem == source.stem and p.suffix.lower() in _SIBLINGS)
+    return [p for p in beside if p.is_file()]
 
 
-def _drop_orphans(connection: sa.Connection, layer: RowLayer) -> None:
-    orphan = re.compile(rf"^{re.escape(layer.name)}__[0-9a-f]{{8}}(_bad)?$")
-    for name in sa.inspect(connection).get_table_names(schema=STAGING_SCHEMA):
-        if orphan.match(name):
-            sa.Table(name, sa.MetaData(schema=STAGING_SCHEMA)).drop(connection)
+def _place(original: Path, target: Path) -> None:
+    # Root's child has no capabilities, so it reads what root owns or everybody may read.
+    if os.geteuid() != 0 or _open_to_all(original):
+        target.symlink_to(original)
+    else:
+        shutil.copyfile(original, target)
+
+
+def _open_to_all(file: Path) -> bool:
+    return bool(file.stat().st_mode & 0o4) and all(p.stat().st_mode & 0o1 for p in file.parents)

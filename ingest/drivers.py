@@ -1,0 +1,29 @@
+"""The GDAL drivers that may open a vector source: an allow-list, held in the library that reads.
+
+GDAL opens far more than an extension says, and a skip-list of known dangers misses the next one. So every driver
+that this build of GDAL has is skipped by name, save these; the child refuses to work when another one is left.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pyogrio
+
+ALLOWED_DRIVERS = frozenset({"GPKG", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "LIBKML", "KML", "GML"})
+
+
+@lru_cache(maxsize=1)
+def skip_list() -> str:
+    """All vector drivers of this GDAL but the allowed ones, as GDAL_SKIP wants them (commas: names have spaces)."""
+    return ",".join(sorted(set(pyogrio.list_drivers()) - ALLOWED_DRIVERS))
+
+
+def registered() -> tuple[str, ...]:
+    """Vector drivers that this process can open files with."""
+    return tuple(sorted(pyogrio.list_drivers()))
+
+
+def strangers() -> tuple[str, ...]:
+    """Drivers registered in this process that the allow-list does not name."""
+    return tuple(name for name in registered() if name not in ALLOWED_DRIVERS)

@@ -1,0 +1,208 @@
+"""What happens inside the confined child: open, choose, map, project, repair, check, and write Arrow batches."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyproj
+import shapely
+
+from ingest.check import GeometryCheck, check_attributes
+from ingest.job import IngestPlan, ReadSummary
+from ingest.mapping import Mapper
+from ingest.notes import Notes
+from ingest.project import Projector
+from ingest.readers.choose import open_source
+from ingest.readers.source import Chunk, Request, Source
+from ingest.readers.vector import refuse_missing_crs
+from ingest.repair import repair
+from ingest.rows import Rows
+from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
+from layers.crs import describe, parse_crs
+from layers.errors import GeoError, SourceMismatch, SourceUnreadable
+from layers.model import VectorLayer
+
+_RAW_LIMIT = 1 << 20
+
+
+class Pipeline:
+    """Rows of one source for one layer."""
+
+    def __init__(self, request: Request, source: Source) -> None:
+        """Prepare all steps.
+
+        Raises:
+            CrsRefused: When the source's CRS is missing or has no safe way into storage.
+            SourceMismatch: When the mapping does not fit the source.
+        """
+        self._plan = request.plan
+        self._source = source
+        self._notes = request.notes
+        self._mapper = Mapper(request.plan, source, request.notes)
+        self.crs = _crs(request, source)
+        self._projector = None
+        if self.crs is not None:
+            self._projector = Projector(self.crs, request.name, source.lonlat_table, request.notes)
+        layer = request.plan.layer
+        self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
+        self._schema = batch_schema(layer)
+        self._read = self._good = self._bad = self._repaired = 0
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of the source, good and bad.
+
+        Raises:
+            SourceMismatch: At the end, when every geometry is of a type that the layer does not store.
+        """
+        for chunk in self._source.chunks():
+            self._read += len(chunk)
+            chosen = self._mapper.select(chunk)
+            if len(chosen):
+                yield self._batch(chosen)
+        if self._read == 0:
+            raise SourceUnreadable(f"{self._plan.source.name} holds no rows.", source=self._plan.source.name)
+        self._refuse_wrong_geometry()
+
+    def summary(self) -> ReadSummary:
+        """Counts and findings; complete after the last batch."""
+        return ReadSummary(
+            driver=self._source.driver,
+            read=self._read,
+            good=self._good,
+            bad=self._bad,
+            not_selected=self._read - self._good - self._bad,
+            crs=describe(self.crs) if self.crs is not None else None,
+            encoding=self._source.encoding,
+            unmapped_fields=self._mapper.unmapped,
+            repaired=self._repaired,
+            findings=self._notes.findings(),
+            facts=self._source.facts,
+        )
+
+    def _batch(self, chunk: Chunk) -> pa.RecordBatch:
+        rows = self._mapper.rows(chunk)
+        if self._check is None:
+            rows.geometry = None
+        else:
+            self._geometry(rows, self._check)
+        check_attributes(rows, self._plan)
+        self._bad += len(rows.bad)
+        self._good += len(rows) - len(rows.bad)
+        return self._encode(rows, chunk)
+
+    def _geometry(self, rows: Rows, check: GeometryCheck) -> None:
+        # The chunk keeps its own geometries: they go into the raw form of bad rows.
+        rows.geometry = None if rows.geometry is None else rows.geometry.copy()
+        check.budget(rows)
+        if self._projector is not None:
+            self._projector.project(rows)
+        self._repaired += repair(rows)
+        check.kind(rows)
+
+    def _refuse_wrong_geometry(self) -> None:
+        check = self._check
+        if check is None or self._good or not check.wrong_types:
+            return
+        raise SourceMismatch(
+            f"{self._plan.source.name} holds {' and '.join(sorted(check.wrong_types))} geometries, but layer "
+            f"{self._plan.layer.id} stores {getattr(self._plan.layer, 'geometry', '')} geometries.",
+            found=sorted(check.wrong_types),
+        )
+
+    def _encode(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
+        columns = dict(rows.columns)
+        if isinstance(self._plan.layer, VectorLayer):
+            columns[GEOMETRY] = _wkb(rows)
+        columns[POSITION] = pa.array(rows.position, pa.int64())
+        reasons, raws = np.full(len(rows), None, dtype=object), np.full(len(rows), None, dtype=object)
+        for row, reason in rows.bad.items():
+            reasons[row], raws[row] = reason, _raw(chunk, row)
+        columns[REASON] = pa.array(reasons, pa.string())
+        columns[RAW] = pa.array(raws, pa.string())
+        return pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
+
+
+def deliver(plan_json: dict[str, Any], file: str, rows: IO[bytes]) -> dict[str, Any]:
+    """Read the source and write its rows as an Arrow IPC stream.
+
+    Args:
+        plan_json: The plan as `ingest.wire.plan_to_json` wrote it.
+        file: The source in the private directory.
+        rows: Where the stream goes.
+
+    Returns:
+        `{"summary": ...}`, or the error in the form of `ingest.wire.error_to_json`.
+    """
+    plan = plan_from_json(plan_json)
+    notes = Notes()
+    request = Request(Path(file), plan, Path(file).parent, notes)
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            pipeline = Pipeline(request, open_source(request))
+            _write(pipeline, plan, rows)
+        _note_warnings(heard, request)
+        return {"summary": pipeline.summary().model_dump(mode="json")}
+    except GeoError as error:
+        return error_to_json(error)
+    except MemoryError:
+        return error_to_json(
+            SourceUnreadable(f"Reading {request.name} needs more than the {plan.limits.memory >> 20} MiB allowed.")
+        )
+    except BrokenPipeError:
+        return error_to_json(SourceUnreadable(f"Reading {request.name} was given up by the loader."))
+
+
+def _write(pipeline: Pipeline, plan: IngestPlan, rows: IO[bytes]) -> None:
+    with pa.ipc.new_stream(pa.PythonFile(rows, mode="w"), batch_schema(plan.layer)) as writer:
+        for batch in pipeline.batches():
+            writer.write_batch(batch)
+
+
+def _crs(request: Request, source: Source) -> pyproj.CRS | None:
+    if not source.has_geometry or not isinstance(request.plan.layer, VectorLayer):
+        return None
+    mapping = request.plan.mapping
+    if mapping.override_crs is not None:
+        return parse_crs(mapping.override_crs)
+    if source.crs is not None:
+        return source.crs
+    if mapping.crs is None:
+        raise refuse_missing_crs(request)
+    return parse_crs(mapping.crs)
+
+
+def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> None:
+    for warning in heard:
+        if issubclass(warning.category, RuntimeWarning):
+            text = str(warning.message).replace(str(request.file), request.name)
+            request.notes.add("reader-warning", "warning", text[:300], count=1)
+
+
+def _wkb(rows: Rows) -> pa.Array:
+    if rows.geometry is None:
+        return pa.nulls(len(rows), pa.binary())
+    rows.geometry[list(rows.bad)] = None
+    written = shapely.to_wkb(rows.geometry, output_dimension=2, byte_order=1, flavor="iso")
+    return pa.array(written, pa.binary())
+
+
+def _raw(chunk: Chunk, row: int) -> str:
+    """The source row as JSON: its fields, and its geometry as WKT or as what stood in its place."""
+    record: dict[str, Any] = {name: column[row].as_py() for name, column in chunk.fields.items()}
+    if row in chunk.unread:
+        record["geometry"] = chunk.unread[row]
+    elif chunk.geometry is not None:
+        geometry = chunk.geometry[row]
+        record["geometry"] = None if geometry is None else shapely.to_wkt(geometry, rounding_precision=-1)
+    text = json.dumps(record, ensure_ascii=False, default=str)
+    if len(text) <= _RAW_LIMIT:
+        return text
+    record["geometry"] = f"left out: {len(text)} characters"
+    return json.dumps(record, ensure_ascii=False, default=str)[:_RAW_LIMIT]
