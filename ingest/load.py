@@ -193,11 +193,16 @@ def _write(
         gone = _keep(connection, "gone", diff.gone(layer, landed))
         connection.execute(diff.archive(layer, sa.select(gone.c.fid), number))
         current = current_table(layer)
-        deleted = connection.execute(sa.delete(current).where(current.c.fid.in_(sa.select(gone.c.fid)))).rowcount
+        deleted = _count(connection, sa.delete(current).where(current.c.fid.in_(sa.select(gone.c.fid))))
     connection.execute(diff.archive(layer, sa.select(changed.c.fid), number))
-    updated = connection.execute(diff.update_changed(layer, tables, landed, changed, number)).rowcount
-    inserted = connection.execute(diff.insert_new(layer, tables, landed, fresh, number)).rowcount
+    updated = _count(connection, diff.update_changed(layer, tables, landed, changed, number))
+    inserted = _count(connection, diff.insert_new(layer, tables, landed, fresh, number))
     return Counts(inserted, updated, deleted)
+
+
+def _count(connection: sa.Connection, statement: sa.Insert | sa.Update | sa.Delete) -> int:
+    """Execute a write and say how many rows it touched, as the server counted them."""
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _keep(connection: sa.Connection, name: str, rows: sa.Select[tuple[int, ...]]) -> sa.Table:

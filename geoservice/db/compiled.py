@@ -43,7 +43,7 @@ def compile_statement(statement: sa.Select[Any], schema: Mapping[str, str] | Non
     )
     if schema:
         # Compilation leaves marks for the schema names; executing engines fill them in, and so do we.
-        text = _DIALECT.identifier_preparer._with_schema_translate(dict(schema))._render_schema_translates(  # noqa: SLF001
+        text = _DIALECT.identifier_preparer._with_schema_translate(dict(schema))._render_schema_translates(
             str(compiled), dict(schema)
         )
     else:

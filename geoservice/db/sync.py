@@ -62,7 +62,9 @@ def sync(
     report = SyncReport()
     connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
     script = resources.files("geoservice.db").joinpath("sync.sql").read_text(encoding="utf-8")
-    connection.exec_driver_sql(script)
+    # Straight to the driver: percent signs in the script are no parameters.
+    with connection.connection.cursor() as cursor:
+        cursor.execute(script)
     for layer in catalog:
         if not isinstance(layer, RasterLayer):
             for table in (current_table(layer), history_table(layer)):

@@ -1,0 +1,1 @@
+"""What no standard covers: health, sessions, analysis, the OpenAPI document."""

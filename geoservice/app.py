@@ -1,0 +1,86 @@
+"""The application: the one place where all rooms meet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+import asyncpg
+from fastapi import Depends, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from geoservice.db.engine import Database
+from geoservice.db.pools import Pools
+from geoservice.db.reading import Reading
+from geoservice.house import House
+from geoservice.http import problems
+from geoservice.http.parameters import refuse_unknown
+from geoservice.ogc.blocks import BLOCKS
+from geoservice.security.headers import BodyLimit, SecurityHeaders
+from geoservice.security.identity import KeyRing
+from geoservice.settings import Settings, load_settings
+from layers.access import Clearance
+from layers.catalog import Catalog, read_catalog
+from layers.errors import DatabaseUnavailable
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None, catalog: Catalog | None = None) -> FastAPI:
+    """Build the service.
+
+    Args:
+        settings: Settings; read from the environment when absent (as worker processes do).
+        catalog: Layers; read from the package and the agency's directory when absent.
+
+    Raises:
+        ConfigurationError: When the settings or the database credentials are not usable.
+        DefinitionError: When a layer file is wrong.
+    """
+    settings = settings or load_settings()
+    pools = Pools(Database.from_settings(settings))
+    house = House(settings, catalog or read_catalog(settings.layers_dir), pools, KeyRing(pools))
+    app = FastAPI(
+        title="geoservice",
+        version=version("geoservice"),
+        summary="Open geospatial information service and map portal",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        dependencies=[Depends(refuse_unknown)],
+        redirect_slashes=False,
+    )
+    app.state.house = house
+    app.state.blocks = BLOCKS
+    for block in BLOCKS:
+        app.include_router(block.router)
+    app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
+    problems.install(app)
+    app.add_middleware(BodyLimit, maximum=settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    async with house.pools:
+        house.reading = await _reading(house.pools)
+        yield
+
+
+async def _reading(pools: Pools) -> Reading:
+    """Find out how rows are read here; a database that is away at start is asked again when it is back."""
+    try:
+        async with pools.raw(Clearance.PUBLIC) as connection:
+            views = await connection.fetchval("SELECT to_regnamespace('read_public') IS NOT NULL")
+    except (DatabaseUnavailable, asyncpg.PostgresError) as error:
+        _log.warning("the database is not ready: %s", error)
+        return Reading("policies")
+    return Reading("views" if views else "policies")

@@ -1,0 +1,115 @@
+"""`geoservice ingest`: load sources into layers, look at quarantine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from geoservice.cli.layers import synchronise
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.db.provision import open_database
+from geoservice.settings import Settings, load_settings
+from ingest.job import IngestReport, plan
+from ingest.load import LoadTarget, load
+from ingest.raster import load_raster
+from layers.catalog import Catalog, read_catalog
+from layers.model import RasterLayer
+from layers.system import quarantine
+
+commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the root application."""
+    root.add_typer(commands, name="ingest")
+
+
+def target_of(settings: Settings, database: Database) -> LoadTarget:
+    """Where loads of this installation go."""
+    return LoadTarget(
+        engine=database.sync_engine(Role.WRITER),
+        dsn=database.dsn(Role.WRITER),
+        rasters=settings.home / "rasters",
+    )
+
+
+def load_source(
+    catalog: Catalog, target: LoadTarget, layer_name: str, source: Path, mapping: str | None = None, *, quiet: bool = False
+) -> IngestReport:
+    """Load one source with a progress bar, by the way that fits the kind of its layer.
+
+    Raises:
+        UnknownLayer, SourceError, CrsRefused: See `ingest.load.load`.
+    """
+    layer = catalog.layer(layer_name)
+    job = plan(layer, source, dict(catalog.codelists), mapping)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        task = progress.add_task(f"{layer.name} <- {source.name}", total=None)
+        way = load_raster if isinstance(layer, RasterLayer) else load
+        return way(job, target, progress=lambda rows: progress.advance(task, rows))
+
+
+@commands.command("load")
+def load_command(
+    layer: Annotated[str, typer.Argument(help="Layer, as name or theme/name.")],
+    source: Annotated[Path, typer.Argument(help="File to load.")],
+    mapping: Annotated[str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Load a file into a layer as one edition. A second load of the same file changes nothing."""
+    settings = load_settings()
+    catalog = read_catalog(settings.layers_dir)
+    catalog.layer(layer)
+    database = open_database(settings)
+    synchronise(settings, database)
+    report = load_source(catalog, target_of(settings, database), layer, source, mapping, quiet=json_)
+    if json_:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        print_report(report)
+
+
+@commands.command("quarantine")
+def quarantine_command(
+    layer: Annotated[str | None, typer.Option(help="Only this layer.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show.")] = 50,
+) -> None:
+    """List rows that could not be loaded, with place and reason."""
+    settings = load_settings()
+    name = read_catalog(settings.layers_dir).layer(layer).name if layer else None
+    statement = sa.select(quarantine.c.layer, quarantine.c.source, quarantine.c.position, quarantine.c.reason)
+    if name is not None:
+        statement = statement.where(quarantine.c.layer == name)
+    table = Table("layer", "source", "row", "reason")
+    with open_database(settings).transaction(Role.WRITER) as connection:
+        for row in connection.execute(statement.order_by(quarantine.c.id).limit(limit)):
+            table.add_row(row.layer, row.source, str(row.position), row.reason)
+    Console().print(table)
+
+
+def print_report(report: IngestReport) -> None:
+    """Print a report for a person: counts that add up, findings, what to do next."""
+    console = Console()
+    edition = f"edition {report.edition}" if report.edition else "nothing changed"
+    console.print(f"[bold]{report.layer}[/bold] <- {report.source} ({report.mapping}): {edition}, {report.seconds:.1f} s")
+    console.print(
+        f"  read {report.read} = inserted {report.inserted} + updated {report.updated} + unchanged {report.unchanged} "
+        f"+ quarantined {report.quarantined} + not selected {report.not_selected}; deleted {report.deleted}"
+    )
+    summary = report.summary
+    facts = [f"driver {summary.driver}", f"CRS {summary.crs or '-'}", f"encoding {summary.encoding or '-'}"]
+    if summary.repaired:
+        facts.append(f"repaired {summary.repaired}")
+    console.print(f"  {', '.join(facts)}")
+    for finding in summary.findings:
+        console.print(f"  {finding.severity}: {finding.message} ({finding.count} x)")
+    if report.quarantined:
+        console.print(f"  see `geoservice ingest quarantine --layer {report.layer}`")

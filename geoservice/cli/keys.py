@@ -1,0 +1,64 @@
+"""`geoservice key`: make, list and revoke API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geoservice.db.credentials import Role
+from geoservice.db.provision import open_database
+from geoservice.security.keys import make_key
+from geoservice.settings import load_settings
+from layers.access import Clearance
+from layers.errors import BadParameter
+from layers.system import api_key
+
+commands = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the root application."""
+    root.add_typer(commands, name="key")
+
+
+@commands.command("create")
+def create(
+    name: Annotated[str, typer.Option(help="Who or what will use the key.")],
+    clearance: Annotated[str, typer.Option(help="public, internal or restricted.")] = "public",
+) -> None:
+    """Make a key and print it once; only its digest is kept."""
+    try:
+        level = Clearance.parse(clearance)
+    except ValueError as error:
+        raise BadParameter(f"{error}.") from None
+    made = make_key()
+    values = {"id": made.id, "name": name, "digest": made.digest, "clearance": int(level)}
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        connection.execute(sa.insert(api_key).values(**values))
+    typer.echo(made.text)
+
+
+@commands.command("list")
+def list_keys() -> None:
+    """List the keys: id, name, clearance, state. The keys themselves are not kept."""
+    table = Table("id", "name", "clearance", "created", "revoked")
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        for row in connection.execute(sa.select(api_key).order_by(api_key.c.created)):
+            revoked = row.revoked.isoformat(" ", "seconds") if row.revoked else ""
+            created = row.created.isoformat(" ", "seconds")
+            table.add_row(row.id, row.name, Clearance(row.clearance).label, created, revoked)
+    Console().print(table)
+
+
+@commands.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
+    """Revoke a key; running services refuse it within seconds."""
+    statement = sa.update(api_key).where(api_key.c.id == key_id, api_key.c.revoked.is_(None)).values(revoked=sa.func.now())
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        if connection.execute(statement).rowcount == 0:
+            raise BadParameter(f"There is no valid key with the id {key_id!r}; `geoservice key list` shows them.")
+    typer.echo(f"Key {key_id} is revoked.")

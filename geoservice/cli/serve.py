@@ -1,0 +1,51 @@
+"""`geoservice serve`: run the service."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from geoservice.cli.layers import synchronise
+from geoservice.db.embedded import EmbeddedCluster, State
+from geoservice.db.provision import open_database, release
+from geoservice.settings import Settings, load_settings
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the root application."""
+    root.command("serve")(serve)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+) -> None:
+    """Start the database if it is ours and not running, bring its tables up to date, and serve until interrupted."""
+    settings = load_settings(host=host, port=port, workers=workers)
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Serve with the given settings; stops the embedded database at the end if it was started here."""
+    started_here = settings.database_url is None and EmbeddedCluster(settings).status().state is not State.RUNNING
+    synchronise(settings, open_database(settings))
+    # Worker processes build their settings from the environment.
+    os.environ.update({"GEOSERVICE_HOST": settings.host, "GEOSERVICE_PORT": str(settings.port)})
+    try:
+        uvicorn.run(
+            "geoservice.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_level=settings.log_level,
+            access_log=False,
+            server_header=False,
+        )
+    finally:
+        if started_here:
+            release(settings)

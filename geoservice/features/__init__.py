@@ -1,0 +1,1 @@
+"""Reading features: statements (pure) and their execution on a connection."""

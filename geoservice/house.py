@@ -1,0 +1,70 @@
+"""What a running service holds together: settings, catalogue, connections. Made once by `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Request
+
+from geoservice.db.pools import Pools
+from geoservice.db.reading import Reading
+from geoservice.features.state import LayerState, read_states
+from geoservice.security.identity import KeyRing, identify
+from geoservice.settings import Settings
+from layers.access import Decision, Principal, decide, visible
+from layers.catalog import Catalog
+from layers.errors import UnknownLayer
+from layers.model import Layer
+
+
+@dataclass
+class House:
+    """The parts of a running service."""
+
+    settings: Settings
+    catalog: Catalog
+    pools: Pools
+    keys: KeyRing
+    reading: Reading = field(default_factory=lambda: Reading("policies"))
+
+    @property
+    def rasters(self) -> Path:
+        """Folder of the raster files."""
+        return self.settings.home / "rasters"
+
+    def open_layer(self, principal: Principal, name: str) -> tuple[Layer, Decision]:
+        """The layer of a collection id and what the principal may see of it.
+
+        Raises:
+            UnknownLayer: When there is none or the principal may not see it; the two look the same.
+        """
+        try:
+            layer = self.catalog.layer(name) if "/" not in name else None
+        except UnknownLayer:
+            layer = None
+        decision = decide(principal, "read", layer) if layer is not None else None
+        if layer is None or decision is None or not decision.allowed:
+            raise UnknownLayer(f"There is no collection {name[:60]!r}; /collections lists those there are.")
+        return layer, decision
+
+    def visible(self, principal: Principal) -> tuple[Layer, ...]:
+        """The layers a principal may see, in catalogue order."""
+        return visible(principal, self.catalog)
+
+    async def states(self, principal: Principal, layers: Iterable[Layer]) -> dict[str, LayerState]:
+        """States of layers as this principal may know them."""
+        async with self.pools.raw(principal.clearance) as connection:
+            return await read_states(connection, principal.clearance, [layer.name for layer in layers])
+
+
+def house_of(request: Request) -> House:
+    """The house of the application that serves a request."""
+    found: House = request.app.state.house
+    return found
+
+
+Inside: TypeAlias = Annotated[House, Depends(house_of)]
+Asker: TypeAlias = Annotated[Principal, Depends(identify)]

@@ -1,0 +1,19 @@
+"""The list of all building blocks. Adding a standard means: one module, one line here."""
+
+from __future__ import annotations
+
+from geoservice import portal
+from geoservice.api import analysis, description, health, session
+from geoservice.ogc import common, features, tiles
+from geoservice.ogc.block import Block
+
+BLOCKS: tuple[Block, ...] = (
+    common.BLOCK,
+    features.BLOCK,
+    tiles.BLOCK,
+    analysis.BLOCK,
+    description.BLOCK,
+    health.BLOCK,
+    session.BLOCK,
+    portal.BLOCK,
+)

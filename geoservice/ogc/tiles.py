@@ -1,0 +1,288 @@
+"""OGC API Tiles Part 1: vector tiles (MVT) of collections, map tiles of rasters, tilesets, TileJSON 3.0."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from geoservice.db.compiled import compile_statement
+from geoservice.features.assets import read_assets
+from geoservice.features.state import LayerState
+from geoservice.house import Asker, House, Inside
+from geoservice.http.documents import document
+from geoservice.http.encoding import encoded
+from geoservice.http.links import link, self_links, url
+from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
+from geoservice.ogc.block import SPEC, Block
+from geoservice.ogc.common import Format, Language
+from layers.access import Decision, Principal
+from layers.errors import BadParameter, UnknownLayer
+from layers.model import Layer, RasterLayer, VectorLayer
+from tiles import grid, raster, vector
+
+router = APIRouter(tags=["tiles"])
+QUAD = "WebMercatorQuad"
+TILEJSON = "application/json"
+_TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": "text/html"}
+_IMAGES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+_REL = "http://www.opengis.net/def/rel/ogc/1.0"
+_NO_CONTENT = 204
+
+TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
+Level = Annotated[str, Path(alias="tile_matrix", description="Tile matrix (zoom level).")]
+Row = Annotated[str, Path(alias="tile_row", description="Row, from the top.")]
+Column = Annotated[str, Path(alias="tile_col", description="Column, from the left.")]
+TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
+MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
+
+
+@router.get(TILE_PATH, summary="A vector tile", response_class=Response)
+async def vector_tile(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    tile_matrix_set: TileMatrixSet,
+    tile_matrix: Level,
+    tile_row: Row,
+    tile_col: Column,
+    f: Annotated[str | None, Query(description="Format: mvt.")] = None,
+) -> Response:
+    """A Mapbox Vector Tile 2.1; 204 when no visible feature meets the tile."""
+    if f not in (None, "mvt"):
+        raise BadParameter(f"f is mvt for vector tiles; {f[:30]!r} is not offered.", parameter="f")
+    layer, decision = _vector_layer(house, asker, collection_id)
+    z, row, col = grid.check_tile(tile_matrix_set, tile_matrix, tile_row, tile_col)
+    body = await _draw_vector(house, asker, layer, decision, (z, row, col))
+    headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
+    if not body:
+        return Response(status_code=_NO_CONTENT, headers=headers)
+    return encoded(request, body, MVT, headers)
+
+
+@router.get(MAP_PATH, summary="A map tile of a raster", response_class=Response)
+async def map_tile(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    tile_matrix_set: TileMatrixSet,
+    tile_matrix: Level,
+    tile_row: Row,
+    tile_col: Column,
+    f: Annotated[str | None, Query(description="Format: png, webp or jpeg.")] = None,
+) -> Response:
+    """A 256-pixel image tile in the style of the collection; transparent where there are no data."""
+    chosen = negotiate(request, f, _IMAGES)
+    layer = _raster_layer(house, asker, collection_id)
+    z, row, col = grid.check_tile(tile_matrix_set, tile_matrix, tile_row, tile_col)
+    async with house.pools.raw(asker.clearance) as connection:
+        assets = await read_assets(connection, layer, house.rasters)
+    body = await run_in_threadpool(raster.render, assets, layer, house.catalog.codelists, z, row, col, chosen)
+    headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
+    return encoded(request, body, _IMAGES[chosen], headers)
+
+
+@router.get("/tileMatrixSets", summary="Tile matrix sets")
+async def tile_matrix_sets(request: Request, f: Format = None, lang: Language = None) -> Response:
+    """The tile matrix sets this service knows."""
+    chosen = negotiate(request, f, DOCUMENT)
+    entries = [
+        {"id": name, "title": name, "links": [link(url(request, f"/tileMatrixSets/{name}"), "self", JSON)]}
+        for name in grid.TILE_MATRIX_SETS
+    ]
+    body = {"tileMatrixSets": entries, "links": self_links(request, "/tileMatrixSets", chosen, DOCUMENT)}
+    return document(request, "tilematrixsets", body, chosen, lang)
+
+
+@router.get("/tileMatrixSets/{tile_matrix_set}", summary="One tile matrix set")
+async def tile_matrix_set_document(
+    request: Request, tile_matrix_set: TileMatrixSet, f: Format = None, lang: Language = None
+) -> Response:
+    """Definition of a tile matrix set (OGC 17-083r4, JSON encoding)."""
+    chosen = negotiate(request, f, DOCUMENT)
+    return document(request, "tilematrixset", grid.tile_matrix_set_json(tile_matrix_set), chosen, lang)
+
+
+@router.get("/collections/{collection_id}/tiles", summary="Vector tilesets of a collection")
+async def vector_tilesets(
+    request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
+) -> Response:
+    """The tilesets of a vector collection, one per tile matrix set."""
+    layer, _ = _vector_layer(house, asker, collection_id)
+    return _tilesets(request, layer, "tiles", "vector", f, lang)
+
+
+@router.get("/collections/{collection_id}/map/tiles", summary="Map tilesets of a collection")
+async def map_tilesets(
+    request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
+) -> Response:
+    """The map tilesets of a raster collection, one per tile matrix set."""
+    layer = _raster_layer(house, asker, collection_id)
+    return _tilesets(request, layer, "map/tiles", "map", f, lang)
+
+
+@router.get("/collections/{collection_id}/tiles/{tile_matrix_set}", summary="A vector tileset")
+async def vector_tileset(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    tile_matrix_set: TileMatrixSet,
+    f: Annotated[str | None, Query(description="Format: json, tilejson or html.")] = None,
+    lang: Language = None,
+) -> Response:
+    """Tileset metadata, or TileJSON 3.0 with `f=tilejson`."""
+    layer, decision = _vector_layer(house, asker, collection_id)
+    grid.tile_matrix_set(tile_matrix_set)
+    states = await house.states(asker, [layer])
+    chosen = negotiate(request, f, _TILESET_FORMATS)
+    if chosen == "tilejson":
+        return document(request, "tilejson", vector_tilejson(request, layer, decision, states[layer.name]), chosen, lang)
+    return _tileset(request, layer, "tiles", "vector", (states[layer.name], chosen, lang))
+
+
+@router.get("/collections/{collection_id}/map/tiles/{tile_matrix_set}", summary="A map tileset")
+async def map_tileset(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    tile_matrix_set: TileMatrixSet,
+    f: Annotated[str | None, Query(description="Format: json, tilejson or html.")] = None,
+    lang: Language = None,
+) -> Response:
+    """Tileset metadata, or TileJSON 3.0 with `f=tilejson`."""
+    layer = _raster_layer(house, asker, collection_id)
+    grid.tile_matrix_set(tile_matrix_set)
+    states = await house.states(asker, [layer])
+    chosen = negotiate(request, f, _TILESET_FORMATS)
+    if chosen == "tilejson":
+        body = _tilejson(request, layer, states[layer.name], "map/tiles", "png")
+        return document(request, "tilejson", body, chosen, lang)
+    return _tileset(request, layer, "map/tiles", "map", (states[layer.name], chosen, lang))
+
+
+def vector_tilejson(request: Request, layer: VectorLayer, decision: Decision, state: LayerState) -> dict[str, Any]:
+    """TileJSON 3.0 of a vector layer, with the fields the principal may see."""
+    fields = {"key": "public id"}
+    for name in vector.tile_attributes(layer, decision):
+        attribute = layer.attributes[name]
+        fields[name] = attribute.title.en if attribute.title else attribute.type
+    body = _tilejson(request, layer, state, "tiles", "mvt")
+    body["vector_layers"] = [
+        {"id": layer.name, "fields": fields, "minzoom": layer.tiles.from_, "maxzoom": layer.tiles.to}
+    ]
+    return body
+
+
+def _tilejson(request: Request, layer: VectorLayer | RasterLayer, state: LayerState, way: str, ending: str) -> dict[str, Any]:
+    template = url(request, f"/collections/{layer.name}/{way}/{QUAD}") + "/{z}/{y}/{x}?f=" + ending
+    body: dict[str, Any] = {
+        "tilejson": "3.0.0",
+        "name": layer.title.en,
+        "description": layer.abstract.en if layer.abstract else layer.title.en,
+        "scheme": "xyz",
+        "tiles": [template],
+        "minzoom": layer.tiles.from_,
+        "maxzoom": layer.tiles.to,
+        "attribution": layer.licence.attribution or "",
+        "version": f"{state.edition or 0}.0.0",
+    }
+    if state.extent is not None:
+        limit = vector.MERCATOR_LIMIT
+        west, south, east, north = state.extent.as_list()
+        body["bounds"] = [west, max(south, -limit), east, min(north, limit)]
+        body["center"] = [(west + east) / 2, (body["bounds"][1] + body["bounds"][3]) / 2, layer.tiles.from_]
+    return body
+
+
+async def _draw_vector(
+    house: House, asker: Principal, layer: VectorLayer, decision: Decision, address: tuple[int, int, int]
+) -> bytes:
+    z, row, col = address
+    if not layer.tiles.from_ <= z:
+        return b""
+    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes)
+    compiled = house.reading.statements.get(shape)
+    if compiled is None:
+        compiled = compile_statement(vector.tile_statement(layer, decision), house.reading.schema(asker.clearance))
+        house.reading.statements[shape] = compiled
+    sides = dict(zip(("west", "south", "east", "north"), vector.tile_window(z, col, row), strict=True))
+    async with house.pools.raw(asker.clearance) as connection:
+        tile = await connection.fetchval(compiled.sql, *compiled.arguments({**sides, "z": z, "x": col, "y": row}))
+    return bytes(tile or b"")
+
+
+def _vector_layer(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:
+    layer, decision = house.open_layer(asker, name)
+    if not isinstance(layer, VectorLayer):
+        raise UnknownLayer(f"Collection {layer.name} has no vector tiles.")
+    return layer, decision
+
+
+def _raster_layer(house: House, asker: Principal, name: str) -> RasterLayer:
+    layer, _ = house.open_layer(asker, name)
+    if not isinstance(layer, RasterLayer):
+        raise UnknownLayer(f"Collection {layer.name} is no raster: it has vector tiles.")
+    return layer
+
+
+def _tilesets(request: Request, layer: Layer, way: str, kind: str, f: str | None, lang: str | None) -> Response:
+    chosen = negotiate(request, f, DOCUMENT)
+    path = f"/collections/{layer.name}/{way}"
+    entry = {
+        "title": layer.title.of(lang or "en"),
+        "dataType": kind,
+        "crs": grid.crs_uri(QUAD),
+        "tileMatrixSetURI": grid.uri(QUAD),
+        "links": [link(url(request, f"{path}/{QUAD}"), "self", JSON)],
+    }
+    body = {"tilesets": [entry], "links": self_links(request, path, chosen, DOCUMENT)}
+    return document(request, "tilesets", body, chosen, lang)
+
+
+def _tileset(
+    request: Request, layer: VectorLayer | RasterLayer, way: str, kind: str, asked: tuple[LayerState, str, str | None]
+) -> Response:
+    state, chosen, lang = asked
+    path = f"/collections/{layer.name}/{way}/{QUAD}"
+    media, ending = (MVT, "mvt") if kind == "vector" else ("image/png", "png")
+    template = url(request, path) + "/{tileMatrix}/{tileRow}/{tileCol}?f=" + ending
+    body: dict[str, Any] = {
+        "title": layer.title.of(lang or "en"),
+        "dataType": kind,
+        "crs": grid.crs_uri(QUAD),
+        "tileMatrixSetURI": grid.uri(QUAD),
+        "links": [
+            *self_links(request, path, chosen, _TILESET_FORMATS),
+            link(url(request, f"/tileMatrixSets/{QUAD}"), f"{_REL}/tiling-scheme", JSON),
+            link(template, "item", media, templated=True),
+        ],
+    }
+    if layer.licence.attribution:
+        body["attribution"] = layer.licence.attribution
+    if state.extent is not None:
+        body["tileMatrixSetLimits"] = grid.limits(QUAD, state.extent, layer.tiles.from_, layer.tiles.to)
+        low, high = state.extent.as_list()[:2], state.extent.as_list()[2:]
+        body["boundingBox"] = {"lowerLeft": low, "upperRight": high, "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
+    return document(request, "tileset", body, chosen, lang)
+
+
+def _links(request: Request) -> list[dict[str, Any]]:
+    return [link(url(request, "/tileMatrixSets"), f"{_REL}/tiling-schemes", JSON, "Tile matrix sets")]
+
+
+BLOCK = Block(
+    name="tiles",
+    spec="https://docs.ogc.org/is/20-057/20-057.html",
+    maturity="stable",
+    conformance=tuple(
+        f"{SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "png")
+    ),
+    router=router,
+    links=_links,
+)

@@ -1,0 +1,90 @@
+"""Vector tiles: the tile statement (pure). Whoever has a connection runs it.
+
+Tiles follow Mapbox Vector Tile 2.1: extent 4096, buffer 64, in EPSG:3857. Storage (EPSG:4490) reaches Web Mercator
+through the named null link of `layers.crs`, labelled EPSG:4326, because PROJ is many times slower for 4490 with the
+same result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import sqlalchemy as sa
+
+from layers.access import Decision
+from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
+from layers.model import VectorLayer
+from layers.table import current_table, row_predicate
+
+TILE_EXTENT = 4096
+TILE_BUFFER = 64
+MERCATOR_LIMIT = 85.0511287798066
+"""Latitude (degrees) at which Web Mercator ends."""
+
+_WGS84 = 4326
+
+
+def tile_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...]:
+    """Attributes a tile carries: those the layer file chooses (or all), without what the principal may not see."""
+    chosen = layer.tiles.attributes
+    return tuple(n for n in decision.attributes if chosen is None or n in chosen)
+
+
+def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
+    """The statement of a tile: one row, one column `tile` (bytes; empty when nothing meets the tile).
+
+    Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index) and
+    `z`, `x`, `y` of the tile.
+    """
+    table = current_table(layer)
+    geom = sa.type_coerce(table.c.geom, sa.types.NullType())
+    sides = (sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north"))
+    address = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    # MATERIALIZED in effect: the envelope is a one-row subquery, computed once.
+    bounds = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope")).cte("bounds")
+    mercator = sa.func.ST_Transform(_within_mercator(geom), WEB_MERCATOR_SRID)
+    drawn = sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
+    inner = (
+        sa.select(drawn.label("geom"), table.c.fid, table.c.key, *_properties(layer, table, tile_attributes(layer, decision)))
+        .select_from(table.join(bounds, sa.true()))
+        .where(geom.op("&&")(sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)), row_predicate(table, decision.rule))
+        .order_by(table.c.fid)
+        .subquery("feature")
+    )
+    encoded = sa.func.ST_AsMVT(inner.table_valued(), layer.name, TILE_EXTENT, "geom", "fid")
+    return sa.select(sa.type_coerce(encoded, sa.LargeBinary()).label("tile")).select_from(inner).where(inner.c.geom.is_not(None))
+
+
+def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees of a WebMercatorQuad tile widened by its buffer, within the world.
+
+    Inverse spherical Mercator (EPSG method 1024): lat = atan(sinh(pi * (1 - 2 * row / 2^z))).
+    """
+    share = TILE_BUFFER / TILE_EXTENT
+    count = 2.0**z
+    west, east = (360.0 * (v / count) - 180.0 for v in (x - share, x + 1 + share))
+    north, south = (math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * v / count)))) for v in (y - share, y + 1 + share))
+    return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
+
+
+def _within_mercator(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The geometry labelled WGS 84, cut at the latitudes where Web Mercator ends (the poles lie at infinity)."""
+    world = sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LIMIT, 180.0, MERCATOR_LIMIT, STORAGE_SRID)
+    polar = (sa.func.ST_YMin(geom) < -MERCATOR_LIMIT) | (sa.func.ST_YMax(geom) > MERCATOR_LIMIT)
+    clipped = sa.case((polar, sa.func.ST_ClipByBox2D(geom, world)), else_=geom)
+    return sa.func.ST_SetSRID(clipped, _WGS84)
+
+
+def _properties(layer: VectorLayer, table: sa.Table, names: tuple[str, ...]) -> list[sa.ColumnElement[Any]]:
+    """Attributes as MVT can carry them: dates and times become ISO 8601 text."""
+    columns: list[sa.ColumnElement[Any]] = []
+    for name in names:
+        column: sa.ColumnElement[Any] = table.c[name]
+        kind = layer.attributes[name].type
+        if kind == "date":
+            column = sa.cast(column, sa.Text())
+        elif kind == "datetime":
+            column = sa.func.to_char(sa.func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        columns.append(column.label(name))
+    return columns
