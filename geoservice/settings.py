@@ -31,7 +31,6 @@ DSN_PARAMETERS = frozenset(
         "sslcert",
         "sslkey",
         "sslcrl",
-        "target_session_attrs",
         "connect_timeout",
         "application_name",
     }
@@ -53,14 +52,16 @@ class Dsn(Secret[str]):
 
 def _known_dsn(value: Dsn) -> Dsn:
     try:
-        names = set(value.parameters())
+        parts = value.parameters()
     except ProgrammingError:
         # The text of the driver's message repeats the address, and with it the password.
         raise ValueError("expected a PostgreSQL address such as postgresql://host:5432/database") from None
-    if unknown := sorted(names - DSN_PARAMETERS):
+    if unknown := sorted(set(parts) - DSN_PARAMETERS):
         raise ValueError(f"unsupported connection parameters: {', '.join(unknown)}")
-    if "dbname" not in names:
+    if "dbname" not in parts:
         raise ValueError("the address must name a database: postgresql://host:5432/database")
+    if "," in parts.get("host", "") or not str(parts.get("port", "5432")).isdecimal():
+        raise ValueError("expected a PostgreSQL address with one host and one port number")
     return value
 
 

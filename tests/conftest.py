@@ -1,14 +1,43 @@
-"""Fixtures shared by all tests: a real PostGIS, started once per test process."""
+"""Fixtures shared by all tests: a clean environment and a real PostGIS, started once per test process."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from geoservice.db.engine import Database
 from geoservice.settings import Settings
 from tests.support.database import copied_database, private_cluster
+
+PREFIX = "GEOSERVICE_"
+DATA = "GEOSERVICE_DATA"
+TEST_ONLY = "GEOSERVICE_TEST_"
+
+
+def pytest_configure() -> None:
+    """Forget the operator's settings: no test may ever touch a database that is in use."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        if name != DATA and not name.startswith(TEST_ONLY):
+            del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Select the tests of the real data pack by the variable that names it; say so when it is not set."""
+    if os.environ.get(DATA):
+        return
+    reason = pytest.mark.skip(reason=f"{DATA} is not set: it names the folder of the real data pack")
+    for item in items:
+        if item.get_closest_marker("realdata"):
+            item.add_marker(reason)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real data pack (tests that use it carry the marker `realdata`)."""
+    return Path(os.environ[DATA])
 
 
 @pytest.fixture(scope="session")

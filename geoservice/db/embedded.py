@@ -24,7 +24,7 @@ from geoservice.db.binaries import Binaries, Identity, find_binaries, service_id
 from geoservice.db.credentials import Role, ensure_passwords
 from geoservice.db.errors import ClusterError, SocketPathTooLong
 from geoservice.db.files import exclusive, sync_folder, write_private
-from geoservice.db.postmaster import PID_FILE, Postmaster, read_postmaster
+from geoservice.db.postmaster import PID_FILE, Postmaster, read_lock, read_postmaster
 from geoservice.db.tuning import HBA, IDENT, LOCALE, SOCKET_PORT, Machine, render, server_options
 from geoservice.settings import SYSTEM_HOME, Settings
 
@@ -128,7 +128,7 @@ class EmbeddedCluster:
             if self.major is None:
                 self._initialise(binaries, identity)
             self._configure(identity)
-            self._clear_stale_pid()
+            self._clear_stale_locks()
             self._launch(binaries, identity)
             return True
 
@@ -245,14 +245,17 @@ class EmbeddedCluster:
         for name, text in zip(CONFIG_FILES, (render(options), HBA, IDENT), strict=True):
             write_private(self.data_dir / name, text, owner)
 
-    def _clear_stale_pid(self) -> None:
-        """Remove postmaster.pid when its number now belongs to somebody else.
+    def _clear_stale_locks(self) -> None:
+        """Remove the lock files of a dead server whose number is not free.
 
-        A number that nobody bears is left to PostgreSQL, which knows best what the file means.
+        It may belong to another process after a reboot, or to the dead server itself where nobody reaps it
+        (containers); PostgreSQL would take either for a living server. A number that nobody bears is left to
+        PostgreSQL. Its shared memory guards the data folder beyond these files.
         """
-        postmaster = read_postmaster(self.data_dir)
-        if postmaster and not postmaster.alive and postmaster.number_taken:
-            (self.data_dir / PID_FILE).unlink()
+        for path in (self.data_dir / PID_FILE, self.socket_dir / f"{_socket_name()}.lock"):
+            holder = read_lock(path)
+            if holder and not holder.alive and holder.number_taken:
+                path.unlink()
 
     def _launch(self, binaries: Binaries, identity: Identity) -> None:
         deadline = time.monotonic() + ORPHAN_TIMEOUT

@@ -24,7 +24,7 @@ from layers.errors import DatabaseUnavailable
 DEFAULT_PORT = 5432
 APPLICATION = "geoservice"
 # What both drivers understand beyond host, port and database.
-SHARED_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "target_session_attrs")
+SHARED_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
 @dataclass(frozen=True)

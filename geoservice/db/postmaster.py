@@ -1,4 +1,4 @@
-"""Reading PostgreSQL's own lock file, to tell a living server from the trace of a dead one."""
+"""Reading PostgreSQL's own lock files, to tell a living server from the trace of a dead one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PID_FILE = "postmaster.pid"
-PID_FILE_LINES = 8
+LOCK_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """The first lines of postmaster.pid: process number, folder, socket folder, state."""
+    """The first lines of a lock file: process number, folder, socket folder, state."""
 
     pid: int
     data_dir: Path
@@ -40,17 +40,26 @@ class Postmaster:
 
 
 def read_postmaster(data_dir: Path) -> Postmaster | None:
-    """Read postmaster.pid.
+    """Read postmaster.pid of a data folder.
+
+    Returns:
+        None when there is no such file or it is not complete enough to name a process.
+    """
+    return read_lock(data_dir / PID_FILE)
+
+
+def read_lock(path: Path) -> Postmaster | None:
+    """Read a lock file of PostgreSQL: postmaster.pid, or the one beside the socket (same form).
 
     Returns:
         None when there is no such file or it is not complete enough to name a process.
     """
     try:
-        lines = (data_dir / PID_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not lines or not lines[0].strip().lstrip("-").isdigit():
+    lines += [""] * (LOCK_LINES - len(lines))
+    number = lines[0].strip().lstrip("-")
+    if not number.isdigit() or not lines[1]:
         return None
-    lines += [""] * (PID_FILE_LINES - len(lines))
-    socket = Path(lines[4]) if lines[4] else None
-    return Postmaster(abs(int(lines[0])), data_dir, socket, lines[7].strip())
+    return Postmaster(int(number), Path(lines[1]), Path(lines[4]) if lines[4] else None, lines[7].strip())

@@ -17,7 +17,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.engine import Database
 from geoservice.db.errors import PostgresMissing
-from geoservice.db.provision import MAINTENANCE_DATABASE, open_database
+from geoservice.db.provision import MAINTENANCE_DATABASE, open_database, prepare_embedded
 from geoservice.settings import Settings
 
 # A test cluster is thrown away: it need not survive a power failure, and several may share one machine.
@@ -74,7 +74,8 @@ def copied_database(settings: Settings) -> Iterator[Database]:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
     try:
-        yield open_database(copy)
+        # Rights on the database itself are not copied from a template.
+        yield prepare_embedded(copy, force=True)
     finally:
         with template.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

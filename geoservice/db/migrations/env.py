@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import context
+
 from layers.system import SYSTEM_SCHEMA, metadata
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from alembic import op
 from geoalchemy2 import Geometry
 from sqlalchemy.dialects.postgresql import JSONB
-
-from alembic import op
 
 revision = "0001"
 down_revision = None
@@ -111,7 +110,7 @@ def _create_raster_asset() -> None:
         sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id"), nullable=False),
         *_text("source", "file", "sha256", "crs"),
         *_count("width", "height"),
-        sa.Column("footprint", Geometry("POLYGON", srid=4490, spatial_index=False), nullable=False),
+        sa.Column("footprint", Geometry("MULTIPOLYGON", srid=4490, spatial_index=False), nullable=False),
         sa.Column("bands", JSONB(), nullable=False),
         sa.Column("valid_from", MOMENT, nullable=False),
         sa.Column("valid_to", MOMENT),
