@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import urlsplit
+
+import shapely
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from geoservice.features.read import read_item
 from geoservice.features.state import LayerState
-from geoservice.house import Asker, Inside
+from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
-from layers.access import decide
-from layers.model import Layer
+from ingest.sample import COUNTY_CODE
+from layers.access import Principal, decide
+from layers.errors import UnknownLayer
+from layers.model import RasterLayer
 from web.pages import portal_page
-from web.view import EditionInfo, PortalView, UrlPatterns, VisibleLayer
+from web.view import Box, EditionInfo, PortalView, Reader, UrlPatterns, VisibleLayer
 
 router = APIRouter(tags=["portal"])
 
@@ -27,23 +34,47 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
     view = PortalView(
         language=language_of(request, lang),
         layers=tuple(
-            VisibleLayer(layer, decide(asker, "read", layer).attributes, _edition(layer, states[layer.name])) for layer in layers
+            VisibleLayer(layer, decide(asker, "read", layer).attributes, _edition(states[layer.name])) for layer in layers
         ),
         codelists=house.catalog.codelists,
-        principal=None if asker.anonymous else asker.id,
-        clearance=asker.clearance,
-        urls=UrlPatterns(root=base_url(request)),
+        reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label),
+        urls=_urls(request),
+        sample=await _sample_box(house, asker),
     )
     page = portal_page(view)
     headers = {"Content-Security-Policy": page.csp, "Cache-Control": "no-store"}
     return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
 
 
-def _edition(_: Layer, state: LayerState) -> EditionInfo | None:
+def _urls(request: Request) -> UrlPatterns:
+    """Root-relative addresses, below the path of the public address if there is one."""
+    prefix = urlsplit(base_url(request)).path.rstrip("/")
+    plain = UrlPatterns()
+    return UrlPatterns(**{name: f"{prefix}{getattr(plain, name)}" for name in UrlPatterns.__dataclass_fields__})
+
+
+async def _sample_box(house: House, asker: Principal) -> Box | None:
+    """Extent of the fictional sample region, found by its county; None while it is not loaded."""
+    try:
+        layer, decision = house.open_layer(asker, "division")
+    except UnknownLayer:
+        return None
+    if isinstance(layer, RasterLayer):
+        return None
+    async with house.pools.raw(asker.clearance) as connection:
+        county = await read_item(connection, house.reading, layer, decision, COUNTY_CODE)
+    if county is None:
+        return None
+    west, south, east, north = shapely.bounds(shapely.from_geojson(json.dumps(json.loads(county.feature)["geometry"])))
+    return float(west), float(south), float(east), float(north)
+
+
+def _edition(state: LayerState) -> EditionInfo | None:
     if state.edition is None or state.committed is None or state.source is None:
         return None
+    interval = None if state.begins is None or state.ends is None else (state.begins, state.ends)
     bbox = None if state.extent is None else (state.extent.west, state.extent.south, state.extent.east, state.extent.north)
-    return EditionInfo(state.edition, state.committed, state.source, state.rows, bbox)
+    return EditionInfo(state.edition, state.committed, state.source, state.rows, bbox, interval)
 
 
 BLOCK = Block("portal", None, "stable", (), router, no_links)
