@@ -32,9 +32,10 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
     layers = house.visible(asker)
     states = await house.states(asker, layers)
     view = PortalView(
-        language=language_of(request, lang),
+        language="zh" if language_of(request, lang) == "zh" else "en",
         layers=tuple(
-            VisibleLayer(layer, decide(asker, "read", layer).attributes, _edition(states[layer.name])) for layer in layers
+            VisibleLayer(layer, decide(asker, "read", layer).attributes, _edition(states[layer.name]))
+            for layer in layers
         ),
         codelists=house.catalog.codelists,
         reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label),
@@ -73,7 +74,9 @@ def _edition(state: LayerState) -> EditionInfo | None:
     if state.edition is None or state.committed is None or state.source is None:
         return None
     interval = None if state.begins is None or state.ends is None else (state.begins, state.ends)
-    bbox = None if state.extent is None else (state.extent.west, state.extent.south, state.extent.east, state.extent.north)
+    bbox = (
+        None if state.extent is None else (state.extent.west, state.extent.south, state.extent.east, state.extent.north)
+    )
     return EditionInfo(state.edition, state.committed, state.source, state.rows, bbox, interval)
 
 

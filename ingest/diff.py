@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -39,7 +40,7 @@ def key_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str
     return sa.func.concat_ws("|", *parts) if len(parts) > 1 else parts[0]
 
 
-def hash_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[object]:
+def hash_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[Any]:
     """MD5 of the row's content (geometry as stored, attributes in order) as a uuid: a change detector, not a seal."""
     row = sa.func.row(*(rows.c[name] for name in content_names(layer)))
     return sa.cast(sa.func.md5(sa.cast(row, sa.Text())), UUID())
@@ -85,7 +86,9 @@ def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed
     if key is None:
         # Rows without a key are told apart by content; equal rows by the order in which they came.
         suffix = sa.func.concat("-", sa.cast(numbered.c.occurrence, sa.Text()))
-        final_key = sa.case((numbered.c.occurrence == 1, numbered.c.base), else_=sa.func.concat(numbered.c.base, suffix))
+        final_key = sa.case(
+            (numbered.c.occurrence == 1, numbered.c.base), else_=sa.func.concat(numbered.c.base, suffix)
+        )
         source = sa.select(numbered.c.position, final_key, numbered.c.hash, numbered.c.clearance, sa.literal(1))
     else:
         source = sa.select(numbered.c.position, final_key, numbered.c.hash, numbered.c.clearance, numbered.c.occurrence)
@@ -94,7 +97,7 @@ def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed
     return Landed(table)
 
 
-def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[tuple[int, str, str, str]]:
+def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[Any]:
     """Rows that repeat a key of their own source with other content: position, key, first position, raw content."""
     again, first = landed.table.alias(), landed.table.alias()
     raw = sa.cast(sa.func.to_jsonb(_row_json(layer, staging.good)), sa.Text())
@@ -106,15 +109,15 @@ def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[
     )
 
 
-def _row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[object]:
-    pairs: list[sa.ColumnElement[object]] = []
+def _row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[Any]:
+    pairs: list[sa.ColumnElement[Any]] = []
     for name in content_names(layer):
         column = rows.c[name]
         pairs += [sa.literal(name), sa.func.ST_AsText(column) if name == "geom" else column]
     return sa.func.jsonb_build_object(*pairs)
 
 
-def fresh(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int]]:
+def fresh(layer: RowLayer, landed: Landed) -> sa.Select[Any]:
     """Positions of rows whose key is not current."""
     current = current_table(layer)
     return (
@@ -124,7 +127,7 @@ def fresh(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int]]:
     )
 
 
-def changed(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int, int]]:
+def changed(layer: RowLayer, landed: Landed) -> sa.Select[Any]:
     """Positions and current feature numbers of rows whose content or clearance differs from the current row."""
     current = current_table(layer)
     differs = (current.c["_hash"] != landed.table.c.hash) | (current.c["_clearance"] != landed.table.c.clearance)
@@ -135,19 +138,21 @@ def changed(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int, int]]:
     )
 
 
-def gone(layer: RowLayer, landed: Landed) -> sa.Select[tuple[int]]:
+def gone(layer: RowLayer, landed: Landed) -> sa.Select[Any]:
     """Feature numbers of current rows that a complete source no longer has."""
     current = current_table(layer)
     here = sa.exists().where(landed.table.c.key == current.c.key)
     return sa.select(current.c.fid).where(~here)
 
 
-def archive(layer: RowLayer, feature_numbers: sa.Select[tuple[int]], edition: int) -> sa.Insert:
+def archive(layer: RowLayer, feature_numbers: sa.Select[Any], edition: int) -> sa.Insert:
     """Copy current rows into history, ended by an edition at the transaction's time."""
     current, history = current_table(layer), history_table(layer)
     names = [c.name for c in current.columns]
     ended = sa.select(*(_plain(current.c[n]) for n in names), sa.func.now(), sa.literal(edition, sa.BigInteger()))
-    return sa.insert(history).from_select([*names, "_valid_to", "_ended_by"], ended.where(current.c.fid.in_(feature_numbers)))
+    return sa.insert(history).from_select(
+        [*names, "_valid_to", "_ended_by"], ended.where(current.c.fid.in_(feature_numbers))
+    )
 
 
 def insert_new(layer: RowLayer, staging: Staging, landed: Landed, positions: sa.FromClause, edition: int) -> sa.Insert:
@@ -193,6 +198,6 @@ def update_changed(layer: RowLayer, staging: Staging, landed: Landed, pairs: sa.
     )
 
 
-def _plain(column: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
+def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     # Geometry values travel inside the database as they are, without the wrapping meant for Python results.
     return sa.type_coerce(column, sa.types.NullType())

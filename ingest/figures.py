@@ -27,7 +27,7 @@ def renew(connection: sa.Connection, layer: RowLayer) -> None:
             connection.execute(sa.insert(layer_figures).values(layer=layer.name, clearance=int(clearance), **values))
 
 
-def touched(layer: VectorLayer, edition: int) -> sa.Select[tuple[float, float, float, float]]:
+def touched(layer: VectorLayer, edition: int) -> sa.Select[Any]:
     """Extent (degrees) of the rows an edition wrote and of those it ended; null when it touched no geometry."""
     current, history = current_table(layer), history_table(layer)
     written = sa.select(_geometry(current)).where(current.c["_edition"] == edition)
@@ -37,7 +37,7 @@ def touched(layer: VectorLayer, edition: int) -> sa.Select[tuple[float, float, f
     return sa.select(*_corners(box))
 
 
-def _by_level(layer: RowLayer) -> sa.Select[tuple[object, ...]]:
+def _by_level(layer: RowLayer) -> sa.Select[Any]:
     table = current_table(layer)
     columns: list[sa.ColumnElement[Any]] = [table.c["_clearance"].label("level"), sa.func.count().label("rows")]
     if isinstance(layer, VectorLayer):
@@ -48,11 +48,11 @@ def _by_level(layer: RowLayer) -> sa.Select[tuple[object, ...]]:
     return sa.select(*columns).group_by(table.c["_clearance"])
 
 
-def _geometry(table: sa.Table) -> sa.ColumnElement[object]:
+def _geometry(table: sa.Table) -> sa.ColumnElement[Any]:
     return sa.type_coerce(table.c.geom, sa.types.NullType()).label("geom")
 
 
-def _corners(box: sa.ColumnElement[object]) -> list[sa.ColumnElement[Any]]:
+def _corners(box: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
     sides = {"west": sa.func.ST_XMin, "south": sa.func.ST_YMin, "east": sa.func.ST_XMax, "north": sa.func.ST_YMax}
     return [side(box).label(name) for name, side in sides.items()]
 

@@ -17,7 +17,7 @@ from layers.sources import SourceMapping
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """What the confined reader may use: seconds of wall clock, bytes of memory, bytes unpacked, vertices per geometry."""
+    """What the confined reader may use: seconds, bytes of memory, bytes unpacked, vertices per geometry."""
 
     seconds: float = 3600.0
     memory: int = 2 << 30
@@ -105,7 +105,11 @@ class IngestReport(BaseModel):
 
 
 def plan(
-    layer: Layer, source: Path, codelists: dict[str, CodeList], mapping: str | None = None, limits: ReadLimits | None = None
+    layer: Layer,
+    source: Path,
+    codelists: dict[str, CodeList],
+    mapping: str | None = None,
+    limits: ReadLimits | None = None,
 ) -> IngestPlan:
     """Choose the mapping for a source by name or by its file name.
 
@@ -128,5 +132,6 @@ def _match(layer: Layer, source: Path) -> str:
     known = "; ".join(f"{n}: {', '.join(m.match)}" for n, m in layer.sources.items()) or "none"
     found = "no mapping fits" if not fits else f"several mappings fit ({', '.join(fits)})"
     raise SourceMismatch(
-        f"For {source.name} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.", layer=layer.id
+        f"For {source.name} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.",
+        layer=layer.id,
     )

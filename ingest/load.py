@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -159,7 +160,9 @@ def _apply(
     return number, counts, refused
 
 
-def _open_edition(connection: sa.Connection, layer: RowLayer, plan: IngestPlan, source: SourceFile, principal: str) -> int:
+def _open_edition(
+    connection: sa.Connection, layer: RowLayer, plan: IngestPlan, source: SourceFile, principal: str
+) -> int:
     statement = (
         sa.insert(edition_table)
         .values(
@@ -182,7 +185,12 @@ def _open_edition(connection: sa.Connection, layer: RowLayer, plan: IngestPlan, 
 
 
 def _write(
-    connection: sa.Connection, plan: IngestPlan, layer: RowLayer, tables: landing.Staging, landed: diff.Landed, number: int
+    connection: sa.Connection,
+    plan: IngestPlan,
+    layer: RowLayer,
+    tables: landing.Staging,
+    landed: diff.Landed,
+    number: int,
 ) -> Counts:
     if isinstance(layer, TableLayer) and layer.storage == "series":
         _ensure_months(connection, layer, tables)
@@ -205,7 +213,7 @@ def _count(connection: sa.Connection, statement: sa.Insert | sa.Update | sa.Dele
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
-def _keep(connection: sa.Connection, name: str, rows: sa.Select[tuple[int, ...]]) -> sa.Table:
+def _keep(connection: sa.Connection, name: str, rows: sa.Select[Any]) -> sa.Table:
     """Freeze a comparison in a temporary table, before writing changes what it would find."""
     columns = [sa.Column(c.name, sa.BigInteger()) for c in rows.selected_columns]
     table = sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
@@ -221,7 +229,9 @@ def _ensure_months(connection: sa.Connection, layer: TableLayer, tables: landing
         connection.execute(sa.select(sa.func.meta.ensure_month(layer.name, month)))
 
 
-def _close_edition(connection: sa.Connection, layer: RowLayer, number: int, counts: Counts, report: IngestReport) -> None:
+def _close_edition(
+    connection: sa.Connection, layer: RowLayer, number: int, counts: Counts, report: IngestReport
+) -> None:
     connection.execute(
         sa.update(edition_table)
         .where(edition_table.c.id == number)
@@ -234,11 +244,11 @@ def _close_edition(connection: sa.Connection, layer: RowLayer, number: int, coun
     )
     figures.renew(connection, layer)
     connection.execute(
-        sa.update(layer_state)
-        .where(layer_state.c.layer == layer.name)
-        .values(edition=number, changed=sa.func.now())
+        sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number, changed=sa.func.now())
     )
-    connection.execute(sa.insert(outbox).values(layer=layer.name, edition=number, **_extent_of(connection, layer, number)))
+    connection.execute(
+        sa.insert(outbox).values(layer=layer.name, edition=number, **_extent_of(connection, layer, number))
+    )
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, f"{layer.name}:{number}")))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -56,7 +58,7 @@ def _place(plan: IngestPlan, sha256: str) -> list[sa.ColumnElement[str]]:
     ]
 
 
-def _keep(connection: sa.Connection, rows: sa.Select[tuple[object, ...]]) -> None:
+def _keep(connection: sa.Connection, rows: sa.Select[*tuple[Any, ...]]) -> None:
     statement = insert(quarantine).from_select(_COLUMNS, rows)
     renewed = {"reason": statement.excluded.reason, "raw": statement.excluded.raw}
     connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=renewed))

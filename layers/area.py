@@ -22,7 +22,7 @@ SQUARE_METRES_PER_HECTARE = 10_000.0
 SQUARE_METRES_PER_MU = 10_000.0 / 15.0
 
 
-def ellipsoidal_area(geometry: shapely.Geometry | npt.ArrayLike) -> npt.NDArray[np.float64]:
+def ellipsoidal_area(geometry: shapely.Geometry | npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
     """Areas in square metres of geometries whose coordinates are x=longitude, y=latitude in degrees.
 
     Args:
@@ -31,7 +31,8 @@ def ellipsoidal_area(geometry: shapely.Geometry | npt.ArrayLike) -> npt.NDArray[
     Returns:
         An array of the same shape (a 0-dimensional one for a single geometry).
     """
-    dense = shapely.segmentize(geometry, MAX_EDGE_DEGREES)
+    values = np.asarray(geometry, dtype=np.object_)
+    dense = shapely.segmentize(values, MAX_EDGE_DEGREES)
     flat = shapely.transform(dense, _project)
     return np.asarray(shapely.area(flat), dtype=np.float64)
 

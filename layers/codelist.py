@@ -53,7 +53,9 @@ def read_codelist(path: Path) -> CodeList:
     """
     list_id = path.name.removesuffix(".csv")
     if not _ID.match(list_id):
-        raise DefinitionError(f"{path.name}: a code list file is called name@edition.csv, in lower case", file=path.name)
+        raise DefinitionError(
+            f"{path.name}: a code list file is called name@edition.csv, in lower case", file=path.name
+        )
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle)
         missing = [c for c in REQUIRED_COLUMNS if c not in (reader.fieldnames or ())]

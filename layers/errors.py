@@ -112,6 +112,12 @@ class DatabaseUnavailable(GeoError):
     title = "Database unavailable"
 
 
+class AssetUnavailable(GeoError):
+    """The file of a raster asset is missing or damaged: the store needs repair, the request was fine."""
+
+    title = "Raster file unavailable"
+
+
 class QueryTimeout(GeoError):
     """The database gave up after the time budget of this kind of request."""
 

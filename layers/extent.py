@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from layers.errors import BadParameter
 
-_EXPECTED = "bbox is west,south,east,north (or with heights west,south,low,east,north,high) in degrees of longitude and latitude"
+_EXPECTED = (
+    "bbox is west,south,east,north (or with heights west,south,low,east,north,high) "
+    "in degrees of longitude and latitude"
+)
+MAX_LON, MAX_LAT = 180.0, 90.0
 _FLAT, _SOLID = 4, 6
 
 
@@ -33,7 +37,10 @@ class Extent:
     def union(self, other: Extent) -> Extent:
         """The smallest box around two boxes that do not cross the antimeridian."""
         return Extent(
-            min(self.west, other.west), min(self.south, other.south), max(self.east, other.east), max(self.north, other.north)
+            min(self.west, other.west),
+            min(self.south, other.south),
+            max(self.east, other.east),
+            max(self.north, other.north),
         )
 
 
@@ -52,7 +59,7 @@ def parse_bbox(text: str) -> Extent:
     if len(numbers) == _SOLID:
         numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
     west, south, east, north = numbers
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
+    if max(abs(west), abs(east)) > MAX_LON or max(abs(south), abs(north)) > MAX_LAT:
         raise BadParameter(f"{_EXPECTED}; longitudes lie in [-180, 180] and latitudes in [-90, 90].", parameter="bbox")
     if south > north:
         raise BadParameter(f"{_EXPECTED}; south ({south:g}) lies above north ({north:g}).", parameter="bbox")

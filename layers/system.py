@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from geoalchemy2 import Geometry
 from sqlalchemy.dialects.postgresql import JSONB
@@ -12,7 +14,7 @@ SYSTEM_SCHEMA = "meta"
 metadata = sa.MetaData(schema=SYSTEM_SCHEMA)
 
 
-def _now() -> sa.sql.functions.Function[object]:
+def _now() -> sa.ColumnElement[Any]:
     return sa.func.now()
 
 

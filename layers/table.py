@@ -6,6 +6,7 @@ Bookkeeping columns start with an underscore, which attribute names cannot.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from geoalchemy2 import Geometry
@@ -27,9 +28,9 @@ _FAMILY = {
 }
 
 
-def column_type(attribute: Attribute) -> sa.types.TypeEngine[object]:
+def column_type(attribute: Attribute) -> sa.types.TypeEngine[Any]:
     """SQL type of an attribute."""
-    types: dict[str, sa.types.TypeEngine[object]] = {
+    types: dict[str, sa.types.TypeEngine[Any]] = {
         "text": sa.Text(),
         "code": sa.Text(),
         "integer": sa.BigInteger(),
@@ -46,15 +47,19 @@ def current_table(layer: RowLayer) -> sa.Table:
     """The table of current rows, `geo.<name>`; a series is partitioned by month of its time attribute."""
     series = isinstance(layer, TableLayer) and layer.storage == "series"
     identity = sa.Identity(always=False)
-    columns: list[sa.Column[object]] = [
+    columns: list[sa.Column[Any]] = [
         sa.Column("fid", sa.BigInteger(), identity, primary_key=True),
         sa.Column("key", sa.Text(), nullable=False),
         *_content_columns(layer, primary=layer.time if series else None),
         *_bookkeeping(),
     ]
-    unique = sa.UniqueConstraint("key", *([layer.time] if series and layer.time else []), name=f"{layer.name}_key_unique")
-    options = {"postgresql_partition_by": f'RANGE ("{layer.time}")'} if series else {}
-    table = sa.Table(layer.name, sa.MetaData(schema=CURRENT_SCHEMA), *columns, unique, *_checks(layer), **options)  # type: ignore[arg-type]
+    unique = sa.UniqueConstraint(
+        "key", *([layer.time] if series and layer.time else []), name=f"{layer.name}_key_unique"
+    )
+    options: dict[str, Any] = {"postgresql_partition_by": f'RANGE ("{layer.time}")'} if series else {}
+    table: sa.Table = sa.Table(
+        layer.name, sa.MetaData(schema=CURRENT_SCHEMA), *columns, unique, *_checks(layer), **options
+    )
     _indexes(layer, table)
     return table
 
@@ -62,7 +67,7 @@ def current_table(layer: RowLayer) -> sa.Table:
 @lru_cache(maxsize=4096)
 def history_table(layer: RowLayer) -> sa.Table:
     """The table of superseded rows, `hist.<name>`: valid from `_valid_from` (included) to `_valid_to` (excluded)."""
-    columns: list[sa.Column[object]] = [
+    columns: list[sa.Column[Any]] = [
         sa.Column("fid", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         *_content_columns(layer),
@@ -70,7 +75,7 @@ def history_table(layer: RowLayer) -> sa.Table:
         sa.Column("_valid_to", sa.DateTime(timezone=True), nullable=False),
         sa.Column("_ended_by", sa.BigInteger(), nullable=False),
     ]
-    table = sa.Table(layer.name, sa.MetaData(schema=HISTORY_SCHEMA), *columns)  # type: ignore[arg-type]
+    table = sa.Table(layer.name, sa.MetaData(schema=HISTORY_SCHEMA), *columns)
     sa.Index(f"{layer.name}_hist_key", table.c.key, table.c["_valid_from"])
     if isinstance(layer, VectorLayer):
         sa.Index(f"{layer.name}_hist_geom", table.c.geom, postgresql_using="gist")
@@ -82,8 +87,8 @@ def staging_table(layer: RowLayer, job: str) -> sa.Table:
 
     Built anew for each job and dropped at its end.
     """
-    columns: list[sa.Column[object]] = [*_content_columns(layer), sa.Column("_position", sa.BigInteger())]
-    return sa.Table(f"{layer.name}_{job}", sa.MetaData(schema=STAGING_SCHEMA), *columns, prefixes=["UNLOGGED"])  # type: ignore[arg-type]
+    columns: list[sa.Column[Any]] = [*_content_columns(layer), sa.Column("_position", sa.BigInteger())]
+    return sa.Table(f"{layer.name}_{job}", sa.MetaData(schema=STAGING_SCHEMA), *columns, prefixes=["UNLOGGED"])
 
 
 def content_names(layer: RowLayer) -> tuple[str, ...]:
@@ -115,8 +120,8 @@ def time_predicate(layer: RowLayer, table: sa.FromClause, interval: Interval) ->
     return sa.and_(*clauses)
 
 
-def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[object]]:
-    columns: list[sa.Column[object]] = []
+def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[Any]]:
+    columns: list[sa.Column[Any]] = []
     if isinstance(layer, VectorLayer):
         kind = Geometry("GEOMETRY", srid=STORAGE_SRID, spatial_index=False, nullable=True)
         columns.append(sa.Column("geom", kind))
@@ -125,7 +130,7 @@ def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Col
     return columns
 
 
-def _bookkeeping() -> list[sa.Column[object]]:
+def _bookkeeping() -> list[sa.Column[Any]]:
     return [
         sa.Column("_clearance", sa.SmallInteger(), nullable=False),
         sa.Column("_edition", sa.BigInteger(), nullable=False),

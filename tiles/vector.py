@@ -39,21 +39,29 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     """
     table = current_table(layer)
     geom = sa.type_coerce(table.c.geom, sa.types.NullType())
-    sides = (sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north"))
+    sides: list[sa.ColumnElement[Any]] = [
+        sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north")
+    ]
     address = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
     # MATERIALIZED in effect: the envelope is a one-row subquery, computed once.
     bounds = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope")).cte("bounds")
     mercator = sa.func.ST_Transform(_within_mercator(geom), WEB_MERCATOR_SRID)
     drawn = sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
     inner = (
-        sa.select(drawn.label("geom"), table.c.fid, table.c.key, *_properties(layer, table, tile_attributes(layer, decision)))
+        sa.select(
+            drawn.label("geom"), table.c.fid, table.c.key, *_properties(layer, table, tile_attributes(layer, decision))
+        )
         .select_from(table.join(bounds, sa.true()))
         .where(geom.op("&&")(sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)), row_predicate(table, decision.rule))
         .order_by(table.c.fid)
         .subquery("feature")
     )
     encoded = sa.func.ST_AsMVT(inner.table_valued(), layer.name, TILE_EXTENT, "geom", "fid")
-    return sa.select(sa.type_coerce(encoded, sa.LargeBinary()).label("tile")).select_from(inner).where(inner.c.geom.is_not(None))
+    return (
+        sa.select(sa.type_coerce(encoded, sa.LargeBinary()).label("tile"))
+        .select_from(inner)
+        .where(inner.c.geom.is_not(None))
+    )
 
 
 def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
@@ -64,7 +72,9 @@ def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
     share = TILE_BUFFER / TILE_EXTENT
     count = 2.0**z
     west, east = (360.0 * (v / count) - 180.0 for v in (x - share, x + 1 + share))
-    north, south = (math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * v / count)))) for v in (y - share, y + 1 + share))
+    north, south = (
+        math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * v / count)))) for v in (y - share, y + 1 + share)
+    )
     return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
 
 

@@ -41,7 +41,13 @@ def target_of(settings: Settings, database: Database) -> LoadTarget:
 
 
 def load_source(
-    catalog: Catalog, target: LoadTarget, layer_name: str, source: Path, mapping: str | None = None, *, quiet: bool = False
+    catalog: Catalog,
+    target: LoadTarget,
+    layer_name: str,
+    source: Path,
+    mapping: str | None = None,
+    *,
+    quiet: bool = False,
 ) -> IngestReport:
     """Load one source with a progress bar, by the way that fits the kind of its layer.
 
@@ -50,7 +56,13 @@ def load_source(
     """
     layer = catalog.layer(layer_name)
     job = plan(layer, source, dict(catalog.codelists), mapping)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task(f"{layer.name} <- {source.name}", total=None)
         way = load_raster if isinstance(layer, RasterLayer) else load
@@ -61,7 +73,9 @@ def load_source(
 def load_command(
     layer: Annotated[str, typer.Argument(help="Layer, as name or theme/name.")],
     source: Annotated[Path, typer.Argument(help="File to load.")],
-    mapping: Annotated[str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Load a file into a layer as one edition. A second load of the same file changes nothing."""
@@ -99,7 +113,9 @@ def print_report(report: IngestReport) -> None:
     """Print a report for a person: counts that add up, findings, what to do next."""
     console = Console()
     edition = f"edition {report.edition}" if report.edition else "nothing changed"
-    console.print(f"[bold]{report.layer}[/bold] <- {report.source} ({report.mapping}): {edition}, {report.seconds:.1f} s")
+    console.print(
+        f"[bold]{report.layer}[/bold] <- {report.source} ({report.mapping}): {edition}, {report.seconds:.1f} s"
+    )
     console.print(
         f"  read {report.read} = inserted {report.inserted} + updated {report.updated} + unchanged {report.unchanged} "
         f"+ quarantined {report.quarantined} + not selected {report.not_selected}; deleted {report.deleted}"

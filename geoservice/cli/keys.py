@@ -57,7 +57,9 @@ def list_keys() -> None:
 @commands.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
     """Revoke a key; running services refuse it within seconds."""
-    statement = sa.update(api_key).where(api_key.c.id == key_id, api_key.c.revoked.is_(None)).values(revoked=sa.func.now())
+    statement = (
+        sa.update(api_key).where(api_key.c.id == key_id, api_key.c.revoked.is_(None)).values(revoked=sa.func.now())
+    )
     with open_database(load_settings()).transaction(Role.WRITER) as connection:
         if connection.execute(statement).rowcount == 0:
             raise BadParameter(f"There is no valid key with the id {key_id!r}; `geoservice key list` shows them.")

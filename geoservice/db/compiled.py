@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-_DIALECT = PGDialect_asyncpg()
+_DIALECT = sa.make_url("postgresql+asyncpg://").get_dialect()()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +35,7 @@ def compile_statement(statement: sa.Select[Any], schema: Mapping[str, str] | Non
         statement: The select; its bind parameters are named by whoever builds it.
         schema: Schema names to replace (for servers where readers see views instead of tables).
     """
-    compiled = statement.compile(
-        dialect=_DIALECT,
-        schema_translate_map=dict(schema) if schema else None,
-        compile_kwargs={"render_postcompile": True},
-    )
-    if schema:
-        # Compilation leaves marks for the schema names; executing engines fill them in, and so do we.
-        text = _DIALECT.identifier_preparer._with_schema_translate(dict(schema))._render_schema_translates(
-            str(compiled), dict(schema)
-        )
-    else:
-        text = str(compiled)
+    translation = {"schema_translate_map": dict(schema), "render_schema_translate": True} if schema else {}
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}, **translation)
     names = tuple(compiled.positiontup or ())
-    return Compiled(text, names, dict(compiled.params))
+    return Compiled(str(compiled), names, dict(compiled.params))

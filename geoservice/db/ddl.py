@@ -91,7 +91,7 @@ class AddColumn(ExecutableDDLElement):
 
     inherit_cache = False
 
-    def __init__(self, table: sa.Table, column: sa.Column[object]) -> None:
+    def __init__(self, table: sa.Table, column: sa.Column[Any]) -> None:
         """Keep the parts."""
         self.table, self.column = table, column
 

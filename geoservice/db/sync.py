@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -63,8 +63,9 @@ def sync(
     connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
     script = resources.files("geoservice.db").joinpath("sync.sql").read_text(encoding="utf-8")
     # Straight to the driver: percent signs in the script are no parameters.
-    with connection.connection.cursor() as cursor:
-        cursor.execute(script)
+    cursor = connection.connection.cursor()
+    cursor.execute(script)
+    cursor.close()
     for layer in catalog:
         if not isinstance(layer, RasterLayer):
             for table in (current_table(layer), history_table(layer)):
@@ -122,18 +123,18 @@ def _present(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
     return {name: kind.rpartition(".")[2] for name, kind in connection.execute(statement, {"name": quoted})}
 
 
-def _type_name(connection: sa.Connection, column: sa.Column[object]) -> str:
+def _type_name(connection: sa.Connection, column: sa.Column[Any]) -> str:
     written = column.type.compile(connection.dialect).lower()
     spelled = {"geometry(geometry,4490)": "geometry(Geometry,4490)", "uuid": "uuid"}
     return spelled.get(written, written)
 
 
-def _add_column(connection: sa.Connection, table: sa.Table, column: sa.Column[object]) -> None:
+def _add_column(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
     connection.execute(ddl.AddColumn(table, column))
 
 
 def _change_type(
-    connection: sa.Connection, table: sa.Table, column: sa.Column[object], report: SyncReport, *, destructive: bool
+    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], report: SyncReport, *, destructive: bool
 ) -> None:
     name = f"{table.schema}.{table.name}.{column.name}"
     if not destructive:
@@ -149,12 +150,12 @@ def _reconcile_checks(connection: sa.Connection, table: sa.Table) -> None:
     known = {
         c["name"]: c["sqltext"] for c in sa.inspect(connection).get_check_constraints(table.name, schema=table.schema)
     }
-    wanted = {c.name: c for c in table.constraints if isinstance(c, sa.CheckConstraint) and c.name}
+    wanted = {str(c.name): c for c in table.constraints if isinstance(c, sa.CheckConstraint) and c.name}
     for name, constraint in wanted.items():
         if name not in known:
             connection.execute(AddConstraint(constraint))
-    for name in known.keys() - wanted.keys():
-        stale = sa.CheckConstraint(sa.true(), name=name)
+    for stranger in known.keys() - wanted.keys():
+        stale = sa.CheckConstraint(sa.true(), name=stranger)
         connection.execute(DropConstraint(_attached(stale, table)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from layers.system import raster_asset
 from tiles.raster import Asset
 
 
-def assets_statement() -> sa.Select[tuple[object, ...]]:
+def assets_statement() -> sa.Select[Any]:
     """Current assets of the layer bound as `layer`, newest first, with the bbox of their footprint in degrees."""
     table = raster_asset
     footprint = sa.type_coerce(table.c.footprint, sa.types.NullType())

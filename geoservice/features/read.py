@@ -149,7 +149,9 @@ def item_statement(layer: RowLayer, decision: Decision) -> sa.Select[Any]:
 
 def _visible_columns(layer: RowLayer, table: sa.Table, decision: Decision) -> sa.Select[Any]:
     """The columns a feature is made of; columns above the principal's clearance are not even read."""
-    geometry = [sa.type_coerce(table.c.geom, sa.types.NullType()).label("geom")] if isinstance(layer, VectorLayer) else []
+    geometry = (
+        [sa.type_coerce(table.c.geom, sa.types.NullType()).label("geom")] if isinstance(layer, VectorLayer) else []
+    )
     attributes = [table.c[name] for name in decision.attributes]
     return sa.select(table.c.fid, table.c.key, table.c["_edition"], *geometry, *attributes)
 
@@ -174,7 +176,9 @@ def _box_predicate(layer: RowLayer, table: sa.Table, extent: Extent) -> sa.Colum
     geom = sa.type_coerce(table.c.geom, sa.types.NullType())
     found = []
     for number, _ in enumerate(extent.boxes()):
-        sides = (sa.bindparam(f"{side}_{number}", type_=sa.Double()) for side in ("west", "south", "east", "north"))
+        sides: list[sa.ColumnElement[Any]] = [
+            sa.bindparam(f"{side}_{number}", type_=sa.Double()) for side in ("west", "south", "east", "north")
+        ]
         envelope = sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)
         # The bare && may run before row policies and so keeps the index; ST_Intersects alone would not.
         found.append(sa.and_(geom.op("&&")(envelope), sa.func.ST_Intersects(geom, envelope)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ class LayerState:
     ends: dt.datetime | None = None
 
 
-def state_statement(clearance: Clearance) -> sa.Select[tuple[object, ...]]:
+def state_statement(clearance: Clearance) -> sa.Select[Any]:
     """Latest edition and figures of every layer, for one clearance."""
     figures, state = layer_figures, layer_state
     joined = state.outerjoin(edition, edition.c.id == state.c.edition).outerjoin(
@@ -37,7 +38,11 @@ def state_statement(clearance: Clearance) -> sa.Select[tuple[object, ...]]:
     )
     columns = [state.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source]
     columns += [figures.c[n] for n in ("rows", "west", "south", "east", "north", "begins", "ends")]
-    return sa.select(*columns).select_from(joined).where(state.c.layer == sa.any_(sa.bindparam("names", type_=sa.ARRAY(sa.Text()))))
+    return (
+        sa.select(*columns)
+        .select_from(joined)
+        .where(state.c.layer == sa.any_(sa.bindparam("names", type_=sa.ARRAY(sa.Text()))))
+    )
 
 
 _COMPILED: dict[Clearance, Compiled] = {}

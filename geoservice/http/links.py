@@ -28,7 +28,9 @@ def link(href: str, rel: str, media: str, title: str | None = None, **extra: Any
     return {**made, **extra}
 
 
-def self_links(request: Request, path: str, chosen: str, formats: dict[str, str], **query: object) -> list[dict[str, Any]]:
+def self_links(
+    request: Request, path: str, chosen: str, formats: dict[str, str], **query: object
+) -> list[dict[str, Any]]:
     """`self` for the chosen format and `alternate` for the others."""
     return [
         link(url(request, path, **{**query, "f": name}), "self" if name == chosen else "alternate", media)

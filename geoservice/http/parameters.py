@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from layers.errors import BadParameter, UnknownParameter
@@ -19,15 +19,24 @@ async def refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    known = {field.alias for field in get_flat_dependant(route.dependant).query_params}
+    known = _declared(route.dependant)
     for name in request.query_params:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
             raise UnknownParameter(
-                f"This resource does not know the parameter {name[:60]!r}; known parameters: {listed}.", parameter=name[:60]
+                f"This resource does not know the parameter {name[:60]!r}; known parameters: {listed}.",
+                parameter=name[:60],
             )
         if len(request.query_params.getlist(name)) > 1:
             raise BadParameter(f"The parameter {name} may be given once.", parameter=name)
+
+
+def _declared(dependant: Dependant) -> set[str]:
+    """Names of the query parameters of a route and of everything it depends on."""
+    names = {field.alias for field in dependant.query_params}
+    for inner in dependant.dependencies:
+        names |= _declared(inner)
+    return names
 
 
 def parse_limit(text: str | None, default: int, maximum: int) -> int:

@@ -92,7 +92,9 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     kind, name = place[0], ".".join(place[1:]) or place[0]
-    sentence = f"{kind} {name}: {first['msg']}." if kind != "body" else f"The request body is wrong at {name}: {first['msg']}."
+    sentence = (
+        f"{kind} {name}: {first['msg']}." if kind != "body" else f"The request body is wrong at {name}: {first['msg']}."
+    )
     title = errors.BadBody.title if kind == "body" else errors.BadParameter.title
     return problem(http.HTTPStatus.BAD_REQUEST, title, sentence, {"parameter": name})
 

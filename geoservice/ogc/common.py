@@ -47,7 +47,9 @@ async def conformance(request: Request, f: Format = None, lang: Language = None)
 
 
 @router.get("/collections", summary="All collections")
-async def collections(request: Request, house: Inside, asker: Asker, f: Format = None, lang: Language = None) -> Response:
+async def collections(
+    request: Request, house: Inside, asker: Asker, f: Format = None, lang: Language = None
+) -> Response:
     """The collections that the principal may see."""
     chosen = negotiate(request, f, DOCUMENT)
     layers = house.visible(asker)
@@ -132,7 +134,9 @@ def _links(request: Request, layer: Layer) -> list[dict[str, Any]]:
         links.append(link(url(request, f"{path}/items", f=name), "items", media, layer.title.en))
     links.append(link(url(request, f"{path}/schema"), f"{_REL}/schema", "application/schema+json", "Schema"))
     if isinstance(layer, VectorLayer):
-        links.append(link(url(request, f"{path}/tiles"), f"{_REL}/tilesets-vector", JSON, "Vector tiles", templated=False))
+        links.append(
+            link(url(request, f"{path}/tiles"), f"{_REL}/tilesets-vector", JSON, "Vector tiles", templated=False)
+        )
         template = url(request, f"{path}/tiles/WebMercatorQuad") + "/{tileMatrix}/{tileRow}/{tileCol}"
         links.append(link(template, "item", MVT, "Vector tile", templated=True))
     return links
@@ -143,8 +147,12 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 def _landing_links(request: Request) -> list[dict[str, Any]]:
     return [
-        link(url(request, "/api", f="3.0"), "service-desc", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI 3.0"),
-        link(url(request, "/api", f="3.1"), "service-desc", "application/vnd.oai.openapi+json;version=3.1", "OpenAPI 3.1"),
+        link(
+            url(request, "/api", f="3.0"), "service-desc", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI 3.0"
+        ),
+        link(
+            url(request, "/api", f="3.1"), "service-desc", "application/vnd.oai.openapi+json;version=3.1", "OpenAPI 3.1"
+        ),
         link(url(request, "/api", f="html"), "service-doc", HTML, "API documentation"),
         link(url(request, "/conformance"), "conformance", JSON, "Conformance classes"),
         link(url(request, "/collections"), "data", JSON, "Collections"),

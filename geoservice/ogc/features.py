@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from geoservice.features.read import Page, PageQuery, read_item, read_page
@@ -44,38 +45,54 @@ _GEOMETRY_FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class ItemsQuery:
+    """Query parameters of `items`, as they were written."""
+
+    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
+    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84).")] = None
+    datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None
+    cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
+
+    def parsed(self, default: int, maximum: int) -> PageQuery:
+        """The page asked for; raises BadParameter as the single parsers do."""
+        return PageQuery(
+            limit=parse_limit(self.limit, default, maximum),
+            bbox=parse_bbox(self.bbox) if self.bbox is not None else None,
+            interval=parse_datetime(self.datetime) if self.datetime is not None else None,
+            after=parse_cursor(self.cursor),
+        )
+
+
 @router.get("/collections/{collection_id}/items", summary="Features of a collection")
 async def items(
     request: Request,
     house: Inside,
     asker: Asker,
     collection_id: str,
-    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None,
-    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84).")] = None,
-    datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None,
-    cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None,
+    asked: Annotated[ItemsQuery, Depends()],
     f: Format = None,
     lang: Language = None,
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
     chosen = negotiate(request, f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
-    query = PageQuery(
-        limit=parse_limit(limit, house.settings.default_limit, house.settings.max_limit),
-        bbox=parse_bbox(bbox) if bbox is not None else None,
-        interval=parse_datetime(datetime) if datetime is not None else None,
-        after=parse_cursor(cursor),
-    )
+    query = asked.parsed(house.settings.default_limit, house.settings.max_limit)
     async with house.pools.raw(asker.clearance) as connection:
         page = await read_page(connection, house.reading, layer, decision, query)
-    asked = {"limit": limit, "bbox": bbox, "datetime": datetime, "cursor": cursor}
-    links = _page_links(request, layer, chosen, page, asked)
+    links = _page_links(request, layer, chosen, page, asdict(asked))
     return _feature_collection(request, layer, page, links, chosen, lang)
 
 
 @router.get("/collections/{collection_id}/items/{feature_id:path}", summary="One feature")
 async def item(
-    request: Request, house: Inside, asker: Asker, collection_id: str, feature_id: str, f: Format = None, lang: Language = None
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    feature_id: str,
+    f: Format = None,
+    lang: Language = None,
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
     chosen = negotiate(request, f, FEATURES)
@@ -91,7 +108,12 @@ async def item(
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
     headers = {"Geoservice-Edition": str(found.edition), "Cache-Control": _cache_control(layer)}
     if chosen == "html":
-        body = {**json.loads(found.feature), "collection": layer.name, "titles": layer.title.model_dump(), "links": links}
+        body = {
+            **json.loads(found.feature),
+            "collection": layer.name,
+            "titles": layer.title.model_dump(),
+            "links": links,
+        }
         return document(request, "item", body, chosen, lang, headers=headers)
     text = f'{found.feature[:-1]}, "links": {json.dumps(links)}}}'
     return encoded(request, text.encode(), GEOJSON, headers)

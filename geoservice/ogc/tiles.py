@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -32,9 +33,23 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _NO_CONTENT = 204
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
-Level = Annotated[str, Path(alias="tile_matrix", description="Tile matrix (zoom level).")]
-Row = Annotated[str, Path(alias="tile_row", description="Row, from the top.")]
-Column = Annotated[str, Path(alias="tile_col", description="Column, from the left.")]
+
+
+@dataclass(frozen=True)
+class TileAddress:
+    """The path of a tile, as it was written."""
+
+    tile_matrix_set: Annotated[str, Path(description="Tile matrix set, such as WebMercatorQuad.")]
+    tile_matrix: Annotated[str, Path(description="Tile matrix (zoom level).")]
+    tile_row: Annotated[str, Path(description="Row, from the top.")]
+    tile_col: Annotated[str, Path(description="Column, from the left.")]
+
+    def checked(self) -> tuple[int, int, int]:
+        """Zoom, row and column; raises TileOutside or UnknownResource."""
+        return grid.check_tile(self.tile_matrix_set, self.tile_matrix, self.tile_row, self.tile_col)
+
+
+Address = Annotated[TileAddress, Depends()]
 TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 
@@ -45,17 +60,14 @@ async def vector_tile(
     house: Inside,
     asker: Asker,
     collection_id: str,
-    tile_matrix_set: TileMatrixSet,
-    tile_matrix: Level,
-    tile_row: Row,
-    tile_col: Column,
+    address: Address,
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:
     """A Mapbox Vector Tile 2.1; 204 when no visible feature meets the tile."""
     if f not in (None, "mvt"):
         raise BadParameter(f"f is mvt for vector tiles; {f[:30]!r} is not offered.", parameter="f")
     layer, decision = _vector_layer(house, asker, collection_id)
-    z, row, col = grid.check_tile(tile_matrix_set, tile_matrix, tile_row, tile_col)
+    z, row, col = address.checked()
     body = await _draw_vector(house, asker, layer, decision, (z, row, col))
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     if not body:
@@ -69,16 +81,13 @@ async def map_tile(
     house: Inside,
     asker: Asker,
     collection_id: str,
-    tile_matrix_set: TileMatrixSet,
-    tile_matrix: Level,
-    tile_row: Row,
-    tile_col: Column,
+    address: Address,
     f: Annotated[str | None, Query(description="Format: png, webp or jpeg.")] = None,
 ) -> Response:
     """A 256-pixel image tile in the style of the collection; transparent where there are no data."""
     chosen = negotiate(request, f, _IMAGES)
     layer = _raster_layer(house, asker, collection_id)
-    z, row, col = grid.check_tile(tile_matrix_set, tile_matrix, tile_row, tile_col)
+    z, row, col = address.checked()
     async with house.pools.raw(asker.clearance) as connection:
         assets = await read_assets(connection, layer, house.rasters)
     body = await run_in_threadpool(raster.render, assets, layer, house.catalog.codelists, z, row, col, chosen)
@@ -141,7 +150,9 @@ async def vector_tileset(
     states = await house.states(asker, [layer])
     chosen = negotiate(request, f, _TILESET_FORMATS)
     if chosen == "tilejson":
-        return document(request, "tilejson", vector_tilejson(request, layer, decision, states[layer.name]), chosen, lang)
+        return document(
+            request, "tilejson", vector_tilejson(request, layer, decision, states[layer.name]), chosen, lang
+        )
     return _tileset(request, layer, "tiles", "vector", (states[layer.name], chosen, lang))
 
 
@@ -179,7 +190,9 @@ def vector_tilejson(request: Request, layer: VectorLayer, decision: Decision, st
     return body
 
 
-def _tilejson(request: Request, layer: VectorLayer | RasterLayer, state: LayerState, way: str, ending: str) -> dict[str, Any]:
+def _tilejson(
+    request: Request, layer: VectorLayer | RasterLayer, state: LayerState, way: str, ending: str
+) -> dict[str, Any]:
     template = url(request, f"/collections/{layer.name}/{way}/{QUAD}") + "/{z}/{y}/{x}?f=" + ending
     body: dict[str, Any] = {
         "tilejson": "3.0.0",
@@ -268,7 +281,11 @@ def _tileset(
     if state.extent is not None:
         body["tileMatrixSetLimits"] = grid.limits(QUAD, state.extent, layer.tiles.from_, layer.tiles.to)
         low, high = state.extent.as_list()[:2], state.extent.as_list()[2:]
-        body["boundingBox"] = {"lowerLeft": low, "upperRight": high, "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
+        body["boundingBox"] = {
+            "lowerLeft": low,
+            "upperRight": high,
+            "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+        }
     return document(request, "tileset", body, chosen, lang)
 
 
@@ -281,7 +298,8 @@ BLOCK = Block(
     spec="https://docs.ogc.org/is/20-057/20-057.html",
     maturity="stable",
     conformance=tuple(
-        f"{SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "png")
+        f"{SPEC}/ogcapi-tiles-1/1.0/conf/{name}"
+        for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "png")
     ),
     router=router,
     links=_links,
