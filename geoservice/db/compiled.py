@@ -35,7 +35,9 @@ def compile_statement(statement: sa.Select[Any], schema: Mapping[str, str] | Non
         statement: The select; its bind parameters are named by whoever builds it.
         schema: Schema names to replace (for servers where readers see views instead of tables).
     """
-    translation = {"schema_translate_map": dict(schema), "render_schema_translate": True} if schema else {}
+    translation: dict[str, Any] = (
+        {"schema_translate_map": dict(schema), "render_schema_translate": True} if schema else {}
+    )
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}, **translation)
     names = tuple(compiled.positiontup or ())
     return Compiled(str(compiled), names, dict(compiled.params))
