@@ -1,0 +1,199 @@
+"""The lattice of cells under the sample region: positions, sampling, nearest cells, outlines of sets of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import rasterio.features
+import shapely
+from rasterio.transform import Affine, from_origin
+
+from ingest.sample.chance import BoolArray, FloatArray, IntArray
+
+METRES_PER_DEGREE = 111319.49079327358
+"""One degree of the equator of CGCS2000, 2 pi a / 360."""
+MIDDLE_LATITUDE = 38.6
+METRES_X = METRES_PER_DEGREE * float(np.cos(np.radians(MIDDLE_LATITUDE)))
+"""Metres per degree of longitude in the middle of the region: a local flat measure for distances, never for areas."""
+METRES_Y = 110_990.0
+"""Metres per degree of latitude at 38.6 N."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Square cells in degrees, rows from the north.
+
+    Attributes:
+        west, north: Outer corner, degrees.
+        cell: Side of a cell, degrees.
+        rows, columns: Size.
+    """
+
+    west: float
+    north: float
+    cell: float
+    rows: int
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
+
+    @property
+    def transform(self) -> Affine:
+        """Affine transform from (column, row) to (lon, lat)."""
+        return from_origin(self.west, self.north, self.cell, self.cell)
+
+    @property
+    def cell_area(self) -> float:
+        """Area of a cell in m2, taken as flat in the middle of the region."""
+        return self.cell * METRES_X * self.cell * METRES_Y
+
+    def coarser(self, factor: int) -> Grid:
+        """The same extent with cells `factor` times as large; rows and columns must be divisible."""
+        return Grid(self.west, self.north, self.cell * factor, self.rows // factor, self.columns // factor)
+
+    def finer(self, factor: int) -> Grid:
+        """The same extent with cells `factor` times as small."""
+        return Grid(self.west, self.north, self.cell / factor, self.rows * factor, self.columns * factor)
+
+    def centres(self) -> tuple[FloatArray, FloatArray]:
+        """Longitudes and latitudes of all cell centres, each of the grid's shape."""
+        lon = self.west + (np.arange(self.columns) + 0.5) * self.cell
+        lat = self.north - (np.arange(self.rows) + 0.5) * self.cell
+        x, y = np.meshgrid(lon, lat)
+        return x, y
+
+    def positions(self, row: npt.ArrayLike, column: npt.ArrayLike) -> FloatArray:
+        """Centres (lon, lat) of cells as an array of shape (n, 2)."""
+        lon = self.west + (np.asarray(column) + 0.5) * self.cell
+        lat = self.north - (np.asarray(row) + 0.5) * self.cell
+        return np.column_stack([lon, lat])
+
+    def cells(self, points: FloatArray) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the cells that hold points (n, 2); outside points go to the nearest border cell."""
+        column = np.floor((points[:, 0] - self.west) / self.cell).astype(np.int64)
+        row = np.floor((self.north - points[:, 1]) / self.cell).astype(np.int64)
+        return np.clip(row, 0, self.rows - 1), np.clip(column, 0, self.columns - 1)
+
+    def nearest(self, values: npt.NDArray[np.generic], points: FloatArray) -> npt.NDArray[np.generic]:
+        """Value of the cell that holds each point."""
+        return np.asarray(values[self.cells(points)])
+
+    def bilinear(self, values: FloatArray, points: FloatArray) -> FloatArray:
+        """Values between cell centres, interpolated along both axes."""
+        x = np.clip((points[:, 0] - self.west) / self.cell - 0.5, 0, self.columns - 1.000001)
+        y = np.clip((self.north - points[:, 1]) / self.cell - 0.5, 0, self.rows - 1.000001)
+        column, row = x.astype(np.int64), y.astype(np.int64)
+        tx, ty = x - column, y - row
+        upper = values[row, column] * (1 - tx) + values[row, column + 1] * tx
+        lower = values[row + 1, column] * (1 - tx) + values[row + 1, column + 1] * tx
+        return np.asarray(upper * (1 - ty) + lower * ty)
+
+    def mask(self, shapes: list[shapely.Geometry]) -> BoolArray:
+        """Cells whose centre lies in one of the polygons."""
+        if not shapes:
+            return np.zeros(self.shape, dtype=bool)
+        burned = rasterio.features.rasterize(shapes, out_shape=self.shape, transform=self.transform, dtype="uint8")
+        return np.asarray(burned, dtype=bool)
+
+    def polygons(self, mask: BoolArray) -> list[shapely.Polygon]:
+        """Outlines of the 4-connected sets of true cells, along the cell borders."""
+        found = rasterio.features.shapes(mask.astype("uint8"), mask=mask, transform=self.transform)
+        return [shapely.geometry.shape(shape) for shape, _ in found]
+
+
+def metres(points: FloatArray) -> FloatArray:
+    """Degrees (n, 2) to flat local metres, for distances and angles."""
+    return points * np.array([METRES_X, METRES_Y])
+
+
+def degrees(points: FloatArray) -> FloatArray:
+    """Flat local metres (n, 2) to degrees: the inverse of `metres`."""
+    return points / np.array([METRES_X, METRES_Y])
+
+
+def nearest_true(grid: Grid, mask: BoolArray) -> tuple[IntArray, FloatArray]:
+    """For each cell the flat index of the nearest true cell and the distance to it in metres.
+
+    Jump flooding: the known nearest cells are spread in steps of halving length, which is exact but for rare cells
+    that are off by less than a cell (Rong and Tan 2006).
+
+    Returns:
+        Index and distance, both of the grid's shape. With no true cell the index is -1 and the distance infinite.
+    """
+    rows, columns = np.indices(grid.shape)
+    best = np.where(mask, np.arange(mask.size).reshape(grid.shape), -1)
+    distance = np.where(mask, 0.0, np.inf)
+    step = 1 << (max(grid.shape) - 1).bit_length() - 1
+    for jump in [1, *_halving(step), 1]:
+        for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+            _spread(grid, best, distance, (dy * jump, dx * jump), (rows, columns))
+    return best, distance
+
+
+def _halving(step: int) -> list[int]:
+    steps = []
+    while step >= 1:
+        steps.append(step)
+        step //= 2
+    return steps
+
+
+def _spread(
+    grid: Grid, best: IntArray, distance: FloatArray, shift: tuple[int, int], indices: tuple[IntArray, IntArray]
+) -> None:
+    to, source = _windows(shift, grid.shape)
+    candidate = best[source]
+    row, column = candidate // grid.columns, candidate % grid.columns
+    dx = (indices[1][to] - column) * (grid.cell * METRES_X)
+    dy = (indices[0][to] - row) * (grid.cell * METRES_Y)
+    length = np.where(candidate < 0, np.inf, np.hypot(dx, dy))
+    closer = length < distance[to]
+    best[to] = np.where(closer, candidate, best[to])
+    distance[to] = np.where(closer, length, distance[to])
+
+
+def _windows(shift: tuple[int, int], shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    def pair(offset: int, size: int) -> tuple[slice, slice]:
+        if abs(offset) >= size:
+            return slice(0, 0), slice(0, 0)
+        if offset >= 0:
+            return slice(0, size - offset), slice(offset, size)
+        return slice(-offset, size), slice(0, size + offset)
+
+    (row_to, row_from), (column_to, column_from) = pair(shift[0], shape[0]), pair(shift[1], shape[1])
+    return (row_to, column_to), (row_from, column_from)
+
+
+def flood(allowed: BoolArray, starts: list[tuple[int, int]]) -> BoolArray:
+    """Cells that can be reached from the starts over allowed cells, through sides (4-connected)."""
+    reached = np.zeros(allowed.shape, dtype=bool)
+    queue = [s for s in starts if allowed[s]]
+    for start in queue:
+        reached[start] = True
+    rows, columns = allowed.shape
+    while queue:
+        row, column = queue.pop()
+        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            if 0 <= r < rows and 0 <= c < columns and allowed[r, c] and not reached[r, c]:
+                reached[r, c] = True
+                queue.append((r, c))
+    return reached
+
+
+def blur(values: FloatArray, radius: int, passes: int = 2) -> FloatArray:
+    """Moving average over a square of 2 x radius + 1 cells, repeated, with the border cells continued outwards."""
+    out = np.asarray(values, dtype=np.float64)
+    width = 2 * radius + 1
+    for _ in range(passes):
+        for axis in (0, 1):
+            pad = [(radius + 1, radius) if a == axis else (0, 0) for a in (0, 1)]
+            total = np.cumsum(np.pad(out, pad, mode="edge"), axis=axis)
+            upper = np.take(total, np.arange(width, total.shape[axis]), axis=axis)
+            lower = np.take(total, np.arange(0, total.shape[axis] - width), axis=axis)
+            out = (upper - lower) / width
+    return out
