@@ -16,6 +16,11 @@ from typing import IO, Any
 from ingest.confine import Confinement, cut_network, lock_in
 
 EXIT_OK, EXIT_REFUSED = 0, 3
+# Rows and rasters are read by libraries that each bring a GDAL of their own: a child loads one of them.
+_MODULES = {
+    "rows": ("ingest.pipeline", "ingest.drivers"),
+    "raster": ("ingest.readers.raster", "ingest.raster_drivers"),
+}
 
 
 def main() -> int:
@@ -24,8 +29,9 @@ def main() -> int:
     control = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     rows = _own_output()
     achieved: dict[str, Any] = {"network": cut_network()}
-    run = importlib.import_module("ingest.pipeline")
-    achieved["drivers"] = importlib.import_module("ingest.drivers").registered()
+    reader, drivers = _MODULES[order.get("work", "rows")]
+    run = importlib.import_module(reader)
+    achieved["drivers"] = importlib.import_module(drivers).registered()
     wanted = order["confinement"]
     achieved |= lock_in(Confinement(**{**wanted, "readable": tuple(wanted["readable"])}))
     _say(control, {"confinement": achieved})

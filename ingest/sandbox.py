@@ -19,13 +19,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal, Self
 
 import pyarrow as pa
 from pydantic import ValidationError
 
 from ingest.drivers import skip_list
 from ingest.job import IngestPlan, ReadLimits, ReadSummary
+from ingest.raster_drivers import raster_skip_list
+from ingest.raster_facts import COG_NAME
 from ingest.staging import Staged, stage
 from ingest.wire import batch_schema, error_from_json, plan_to_json
 from layers.errors import GeoError, SourceUnreadable
@@ -34,6 +36,8 @@ _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _CONTROL_LIMIT = 4 << 20
 _PROBE_SECONDS = 60.0
 _NOBODY = 65534
+Work = Literal["rows", "raster"]
+"""What a child does: deliver rows, or rewrite a raster. Each has its own library and its own allow-list."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,11 @@ class SandboxCapabilities:
         return "namespace" in self.network and self.filesystem.startswith("landlock")
 
 
-class RowStream:
-    """Rows of a source, as delivered by the child. Iterate once; then `summary` is there.
-
-    Use it as a context manager: leaving it ends the child and removes its private directory.
-    """
+class Child:
+    """A confined reader at work. A context manager: leaving it ends the child and removes its private directory."""
 
     def __init__(self, plan: IngestPlan, process: subprocess.Popen[bytes], control: IO[bytes], staged: Staged) -> None:
         """Take over a started child."""
-        self.schema = batch_schema(plan.layer)
         self._plan = plan
         self._process = process
         self._control = control
@@ -82,14 +82,14 @@ class RowStream:
         """What the reader says about the whole source.
 
         Raises:
-            RuntimeError: When asked before the rows are exhausted.
+            RuntimeError: When asked before the source was read to its end.
         """
         if self._summary is None:
-            raise RuntimeError("the summary exists only after the last row was read")
+            raise RuntimeError("the summary exists only after the source was read to its end")
         return self._summary
 
-    def __enter__(self) -> RowStream:
-        """The stream itself."""
+    def __enter__(self) -> Self:
+        """The child itself."""
         return self
 
     def __exit__(
@@ -102,28 +102,6 @@ class RowStream:
             if pipe is not None:
                 pipe.close()
         self._staged.remove()
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Batches in the order of the source.
-
-        Raises:
-            SourceUnreadable: When the source is damaged, not in an allowed format, or its reading was ended by a
-                limit or a crash.
-            SourceMismatch: When it does not fit the layer or the mapping.
-            CrsRefused: When its coordinate reference system is missing or has no safe path to storage.
-        """
-        damaged = False
-        try:
-            with pa.ipc.open_stream(self._process.stdout) as reader:
-                if not reader.schema.equals(self.schema):
-                    raise SourceUnreadable("The confined reader answered with other columns than were agreed.")
-                for batch in reader:
-                    batch.validate(full=True)
-                    yield batch
-        except (pa.ArrowInvalid, OSError):
-            # The stream broke off; the control pipe or the exit status says why.
-            damaged = True
-        self._finish(damaged)
 
     def _finish(self, damaged: bool) -> None:
         messages = self._messages()
@@ -165,6 +143,64 @@ class RowStream:
         )
 
 
+class RowStream(Child):
+    """Rows of a source, as delivered by the child. Iterate once; then `summary` is there."""
+
+    def __init__(self, plan: IngestPlan, process: subprocess.Popen[bytes], control: IO[bytes], staged: Staged) -> None:
+        """Take over a started child."""
+        super().__init__(plan, process, control, staged)
+        self.schema = batch_schema(plan.layer)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Batches in the order of the source.
+
+        Raises:
+            SourceUnreadable: When the source is damaged, not in an allowed format, or its reading was ended by a
+                limit or a crash.
+            SourceMismatch: When it does not fit the layer or the mapping.
+            CrsRefused: When its coordinate reference system is missing or has no safe path to storage.
+        """
+        damaged = False
+        try:
+            with pa.ipc.open_stream(self._process.stdout) as reader:
+                if not reader.schema.equals(self.schema):
+                    raise SourceUnreadable("The confined reader answered with other columns than were agreed.")
+                for batch in reader:
+                    batch.validate(full=True)
+                    yield batch
+        except (pa.ArrowInvalid, OSError):
+            # The stream broke off; the control pipe or the exit status says why.
+            damaged = True
+        self._finish(damaged)
+
+
+class RasterReader(Child):
+    """A raster that the child checks and rewrites as COG."""
+
+    def finish(self) -> Path:
+        """Wait for the child; then `summary` is there.
+
+        Returns:
+            The rewritten file. It lies in the private directory and goes with it. The child was free to write
+            anything there: open it without following links.
+
+        Raises:
+            SourceUnreadable, SourceMismatch, CrsRefused: As `RowStream` does.
+        """
+        self._finish(damaged=False)
+        return self._staged.directory / COG_NAME
+
+
+def open_raster(plan: IngestPlan) -> RasterReader:
+    """Start the rewriting of a raster in a confined child.
+
+    Raises:
+        SourceMissing: When the source does not exist or may not be opened.
+        SourceUnreadable: When it is empty.
+    """
+    return RasterReader(plan, *_begin(plan, "raster"))
+
+
 def open_rows(plan: IngestPlan) -> RowStream:
     """Open a source in a confined child and stream its rows for the plan's layer.
 
@@ -180,10 +216,15 @@ def open_rows(plan: IngestPlan) -> RowStream:
         SourceMismatch: When the layer is a raster.
     """
     batch_schema(plan.layer)
+    return RowStream(plan, *_begin(plan, "rows"))
+
+
+def _begin(plan: IngestPlan, work: Work) -> tuple[subprocess.Popen[bytes], IO[bytes], Staged]:
     user = _unprivileged()
     staged = stage(plan.source, user)
     try:
         order = {
+            "work": work,
             "plan": plan_to_json(plan),
             "file": str(staged.file),
             "confinement": _confinement(plan.limits, staged, user),
@@ -192,7 +233,7 @@ def open_rows(plan: IngestPlan) -> RowStream:
     except OSError:
         staged.remove()
         raise
-    return RowStream(plan, process, control, staged)
+    return process, control, staged
 
 
 def probe() -> SandboxCapabilities:
@@ -254,7 +295,7 @@ def _confinement(limits: ReadLimits, staged: Staged, user: tuple[int, int] | Non
     }
 
 
-def environment(directory: Path) -> dict[str, str]:
+def environment(directory: Path, work: Work = "rows") -> dict[str, str]:
     """The whole environment of the child: nothing of ours but the search path of the packages.
 
     GDAL registers only allowed drivers (the others are skipped by name), loads no plugin, opens no network file
@@ -269,7 +310,7 @@ def environment(directory: Path) -> dict[str, str]:
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
-        "GDAL_SKIP": skip_list(),
+        "GDAL_SKIP": skip_list() if work == "rows" else raster_skip_list(),
         "GDAL_DRIVER_PATH": "disable",
         "GDAL_PAM_ENABLED": "NO",
         "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
@@ -296,7 +337,7 @@ def _start(order: dict[str, Any], staged: Staged) -> tuple[subprocess.Popen[byte
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=staged.directory,
-                env=environment(staged.directory),
+                env=environment(staged.directory, order.get("work", "rows")),
                 pass_fds=(write_end,),
                 start_new_session=True,
             )

@@ -22,6 +22,7 @@ from ingest.cog import Storage, publish, read_plain, write_plain
 from ingest.footprint import footprint
 from ingest.job import IngestPlan, ReadSummary
 from ingest.notes import Notes
+from ingest.raster_drivers import RASTER_DRIVER, strangers
 from ingest.raster_facts import COG_NAME, FACTS_KEY, RasterFacts
 from ingest.readers.cells import Selection, chunks, decide, is_classed, select
 from ingest.tally import MAX_CLASSES, Tally
@@ -30,10 +31,6 @@ from layers.crs import describe, parse_crs, storage_transformer
 from layers.errors import CrsRefused, GeoError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer
 
-DRIVER = "GTiff"
-"""The GDAL driver that may open a raster source; no other is tried, whatever the file holds."""
-NEEDED_DRIVERS = frozenset({DRIVER, "COG", "MEM"})
-"""Drivers left in the confined child: those that open and those that write."""
 _BLOCK_SHARE = 4
 _PLAIN_NAME = "plain.tif"
 _CACHE_BYTES = 256 << 20
@@ -55,25 +52,13 @@ def deliver(plan_json: dict[str, Any], file: str, rows: IO[bytes]) -> dict[str, 
     plan = plan_from_json(plan_json)
     name = plan.source.name
     try:
-        refuse_strangers()
+        _refuse_strangers()
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_NUM_THREADS="1"):
             return {"summary": convert(plan, Path(file), Path(file).parent).model_dump(mode="json")}
     except GeoError as error:
         return error_to_json(error)
     except (RasterioError, CPLE_BaseError):
         return error_to_json(SourceUnreadable(f"{name} is damaged: not all of its cells can be read.", source=name))
-
-
-def refuse_strangers() -> None:
-    """Make sure that only the allowed GDAL drivers are there.
-
-    Raises:
-        SourceUnreadable: When another one is left: the sandbox is not what it should be.
-    """
-    with rasterio.Env() as env:
-        strangers = sorted(set(env.drivers()) - NEEDED_DRIVERS)
-    if strangers:
-        raise SourceUnreadable(f"The confined reader found forbidden GDAL drivers: {', '.join(strangers[:_SHOWN])}.")
 
 
 def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
@@ -111,6 +96,12 @@ def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
     return _summary(facts, crs, notes)
 
 
+def _refuse_strangers() -> None:
+    found = strangers()
+    if found:
+        raise SourceUnreadable(f"The confined reader found forbidden GDAL drivers: {', '.join(found[:_SHOWN])}.")
+
+
 def _raster_layer(plan: IngestPlan) -> RasterLayer:
     if not isinstance(plan.layer, RasterLayer):
         raise SourceMismatch(
@@ -121,7 +112,7 @@ def _raster_layer(plan: IngestPlan) -> RasterLayer:
 
 def _open(file: Path, plan: IngestPlan) -> DatasetReader:
     try:
-        return rasterio.open(file, driver=DRIVER)
+        return rasterio.open(file, driver=RASTER_DRIVER)
     except (RasterioError, CPLE_BaseError) as error:
         name = plan.source.name
         raise SourceUnreadable(f"{name} cannot be opened as a GeoTIFF.", source=name, expected="GeoTIFF") from error
@@ -259,7 +250,7 @@ def _listed_codes(plan: IngestPlan, layer: RasterLayer) -> set[int]:
 
 
 def _note_palette(file: Path, notes: Notes) -> None:
-    with rasterio.open(file, driver=DRIVER) as dataset:
+    with rasterio.open(file, driver=RASTER_DRIVER) as dataset:
         if dataset.colorinterp[0].name == "palette":
             notes.add(
                 "palette-ignored",
@@ -271,7 +262,7 @@ def _note_palette(file: Path, notes: Notes) -> None:
 
 def _summary(facts: RasterFacts, crs: pyproj.CRS, notes: Notes) -> ReadSummary:
     return ReadSummary(
-        driver=DRIVER,
+        driver=RASTER_DRIVER,
         read=1,
         good=1,
         bad=0,
