@@ -1,0 +1,163 @@
+"""What the portal's scripts are told: layers with titles, legends and editions, code lists, addresses, words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from layers.maplibre import draw_order, legend, map_layers, source
+from layers.model import Attribute, LayerBase, RowLayer, TableLayer, Text, VectorLayer, codelists_of
+from web.texts import TEXTS
+from web.view import EditionInfo, PortalView, VisibleLayer
+
+Json = dict[str, Any]
+GROUND = "#dfe9ee"
+GROUP_LIST = "portal-group@1"
+_PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)
+"""Mean Gregorian year and month, then week to second."""
+
+
+def portal_config(view: PortalView) -> Json:
+    """The data block of the portal page."""
+    shown = [entry for entry in view.layers if not isinstance(entry.layer, TableLayer)]
+    return {
+        "language": view.language,
+        "reader": {"label": view.reader.label, "clearance": view.reader.clearance},
+        "urls": {name: getattr(view.urls, name) for name in view.urls.__slots__},
+        "texts": TEXTS,
+        "groups": _groups(shown, view),
+        "layers": [layer_entry(entry, view) for entry in shown],
+        "codelists": _codelists(view),
+        "sample": view.sample,
+    }
+
+
+def map_style(view: PortalView) -> Json:
+    """One MapLibre style that draws all visible layers; those that are off at first are not shown."""
+    drawn = []
+    sources: Json = {}
+    for entry in view.layers:
+        layer = entry.layer
+        if isinstance(layer, TableLayer):
+            continue
+        bounds = entry.edition.bbox if entry.edition else None
+        sources[layer.name] = source(layer, view.urls.tiles(layer), _source_bounds(bounds))
+        for one in map_layers(layer, view.codelists, view.language):
+            visibility = "visible" if layer.portal.visible and entry.edition else "none"
+            drawn.append((layer, one | {"layout": one.get("layout", {}) | {"visibility": visibility}}))
+    ground: Json = {"id": "ground", "type": "background", "paint": {"background-color": GROUND}}
+    glyphs = f"{view.urls.static}/vendor/glyphs/{{fontstack}}/{{range}}.pbf"
+    return {"version": 8, "glyphs": glyphs, "sources": sources, "layers": [ground, *draw_order(drawn)]}
+
+
+def _source_bounds(box: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
+    """A box that MapLibre can use: none when it crosses 180 degrees, latitudes inside the Mercator square."""
+    limit = 85.051129
+    if box is None or box[0] > box[2]:
+        return None
+    return box[0], max(box[1], -limit), box[2], min(box[3], limit)
+
+
+def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
+    """One layer as the portal knows it."""
+    layer = entry.layer
+    own: Json = {
+        "id": layer.name,
+        "kind": layer.kind,
+        "group": layer.group,
+        "order": layer.portal.order,
+        "visible": layer.portal.visible,
+        "fromZoom": layer.portal.from_zoom,
+        "title": words(layer.title),
+        "abstract": words(layer.abstract) if layer.abstract else None,
+        "authority": authority(layer),
+        "licence": layer.licence.model_dump(exclude_none=True),
+        "review": layer.release.review_number if layer.release else None,
+        "cycle": layer.cycle,
+        "clearance": layer.clearance.label,
+        "legend": [item.as_dict() for item in legend(layer, view.codelists)],
+        "edition": edition_entry(entry.edition),
+        "overdue": overdue(layer.cycle, entry.edition, view.now),
+    }
+    if isinstance(layer, VectorLayer):
+        own |= row_entry(layer, entry.attributes) | {
+            "geometry": layer.geometry,
+            "hazard": layer.hazard.model_dump() if layer.hazard else None,
+            "exposure": layer.exposure.role if layer.exposure else None,
+        }
+    return own
+
+
+def row_entry(layer: RowLayer, attributes: tuple[str, ...]) -> Json:
+    """Attributes, label and time of a layer with rows; only the attributes that this reader may see."""
+    seen = [name for name in layer.attributes if name in attributes]
+    label = layer.label if layer.label and {layer.label.zh, layer.label.en} <= set(seen) else None
+    return {
+        "attributes": [attribute_entry(name, layer.attributes[name]) for name in seen],
+        "label": words(label) if label else None,
+        "time": layer.time if layer.time in seen else None,
+    }
+
+
+def attribute_entry(name: str, attribute: Attribute) -> Json:
+    """One attribute: name, type, and where they exist title, unit and code list."""
+    extra = {
+        "title": words(attribute.title) if attribute.title else None,
+        "unit": attribute.unit,
+        "list": attribute.list,
+    }
+    return {"name": name, "type": attribute.type} | {k: v for k, v in extra.items() if v}
+
+
+def words(text: Text) -> dict[str, str]:
+    """A text as JSON."""
+    return {"zh": text.zh, "en": text.en}
+
+
+def authority(layer: LayerBase) -> dict[str, str]:
+    """Name of the authority in both languages; its kind when the file names none."""
+    named = layer.authority.name
+    return words(named) if named else {"zh": layer.authority.kind, "en": layer.authority.kind}
+
+
+def edition_entry(edition: EditionInfo | None) -> Json | None:
+    """An edition as JSON, times in ISO 8601."""
+    if edition is None:
+        return None
+    interval = [moment.isoformat() for moment in edition.interval] if edition.interval else None
+    return {
+        "number": edition.number,
+        "committed": edition.committed.isoformat(),
+        "source": edition.source,
+        "features": edition.features,
+        "bbox": list(edition.bbox) if edition.bbox else None,
+        "interval": interval,
+    }
+
+
+def overdue(cycle: str, edition: EditionInfo | None, now: dt.datetime) -> bool:
+    """Whether the update cycle (an ISO 8601 duration) has run out since the edition was committed."""
+    found = _PERIOD.fullmatch(cycle)
+    if edition is None or found is None:
+        return False
+    seconds = sum(int(part) * unit for part, unit in zip(found.groups(default="0"), _SECONDS, strict=True))
+    return now - edition.committed > dt.timedelta(seconds=seconds)
+
+
+def _groups(shown: list[VisibleLayer], view: PortalView) -> Json:
+    """Titles of the portal groups in use, in the order of their code list; a group it lacks stands last, by its id."""
+    used = {entry.layer.group for entry in shown}
+    known = view.codelists[GROUP_LIST].codes if GROUP_LIST in view.codelists else {}
+    titled = {name: {"zh": code.zh, "en": code.en} for name, code in known.items() if name in used}
+    return titled | {name: {"zh": name, "en": name} for name in sorted(used - set(known))}
+
+
+def _codelists(view: PortalView) -> Json:
+    wanted = set().union(*(codelists_of(entry.layer) for entry in view.layers))
+    return {
+        list_id: {code.code: [code.zh, code.en] for code in codes.codes.values()}
+        for list_id, codes in view.codelists.items()
+        if list_id in wanted
+    }

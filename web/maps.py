@@ -1,0 +1,142 @@
+"""The Folium map of a page: Leaflet made by Folium, vector tiles drawn in it by MapLibre, all from local files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import folium
+from branca.element import MacroElement
+from jinja2 import Template
+
+from layers.errors import DefinitionError
+from web.view import Box
+
+_HTML_SAFE = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+MAX_ZOOM = 20
+LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
+_START: Box = (-150.0, -50.0, 170.0, 70.0)
+
+
+def json_block(value: Any) -> str:
+    """JSON that can stand inside a script element: no character that HTML gives a meaning is left in it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).translate(_HTML_SAFE)
+
+
+class LocalMap(folium.Map):  # type: ignore[misc]
+    """A Folium map without tiles whose scripts and styles are files of this service."""
+
+    default_js: ClassVar[list[tuple[str, str]]] = []
+    default_css: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, name: str, static: str, **options: Any) -> None:
+        """Make the map.
+
+        Args:
+            name: Last part of its element's id, so that pages are the same each time they are made.
+            static: Address of the static files.
+            **options: Passed to `folium.Map`.
+        """
+        super().__init__(tiles=None, control_scale=False, font_size="14px", **options)
+        vendor = f"{static}/vendor"
+        self._id = name
+        self.default_js = [
+            ("leaflet", f"{vendor}/leaflet/leaflet.js"),
+            ("maplibre", f"{vendor}/maplibre-gl/maplibre-gl-csp.js"),
+            ("maplibre_leaflet", f"{vendor}/maplibre-gl-leaflet/leaflet-maplibre-gl.js"),
+        ]
+        self.default_css = [
+            ("leaflet_css", f"{vendor}/leaflet/leaflet.css"),
+            ("maplibre_css", f"{vendor}/maplibre-gl/maplibre-gl.css"),
+        ]
+
+
+class VectorMap(MacroElement):  # type: ignore[misc]
+    """Adds a MapLibre map to the Leaflet map, drawn by a style that stands in the page as data."""
+
+    _template = Template(
+        """
+        {% macro html(this, kwargs) %}
+        <script type="application/json" id="map-style">{{ this.style }}</script>
+        {% endmacro %}
+        {% macro script(this, kwargs) %}
+            maplibregl.setWorkerUrl({{ this.worker|tojson }});
+            window.geoserviceMap = {
+                leaflet: {{ this._parent.get_name() }},
+                gl: L.maplibreGL({
+                    style: JSON.parse(document.getElementById("map-style").textContent),
+                    localIdeographFontFamily: {{ this.fonts|tojson }},
+                    transformRequest: (url) => ({url: new URL(url, location.origin).href, credentials: "same-origin"}),
+                    attributionControl: {customAttribution: ""},
+                    fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150
+                })
+            };
+            window.geoserviceMap.gl.addTo({{ this._parent.get_name() }});
+            {{ this._parent.get_name() }}.attributionControl.setPrefix(false);
+            {%- if this.bounds %}
+            {{ this._parent.get_name() }}.fitBounds({{ this.bounds|tojson }}, {animate: false});
+            {%- endif %}
+        {% endmacro %}
+        """
+    )
+    fonts = '"Noto Sans SC","Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif'
+
+    def __init__(self, style: dict[str, Any], static: str, bounds: Box | None = None) -> None:
+        """Keep the style and, as (south, west), (north, east), the first view."""
+        super().__init__()
+        self._name = "VectorMap"
+        self._id = "portal"
+        self.style = json_block(style)
+        self.worker = f"{static}/vendor/maplibre-gl/maplibre-gl-csp-worker.js"
+        west, south, east, north = bounds or _START
+        self.bounds = [[south, west], [north, east]]
+
+
+class Shell(MacroElement):  # type: ignore[misc]
+    """The page around the map: markup in the body, links in the head, the portal's own script at the end."""
+
+    _template = Template(
+        """
+        {% macro header(this, kwargs) %}{{ this.head }}{% endmacro %}
+        {% macro html(this, kwargs) %}{{ this.body }}{% endmacro %}
+        """
+    )
+
+    def __init__(self, head: str, body: str, title: str, language: str) -> None:
+        """Keep the two pieces of markup (already escaped), the page's title and its language (`zh` or `en`)."""
+        super().__init__()
+        self.title = title
+        self.language = language
+        self._name = "Shell"
+        self._id = "portal"
+        self.head = head
+        self.body = body
+
+
+def portal_map(style: dict[str, Any], static: str, bounds: Box | None, shell: Shell) -> str:
+    """The whole page as Folium writes it, with the shell around the map.
+
+    Args:
+        style: MapLibre style.
+        static: Address of the static files.
+        bounds: First view, as west, south, east, north in degrees.
+        shell: Head and body around the map.
+
+    Raises:
+        DefinitionError: When Folium's page is not built as expected (another version changed it).
+    """
+    drawn = LocalMap("portal", static, zoom_control="bottomright", zoom_snap=0.25, max_zoom=MAX_ZOOM, min_zoom=1)
+    drawn.add_child(VectorMap(style, static, bounds))
+    root = drawn.get_root()
+    root.title = shell.title
+    root.add_child(shell)
+    html: str = root.render()
+    return _mended(html, shell.language)
+
+
+def _mended(html: str, language: str) -> str:
+    """Folium forbids zooming the page and leaves the document's language open; neither is acceptable here."""
+    blocked = "initial-scale=1.0, maximum-scale=1.0, user-scalable=no"
+    if blocked not in html or "<html>" not in html:
+        raise DefinitionError("The page that Folium makes is not built as expected; check the version of folium.")
+    return html.replace(blocked, "initial-scale=1.0").replace("<html>", f'<html lang="{LANGUAGE_TAGS[language]}">', 1)

@@ -1,0 +1,48 @@
+"""Pages: the portal, and a readable twin of every JSON document of the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from layers.model import LayerBase
+from web.config import map_style, portal_config
+from web.maps import Shell, json_block, portal_map
+from web.page import Page, with_nonce
+from web.texts import text
+from web.view import Box, PortalView
+
+_WORLD: Box = (-150.0, -45.0, 170.0, 70.0)
+
+
+def environment() -> Environment:
+    """Templates of this package: everything is escaped, and a name that is not given is an error."""
+    return Environment(
+        loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def portal_page(view: PortalView) -> Page:
+    """The portal: a Folium map with the visible layers, and the panels around it.
+
+    Returns:
+        The page and the content-security policy it was written for. The page holds a nonce: do not cache it.
+    """
+    templates = environment()
+    shared = {
+        "urls": view.urls,
+        "reader": view.reader,
+        "sample": view.sample,
+        "config": Markup(json_block(portal_config(view))),  # noqa: S704 (json_block leaves no markup in it)
+        "t": lambda key: text(key, view.language),
+    }
+    shell = Shell(
+        templates.get_template("portal_head.html").render(shared),
+        templates.get_template("portal_body.html").render(shared),
+        f"{text('name', view.language)} · geoservice",
+        view.language,
+    )
+    html = portal_map(map_style(view), view.urls.static, view.sample or _WORLD, shell)
+    return with_nonce(html)

@@ -1,0 +1,102 @@
+// Draws a polygon: by clicks, or by keyboard with the crosshair at the centre of the map.
+
+import { on, t } from "./state.js";
+import { byId, button, el, notice } from "./dom.js";
+import { leaflet } from "./map.js";
+import { setIdentifying } from "./identify.js";
+
+const LINE = { color: "#0078ff", weight: 2.5, dashArray: "6 4", fillOpacity: 0.08, interactive: false };
+const CORNER = { radius: 5, color: "#0078ff", weight: 2, fillColor: "#fff", fillOpacity: 1, interactive: false };
+const FEW = 3;
+let active = null;
+
+/** Twice the signed area of the triangle a, b, c. */
+const turn = (a, b, c) => (b.lng - a.lng) * (c.lat - a.lat) - (b.lat - a.lat) * (c.lng - a.lng);
+
+function cross(a, b, c, d) {
+  return turn(a, b, c) * turn(a, b, d) < 0 && turn(c, d, a) * turn(c, d, b) < 0;
+}
+
+/** Whether the closed outline of the corners crosses itself. */
+export function crossesItself(corners) {
+  const sides = corners.map((corner, place) => [corner, corners[(place + 1) % corners.length]]);
+  return sides.some(([a, b], one) => sides.slice(one + 1).some(([c, d]) => cross(a, b, c, d)));
+}
+
+function redraw() {
+  const { corners, layer } = active;
+  layer.clearLayers();
+  if (corners.length > 1) L.polygon(corners, LINE).addTo(layer);
+  for (const corner of corners) L.circleMarker(corner, CORNER).addTo(layer);
+  byId("draw-count").textContent = t("draw_count", { n: corners.length });
+}
+
+function add(latlng) {
+  const last = active.corners.at(-1);
+  if (last && leaflet.latLngToContainerPoint(last).distanceTo(leaflet.latLngToContainerPoint(latlng)) < 4) return;
+  active.corners.push(latlng);
+  redraw();
+}
+
+function undo() {
+  active.corners.pop();
+  redraw();
+}
+
+function finish() {
+  const corners = active.corners;
+  if (corners.length < FEW) return notice(t("draw_few"), "error");
+  if (crossesItself(corners)) return notice(t("draw_crossing"), "error");
+  const ring = [...corners, corners[0]].map((one) => [Number(one.lng.toFixed(6)), Number(one.lat.toFixed(6))]);
+  const done = active.done;
+  stop();
+  return done({ type: "Polygon", coordinates: [ring] });
+}
+
+function stop() {
+  if (!active) return;
+  leaflet.off("click", active.click);
+  leaflet.off("dblclick", finish);
+  leaflet.doubleClickZoom.enable();
+  document.removeEventListener("keydown", key, true);
+  active.layer.remove();
+  active.bar.remove();
+  active = null;
+  byId("crosshair").hidden = true;
+  document.body.classList.remove("drawing");
+  // The click that finished must not be taken for a question to the map.
+  setTimeout(() => setIdentifying(true), 300);
+}
+
+function key(event) {
+  const writing = event.target.closest?.("input, select, textarea, button, summary, a");
+  const actions = { Enter: finish, Backspace: undo, " ": () => add(leaflet.getCenter()), Escape: () => active.cancel() };
+  const action = actions[event.key];
+  if (!action || (writing && event.key !== "Escape")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  action();
+}
+
+function toolbar(cancel) {
+  return el("div", { className: "draw-bar", role: "toolbar", "aria-label": t("zone_draw") }, el("p", {}, t("draw_help")),
+    el("div", { className: "row" }, el("span", { id: "draw-count" }, t("draw_count", { n: 0 })), button("draw_undo", undo), button("cancel", cancel), button("draw_done", () => finish(), "primary")));
+}
+
+/** Start drawing; `done` gets the polygon in longitude and latitude, `cancelled` is told when it was given up. */
+export function startDrawing(done, cancelled) {
+  stop();
+  setIdentifying(false);
+  const cancel = () => { stop(); cancelled(); };
+  active = { corners: [], layer: L.layerGroup().addTo(leaflet), done, cancel, bar: toolbar(cancel), click: (event) => add(event.latlng) };
+  document.body.append(active.bar);
+  document.body.classList.add("drawing");
+  byId("crosshair").hidden = false;
+  leaflet.doubleClickZoom.disable();
+  leaflet.on("click", active.click);
+  leaflet.on("dblclick", finish);
+  document.addEventListener("keydown", key, true);
+  leaflet.getContainer().focus({ preventScroll: true });
+}
+
+on("panel-closed", () => active?.cancel());

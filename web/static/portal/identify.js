@@ -1,0 +1,97 @@
+// A click on the map is answered in the drawer: the top feature first, then what else is there.
+
+import { address, config, currentLanguage, on, t, words } from "./state.js";
+import { button, byId, copy, el, patiently, stateLine } from "./dom.js";
+import { coordinates, titleOf, valueOf } from "./format.js";
+import { boxOf, featuresAt, fitBox, leaflet, setHighlight } from "./map.js";
+import { ask } from "./request.js";
+import { closeDrawer, openDrawer } from "./shell.js";
+import { swatch } from "./legend.js";
+
+let pointer = true;
+let latest = 0;
+
+/** Let another tool have the clicks, or give them back. */
+export const setIdentifying = (value) => { pointer = value; };
+
+const itemUrl = (layer, key) => address(config.urls.item, { id: layer.id, key });
+
+function attributeName(attribute) {
+  return attribute.title ? words(attribute.title) : attribute.name.replaceAll("_", " ");
+}
+
+function row(attribute, value) {
+  const shown = valueOf(attribute, value);
+  const code = shown.code ? el("span", { className: "code" }, shown.code) : null;
+  return el("tr", {}, el("th", { scope: "row", title: attribute.name }, attributeName(attribute)), el("td", { className: shown.empty ? "empty" : "" }, shown.text, code));
+}
+
+/** The attributes of a feature as a table: code values spelt out, empty ones last. */
+export function attributeTable(layer, properties) {
+  const filled = layer.attributes.filter((one) => properties[one.name] !== null && properties[one.name] !== undefined);
+  return el("table", { className: "attributes" }, el("tbody", {}, filled.map((one) => row(one, properties[one.name]))));
+}
+
+function actions(layer, key, geometry, latlng) {
+  const box = boxOf(geometry);
+  const polygon = geometry?.type?.endsWith("Polygon");
+  const zone = polygon ? button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key, geometry } }))) : null;
+  return el("div", { className: "row wrap" },
+    box ? button("zoom_feature", () => fitBox(box)) : null, zone,
+    button("copy_id", () => copy(String(key)), "quiet"),
+    button("copy_link", () => copy(new URL(itemUrl(layer, key), location.origin).href), "quiet"),
+    latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);
+}
+
+function source(layer) {
+  const edition = layer.edition ? t("edition_no", { n: layer.edition.number }) : "";
+  return el("p", { className: "source" }, `${words(layer.title)} · ${words(layer.authority)} · ${edition}`);
+}
+
+/** Show one feature in the drawer: what the tile knows at once, then everything the service tells. */
+export async function showFeature(found, others = [], latlng = null) {
+  const mine = ++latest;
+  const { layer, key } = found;
+  const body = el("div", {});
+  const list = others.length ? alsoHere([found, ...others], found, latlng) : null;
+  openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer), body, list);
+  setHighlight(found.geometry ?? null);
+  try {
+    const item = await patiently(body, ask("identify", itemUrl(layer, key)));
+    if (mine !== latest) return;
+    byId("drawer-title").textContent = titleOf(layer, item.properties, key);
+    setHighlight(item.geometry);
+    const link = el("p", {}, el("a", { href: `${itemUrl(layer, key)}?f=html&lang=${currentLanguage()}` }, t("open_page")));
+    body.replaceChildren(attributeTable(layer, item.properties), actions(layer, key, item.geometry, latlng), link);
+  } catch (error) {
+    if (mine === latest) body.replaceChildren(stateLine("error", error.message, () => showFeature(found, others, latlng)));
+  }
+}
+
+function alsoHere(all, current, latlng) {
+  const lines = all.filter((one) => one !== current).map((one) => el("li", {},
+    el("button", { type: "button", className: "also", onclick: () => showFeature(one, all.filter((other) => other !== one), latlng) },
+      one.layer.legend[0] ? swatch(one.layer.legend[0]) : null,
+      el("span", {}, titleOf(one.layer, one.properties, one.key)), el("span", { className: "hint" }, words(one.layer.title)))));
+  return el("section", {}, el("h2", {}, t("identify_more")), el("ul", { className: "plain" }, lines));
+}
+
+function identify(latlng) {
+  const found = featuresAt(latlng);
+  const at = el("p", { className: "number" }, `${coordinates(latlng.lng, latlng.lat, false)} · ${coordinates(latlng.lng, latlng.lat, true)}`);
+  if (!found.length) {
+    latest += 1;
+    setHighlight({ type: "Point", coordinates: [latlng.lng, latlng.lat] });
+    openDrawer(t("identify"), at, stateLine("empty", t("identify_none")));
+    return;
+  }
+  showFeature(found[0], found.slice(1, 25), latlng);
+}
+
+/** Answer clicks, and the key that asks for the centre. */
+export function startIdentify() {
+  leaflet.on("click", (event) => { if (pointer) identify(event.latlng.wrap()); });
+  on("identify-centre", () => { if (pointer) identify(leaflet.getCenter().wrap()); });
+  on("drawer-closed", () => setHighlight(null));
+  on("language", closeDrawer);
+}

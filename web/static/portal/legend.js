@@ -1,0 +1,51 @@
+// Legend swatches from the classes that the layer file gives.
+
+import { currentLanguage, words } from "./state.js";
+import { el, shape } from "./dom.js";
+
+function frame(width = 22) {
+  return shape("svg", { class: "swatch", width, height: 16, viewBox: `0 0 ${width} 16`, "aria-hidden": "true" });
+}
+
+function filled(item) {
+  const box = frame();
+  const edge = item.outline ?? "none";
+  box.append(shape("rect", { x: 1, y: 2, width: 20, height: 12, rx: 2, fill: item.colour, "fill-opacity": item.hatch ? 0.15 : 0.85, stroke: item.hatch ? item.colour : edge, "stroke-width": 1 }));
+  if (item.hatch) for (const x of [0, 6, 12, 18]) box.append(shape("path", { d: `M${x} 14L${x + 8} 2`, stroke: item.colour, "stroke-width": 1.4 }));
+  return box;
+}
+
+function lined(item) {
+  const box = frame();
+  const width = Math.min(Math.max(item.width, 1.5), 6);
+  if (item.outline) box.append(shape("path", { d: "M1 8H21", stroke: item.outline, "stroke-width": width + 1.6 }));
+  box.append(shape("path", { d: "M1 8H21", stroke: item.colour, "stroke-width": width, ...(item.dash ? { "stroke-dasharray": "4 2.5" } : {}) }));
+  return box;
+}
+
+function round(item) {
+  const box = frame();
+  box.append(shape("circle", { cx: 11, cy: 8, r: 5, fill: item.colour, stroke: "#5b5b5b", "stroke-width": 0.8 }));
+  return box;
+}
+
+function ramp(item) {
+  const box = frame(96);
+  const step = 96 / item.colours.length;
+  item.colours.forEach((colour, place) => box.append(shape("rect", { x: place * step, y: 2, width: step + 0.5, height: 12, fill: colour })));
+  return box;
+}
+
+const DRAW = { fill: filled, line: lined, circle: round, ramp, image: filled };
+
+/** One swatch. */
+export const swatch = (item) => DRAW[item.shape](item);
+
+/** The legend of a layer as a list. A single class needs no words beside the layer's own title. */
+export function legendList(layer) {
+  if (layer.legend.length < 2 && layer.legend[0]?.shape !== "ramp") return null;
+  return el("ul", { className: "legend" }, layer.legend.map((item) => {
+    const code = item.code && item.code !== item.label[currentLanguage()] ? el("span", { className: "code" }, item.code) : null;
+    return el("li", {}, swatch(item), el("span", {}, words(item.label)), code);
+  }));
+}

@@ -1,0 +1,28 @@
+// The address of the page tells what is seen: place, zoom and the layers that are on.
+
+import { config, on } from "./state.js";
+import { isShown, leaflet, setShown, shownLayers } from "./map.js";
+
+function write() {
+  const at = leaflet.getCenter();
+  const ids = shownLayers().map((layer) => layer.id).join(",");
+  const here = new URL(location.href);
+  here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}&layers=${ids}`;
+  history.replaceState(null, "", here);
+}
+
+/** Take the view from the address, if it has one; then keep the address up to date. */
+export function startLink() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const [zoom, lat, lng] = (given.get("map") ?? "").split("/").map(Number);
+  if ([zoom, lat, lng].every(Number.isFinite) && given.get("map")) leaflet.setView([lat, lng], zoom, { animate: false });
+  if (given.has("layers")) {
+    const wanted = new Set(given.get("layers").split(","));
+    for (const layer of config.layers) {
+      const want = wanted.has(layer.id) && Boolean(layer.edition);
+      if (want !== isShown(layer.id)) setShown(layer.id, want);
+    }
+  }
+  leaflet.on("moveend", write);
+  on("shown", write);
+}

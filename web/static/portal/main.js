@@ -1,0 +1,38 @@
+// Starts the portal: the map first, then the panels.
+
+import { config, t } from "./state.js";
+import { byId, notice } from "./dom.js";
+import { drawHazards } from "./hazards.js";
+import { startIdentify } from "./identify.js";
+import { startLink } from "./link.js";
+import { fitBox, startMap } from "./map.js";
+import { drawQuery, startQuery } from "./query.js";
+import { startSession } from "./session.js";
+import { addPanel, startShell } from "./shell.js";
+import { startStatus } from "./status.js";
+import { drawLayers, startTree } from "./tree.js";
+
+const WORLD = [-150, -45, 170, 70];
+
+async function start() {
+  startSession();
+  const ready = startMap();
+  addPanel("layers", "layers", drawLayers);
+  addPanel("query", "query", drawQuery);
+  addPanel("hazards", "hazards", drawHazards);
+  startStatus();
+  startTree();
+  startShell();
+  byId("go-world").addEventListener("click", () => fitBox(WORLD));
+  byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
+  await ready;
+  startLink();
+  startIdentify();
+  startQuery();
+  document.documentElement.dataset.ready = "yes";
+}
+
+start().catch((error) => {
+  console.error(error);
+  notice(t("error_load", { why: error.message }), "error");
+});

@@ -1,0 +1,178 @@
+// The map: Leaflet as Folium made it, and the MapLibre map that draws vector tiles in it.
+
+import { announce, config, currentLanguage, layerById, on, t } from "./state.js";
+import { notice } from "./dom.js";
+
+export const leaflet = window.geoserviceMap.leaflet;
+export const gl = window.geoserviceMap.gl.getMaplibreMap();
+const layersOf = new Map();
+const shown = new Set();
+const opacities = new Map();
+const filters = new Map();
+const ACCENT = "#0078ff";
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+let highlight = null;
+
+/** Whether a layer is switched on. */
+export const isShown = (id) => shown.has(id);
+
+/** The layers that are switched on, as configured. */
+export const shownLayers = () => config.layers.filter((layer) => shown.has(layer.id));
+
+/** Which MapLibre layers draw a layer. */
+export const drawn = (id) => layersOf.get(id) ?? [];
+
+const OPACITY = {
+  fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"],
+  raster: ["raster-opacity"], symbol: ["icon-opacity", "text-opacity"],
+};
+
+/** Switch a layer on or off. */
+export function setShown(id, visible) {
+  if (visible) shown.add(id);
+  else shown.delete(id);
+  for (const one of drawn(id)) gl.setLayoutProperty(one.id, "visibility", visible ? "visible" : "none");
+  announce("shown", id);
+}
+
+export const opacityOf = (id) => opacities.get(id) ?? 1;
+
+/** Thin out a layer: 1 is as its style says, 0 is invisible. */
+export function setOpacity(id, share) {
+  opacities.set(id, share);
+  for (const one of drawn(id)) {
+    for (const property of OPACITY[one.type]) gl.setPaintProperty(one.id, property, (one.paint?.[property] ?? 1) * share);
+  }
+}
+
+/** Draw only the features of a layer that pass a filter; null draws all. */
+export function setFilter(id, filter) {
+  filters.set(id, filter);
+  for (const one of drawn(id)) {
+    const own = one.filter ?? null;
+    const both = own && filter ? ["all", own, filter] : (filter ?? own);
+    gl.setFilter(one.id, both);
+  }
+}
+
+/** Fit a box (west, south, east, north), leaving room for the open panels. */
+export function fitBox([west, south, east, north], maxZoom = 17) {
+  const wide = east < west ? east + 360 : east;
+  const narrow = innerWidth < 700;
+  const panel = document.getElementById("panel");
+  const left = !narrow && !panel.hidden ? panel.getBoundingClientRect().right - leaflet.getContainer().getBoundingClientRect().left : 0;
+  leaflet.fitBounds([[south, west], [north, wide]], {
+    paddingTopLeft: [left + 24, 24], paddingBottomRight: [24, narrow && !panel.hidden ? innerHeight * 0.4 : 24], maxZoom, animate: !calm,
+  });
+}
+
+/** Box of a GeoJSON geometry in degrees, or null when it has no coordinates. */
+export function boxOf(geometry) {
+  if (!geometry) return null;
+  const bounds = L.geoJSON(geometry).getBounds();
+  return bounds.isValid() ? [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()] : null;
+}
+
+/** Draw a geometry on top of everything, or take the last one away. */
+export function setHighlight(geometry) {
+  highlight?.remove();
+  highlight = null;
+  if (!geometry) return;
+  const style = { color: ACCENT, weight: 3, fillColor: ACCENT, fillOpacity: 0.08, interactive: false };
+  const pointToLayer = (_, at) => L.circleMarker(at, { ...style, radius: 10 });
+  highlight = L.geoJSON(geometry, { style, pointToLayer, interactive: false }).addTo(leaflet);
+}
+
+/** Features drawn at a place of the map, topmost first, each once. */
+export function featuresAt(latlng, tolerance = 5) {
+  if (!gl.isStyleLoaded() && !gl.areTilesLoaded) return [];
+  const at = gl.project([latlng.lng, latlng.lat]);
+  const box = [[at.x - tolerance, at.y - tolerance], [at.x + tolerance, at.y + tolerance]];
+  const asked = shownLayers().flatMap((layer) => drawn(layer.id)).filter((one) => one.type !== "raster").map((one) => one.id);
+  const unique = new Map();
+  for (const found of gl.queryRenderedFeatures(box, { layers: asked })) {
+    const id = found.layer.metadata.layer;
+    const name = `${id}/${found.properties.key ?? found.id}`;
+    if (!unique.has(name)) unique.set(name, { layer: layerById(id), key: found.properties.key, properties: found.properties, geometry: found.geometry });
+  }
+  return [...unique.values()];
+}
+
+/** Metres per pixel at the centre, and the scale number with the CSS pixel of 0.28 mm that OGC standards use. */
+export function scaleAtCentre() {
+  const size = leaflet.getSize();
+  const y = size.y / 2;
+  const metres = leaflet.containerPointToLatLng([0, y]).distanceTo(leaflet.containerPointToLatLng([100, y])) / 100;
+  return { metres, denominator: metres / 0.00028 };
+}
+
+/** Zoom in the count of vector tiles (and of MapLibre). */
+export const tileZoom = () => leaflet.getZoom() - 1;
+
+function paintImage(id) {
+  const [kind, first, second] = id.split(":");
+  if (kind === "hatch") return { image: hatch(first), options: { pixelRatio: 2 } };
+  if (kind === "disc") return { image: disc(second, first), options: { pixelRatio: 2 } };
+  return null;
+}
+
+function canvas(size) {
+  const board = document.createElement("canvas");
+  board.width = board.height = size;
+  return board.getContext("2d", { willReadFrequently: true });
+}
+
+function hatch(colour) {
+  const brush = canvas(16);
+  brush.strokeStyle = colour;
+  brush.lineWidth = 3.2;
+  for (const shift of [-16, 0, 16]) {
+    brush.beginPath();
+    brush.moveTo(shift - 4, 20);
+    brush.lineTo(shift + 20, -4);
+    brush.stroke();
+  }
+  return brush.getImageData(0, 0, 16, 16);
+}
+
+function disc(fill, ring) {
+  const brush = canvas(20);
+  brush.beginPath();
+  brush.arc(10, 10, 8, 0, 2 * Math.PI);
+  brush.fillStyle = fill;
+  brush.fill();
+  brush.lineWidth = 2;
+  brush.strokeStyle = ring;
+  brush.stroke();
+  return brush.getImageData(0, 0, 20, 20);
+}
+
+function label(language) {
+  for (const one of [...layersOf.values()].flat()) {
+    const texts = one.metadata?.text;
+    if (texts) gl.setLayoutProperty(one.id, "text-field", texts[language]);
+  }
+}
+
+/** Read the style, draw missing images, keep labels in the page's language, tell of tiles that failed. */
+export function startMap() {
+  const style = JSON.parse(document.getElementById("map-style").textContent);
+  for (const one of style.layers) {
+    const id = one.metadata?.layer;
+    if (id) layersOf.set(id, [...drawn(id), one]);
+    if (id && one.layout?.visibility === "visible") shown.add(id);
+  }
+  gl.on("styleimagemissing", ({ id }) => {
+    const made = paintImage(id);
+    if (made && !gl.hasImage(id)) gl.addImage(id, made.image, made.options);
+  });
+  const failed = new Set();
+  gl.on("error", ({ error, sourceId }) => {
+    if (!sourceId || failed.has(sourceId) || error?.name === "AbortError") return;
+    failed.add(sourceId);
+    const layer = layerById(sourceId);
+    if (layer) notice(t("error_tiles", { what: layer.title[currentLanguage()] }), "error");
+  });
+  on("language", label);
+  return gl.loaded() ? Promise.resolve() : new Promise((done) => gl.once("load", done));
+}

@@ -1,0 +1,131 @@
+// The query panel: choose a zone, get what lies inside it.
+
+import { address, config, layerById, on, t } from "./state.js";
+import { button, byId, el, patiently, stateLine } from "./dom.js";
+import { titleOf, codeName } from "./format.js";
+import { boxOf, leaflet, setHighlight } from "./map.js";
+import { answerView } from "./answer.js";
+import { startDrawing } from "./draw.js";
+import { ask } from "./request.js";
+import { closeDrawer, openPanel, openPanelName, redraw } from "./shell.js";
+
+let answer = null;
+let outline = null;
+let pending = null;
+let failure = null;
+let zone = null;
+
+function forget() {
+  pending?.abort();
+  answer = zone = failure = pending = null;
+  setZone(null);
+  redraw();
+}
+
+function setZone(geometry) {
+  outline?.remove();
+  outline = geometry ? L.geoJSON(geometry, { style: { color: "#0078ff", weight: 2.5, dashArray: "6 4", fillOpacity: 0.06, interactive: false }, interactive: false }).addTo(leaflet) : null;
+}
+
+/** Ask what lies in a zone. `body` is what the service gets, `geometry` what the map shows. */
+export async function askZone(body, geometry) {
+  pending?.abort();
+  pending = new AbortController();
+  const mine = pending;
+  [zone, answer, failure] = [{ body, geometry }, null, null];
+  setZone(geometry);
+  setHighlight(null);
+  if (openPanelName() === "query") redraw();
+  else openPanel("query");
+  try {
+    answer = await ask("query", config.urls.analysis, body, mine.signal);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    failure = error.message;
+  }
+  if (pending === mine) pending = null;
+  if (openPanelName() === "query") redraw();
+}
+
+function draw() {
+  if (innerWidth < 700) byId("panel").dataset.height = "peek";
+  startDrawing((geometry) => {
+    if (innerWidth < 700) byId("panel").dataset.height = "half";
+    askZone({ zone: geometry }, geometry);
+  }, () => { if (innerWidth < 700) byId("panel").dataset.height = "half"; });
+}
+
+function view() {
+  const bounds = leaflet.getBounds();
+  const clip = (value, limit) => Math.max(-limit, Math.min(limit, Number(value.toFixed(6))));
+  const [west, south, east, north] = [clip(bounds.getWest(), 180), clip(bounds.getSouth(), 90), clip(bounds.getEast(), 180), clip(bounds.getNorth(), 90)];
+  const ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
+  askZone({ bbox: [west, south, east, north] }, { type: "Polygon", coordinates: [ring] });
+}
+
+function place(feature) {
+  const box = boxOf(feature.geometry);
+  if (box) leaflet.fitBounds([[box[1], box[0]], [box[3], box[2]]], { maxZoom: 15, animate: false });
+}
+
+function chooser(id, key, layerId, bodyOf, wordsOf) {
+  const layer = layerById(layerId);
+  if (!layer?.edition) return null;
+  const select = el("select", { id }, el("option", { value: "" }, t("zone_pick")));
+  const box = el("div", { className: "field" }, el("label", { htmlFor: id }, t(key)), select);
+  let features = [];
+  const url = `${address(config.urls.items, { id: layerId })}?limit=1000`;
+  ask("query", url).then((found) => {
+    features = found.features.filter((one) => one.geometry);
+    select.append(...features.map((one, at) => el("option", { value: String(at) }, wordsOf(layer, one))));
+    if (!features.length) box.remove();
+  }).catch((error) => box.append(stateLine("error", error.message)));
+  select.addEventListener("change", () => {
+    const chosen = features[Number(select.value)];
+    if (select.value === "" || !chosen) return;
+    place(chosen);
+    askZone(bodyOf(chosen), chosen.geometry);
+  });
+  return box;
+}
+
+function divisionWords(layer, feature) {
+  const list = layer.attributes.find((one) => one.name === "level")?.list;
+  const level = list ? codeName(list, feature.properties.level) : null;
+  return level ? `${titleOf(layer, feature.properties, feature.id)} (${level})` : titleOf(layer, feature.properties, feature.id);
+}
+
+function choose(body) {
+  body.append(
+    el("p", { className: "lead" }, t("answer_empty")),
+    el("div", { className: "choices" }, button("zone_draw", draw, "primary wide"), button("zone_view", view, "wide")),
+    ...[chooser("zone-division", "zone_division", "division", (one) => ({ adcode: String(one.properties.adcode ?? one.id) }), divisionWords),
+      chooser("zone-alert", "zone_alert", "cap_alert", (one) => ({ alert: String(one.id) }), (layer, one) => titleOf(layer, one.properties, one.id))].filter(Boolean));
+}
+
+/** Draw the query panel. */
+export function drawQuery(body) {
+  if (failure) body.append(stateLine("error", failure, () => askZone(zone.body, zone.geometry)), button("new_zone", forget));
+  else if (pending) patiently(body, waiting());
+  else if (answer) body.append(...answerView(answer, forget));
+  else choose(body);
+}
+
+function waiting() {
+  const mine = pending;
+  return new Promise((done) => {
+    const look = () => (pending === mine ? setTimeout(look, 100) : done());
+    look();
+  });
+}
+
+/** Take zones from other panels. */
+export function startQuery() {
+  window.addEventListener("geoservice-zone", ({ detail }) => {
+    closeDrawer();
+    const body = detail.layer === "cap_alert" ? { alert: String(detail.key) } : { feature: { collection: detail.layer, id: String(detail.key) } };
+    askZone(body, detail.geometry);
+  });
+  on("panel-closed", (name) => { if (name === "query" && !answer) setZone(null); });
+}
+

@@ -1,0 +1,51 @@
+// Requests to the service, remembered per panel so that each panel can show what it asked for.
+
+import { t } from "./state.js";
+
+const made = new Map();
+
+/** What went wrong, in words for the reader. */
+export class RequestError extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Requests that a panel made, newest first. */
+export const requestsOf = (panel) => made.get(panel) ?? [];
+
+function keep(panel, entry) {
+  const others = requestsOf(panel).filter((one) => one.url !== entry.url || one.body !== entry.body);
+  made.set(panel, [entry, ...others].slice(0, 5));
+}
+
+/** Ask for JSON. `panel` names who asks; a `body` makes it a POST. */
+export async function ask(panel, url, body = null, signal = null) {
+  const text = body === null ? null : JSON.stringify(body);
+  keep(panel, { method: text ? "POST" : "GET", url: new URL(url, location.origin).href, body: text });
+  const answer = await send(url, text, signal);
+  if (!answer.ok) throw new RequestError(await reason(answer), answer.status);
+  return answer.json();
+}
+
+async function send(url, text, signal) {
+  const headers = { Accept: "application/geo+json, application/json" };
+  const options = text ? { method: "POST", body: text, headers: { ...headers, "Content-Type": "application/json" } } : { headers };
+  try {
+    return await fetch(url, { ...options, signal, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new RequestError(t("error_network"));
+  }
+}
+
+async function reason(answer) {
+  if (answer.status === 401 || answer.status === 403) return t("error_forbidden");
+  try {
+    const problem = await answer.json();
+    return t("error_load", { why: problem.detail || problem.title || answer.status });
+  } catch {
+    return t("error_load", { why: answer.status });
+  }
+}

@@ -1,0 +1,101 @@
+// The layer panel: groups, switches, legends, opacity, and what a layer is.
+
+import { address, config, currentLanguage, on, t, words } from "./state.js";
+import { el, iconButton, stateLine } from "./dom.js";
+import { day, number } from "./format.js";
+import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
+import { legendList, swatch } from "./legend.js";
+import { openDialog } from "./shell.js";
+
+const folded = new Set(["base", "terrain"]);
+
+/** A badge for layers that are not open to all. */
+export const clearanceBadge = (layer) =>
+  layer.clearance === "public" ? null : el("span", { className: `badge badge-${layer.clearance}` }, t(layer.clearance));
+
+function about(layer) {
+  const edition = layer.edition;
+  const rows = [
+    ["authority", words(layer.authority)],
+    ["edition", edition ? `${t("edition_no", { n: edition.number })}, ${day(edition.committed)}` : t("no_data_long")],
+    ["source", edition?.source],
+    ["features", edition?.features !== null && edition ? number(edition.features, 0) : null],
+    ["cycle", edition ? `${layer.cycle} · ${t(layer.overdue ? "overdue" : "fresh")}` : layer.cycle],
+    ["licence", `${t(layer.licence.share)} · ${layer.licence.basis}`],
+    ["terms", layer.licence.terms],
+    ["attribution", layer.licence.attribution],
+    ["clearance", t(layer.clearance)],
+    ["review", layer.review],
+  ];
+  const facts = el("dl", { className: "facts" }, rows.filter(([, value]) => value).flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)]));
+  const page = address(config.urls.collection, { id: layer.id });
+  const links = el("p", { className: "row" }, el("a", { href: `${page}?f=html&lang=${currentLanguage()}` }, t("open_page")), el("a", { href: `${page}?f=json` }, t("as_json")));
+  openDialog(words(layer.title), layer.abstract ? el("p", {}, words(layer.abstract)) : null, facts, links);
+}
+
+function slider(layer) {
+  const name = `opacity-${layer.id}`;
+  const input = el("input", { type: "range", id: name, min: 0, max: 100, step: 5, value: Math.round(opacityOf(layer.id) * 100) });
+  input.addEventListener("input", () => setOpacity(layer.id, input.value / 100));
+  return el("div", { className: "opacity" }, el("label", { htmlFor: name }, t("opacity")), input);
+}
+
+function hint(layer) {
+  if (!layer.edition) return el("span", { className: "hint" }, t("no_data"));
+  if (!layer.fromZoom) return null;
+  return el("span", { className: "hint", hidden: tileZoom() >= layer.fromZoom, dataset: { fromZoom: layer.fromZoom } }, t("from_zoom", { z: layer.fromZoom }));
+}
+
+const members = (name) => config.layers.filter((layer) => layer.group === name).sort((a, b) => a.order - b.order);
+
+function count(name) {
+  const all = members(name);
+  return `${all.filter((layer) => isShown(layer.id)).length}/${all.length}`;
+}
+
+function tools(layer) {
+  const zoom = layer.edition?.bbox ? iconButton("zoom", "zoom_to", () => fitBox(layer.edition.bbox)) : null;
+  return el("span", { className: "layer-tools" }, zoom, iconButton("info", "about_layer", () => about(layer)));
+}
+
+function entry(layer) {
+  const name = `layer-${layer.id}`;
+  const box = el("input", { type: "checkbox", id: name, checked: isShown(layer.id), disabled: !layer.edition });
+  const line = el("li", { className: "layer", dataset: { layer: layer.id } });
+  const fill = () => {
+    const single = layer.legend.length === 1 && layer.legend[0].shape !== "ramp" ? swatch(layer.legend[0]) : null;
+    const head = el("div", { className: "layer-head" }, box, single, el("label", { htmlFor: name }, words(layer.title)), clearanceBadge(layer), tools(layer));
+    const more = isShown(layer.id) ? el("div", { className: "layer-more" }, hint(layer), legendList(layer), slider(layer)) : hint(layer);
+    line.replaceChildren(...[head, more].filter(Boolean));
+  };
+  box.addEventListener("change", () => {
+    setShown(layer.id, box.checked);
+    fill();
+    box.focus();
+  });
+  fill();
+  return line;
+}
+
+function group(name) {
+  const head = el("summary", {}, el("span", {}, words(config.groups[name])), el("span", { className: "hint", dataset: { count: name } }, count(name)));
+  const box = el("details", { className: "group", open: !folded.has(name) }, head, el("ul", {}, members(name).map(entry)));
+  box.addEventListener("toggle", () => (box.open ? folded.delete(name) : folded.add(name)));
+  return box;
+}
+
+/** Keep counts and zoom hints true while the panel stands open. */
+export function startTree() {
+  on("shown", () => {
+    for (const one of document.querySelectorAll("[data-count]")) one.textContent = count(one.dataset.count);
+  });
+  leaflet.on("zoomend", () => {
+    for (const one of document.querySelectorAll("[data-from-zoom]")) one.hidden = tileZoom() >= Number(one.dataset.fromZoom);
+  });
+}
+
+/** Draw the layer panel. */
+export function drawLayers(body) {
+  if (!config.layers.length) body.append(stateLine("empty", t("no_layers")));
+  else body.append(...Object.keys(config.groups).map(group));
+}

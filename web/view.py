@@ -1,0 +1,103 @@
+"""What a page may show: visible layers, their editions, and where the service answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from layers.codelist import CodeList
+from layers.model import Layer
+
+Language = Literal["zh", "en"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EditionInfo:
+    """The current edition of a layer, as far as its reader may know it.
+
+    Attributes:
+        number: Edition number.
+        committed: When it was committed (aware datetime).
+        source: Name of the source it came from.
+        features: How many rows the layer holds, or None when that is not known.
+        bbox: West, south, east, north of its data in degrees, or None.
+        interval: First and last value of the layer's time attribute, or None.
+    """
+
+    number: int
+    committed: dt.datetime
+    source: str
+    features: int | None = None
+    bbox: Box | None = None
+    interval: tuple[dt.datetime, dt.datetime] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleLayer:
+    """A layer this reader may see, the attributes they may see, and its edition (None = nothing loaded)."""
+
+    layer: Layer
+    attributes: tuple[str, ...]
+    edition: EditionInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPatterns:
+    """Addresses of the service, root-relative or absolute. `{id}` stands for a collection, `{key}` for a feature."""
+
+    root: str = "/"
+    static: str = "/static"
+    collections: str = "/collections"
+    collection: str = "/collections/{id}"
+    items: str = "/collections/{id}/items"
+    item: str = "/collections/{id}/items/{key}"
+    vector_tiles: str = "/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}"
+    raster_tiles: str = "/collections/{id}/map/tiles/WebMercatorQuad/{z}/{y}/{x}"
+    analysis: str = "/analysis/zone"
+    session: str = "/session"
+    openapi: str = "/openapi.json"
+    api: str = "/"
+
+    def tiles(self, layer: Layer) -> str:
+        """Tile address of a layer, with `{z}`, `{x}`, `{y}` left open."""
+        pattern = self.raster_tiles if layer.kind == "raster" else self.vector_tiles
+        return pattern.replace("{id}", layer.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks at the page: what to call them, and their clearance by name."""
+
+    label: str | None = None
+    clearance: str = "public"
+
+    @property
+    def anonymous(self) -> bool:
+        """True when nobody signed in."""
+        return self.label is None
+
+
+@dataclass(frozen=True)
+class PortalView:
+    """Everything the portal page shows.
+
+    Attributes:
+        language: Language at first; the page carries both.
+        layers: Visible layers in catalogue order.
+        codelists: Code lists by id; those that no visible layer uses are left out of the page.
+        reader: Who looks.
+        urls: Where the service answers.
+        sample: Extent of the fictional sample region, when it is loaded.
+        now: Time against which freshness is judged.
+    """
+
+    language: Language
+    layers: tuple[VisibleLayer, ...]
+    codelists: Mapping[str, CodeList]
+    reader: Reader = Reader()
+    urls: UrlPatterns = UrlPatterns()
+    sample: Box | None = None
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
