@@ -5,59 +5,32 @@ Killed at any step, a load leaves the current rows untouched; its landing tables
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from ingest import diff, figures, landing, quarantine
 from ingest.job import IngestPlan, IngestReport, ReadSummary
+from ingest.record import (
+    CHANNEL,
+    Counts,
+    LoadTarget,
+    SourceFile,
+    close_edition,
+    drop_edition,
+    identify,
+    layer_lock,
+    make_report,
+    open_edition,
+)
 from ingest.sandbox import open_rows
-from layers.errors import SourceError, SourceMissing, SourceUnreadable
+from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer, TableLayer, VectorLayer
-from layers.system import edition as edition_table
-from layers.system import layer_state, outbox
 from layers.table import current_table
 
-CHANNEL = "geoservice_change"
-
-
-@dataclass(frozen=True)
-class LoadTarget:
-    """Where loads go: an engine and a libpq string of the writer role, and the folder of raster files."""
-
-    engine: sa.Engine
-    dsn: str
-    rasters: Path
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """Identity of a source: name, size in bytes, SHA-256 over the file (and the siblings of a shapefile)."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a load did to the current rows."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    repeated: int = 0
-
-    @property
-    def any(self) -> bool:
-        """Whether anything changed."""
-        return bool(self.inserted or self.updated or self.deleted)
+__all__ = ["CHANNEL", "Counts", "LoadTarget", "SourceFile", "identify", "load"]
 
 
 def load(
@@ -80,7 +53,7 @@ def load(
     started = time.monotonic()
     layer = row_layer(plan)
     source = identify(plan.source)
-    with _layer_lock(target.engine, layer):
+    with layer_lock(target.engine, layer):
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:
@@ -91,7 +64,7 @@ def load(
         finally:
             with target.engine.begin() as connection:
                 landing.drop(connection, tables)
-    return _report(plan, source, summary, edition, counts, refused, time.monotonic() - started)
+    return make_report(plan, source, summary, edition, counts, refused, time.monotonic() - started)
 
 
 def row_layer(plan: IngestPlan) -> RowLayer:
@@ -99,27 +72,6 @@ def row_layer(plan: IngestPlan) -> RowLayer:
     if isinstance(plan.layer, RasterLayer):
         raise TypeError(f"{plan.layer.id} is a raster layer")
     return plan.layer
-
-
-def identify(path: Path) -> SourceFile:
-    """Size and SHA-256 of a source file; for a `.shp` all files of the same stem.
-
-    Raises:
-        SourceMissing: When it is not a readable file.
-    """
-    if not path.is_file():
-        raise SourceMissing(f"There is no file {path.name} at the place given.", source=path.name)
-    files = sorted(path.parent.glob(f"{path.stem}.*")) if path.suffix.lower() == ".shp" else [path]
-    digest, size = hashlib.sha256(), 0
-    try:
-        for file in files:
-            with file.open("rb") as handle:
-                while block := handle.read(1 << 20):
-                    digest.update(block)
-                    size += len(block)
-    except PermissionError:
-        raise SourceMissing(f"{path.name} may not be read by this user.", source=path.name) from None
-    return SourceFile(path.name, size, digest.hexdigest())
 
 
 def _read(
@@ -150,38 +102,15 @@ def _apply(
         refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
         landed = diff.land(connection, layer, tables)
         refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
-        number = _open_edition(connection, layer, plan, source, principal)
+        number = open_edition(connection, layer, plan, source, principal)
         counts = _write(connection, plan, layer, tables, landed, number)
         if not counts.any:
-            connection.execute(sa.delete(edition_table).where(edition_table.c.id == number))
+            drop_edition(connection, number)
             return None, counts, refused
-        report = _report(plan, source, summary, number, counts, refused, 0.0)
-        _close_edition(connection, layer, number, counts, report)
+        report = make_report(plan, source, summary, number, counts, refused, 0.0)
+        figures.renew(connection, layer)
+        close_edition(connection, layer, counts, report, _extent_of(connection, layer, number))
     return number, counts, refused
-
-
-def _open_edition(
-    connection: sa.Connection, layer: RowLayer, plan: IngestPlan, source: SourceFile, principal: str
-) -> int:
-    statement = (
-        sa.insert(edition_table)
-        .values(
-            layer=layer.name,
-            clearance=int(layer.clearance),
-            committed=sa.func.now(),
-            principal=principal,
-            source=source.name,
-            sha256=source.sha256,
-            size=source.size,
-            mapping=plan.mapping_name,
-            inserted=0,
-            updated=0,
-            deleted=0,
-            report={},
-        )
-        .returning(edition_table.c.id)
-    )
-    return int(connection.execute(statement).scalar_one())
 
 
 def _write(
@@ -229,74 +158,9 @@ def _ensure_months(connection: sa.Connection, layer: TableLayer, tables: landing
         connection.execute(sa.select(sa.func.meta.ensure_month(layer.name, month)))
 
 
-def _close_edition(
-    connection: sa.Connection, layer: RowLayer, number: int, counts: Counts, report: IngestReport
-) -> None:
-    connection.execute(
-        sa.update(edition_table)
-        .where(edition_table.c.id == number)
-        .values(
-            inserted=counts.inserted,
-            updated=counts.updated,
-            deleted=counts.deleted,
-            report=report.model_dump(mode="json"),
-        )
-    )
-    figures.renew(connection, layer)
-    connection.execute(
-        sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number, changed=sa.func.now())
-    )
-    connection.execute(
-        sa.insert(outbox).values(layer=layer.name, edition=number, **_extent_of(connection, layer, number))
-    )
-    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, f"{layer.name}:{number}")))
-
-
 def _extent_of(connection: sa.Connection, layer: RowLayer, number: int) -> dict[str, float | None]:
     """Extent of everything an edition touched: its new rows and the rows it ended."""
     if not isinstance(layer, VectorLayer):
         return {}
     boxes = figures.touched(layer, number)
     return dict(connection.execute(boxes).mappings().one())
-
-
-def _report(
-    plan: IngestPlan,
-    source: SourceFile,
-    summary: ReadSummary,
-    edition: int | None,
-    counts: Counts,
-    refused: int,
-    seconds: float,
-) -> IngestReport:
-    written = counts.inserted + counts.updated
-    return IngestReport(
-        layer=plan.layer.id,
-        source=source.name,
-        mapping=plan.mapping_name,
-        sha256=source.sha256,
-        size=source.size,
-        edition=edition,
-        read=summary.read,
-        inserted=counts.inserted,
-        updated=counts.updated,
-        unchanged=summary.read - written - refused - summary.not_selected,
-        quarantined=refused,
-        not_selected=summary.not_selected,
-        deleted=counts.deleted,
-        seconds=round(seconds, 3),
-        summary=summary,
-    )
-
-
-@contextmanager
-def _layer_lock(engine: sa.Engine, layer: RowLayer) -> Iterator[None]:
-    """One writer per layer: a session lock that falls with its connection, so a killed load never blocks the next."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        name = sa.func.hashtextextended(f"geoservice.load.{layer.name}", 0)
-        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(name))).scalar():
-            raise SourceError(f"Another load of {layer.id} is under way; wait until it ends.", layer=layer.id)
-        try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(name)))
