@@ -1,0 +1,123 @@
+"""Raster assets in the database: which are current, one more, one ended; and the figures of their layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+import sqlalchemy as sa
+from geoalchemy2 import WKBElement
+
+from ingest.raster_facts import RasterFacts
+from layers.access import Clearance
+from layers.crs import STORAGE_SRID
+from layers.model import RasterLayer
+from layers.system import edition as edition_table
+from layers.system import layer_figures, raster_asset
+
+_CORNERS = {"west": "ST_XMin", "south": "ST_YMin", "east": "ST_XMax", "north": "ST_YMax"}
+
+
+@dataclass(frozen=True)
+class CurrentAsset:
+    """A current asset of a layer: number, file name, digest of its content, and the report of its load."""
+
+    id: int
+    file: str
+    sha256: str
+    report: Mapping[str, Any]
+
+
+def current(connection: sa.Connection, layer: RasterLayer, source: str) -> CurrentAsset | None:
+    """The current asset that came from a source of this name; None when there is none."""
+    statement = (
+        sa.select(raster_asset.c.id, raster_asset.c.file, raster_asset.c.sha256, edition_table.c.report)
+        .join(edition_table, edition_table.c.id == raster_asset.c.edition)
+        .where(raster_asset.c.source == source, _is_current(layer))
+        .order_by(raster_asset.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else CurrentAsset(row.id, row.file, row.sha256, row.report)
+
+
+def end(connection: sa.Connection, asset: CurrentAsset) -> None:
+    """End an asset in this transaction; as-of reads still find it."""
+    connection.execute(sa.update(raster_asset).where(raster_asset.c.id == asset.id).values(valid_to=sa.func.now()))
+
+
+def end_others(connection: sa.Connection, layer: RasterLayer, source: str) -> int:
+    """End all current assets of a layer that came from other sources; returns how many."""
+    ended = (
+        sa.update(raster_asset)
+        .where(raster_asset.c.source != source, _is_current(layer))
+        .values(valid_to=sa.func.now())
+        .returning(raster_asset.c.id)
+    )
+    return len(connection.execute(ended).all())
+
+
+def add(
+    connection: sa.Connection, layer: RasterLayer, edition: int, named: Mapping[str, str], facts: RasterFacts
+) -> None:
+    """Make an asset current.
+
+    Args:
+        connection: The transaction of the load.
+        layer: The layer.
+        edition: The edition that brings it.
+        named: `source`, `file` and `sha256` of the asset.
+        facts: What the reader found.
+    """
+    connection.execute(
+        sa.insert(raster_asset).values(
+            layer=layer.name,
+            clearance=int(layer.clearance),
+            edition=edition,
+            crs=facts.crs,
+            width=facts.width,
+            height=facts.height,
+            footprint=WKBElement(shapely.to_wkb(facts.outline), srid=STORAGE_SRID),
+            bands=[band.model_dump(mode="json") for band in facts.bands],
+            valid_from=sa.func.now(),
+            **named,
+        )
+    )
+
+
+def touched(connection: sa.Connection, layer: RasterLayer, edition: int) -> dict[str, float | None]:
+    """Extent (degrees) of the assets that an edition brought and of those that this transaction ended."""
+    mine = sa.or_(raster_asset.c.edition == edition, raster_asset.c.valid_to == sa.func.now())
+    statement = sa.select(*_corners()).where(raster_asset.c.layer == layer.name, mine)
+    return dict(connection.execute(statement).mappings().one())
+
+
+def renew_figures(connection: sa.Connection, layer: RasterLayer) -> None:
+    """Compute count and extent of the current assets anew, for each clearance that may see the layer."""
+    connection.execute(sa.delete(layer_figures).where(layer_figures.c.layer == layer.name))
+    for clearance in Clearance:
+        if clearance < layer.clearance:
+            continue
+        statement = sa.select(sa.func.count().label("rows"), *_corners()).where(
+            _is_current(layer), raster_asset.c.clearance <= int(clearance)
+        )
+        figures = dict(connection.execute(statement).mappings().one())
+        if figures["rows"]:
+            values = {"layer": layer.name, "clearance": int(clearance), **figures}
+            connection.execute(sa.insert(layer_figures).values(**values))
+
+
+def files(connection: sa.Connection) -> set[str]:
+    """Names of all raster files that the database knows, also of ended assets."""
+    return set(connection.execute(sa.select(raster_asset.c.file)).scalars())
+
+
+def _is_current(layer: RasterLayer) -> sa.ColumnElement[bool]:
+    return sa.and_(raster_asset.c.layer == layer.name, raster_asset.c.valid_to.is_(None))
+
+
+def _corners() -> list[sa.ColumnElement[Any]]:
+    box = sa.func.ST_Extent(sa.type_coerce(raster_asset.c.footprint, sa.types.NullType()))
+    return [getattr(sa.func, side)(box).label(name) for name, side in _CORNERS.items()]
