@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyproj
 import shapely
 
+from ingest.assemble import Assembler
 from ingest.check import GeometryCheck, check_attributes
 from ingest.job import IngestPlan, ReadSummary
 from ingest.mapping import Mapper
@@ -52,7 +53,10 @@ class Pipeline:
         layer = request.plan.layer
         self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
         self._schema = batch_schema(layer)
-        self._read = self._good = self._bad = self._repaired = 0
+        self._good = self._bad = self._not_selected = self._repaired = self._source_rows = 0
+        rule = request.plan.mapping.assemble
+        names, tolerate = tuple(layer.attributes), request.plan.mapping.tolerate
+        self._assembler = Assembler(rule, names, tolerate, request.notes) if rule is not None else None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows of the source, good and bad.
@@ -61,49 +65,68 @@ class Pipeline:
             SourceMismatch: At the end, when every geometry is of a type that the layer does not store.
         """
         for chunk in self._source.chunks():
-            self._read += len(chunk)
             chosen = self._mapper.select(chunk)
+            self._source_rows += len(chunk) + chunk.skipped
+            self._not_selected += len(chunk) - len(chosen) + chunk.skipped
             if len(chosen):
-                yield self._batch(chosen)
-        if self._read == 0:
+                yield from self._take(chosen)
+        if self._source_rows == 0:
             raise SourceUnreadable(f"{self._plan.source.name} holds no rows.", source=self._plan.source.name)
+        yield from self._assembled()
         self._refuse_wrong_geometry()
 
     def summary(self) -> ReadSummary:
         """Counts and findings; complete after the last batch."""
         return ReadSummary(
             driver=self._source.driver,
-            read=self._read,
+            read=self._good + self._bad + self._not_selected,
             good=self._good,
             bad=self._bad,
-            not_selected=self._read - self._good - self._bad,
+            not_selected=self._not_selected,
             crs=describe(self.crs) if self.crs is not None else None,
             encoding=self._source.encoding,
             unmapped_fields=self._mapper.unmapped,
             repaired=self._repaired,
             findings=self._notes.findings(),
-            facts=self._source.facts,
+            facts={**self._source.facts, "source_rows": self._source_rows},
         )
 
-    def _batch(self, chunk: Chunk) -> pa.RecordBatch:
+    def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)
-        if self._check is None:
+        self._place(rows)
+        if self._assembler is None:
+            yield self._finish(rows, chunk)
+            return
+        self._assembler.add(rows)
+        if rows.bad:
+            self._bad += len(rows.bad)
+            bad = ~rows.good
+            yield self._encode(rows, chunk).filter(pa.array(bad))
+
+    def _assembled(self) -> Iterator[pa.RecordBatch]:
+        found = self._assembler.lines() if self._assembler is not None else None
+        if found is not None:
+            yield self._finish(*found)
+
+    def _place(self, rows: Rows) -> None:
+        """Bring geometries into storage; a table layer has none."""
+        if self._check is None or rows.geometry is None:
             rows.geometry = None
-        else:
-            self._geometry(rows, self._check)
+            return
+        # The chunk keeps its own geometries: they go into the raw form of bad rows.
+        rows.geometry = rows.geometry.copy()
+        self._check.budget(rows)
+        if self._projector is not None:
+            self._projector.project(rows)
+
+    def _finish(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
+        if self._check is not None:
+            self._repaired += repair(rows)
+            self._check.kind(rows)
         check_attributes(rows, self._plan)
         self._bad += len(rows.bad)
         self._good += len(rows) - len(rows.bad)
         return self._encode(rows, chunk)
-
-    def _geometry(self, rows: Rows, check: GeometryCheck) -> None:
-        # The chunk keeps its own geometries: they go into the raw form of bad rows.
-        rows.geometry = None if rows.geometry is None else rows.geometry.copy()
-        check.budget(rows)
-        if self._projector is not None:
-            self._projector.project(rows)
-        self._repaired += repair(rows)
-        check.kind(rows)
 
     def _refuse_wrong_geometry(self) -> None:
         check = self._check

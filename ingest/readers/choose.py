@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from ingest.readers.archive import unpack
+from ingest.readers.cap import open_cap
+from ingest.readers.osm import open_osm
 from ingest.readers.sniff import NAMES, kind_of
 from ingest.readers.source import Request, Source
 from ingest.readers.table import open_table
+from ingest.readers.topojson import open_topojson
 from ingest.readers.vector import open_vector
 from layers.errors import SourceMismatch
 
@@ -17,9 +22,19 @@ _FAMILY = {
     "kml": "vector",
     "gml": "vector",
     "text": "table",
+    "topojson": "topojson",
+    "pbf": "osm",
+    "osm": "osm",
+    "cap": "cap",
 }
 _VECTOR = frozenset(k for k, family in _FAMILY.items() if family == "vector")
-_OTHERS: dict[str, Callable[[Request], Source]] = {"text": open_table}
+_OTHERS: dict[str, Callable[[Request], Source]] = {
+    "text": open_table,
+    "topojson": open_topojson,
+    "pbf": open_osm,
+    "osm": open_osm,
+    "cap": open_cap,
+}
 
 
 def open_source(request: Request) -> Source:
@@ -30,6 +45,9 @@ def open_source(request: Request) -> Source:
         SourceMismatch: When the mapping wants another family of formats.
     """
     kind = kind_of(request.file, request.file.name)
+    if kind == "zip":
+        request = replace(request, file=unpack(request))
+        kind = kind_of(request.file, request.file.name)
     wanted = request.plan.mapping.format
     if wanted is not None and _FAMILY[kind] != wanted:
         raise SourceMismatch(

@@ -31,6 +31,7 @@ EXPECTED = {
     ".atom": ("cap",),
     ".xml": ("cap", "gml", "kml"),
     ".pbf": ("pbf",),
+    ".osm": ("osm",),
     ".csv": ("text",),
     ".tsv": ("text",),
     ".txt": ("text",),
@@ -48,6 +49,7 @@ NAMES = {
     "cap": "a CAP alert",
     "xml": "XML of an unknown kind",
     "pbf": "OpenStreetMap PBF",
+    "osm": "OpenStreetMap XML",
     "tiff": "a TIFF image",
     "text": "a text table",
     "binary": "binary data of an unknown kind",
@@ -157,6 +159,8 @@ def _root_kind(root: str) -> str:
     namespace, _, local = root.rpartition(" ")
     if local in _CAP_ROOTS:
         return "cap"
+    if root == "osm":
+        return "osm"
     if local == "kml" or "kml" in namespace:
         return "kml"
     gml_like = ("gml", "ogr.maptools.org", "wfs")

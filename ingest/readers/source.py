@@ -29,6 +29,7 @@ class Chunk:
         geometry: Shapely geometries (None = no geometry) in the CRS of the source as x, y; None for a table.
         broken: Row in the chunk -> why the reader could not make sense of it, a sentence.
         unread: Row in the chunk -> what stands in the place of its geometry, when that could not be read.
+        skipped: Rows that the reader itself left out because the mapping does not select them.
     """
 
     position: Positions
@@ -36,6 +37,7 @@ class Chunk:
     geometry: Geometries | None = None
     broken: dict[int, str] = field(default_factory=dict)
     unread: dict[int, str] = field(default_factory=dict)
+    skipped: int = 0
 
     def __len__(self) -> int:
         """Number of rows."""

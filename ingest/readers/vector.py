@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from ingest.drivers import strangers
+from ingest.readers.dbf import encoding_of
 from ingest.readers.source import Chunk, Geometries, Request, Source
 from layers.crs import parse_crs
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
@@ -33,6 +34,14 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "geojson": {"DATE_AS_STRING": "YES"},
     "gml": {"DOWNLOAD_SCHEMA": "NO", "READ_MODE": "STANDARD"},
 }
+
+
+@dataclass(frozen=True)
+class _Opening:
+    kind: str
+    encoding: str | None
+
+
 _ALL_LAYERS = frozenset({"kml"})
 _GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, pa.ArrowInvalid, OSError)
 _STYLE_LAYERS = frozenset({"layer_styles", "qgis_projects"})
@@ -46,18 +55,19 @@ def open_vector(request: Request, kind: str) -> Source:
         SourceMismatch: When it has several layers and the mapping names none of them.
     """
     _assert_allow_list()
+    encoding = encoding_of(request.file, request.plan.mapping.encoding, request.name) if kind == "shp" else None
     with _gdal_errors(request):
         layers = _layers(request, kind)
-        info = pyogrio.read_info(request.file, layer=layers[0], **_encoding(request, kind))
+        info = pyogrio.read_info(request.file, layer=layers[0], encoding=encoding)
     if info["driver"] not in _DRIVERS[kind]:
         raise SourceUnreadable(f"{request.name} was opened as {info['driver']}, not as what its bytes announce.")
     return Source(
         driver=info["driver"],
         fields=tuple(str(f) for f in info["fields"]),
-        chunks=lambda: _chunks(request, kind, layers),
+        chunks=lambda: _chunks(request, _Opening(kind, encoding), layers),
         crs=_crs(info["crs"]),
         has_geometry=info["geometry_type"] is not None,
-        encoding=_stated_encoding(request, kind),
+        encoding=encoding,
         facts={"geometry_type": info["geometry_type"], "layer": info["layer_name"]},
     )
 
@@ -101,25 +111,15 @@ def _crs(text: str | None) -> pyproj.CRS | None:
     return None if crs.is_engineering else crs
 
 
-def _encoding(request: Request, kind: str) -> dict[str, Any]:
-    encodings = request.plan.mapping.encoding
-    return {"encoding": encodings[0]} if kind == "shp" and encodings else {}
-
-
-def _stated_encoding(request: Request, kind: str) -> str | None:
-    return request.plan.mapping.encoding[0] if kind == "shp" and request.plan.mapping.encoding else None
-
-
-def _chunks(request: Request, kind: str, layers: list[str]) -> Iterator[Chunk]:
+def _chunks(request: Request, opening: _Opening, layers: list[str]) -> Iterator[Chunk]:
     start = 0
     for layer in layers:
-        for chunk in _layer_chunks(request, kind, layer, start):
+        for chunk in _layer_chunks(request, opening, layer, start):
             start += len(chunk)
             yield chunk
 
 
-def _layer_chunks(request: Request, kind: str, layer: str, start: int) -> Iterator[Chunk]:
-    options = {**_OPTIONS.get(kind, {}), **_encoding(request, kind)}
+def _layer_chunks(request: Request, opening: _Opening, layer: str, start: int) -> Iterator[Chunk]:
     with (
         _gdal_errors(request),
         pyogrio.open_arrow(
@@ -129,7 +129,8 @@ def _layer_chunks(request: Request, kind: str, layer: str, start: int) -> Iterat
             use_pyarrow=True,
             return_fids=True,
             datetime_as_string=True,
-            **options,
+            encoding=opening.encoding,
+            **_OPTIONS.get(opening.kind, {}),
         ) as (meta, reader),
     ):
         geometry = meta["geometry_name"] or ("wkb_geometry" if meta["geometry_type"] is not None else None)
