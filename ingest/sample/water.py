@@ -20,6 +20,8 @@ SHORTEST_STEM = 9
 VERTEX_SPACING = 55.0
 LEAST_FALL = 0.0007
 BED_DEPTH = 2.5
+MAIN_CELLS = 8000
+BASIN_LENGTH = 9000.0
 SAMPLING = 12.0
 """Spacing in metres at which a line is sampled so that no cell it crosses for long is missed."""
 
@@ -121,7 +123,10 @@ def _follow(start: int, donors: dict[int, list[int]], drained: FloatArray) -> _P
 
 
 def _stems(relief: Relief, ground: FloatArray, seed: int) -> list[Stem]:
-    winding = (Noise(seed, "winding east", width=0.021, octaves=3), Noise(seed, "winding north", width=0.021, octaves=3))
+    winding = (
+        Noise(seed, "winding east", width=0.021, octaves=3),
+        Noise(seed, "winding north", width=0.021, octaves=3),
+    )
     stems: list[Stem] = []
     for path in _paths(relief):
         line = _line(path, relief, winding)
@@ -177,10 +182,23 @@ def _position(line: FloatArray, point: list[float]) -> float:
 
 def _profile(line: FloatArray, ground: FloatArray, parent: Stem | None) -> FloatArray:
     bed = np.minimum.accumulate(GRID.bilinear(ground, line[:, :2])) - BED_DEPTH
+    distance = along(line)
     if parent is not None:
         bed[-1] = parent.bed[np.argmin(np.linalg.norm(metres(parent.points - line[-1, :2]), axis=1))]
-    lift = LEAST_FALL * along(line)
+        left = distance[-1] - distance
+        bed = np.minimum(bed, bed[-1] + 0.02 * left + 0.00003 * left**2)
+    elif line[-1, 2] >= MAIN_CELLS:
+        bed = _grade_above_gorge(line, bed, distance)
+    lift = LEAST_FALL * distance
     return np.asarray(np.maximum.accumulate((bed + lift)[::-1])[::-1] - lift)
+
+
+def _grade_above_gorge(line: FloatArray, bed: FloatArray, distance: FloatArray) -> FloatArray:
+    """Let the river flow gently above the place where it cuts through the ridge, so that a dam there holds much."""
+    gorge = int(np.argmin(np.abs(_across_ridge(line[:, 0], line[:, 1]))))
+    left = distance[gorge] - distance
+    gentle = bed[gorge] + 0.0013 * left + 0.02 * np.maximum(left - BASIN_LENGTH, 0.0)
+    return np.where(left > 0, np.minimum(bed, gentle), bed)
 
 
 def _samples(points: FloatArray, values: FloatArray) -> tuple[tuple[IntArray, IntArray], FloatArray]:
@@ -212,11 +230,13 @@ def _carve(
     return np.where(river, bed, carved)
 
 
-def _openness() -> FloatArray:
-    lon, lat = GRID.centres()
+def _across_ridge(lon: FloatArray, lat: FloatArray) -> FloatArray:
     x, y = (lon - CENTRE[0]) / HALF_SIZE[0], (lat - CENTRE[1]) / HALF_SIZE[1]
-    across = x - RIDGE_POSITION - 0.30 * (y - valley_axis(x))
-    return np.asarray(1.0 - 0.85 * np.exp(-((across / 0.10) ** 2)))
+    return np.asarray(x - RIDGE_POSITION - 0.30 * (y - valley_axis(x)))
+
+
+def _openness() -> FloatArray:
+    return np.asarray(1.0 - 0.88 * np.exp(-((_across_ridge(*GRID.centres()) / 0.06) ** 2)))
 
 
 def settle(stems: list[Stem], height: FloatArray) -> FloatArray:
@@ -248,5 +268,3 @@ def _with_beds(stems: list[Stem], height: FloatArray) -> list[Stem]:
 def half_width(drained: FloatArray) -> FloatArray:
     """Half the width of a river's water in metres from the number of coarse cells it drains."""
     return np.asarray(1.5 + 0.32 * np.sqrt(drained))
-
-
