@@ -1,0 +1,333 @@
+"""Roads: one connected network between the settlements and beyond, bridges where it crosses rivers, streets, a railway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from ingest.sample.chance import FloatArray, Noise, stream
+from ingest.sample.grid import METRES_Y, degrees, metres
+from ingest.sample.lines import along, line_parts, smooth
+from ingest.sample.names import Name
+from ingest.sample.reservoir import Reservoir
+from ingest.sample.routes import Ground, Network, cheapest, prepare
+from ingest.sample.settlements import TOWNSHIPS, Place, Settlements, distances
+from ingest.sample.terrain import COARSE, COARSE_FACTOR
+from ingest.sample.water import Waters, half_width, wind
+
+CLASSES = ("trunk", "secondary", "tertiary", "residential", "track")
+LANES = (4, 2, 2, 1, 1)
+SPEEDS = (80.0, 60.0, 40.0, 30.0, 20.0)
+EXTRA_LINK = 4200.0
+TRACKS = 90
+STREET_SPACING = 115.0
+STREET_MARGIN = 22.0
+"""Least distance in metres between a street and a river's water."""
+
+
+@dataclass(frozen=True)
+class Road:
+    """A piece of road between joints: class as number in `CLASSES`, line, whether it is a bridge, name."""
+
+    rank: int
+    line: shapely.LineString
+    bridge: bool
+    name: Name | None
+
+
+@dataclass(frozen=True)
+class StreetPlan:
+    """The street grid of a settlement: its centre, direction in radians, spacing and radius in metres."""
+
+    centre: FloatArray
+    angle: float
+    spacing: float
+    radius: float
+
+    def place(self, points: FloatArray) -> FloatArray:
+        """Points of the plan (metres along and across) to degrees."""
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        turned = np.column_stack([points @ [cosine, -sine], points @ [sine, cosine]])
+        return np.asarray(np.round(self.centre + degrees(turned), 9))
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Roads, street plans (one per settlement) and the railway."""
+
+    roads: list[Road]
+    plans: list[StreetPlan]
+    railway: list[shapely.LineString]
+
+
+class Crossings:
+    """The rivers as lines with their widths, to be asked where something crosses them."""
+
+    def __init__(self, lines: list[list[shapely.LineString]], waters: Waters) -> None:
+        """Index the lines."""
+        self.lines = [line for group in lines for line in group]
+        self.widths = [
+            float(half_width(waters.stems[n].drained[-1:])[0]) for n, group in enumerate(lines) for _ in group
+        ]
+        self.tree = shapely.STRtree(self.lines)
+
+    def on(self, line: shapely.LineString) -> list[tuple[float, float]]:
+        """Crossings of a line: distance from its start and half width of the river, in metres, ascending."""
+        points = shapely.get_coordinates(line)
+        distance = along(points)
+        found = []
+        for river in self.tree.query(line, predicate="intersects"):
+            for x, y in shapely.get_coordinates(shapely.intersection(line, self.lines[river])):
+                found.append((_distance_at(points, distance, np.array([x, y])), self.widths[river]))
+        return sorted(found)
+
+    def water(self) -> shapely.Geometry:
+        """The water of the rivers as an area, widened by the margin that streets keep."""
+        reach = (np.array(self.widths) + STREET_MARGIN) / METRES_Y
+        return shapely.union_all(shapely.buffer(np.array(self.lines), reach, quad_segs=2))
+
+
+def _distance_at(points: FloatArray, distance: FloatArray, point: FloatArray) -> float:
+    flat, spot = metres(points), metres(point[None, :])[0]
+    step = np.diff(flat, axis=0)
+    share = np.clip(np.sum((spot - flat[:-1]) * step, axis=1) / np.maximum(np.sum(step**2, axis=1), 1e-12), 0, 1)
+    nearest = int(np.argmin(np.linalg.norm(flat[:-1] + step * share[:, None] - spot, axis=1)))
+    return float(distance[nearest] + share[nearest] * (distance[nearest + 1] - distance[nearest]))
+
+
+def build_transport(
+    waters: Waters,
+    reservoir: Reservoir,
+    settlements: Settlements,
+    rivers: list[list[shapely.LineString]],
+    county: shapely.Polygon,
+    seed: int,
+) -> Transport:
+    """Lay the roads, streets and the railway of the county."""
+    crossings = Crossings(rivers, waters)
+    ground = _ground(waters, reservoir, settlements, crossings, seed)
+    roads = _country_roads(ground, settlements, crossings, county, seed)
+    plans = _plans(settlements.places, seed)
+    closed = shapely.union_all([crossings.water(), shapely.buffer(reservoir.polygon, 60.0 / METRES_Y)])
+    shapely.prepare(closed)
+    for plan in plans:
+        roads += [Road(3, line, False, None) for line in _streets(plan, closed, seed)]
+    return Transport(roads, plans, _railway(waters, reservoir, settlements, crossings, county, seed))
+
+
+def _ground(
+    waters: Waters, reservoir: Reservoir, settlements: Settlements, crossings: Crossings, seed: int
+) -> Ground:
+    lon, lat = COARSE.centres()
+    nodes = np.column_stack([lon.ravel(), lat.ravel()])
+    winding = (Noise(seed, "road east", width=0.012, octaves=3), Noise(seed, "road north", width=0.012, octaves=3))
+    nodes = wind(nodes, winding, 0.0022)
+    for place, cell in zip(settlements.places, _cells(settlements.points), strict=True):
+        nodes[cell] = place.point
+    height = waters.height.reshape(COARSE.rows, COARSE_FACTOR, COARSE.columns, COARSE_FACTOR).mean(axis=(1, 3))
+    pool = COARSE.mask([shapely.buffer(reservoir.polygon, 300.0 / METRES_Y)])
+    return prepare(COARSE, np.round(nodes, 9), height, ~pool, crossings.tree)
+
+
+def _cells(points: FloatArray) -> list[int]:
+    row, column = COARSE.cells(points)
+    return [int(c) for c in row * COARSE.columns + column]
+
+
+def _country_roads(
+    ground: Ground, settlements: Settlements, crossings: Crossings, county: shapely.Polygon, seed: int
+) -> list[Road]:
+    cells = _cells(settlements.points)
+    network = Network()
+    for goal in _exits(ground, county):
+        network.add(ground, cheapest(ground, cells[0], goal), 0)
+    for a, b in _tree(distances(settlements.points[:TOWNSHIPS], settlements.points[:TOWNSHIPS])):
+        network.add(ground, cheapest(ground, cells[a], cells[b]), 1)
+    for a, b in _links(settlements.points, seed):
+        network.add(ground, cheapest(ground, cells[a], cells[b]), 2)
+    for start, goal in _track_ends(ground, cells, county, seed):
+        network.add(ground, cheapest(ground, start, goal), 4)
+    return _pieces(ground, network, set(cells), crossings, county)
+
+
+def _exits(ground: Ground, county: shapely.Polygon) -> list[int]:
+    """Cells outside the county to the east, west and north, the easiest of each side's middle."""
+    west, south, east, north = county.bounds
+    middle = ((west + east) / 2, (south + north) / 2)
+    margin = 0.008
+    ends = [(east + margin, middle[1]), (west - margin, middle[1] - 0.06), (middle[0] + 0.05, north + margin)]
+    return _cells(np.array(ends))
+
+
+def _tree(distance: FloatArray) -> list[tuple[int, int]]:
+    """Edges of a minimum spanning tree (Prim), from node 0 outwards."""
+    count = len(distance)
+    nearest, source = distance[0].copy(), np.zeros(count, dtype=int)
+    nearest[0] = np.inf
+    edges = []
+    inside = {0}
+    for _ in range(count - 1):
+        node = int(np.argmin(nearest))
+        edges.append((int(source[node]), node))
+        inside.add(node)
+        closer = distance[node] < nearest
+        source = np.where(closer, node, source)
+        nearest = np.where(closer, distance[node], nearest)
+        nearest[list(inside)] = np.inf
+    return edges
+
+
+def _links(points: FloatArray, seed: int) -> list[tuple[int, int]]:
+    distance = distances(points, points)
+    tree = _tree(distance)
+    chance = stream(seed, "extra links")
+    known = {tuple(sorted(e)) for e in tree}
+    a, b = np.nonzero(np.triu(distance < EXTRA_LINK, 1))
+    lucky = chance.random(len(a)) < 0.16
+    extra = [(int(i), int(j)) for i, j, yes in zip(a, b, lucky, strict=True) if yes and (i, j) not in known]
+    return tree + extra
+
+
+def _track_ends(ground: Ground, cells: list[int], county: shapely.Polygon, seed: int) -> list[tuple[int, int]]:
+    chance = stream(seed, "tracks")
+    home = county.buffer(-0.01)
+    starts = chance.integers(1, len(cells), TRACKS)
+    turn, reach = chance.random(TRACKS) * 2 * np.pi, 1300.0 + 2600.0 * chance.random(TRACKS)
+    ends = ground.nodes[np.array(cells)[starts]] + degrees(np.column_stack([np.cos(turn), np.sin(turn)]) * reach[:, None])
+    inside = shapely.contains_xy(home, ends[:, 0], ends[:, 1])
+    goals = _cells(ends)
+    return [(cells[s], g) for s, g, yes in zip(starts, goals, inside, strict=True) if yes]
+
+
+def _pieces(
+    ground: Ground, network: Network, stops: set[int], crossings: Crossings, county: shapely.Polygon
+) -> list[Road]:
+    roads = []
+    for number, (rank, path) in enumerate(network.chains(stops)):
+        points = np.round(smooth(ground.nodes[path], rounds=3), 9)
+        parts = line_parts(shapely.intersection(shapely.LineString(points), county))
+        for part in parts:
+            name = _name(rank, number)
+            roads += [Road(rank, line, bridge, name) for line, bridge in _with_bridges(part, crossings)]
+    return _main_component(roads)
+
+
+def _main_component(roads: list[Road]) -> list[Road]:
+    """Leave out pieces that the county's border has cut off from the network."""
+    labels = components([r.line for r in roads])
+    largest = int(np.argmax(np.bincount(labels)))
+    return [r for r, label in zip(roads, labels, strict=True) if label == largest]
+
+
+def components(lines: list[shapely.LineString]) -> list[int]:
+    """Number of the connected part that each line belongs to, by ends that are exactly equal."""
+    parent: dict[tuple[float, float], tuple[float, float]] = {}
+
+    def find(end: tuple[float, float]) -> tuple[float, float]:
+        parent.setdefault(end, end)
+        while parent[end] != end:
+            parent[end] = parent[parent[end]]
+            end = parent[end]
+        return end
+
+    ends = [(line.coords[0], line.coords[-1]) for line in lines]
+    for a, b in ends:
+        parent[find(a)] = find(b)
+    numbers: dict[tuple[float, float], int] = {}
+    return [numbers.setdefault(find(a), len(numbers)) for a, _ in ends]
+
+
+def _with_bridges(line: shapely.LineString, crossings: Crossings) -> list[tuple[shapely.LineString, bool]]:
+    points = shapely.get_coordinates(line)
+    distance = along(points)
+    spans: list[list[float]] = []
+    for at, width in crossings.on(line):
+        reach = 1.4 * width + 14.0
+        start, end = max(at - reach, 0.0), min(at + reach, float(distance[-1]))
+        if spans and start <= spans[-1][1] + 10.0:
+            spans[-1][1] = max(end, spans[-1][1])
+        else:
+            spans.append([start, end])
+    cuts = [0.0, *(d for span in spans for d in span), float(distance[-1])]
+    pieces = [(_between(points, distance, a, b), bool(n % 2)) for n, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
+    return [(shapely.LineString(p), bridge) for p, bridge in pieces if p is not None]
+
+
+def _between(points: FloatArray, distance: FloatArray, start: float, end: float) -> FloatArray | None:
+    if end - start < 1e-6:
+        return None
+    inner = (distance > start + 1e-3) & (distance < end - 1e-3)
+    ends = [[np.interp(d, distance, points[:, 0]), np.interp(d, distance, points[:, 1])] for d in (start, end)]
+    return np.round(np.vstack([ends[0], points[inner], ends[1]]), 9)
+
+
+def _name(rank: int, number: int) -> Name | None:
+    if rank == 0:
+        return Name("国道G999（虚构）", "National Road G999 (fictional)")
+    if rank == 1:
+        return Name(f"县道X{number % 9 + 1:03d}", f"County Road X{number % 9 + 1:03d}")
+    return Name(f"乡道Y{number % 97 + 1:03d}", f"Township Road Y{number % 97 + 1:03d}") if rank == len(("trunk", "secondary")) else None
+
+
+def _plans(places: list[Place], seed: int) -> list[StreetPlan]:
+    turn = stream(seed, "street plans").random(len(places)) * np.pi
+    return [
+        StreetPlan(np.array(p.point), float(a), STREET_SPACING, p.radius * 1.05) for p, a in zip(places, turn, strict=True)
+    ]
+
+
+def _streets(plan: StreetPlan, closed: shapely.Geometry, seed: int) -> list[shapely.LineString]:
+    """Streets on the plan's grid that can be reached from its centre and stay clear of water."""
+    reach = int(plan.radius // plan.spacing)
+    chance = stream(seed, f"streets {plan.centre[0]:.6f} {plan.centre[1]:.6f}")
+    links: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i in range(-reach, reach + 1):
+        for j in range(-reach, reach + 1):
+            for other in ((i + 1, j), (i, j + 1)):
+                wanted = other[0] == i or j == 0 or chance.random() < 0.45
+                if wanted and np.hypot(*other) * plan.spacing <= plan.radius:
+                    links.setdefault((i, j), []).append(other)
+                    links.setdefault(other, []).append((i, j))
+    return _reachable(plan, links, closed)
+
+
+def _reachable(
+    plan: StreetPlan, links: dict[tuple[int, int], list[tuple[int, int]]], closed: shapely.Geometry
+) -> list[shapely.LineString]:
+    queue, seen, done, lines = [(0, 0)], {(0, 0)}, set(), []
+    while queue:
+        node = queue.pop(0)
+        for other in links.get(node, []):
+            if (other, node) in done or (node, other) in done:
+                continue
+            done.add((node, other))
+            line = shapely.LineString(plan.place(np.array([node, other], dtype=np.float64) * plan.spacing))
+            if shapely.intersects(closed, line):
+                continue
+            lines.append(line)
+            if other not in seen:
+                seen.add(other)
+                queue.append(other)
+    return lines
+
+
+def _railway(
+    waters: Waters,
+    reservoir: Reservoir,
+    settlements: Settlements,
+    crossings: Crossings,
+    county: shapely.Polygon,
+    seed: int,
+) -> list[shapely.LineString]:
+    ground = _ground(waters, reservoir, settlements, crossings, seed + 1)
+    station = settlements.points[0] + degrees(np.array([[0.0, -settlements.places[0].radius * 1.15]]))
+    west, south, east, north = county.bounds
+    ends = _cells(np.array([[east + 0.008, (south + north) / 2 - 0.05], [west + 0.2, south - 0.012]]))
+    middle = _cells(station)[0]
+    path = cheapest(ground, ends[0], middle) + cheapest(ground, middle, ends[1])[1:]
+    points = smooth(ground.nodes[path[::3] + path[-1:]], rounds=4)
+    return line_parts(shapely.intersection(shapely.LineString(np.round(points, 9)), county))
+
+
