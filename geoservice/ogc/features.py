@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -179,8 +178,8 @@ def _property(layer: RowLayer, name: str, attribute: Attribute, language: str) -
 def _feature_collection(
     request: Request, layer: RowLayer, page: Page, links: list[dict[str, Any]], chosen: str, lang: str | None
 ) -> Response:
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    head: dict[str, Any] = {"type": "FeatureCollection", "timeStamp": stamp, "numberReturned": page.returned}
+    # No timeStamp member: it would change the entity tag of an unchanged page each second. The Date header says it.
+    head: dict[str, Any] = {"type": "FeatureCollection", "numberReturned": page.returned}
     if page.matched is not None:
         head["numberMatched"] = page.matched
     head["edition"] = page.edition

@@ -49,8 +49,9 @@ BASE: dict[str, Any] = {
 
 
 def trial_layer(name: str = "trial", **changes: Any) -> Layer:
-    """A small point layer with every kind of attribute; keyword arguments replace parts of its file."""
-    return parse_layer({**BASE, **changes}, theme="trial", name=name)
+    """A small point layer with every kind of attribute; keyword arguments replace parts of its file (None removes)."""
+    data = {key: value for key, value in {**BASE, **changes}.items() if value is not None}
+    return parse_layer(data, theme="trial", name=name)
 
 
 def trial_catalog(*layers: Layer) -> Catalog:
