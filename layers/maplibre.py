@@ -306,10 +306,10 @@ def source(layer: Layer, tiles: str, bounds: tuple[float, float, float, float] |
         bounds: West, south, east, north in degrees, outside which no tile is asked for.
 
     Raises:
-        ValueError: For a table layer, which has nothing to draw.
+        TypeError: For a table layer, which has nothing to draw.
     """
     if isinstance(layer, TableLayer):
-        raise ValueError(f"the table layer {layer.name} has no tiles")
+        raise TypeError(f"the table layer {layer.name} has no tiles")
     own: Json = {"tiles": [tiles], "minzoom": layer.tiles.from_, "maxzoom": layer.tiles.to}
     own |= {"type": "raster", "tileSize": 256} if isinstance(layer, RasterLayer) else {"type": "vector"}
     if layer.licence.attribution:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layers.errors import ConfigurationError
-from web.glyphs import font_glyphs, write_ranges
+from web.glyphs import Glyph, font_glyphs, write_ranges
 
 STACK = "Noto Sans Regular"
 FONT_PACKAGE = "@fontsource/noto-sans"
@@ -125,7 +125,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _glyphs(font: Path, target: Path) -> int:
-    glyphs = {}
+    glyphs: dict[int, Glyph] = {}
     for subset in SUBSETS:
         glyphs |= font_glyphs(font / "files" / f"noto-sans-{subset}-400-normal.woff")
     return write_ranges(target, STACK, glyphs)

@@ -120,7 +120,7 @@ def distance_field(edges: np.ndarray, left: float, top: float, width: int, heigh
     distance = np.sqrt(((points - nearest) ** 2).sum(-1)).min(axis=1)
     signed = np.where(_winding(points, start, end) != 0, -distance, distance)
     value = 255 - 255 * (signed / RADIUS + CUTOFF)
-    return np.clip(np.rint(value), 0, 255).astype(np.uint8).tobytes()
+    return bytes(np.clip(np.rint(value), 0, 255).astype(np.uint8).tobytes())
 
 
 def _winding(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

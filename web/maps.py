@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 import folium
-from branca.element import MacroElement
+from branca.element import Figure, MacroElement
 from jinja2 import Template
+from markupsafe import escape
 
 from layers.errors import DefinitionError
 from web.view import Box
 
 _HTML_SAFE = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
-MAX_ZOOM = 20
+_MIN_ZOOM, _MAX_ZOOM = 1, 21
+_BLOCKED = "initial-scale=1.0, maximum-scale=1.0, user-scalable=no"
 LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
 _START: Box = (-150.0, -50.0, 170.0, 70.0)
 
@@ -23,11 +25,8 @@ def json_block(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).translate(_HTML_SAFE)
 
 
-class LocalMap(folium.Map):  # type: ignore[misc]
+class LocalMap(folium.Map):
     """A Folium map without tiles whose scripts and styles are files of this service."""
-
-    default_js: ClassVar[list[tuple[str, str]]] = []
-    default_css: ClassVar[list[tuple[str, str]]] = []
 
     def __init__(self, name: str, static: str, **options: Any) -> None:
         """Make the map.
@@ -40,6 +39,7 @@ class LocalMap(folium.Map):  # type: ignore[misc]
         super().__init__(tiles=None, control_scale=False, font_size="14px", **options)
         vendor = f"{static}/vendor"
         self._id = name
+        self.options |= {"minZoom": _MIN_ZOOM, "maxZoom": _MAX_ZOOM}
         self.default_js = [
             ("leaflet", f"{vendor}/leaflet/leaflet.js"),
             ("maplibre", f"{vendor}/maplibre-gl/maplibre-gl-csp.js"),
@@ -51,7 +51,7 @@ class LocalMap(folium.Map):  # type: ignore[misc]
         ]
 
 
-class VectorMap(MacroElement):  # type: ignore[misc]
+class VectorMap(MacroElement):
     """Adds a MapLibre map to the Leaflet map, drawn by a style that stands in the page as data."""
 
     _template = Template(
@@ -83,7 +83,7 @@ class VectorMap(MacroElement):  # type: ignore[misc]
 
     def __init__(self, style: dict[str, Any], static: str, bounds: Box | None = None) -> None:
         """Keep the style and, as (south, west), (north, east), the first view."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._name = "VectorMap"
         self._id = "portal"
         self.style = json_block(style)
@@ -92,7 +92,7 @@ class VectorMap(MacroElement):  # type: ignore[misc]
         self.bounds = [[south, west], [north, east]]
 
 
-class Shell(MacroElement):  # type: ignore[misc]
+class Shell(MacroElement):
     """The page around the map: markup in the body, links in the head, the portal's own script at the end."""
 
     _template = Template(
@@ -104,7 +104,7 @@ class Shell(MacroElement):  # type: ignore[misc]
 
     def __init__(self, head: str, body: str, title: str, language: str) -> None:
         """Keep the two pieces of markup (already escaped), the page's title and its language (`zh` or `en`)."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.title = title
         self.language = language
         self._name = "Shell"
@@ -125,18 +125,67 @@ def portal_map(style: dict[str, Any], static: str, bounds: Box | None, shell: Sh
     Raises:
         DefinitionError: When Folium's page is not built as expected (another version changed it).
     """
-    drawn = LocalMap("portal", static, zoom_control="bottomright", zoom_snap=0.25, max_zoom=MAX_ZOOM, min_zoom=1)
+    drawn = LocalMap("portal", static, zoom_control="bottomright", zoom_snap=0.25)
     drawn.add_child(VectorMap(style, static, bounds))
-    root = drawn.get_root()
+    root = _figure(drawn)
     root.title = shell.title
     root.add_child(shell)
     html: str = root.render()
     return _mended(html, shell.language)
 
 
+def small_map(features: list[dict[str, Any]], items: str, root: str, language: str) -> tuple[str, str, str]:
+    """A small map of a few features over the countries, as three pieces of markup: for the head, the place, the end.
+
+    Args:
+        features: GeoJSON features in longitude and latitude.
+        items: Address of a feature's page, with `{key}`.
+        root: Address of the service.
+        language: `zh` or `en`.
+    """
+    static = f"{root}/static"
+    drawn = LocalMap("page", static, zoom_control="topright", zoom_snap=0.25)
+    drawn.add_child(VectorMap(_country_style(root), static))
+    figure = _figure(drawn)
+    figure.render()
+    data = json_block({"type": "FeatureCollection", "features": features})
+    told = f'id="page-features" data-items="{escape(items)}" data-language="{language}"'
+    place = f'{figure.html.render()}<script type="application/json" {told}>{data}</script>'
+    head = "".join(child.render() for name, child in figure.header._children.items() if name != "meta_http")
+    return _zoomable(head), place, f"<script>{figure.script.render()}</script>"
+
+
+def _figure(drawn: folium.Map) -> Figure:
+    root = drawn.get_root()
+    if not isinstance(root, Figure):
+        raise DefinitionError("Folium did not put the map into a page of its own; check the version of folium.")
+    return root
+
+
+def _country_style(root: str) -> dict[str, Any]:
+    """Land and borders for orientation, from the layer of countries; blank for a reader who may not see it."""
+    tiles = f"{root}/collections/country/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}"
+    shared = {"source": "country", "source-layer": "country"}
+    return {
+        "version": 8,
+        "sources": {"country": {"type": "vector", "tiles": [tiles], "maxzoom": 8}},
+        "layers": [
+            {"id": "ground", "type": "background", "paint": {"background-color": "#dfe9ee"}},
+            {"id": "land", "type": "fill", **shared, "paint": {"fill-color": "#f5f1e8"}},
+            {"id": "borders", "type": "line", **shared, "paint": {"line-color": "#a596ad", "line-width": 0.8}},
+        ],
+    }
+
+
 def _mended(html: str, language: str) -> str:
-    """Folium forbids zooming the page and leaves the document's language open; neither is acceptable here."""
-    blocked = "initial-scale=1.0, maximum-scale=1.0, user-scalable=no"
-    if blocked not in html or "<html>" not in html:
+    """Folium leaves the document's language open."""
+    if "<html>" not in html:
         raise DefinitionError("The page that Folium makes is not built as expected; check the version of folium.")
-    return html.replace(blocked, "initial-scale=1.0").replace("<html>", f'<html lang="{LANGUAGE_TAGS[language]}">', 1)
+    return _zoomable(html).replace("<html>", f'<html lang="{LANGUAGE_TAGS[language]}">', 1)
+
+
+def _zoomable(html: str) -> str:
+    """Folium forbids readers to enlarge the page; that is not acceptable."""
+    if _BLOCKED not in html:
+        raise DefinitionError("The page that Folium makes is not built as expected; check the version of folium.")
+    return html.replace(_BLOCKED, "initial-scale=1.0")

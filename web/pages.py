@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from layers.model import LayerBase
 from web.config import map_style, portal_config
+from web.documents import document_page, environment
 from web.maps import Shell, json_block, portal_map
 from web.page import Page, with_nonce
 from web.texts import text
 from web.view import Box, PortalView
 
+__all__ = ["document_page", "portal_page"]
 _WORLD: Box = (-150.0, -45.0, 170.0, 70.0)
-
-
-def environment() -> Environment:
-    """Templates of this package: everything is escaped, and a name that is not given is an error."""
-    return Environment(
-        loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 def portal_page(view: PortalView) -> Page:

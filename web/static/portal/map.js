@@ -85,7 +85,6 @@ export function setHighlight(geometry) {
 
 /** Features drawn at a place of the map, topmost first, each once. */
 export function featuresAt(latlng, tolerance = 5) {
-  if (!gl.isStyleLoaded() && !gl.areTilesLoaded) return [];
   const at = gl.project([latlng.lng, latlng.lat]);
   const box = [[at.x - tolerance, at.y - tolerance], [at.x + tolerance, at.y + tolerance]];
   const asked = shownLayers().flatMap((layer) => drawn(layer.id)).filter((one) => one.type !== "raster").map((one) => one.id);
