@@ -56,21 +56,31 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        if announced.isdigit() and int(announced) > self.maximum:
+        announced = next((v for k, v in scope["headers"] if k == b"content-length"), None)
+        if announced is None:
+            await self._measured(scope, receive, send)
+        elif not announced.isdigit() or int(announced) > self.maximum:
             await self._refuse(scope, receive, send)
-            return
-        received = 0
+        else:
+            # The server enforces the announced length.
+            await self.app(scope, receive, send)
 
-        async def counted() -> Message:
-            nonlocal received
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read a body of unknown length up to the maximum, then hand it on."""
+        kept, size, more = list[Message](), 0, any(k == b"transfer-encoding" for k, _ in scope["headers"])
+        while more:
             message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.maximum:
-                raise TooLarge(self._sentence(), maximum=self.maximum)
-            return message
+            size += len(message.get("body", b""))
+            if size > self.maximum:
+                await self._refuse(scope, receive, send)
+                return
+            kept.append(message)
+            more = message["type"] == "http.request" and message.get("more_body", False)
 
-        await self.app(scope, counted, send)
+        async def replayed() -> Message:
+            return kept.pop(0) if kept else await receive()
+
+        await self.app(scope, replayed, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = problem(413, TooLarge.title, self._sentence(), {"maximum": self.maximum})

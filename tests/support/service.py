@@ -35,7 +35,11 @@ def service_catalog() -> Catalog:
     attributes: dict[str, Any] = {**BASE["attributes"], "station": {"type": "text"}, "moment": {"type": "datetime"}}
     series_attributes = {k: attributes[k] for k in ("station", "moment", "amount", "secret")}
     return trial_catalog(
-        trial_layer("spot", exposure={"role": "facility", "measure": "count", "listed": True}, label={"zh": "name", "en": "name"}),
+        trial_layer(
+            "spot",
+            exposure={"role": "facility", "measure": "count", "listed": True},
+            label={"zh": "name", "en": "name"},
+        ),
         trial_layer(
             "area",
             geometry="polygon",
