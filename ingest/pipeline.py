@@ -23,6 +23,7 @@ from ingest.readers.choose import open_source
 from ingest.readers.source import Chunk, Request, Source
 from ingest.readers.vector import refuse_missing_crs
 from ingest.repair import repair
+from ingest.repeats import Repeats
 from ingest.rows import Rows
 from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
 from layers.crs import describe, parse_crs
@@ -53,6 +54,7 @@ class Pipeline:
         layer = request.plan.layer
         self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
         self._schema = batch_schema(layer)
+        self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
         self._good = self._bad = self._not_selected = self._repaired = self._source_rows = 0
         rule = request.plan.mapping.assemble
         names, tolerate = tuple(layer.attributes), request.plan.mapping.tolerate
@@ -64,6 +66,14 @@ class Pipeline:
         Raises:
             SourceMismatch: At the end, when every geometry is of a type that the layer does not store.
         """
+        for batch in self._rows():
+            for kept in self._repeats.take(batch):
+                yield self._counted(kept)
+        for kept in self._repeats.rest(self._plan.limits.batch_rows):
+            yield self._counted(kept)
+        self._refuse_wrong_geometry()
+
+    def _rows(self) -> Iterator[pa.RecordBatch]:
         for chunk in self._source.chunks():
             chosen = self._mapper.select(chunk)
             self._source_rows += len(chunk) + chunk.skipped
@@ -73,16 +83,21 @@ class Pipeline:
         if self._source_rows == 0:
             raise SourceUnreadable(f"{self._plan.source.name} holds no rows.", source=self._plan.source.name)
         yield from self._assembled()
-        self._refuse_wrong_geometry()
+
+    def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        good = batch.column(REASON).null_count
+        self._good += good
+        self._bad += batch.num_rows - good
+        return batch
 
     def summary(self) -> ReadSummary:
         """Counts and findings; complete after the last batch."""
         return ReadSummary(
             driver=self._source.driver,
-            read=self._good + self._bad + self._not_selected,
+            read=self._good + self._bad + self._not_selected + self._repeats.absorbed,
             good=self._good,
             bad=self._bad,
-            not_selected=self._not_selected,
+            not_selected=self._not_selected + self._repeats.absorbed,
             crs=describe(self.crs) if self.crs is not None else None,
             encoding=self._source.encoding,
             unmapped_fields=self._mapper.unmapped,
@@ -99,7 +114,6 @@ class Pipeline:
             return
         self._assembler.add(rows)
         if rows.bad:
-            self._bad += len(rows.bad)
             bad = ~rows.good
             yield self._encode(rows, chunk).filter(pa.array(bad))
 
@@ -124,8 +138,6 @@ class Pipeline:
             self._repaired += repair(rows)
             self._check.kind(rows)
         check_attributes(rows, self._plan)
-        self._bad += len(rows.bad)
-        self._good += len(rows) - len(rows.bad)
         return self._encode(rows, chunk)
 
     def _refuse_wrong_geometry(self) -> None:

@@ -78,6 +78,11 @@ class Child:
         self._timer.start()
 
     @property
+    def pid(self) -> int:
+        """Process number of the child."""
+        return self._process.pid
+
+    @property
     def summary(self) -> ReadSummary:
         """What the reader says about the whole source.
 
