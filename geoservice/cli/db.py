@@ -10,7 +10,7 @@ from geoservice.db import migrate
 from geoservice.db.credentials import Role
 from geoservice.db.embedded import EmbeddedCluster, State
 from geoservice.db.engine import Database
-from geoservice.db.provision import open_database, prepare_embedded, prepare_foreign, require_prepared
+from geoservice.db.provision import open_database, prepare_embedded, prepare_foreign, repair_embedded, require_prepared
 from geoservice.settings import Settings, load_settings, parse_dsn
 from layers.errors import ConfigurationError
 
@@ -110,9 +110,7 @@ def upgrade() -> None:
 @commands.command()
 def repair() -> None:
     """Mend the embedded database: stale traces, lost configuration, wrong permissions; then start it."""
-    settings = _embedded()
-    done = EmbeddedCluster(settings).repair()
-    prepare_embedded(settings, force=True)
+    done = repair_embedded(_embedded())
     for line in done or ["Nothing was broken."]:
         typer.echo(line)
     typer.echo("Roles and rights were set again; `geoservice doctor` checks the rest.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import secrets
 import stat
@@ -19,6 +22,8 @@ from layers.errors import ConfigurationError
 FILE_VERSION = 1
 LOCK_TIMEOUT = 30.0
 PASSWORD_BYTES = 32
+SCRAM_ITERATIONS = 4096
+SCRAM_SALT_BYTES = 16
 
 
 class Role(StrEnum):
@@ -56,12 +61,23 @@ def read_passwords(path: Path, server: str) -> dict[str, SecretStr]:
         CredentialsMissing: When the file cannot be read or does not know the server.
         ConfigurationError: When other users can read the file, or it is damaged.
     """
-    servers = _load(path)
-    if server not in servers:
+    passwords = known_passwords(path, server)
+    if not passwords:
         raise CredentialsMissing(
             f"{path} holds no passwords for {server}; run `geoservice db init` first.", path=str(path), server=server
         )
-    return {name: SecretStr(text) for name, text in servers[server].items()}
+    return passwords
+
+
+def known_passwords(path: Path, server: str) -> dict[str, SecretStr]:
+    """Passwords by role name for one server; empty when the file or the server in it is missing.
+
+    Raises:
+        CredentialsMissing: When the file belongs to another user.
+        ConfigurationError: When other users can read the file, or it is damaged.
+    """
+    servers = _load(path) if path.exists() else {}
+    return {name: SecretStr(text) for name, text in servers.get(server, {}).items()}
 
 
 def ensure_passwords(path: Path, server: str, names: tuple[str, ...]) -> dict[str, SecretStr]:
@@ -77,12 +93,20 @@ def ensure_passwords(path: Path, server: str, names: tuple[str, ...]) -> dict[st
     return {name: SecretStr(text) for name, text in known.items()}
 
 
+def scram_verifier(password: SecretStr) -> str:
+    """What PostgreSQL stores for a password: SCRAM-SHA-256 (RFC 7677, RFC 5802 clause 3; form of RFC 5803)."""
+    salt = secrets.token_bytes(SCRAM_SALT_BYTES)
+    salted = hashlib.pbkdf2_hmac("sha256", password.get_secret_value().encode(), salt, SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"
+
+
 def _load(path: Path) -> dict[str, dict[str, str]]:
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CredentialsMissing(f"{path} does not exist; run `geoservice db init` first.", path=str(path)) from None
     except PermissionError:
         raise CredentialsMissing(
             f"{path} belongs to another user; run geoservice as that user.", path=str(path)

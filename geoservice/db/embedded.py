@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from psycopg import sql
+from pydantic import SecretStr
+
 from geoservice.db.binaries import Binaries, Identity, find_binaries, service_identity
-from geoservice.db.credentials import Role, ensure_passwords
+from geoservice.db.credentials import Role, ensure_passwords, scram_verifier
 from geoservice.db.errors import ClusterError, SocketPathTooLong
 from geoservice.db.files import exclusive, sync_folder, write_private
 from geoservice.db.postmaster import PID_FILE, Postmaster, read_lock, read_postmaster
@@ -166,6 +169,21 @@ class EmbeddedCluster:
             done.append("Started the database.")
         return done
 
+    def set_password(self, role: str, password: SecretStr) -> None:
+        """Give a role a password while the cluster is stopped, in PostgreSQL's single-user mode.
+
+        Whoever owns the files may do this; it is the way back in when the credentials file was lost.
+        """
+        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+            sql.Identifier(role), sql.Literal(scram_verifier(password))
+        )
+        with self.locked():
+            binaries = find_binaries(self._settings.postgres_bin, self.major)
+            command = (binaries.program("postgres"), "--single", "-D", str(self.data_dir), "postgres")
+            run = self._run(service_identity(self._settings.service_user), *command, lines=statement.as_string() + "\n")
+        if run.returncode or "ERROR" in run.stderr:
+            raise ClusterError(f"The password of {role} could not be set: {run.stderr.strip().splitlines()[-1]}")
+
     def _mend(self) -> Iterator[str]:
         identity = service_identity(self._settings.service_user)
         leftover = self.data_dir.with_suffix(".new")
@@ -281,14 +299,14 @@ class EmbeddedCluster:
         ]
         return "\n".join("\n".join(texts).splitlines()[-LOG_LINES:])
 
-    def _run(self, identity: Identity, *command: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, identity: Identity, *command: str, lines: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             capture_output=True,
             text=True,
             check=False,
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            input=lines,
             timeout=START_TIMEOUT + 60,
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": LOCALE, "TZ": "UTC"},
             **identity.process_arguments(),

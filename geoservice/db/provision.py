@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from geoservice.db import migrate
 from geoservice.db.capability import statement
-from geoservice.db.credentials import Role, ensure_passwords
+from geoservice.db.credentials import Role, ensure_passwords, known_passwords
 from geoservice.db.embedded import SERVER_KEY, EmbeddedCluster, State
 from geoservice.db.engine import APPLICATION, Database, foreign_address, server_key, unavailable
 from geoservice.db.errors import CredentialsMissing, DatabaseNotReady
 from geoservice.db.roles import create_roles, ensure_database, fingerprint, prepared_with, role_names
 from geoservice.settings import Dsn, Settings
-from layers.errors import ConfigurationError
+from layers.errors import ConfigurationError, DatabaseUnavailable
 
 MAINTENANCE_DATABASE = "postgres"
 
@@ -49,8 +49,8 @@ def prepare_embedded(settings: Settings, *, force: bool = False, migrating: bool
     """
     cluster = EmbeddedCluster(settings)
     with cluster.locked():
-        names = (Role.ADMIN.name_in(settings.role_prefix), *role_names(settings.role_prefix))
-        ensure_passwords(settings.credentials_path, SERVER_KEY, names)
+        _require_admin(settings)
+        ensure_passwords(settings.credentials_path, SERVER_KEY, role_names(settings.role_prefix))
         database = Database.from_settings(settings)
         with database.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as connection:
             fresh = ensure_database(connection, database.name)
@@ -60,6 +60,45 @@ def prepare_embedded(settings: Settings, *, force: bool = False, migrating: bool
         if migrating and not _at_head(database):
             migrate.upgrade(database)
     return database
+
+
+def _require_admin(settings: Settings) -> None:
+    admin = Role.ADMIN.name_in(settings.role_prefix)
+    if admin not in known_passwords(settings.credentials_path, SERVER_KEY):
+        raise CredentialsMissing(
+            f"{settings.credentials_path} does not hold the password of the embedded database's administrator {admin}. "
+            "Restore the file from a backup, or run `geoservice db repair`, which sets new passwords.",
+            role=admin,
+        )
+
+
+def repair_embedded(settings: Settings) -> list[str]:
+    """Mend the embedded cluster, its passwords, roles, rights and system tables; leave it running.
+
+    Returns:
+        One sentence per thing that was mended.
+    """
+    cluster = EmbeddedCluster(settings)
+    done = cluster.repair()
+    admin = Role.ADMIN.name_in(settings.role_prefix)
+    password = ensure_passwords(settings.credentials_path, SERVER_KEY, (admin,))[admin]
+    if not _admitted(Database.from_settings(settings)):
+        cluster.stop()
+        cluster.set_password(admin, password)
+        cluster.start()
+        done.append("The administrator's password was lost; set a new one.")
+    prepare_embedded(settings, force=True)
+    return done
+
+
+def _admitted(database: Database) -> bool:
+    try:
+        with database.psycopg(Role.ADMIN, dbname=MAINTENANCE_DATABASE):
+            return True
+    except DatabaseUnavailable as error:
+        if "password authentication failed" in error.detail:
+            return False
+        raise
 
 
 def prepare_foreign(settings: Settings, admin: Dsn) -> Database:

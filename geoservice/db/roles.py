@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
-from geoservice.db.credentials import SERVICE_ROLES
+from geoservice.db.credentials import SERVICE_ROLES, scram_verifier
 from layers.errors import ConfigurationError
 
 FINGERPRINT_LENGTH = 16
@@ -37,7 +37,7 @@ def create_roles(connection: psycopg.Connection, prefix: str, passwords: Mapping
     Raises:
         ConfigurationError: When the administrator's rights do not suffice or PostGIS is missing.
     """
-    verifiers = {name: _verifier(connection, name, passwords[name]) for name in role_names(prefix)}
+    verifiers = {name: scram_verifier(passwords[name]) for name in role_names(prefix)}
     parameters = {
         "geoservice.prefix": prefix,
         "geoservice.fingerprint": fingerprint(),
@@ -56,11 +56,6 @@ def create_roles(connection: psycopg.Connection, prefix: str, passwords: Mapping
 def role_names(prefix: str) -> tuple[str, ...]:
     """Names of the five roles the service logs in with."""
     return tuple(role.name_in(prefix) for role in SERVICE_ROLES)
-
-
-def _verifier(connection: psycopg.Connection, name: str, password: SecretStr) -> str:
-    secret = password.get_secret_value().encode()
-    return connection.pgconn.encrypt_password(secret, name.encode(), b"scram-sha-256").decode()
 
 
 def ensure_database(connection: psycopg.Connection, name: str) -> bool:

@@ -20,9 +20,9 @@ import pytest
 from geoservice.db.credentials import Role
 from geoservice.db.embedded import EmbeddedCluster, State, socket_folder
 from geoservice.db.engine import Database
-from geoservice.db.errors import ClusterError, SocketPathTooLong, VersionMismatch
+from geoservice.db.errors import ClusterError, CredentialsMissing, SocketPathTooLong, VersionMismatch
 from geoservice.db.postmaster import read_postmaster
-from geoservice.db.provision import open_database, release
+from geoservice.db.provision import open_database, release, repair_embedded
 from geoservice.settings import Settings
 from layers.errors import DatabaseUnavailable
 from tests.support.database import FAST_OPTIONS, private_cluster, temporary_home
@@ -168,6 +168,20 @@ def test_repair_mends_configuration_permissions_and_traces(own: Settings) -> Non
     assert own.credentials_path.stat().st_mode & 0o777 == 0o600
     assert one(Database.from_settings(own), "SELECT 1") == 1
     assert cluster.repair() == []
+
+
+def test_lost_credentials_are_said_and_repaired(own: Settings) -> None:
+    with Database.from_settings(own).psycopg(Role.OWNER) as connection:
+        connection.execute("CREATE TABLE geo.kept AS SELECT 42 AS answer")
+    before = own.credentials_path.read_text()
+    own.credentials_path.unlink()
+    with pytest.raises(CredentialsMissing, match="geoservice db repair"):
+        open_database(own)
+    assert not own.credentials_path.exists()
+    assert repair_embedded(own) == ["The administrator's password was lost; set a new one."]
+    assert own.credentials_path.read_text() != before
+    assert one(open_database(own), "SELECT answer FROM geo.kept") == 42
+    assert repair_embedded(own) == []
 
 
 def test_wrong_password_is_refused_and_not_repeated(own: Settings) -> None:
