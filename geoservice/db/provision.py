@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import psycopg
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from geoservice.db import migrate
 from geoservice.db.capability import statement
 from geoservice.db.credentials import Role, ensure_passwords, known_passwords
-from geoservice.db.embedded import SERVER_KEY, EmbeddedCluster, State
+from geoservice.db.embedded import POLL_SECONDS, SERVER_KEY, EmbeddedCluster, State
 from geoservice.db.engine import APPLICATION, Database, foreign_address, server_key, unavailable
 from geoservice.db.errors import CredentialsMissing, DatabaseNotReady
 from geoservice.db.roles import create_roles, ensure_database, fingerprint, prepared_with, role_names
@@ -18,6 +19,7 @@ from geoservice.settings import Dsn, Settings
 from layers.errors import ConfigurationError, DatabaseUnavailable
 
 MAINTENANCE_DATABASE = "postgres"
+RELEASE_SECONDS = 3.0
 
 
 def open_database(settings: Settings) -> Database:
@@ -174,8 +176,12 @@ def _require_ready(database: Database) -> None:
         )
 
 
-def release(settings: Settings) -> bool:
+def release(settings: Settings, grace: float = RELEASE_SECONDS) -> bool:
     """Stop the embedded cluster if no client is left; called by the `serve` that started it.
+
+    Args:
+        settings: The settings.
+        grace: Seconds to wait for connections that are just being closed.
 
     Returns:
         True when it was stopped; False when others still use it (they, or `geoservice db stop`, end it later).
@@ -183,10 +189,16 @@ def release(settings: Settings) -> bool:
     cluster = EmbeddedCluster(settings)
     if settings.database_url is not None or cluster.status().state is not State.RUNNING:
         return False
-    try:
-        database = Database.from_settings(settings)
-    except CredentialsMissing:
-        return False
+    database = Database.from_settings(settings)
+    deadline = time.monotonic() + grace
+    while _other_clients(database):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return cluster.stop()
+
+
+def _other_clients(database: Database) -> int:
     with database.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as connection:
         row = connection.execute(statement("other_clients.sql").encode()).fetchone()
-    return cluster.stop() if row == (0,) else False
+    return int(row[0]) if row else 0
