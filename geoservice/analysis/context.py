@@ -1,0 +1,54 @@
+"""What an analysis works with besides its connection: who asks, the layers, the rasters, the time it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from geoservice.analysis.geojson import PolygonGeometry
+from layers.access import Principal
+from layers.asset import Asset
+from layers.catalog import Catalog
+
+
+class RasterSum(Protocol):
+    """What the cells of a raster add up to inside a zone."""
+
+    @property
+    def total(self) -> float:
+        """Sum of the cells with data; a cell on the rim adds the share of it that lies inside."""
+
+    @property
+    def covered(self) -> float:
+        """Share (0 to 1) of the zone in which the raster has data."""
+
+
+class RasterSummer(Protocol):
+    """Sums rasters inside a zone. It blocks; it is called in a thread."""
+
+    def __call__(self, assets: Sequence[Asset], zone: PolygonGeometry) -> RasterSum:
+        """Sum the assets (the newest first) inside a zone in longitude and latitude."""
+
+
+@dataclass(frozen=True)
+class AnalysisContext:
+    """The surroundings of one analysis.
+
+    Attributes:
+        principal: Who asks; every layer is opened through the access decision for them.
+        catalog: All layers and code lists.
+        rasters: Folder of the raster files.
+        raster_sum: How rasters are summed, `geoservice.analysis.zonal.zonal`.
+        seconds: Time for the whole answer. Each section may use half of what is left, so that one heavy layer
+            does not cost the others their answer.
+        schema: Schema names to replace, where readers see views instead of tables (`Reading.schema`).
+    """
+
+    principal: Principal
+    catalog: Catalog
+    rasters: Path
+    raster_sum: RasterSummer
+    seconds: float = 60.0
+    schema: Mapping[str, str] | None = None

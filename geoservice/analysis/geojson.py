@@ -1,0 +1,220 @@
+"""From untrusted GeoJSON to a polygon that may be asked about. Pure, no database; GEOS works under budgets.
+
+Positions are longitude, latitude (CRS84, RFC 7946 section 4); edges are straight in longitude and latitude.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import shapely
+
+from layers.errors import BadGeometry, TooLarge
+
+PolygonGeometry: TypeAlias = shapely.Polygon | shapely.MultiPolygon
+
+MAX_DEPTH = 4
+"""Nesting of collections; GeoJSON asks for none (RFC 7946, 3.1.8), programs write one or two."""
+MAX_CROSSINGS = 100_000
+"""Pairs of edges whose boxes meet, when the polygons of a collection are merged: what GEOS may have to look at."""
+MIN_RING = 4
+HALF_TURN = 180.0
+QUARTER_TURN = 90.0
+_EDGE_BLOCK = 256
+_SAME_AS_CRS84 = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490", "EPSG/0/4326", "EPSG/0/4490")
+_FLAT_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString")
+_EXPECTED = "a zone is a GeoJSON Polygon or MultiPolygon, or a Feature, FeatureCollection or GeometryCollection of such"
+
+
+def parse_zone(geojson: Mapping[str, Any], max_vertices: int) -> PolygonGeometry:
+    """Read the polygon of a zone from GeoJSON.
+
+    Polygons of a collection may overlap or touch: they are merged. Heights are ignored.
+
+    Args:
+        geojson: A parsed GeoJSON object; positions are longitude, latitude in degrees (CRS84).
+        max_vertices: Most positions of all rings together.
+
+    Returns:
+        A valid polygon or multipolygon in longitude and latitude. A zone over the antimeridian comes as parts
+        that end at +180 and begin at -180 (RFC 7946, 3.1.9).
+
+    Raises:
+        BadGeometry: With the place (`where`), when it is no area, malformed, outside the world, self-crossing,
+            empty, or has an edge that spans more than 180 degrees.
+        TooLarge: When it has more vertices than allowed, or a collection whose outlines cross too often.
+    """
+    budget = _Budget(max_vertices)
+    parts = list(_parts(geojson, "zone", budget, 0))
+    if not parts:
+        raise BadGeometry(f"The zone is empty; {_EXPECTED}.", where="zone")
+    merged = parts[0] if len(parts) == 1 else _merge(parts)
+    return checked(merged, "zone")
+
+
+def checked(geometry: shapely.Geometry, where: str) -> PolygonGeometry:
+    """Make sure that a geometry is a zone: a valid polygon or multipolygon with an area.
+
+    Raises:
+        BadGeometry: With the kind of geometry or the place where it crosses itself.
+    """
+    if not isinstance(geometry, shapely.Polygon | shapely.MultiPolygon):
+        kind = type(geometry).__name__
+        raise BadGeometry(f"A {kind} has no area; draw a buffer around it: {_EXPECTED}.", where=where, type=kind)
+    if geometry.is_empty:
+        raise BadGeometry(f"The zone is empty; {_EXPECTED}.", where=where)
+    if not geometry.is_valid:
+        reason = shapely.is_valid_reason(geometry)
+        raise BadGeometry(f"The zone is not a proper area: {reason} (longitude latitude).", where=where, reason=reason)
+    if not geometry.area > 0:
+        raise BadGeometry("The zone has no area.", where=where)
+    return geometry
+
+
+class _Budget:
+    """Positions that may still be read."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.used = most, 0
+
+    def spend(self, number: int) -> None:
+        self.used += number
+        if self.used > self.most:
+            raise TooLarge(
+                f"The zone has more than {self.most} vertices; simplify it or ask about its parts.", limit=self.most
+            )
+
+
+def _parts(value: object, where: str, budget: _Budget, depth: int) -> Iterator[PolygonGeometry]:
+    """The polygons of a GeoJSON object, one by one, each valid."""
+    if not isinstance(value, Mapping):
+        raise BadGeometry(f"{where} is not a GeoJSON object; {_EXPECTED}.", where=where)
+    if depth > MAX_DEPTH:
+        raise BadGeometry(f"{where} is nested more than {MAX_DEPTH} deep.", where=where)
+    _check_crs(value, where)
+    kind = value.get("type")
+    if kind == "Feature":
+        yield from _parts(value.get("geometry"), f"{where}.geometry", budget, depth + 1)
+    elif kind in ("FeatureCollection", "GeometryCollection"):
+        member = "features" if kind == "FeatureCollection" else "geometries"
+        for number, item in enumerate(_array(value.get(member), f"{where}.{member}")):
+            yield from _parts(item, f"{where}.{member}[{number}]", budget, depth + 1)
+    else:
+        yield checked(_geometry(kind, value.get("coordinates"), where, budget), where)
+
+
+def _check_crs(value: Mapping[str, Any], where: str) -> None:
+    """Refuse the `crs` member of the older GeoJSON when it names something else than longitude and latitude."""
+    crs = value.get("crs")
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, Mapping) else None
+    name = properties.get("name") if isinstance(properties, Mapping) else None
+    if not (isinstance(name, str) and name.endswith(_SAME_AS_CRS84)):
+        raise BadGeometry(
+            f"{where} names a coordinate reference system; GeoJSON is read as longitude, latitude (CRS84).",
+            where=f"{where}.crs",
+        )
+
+
+def _geometry(kind: object, coordinates: object, where: str, budget: _Budget) -> PolygonGeometry:
+    place = f"{where}.coordinates"
+    if kind == "Polygon":
+        return _polygon(coordinates, place, budget)
+    if kind == "MultiPolygon":
+        members = enumerate(_array(coordinates, place))
+        return shapely.MultiPolygon([_polygon(member, f"{place}[{number}]", budget) for number, member in members])
+    if kind in _FLAT_TYPES:
+        raise BadGeometry(f"A {kind} has no area; draw a buffer around it: {_EXPECTED}.", where=where, type=kind)
+    raise BadGeometry(f"{where} has the type {str(kind)[:40]!r}; {_EXPECTED}.", where=f"{where}.type")
+
+
+def _polygon(value: object, where: str, budget: _Budget) -> shapely.Polygon:
+    rings = [_ring(ring, f"{where}[{number}]", budget) for number, ring in enumerate(_array(value, where))]
+    if not rings:
+        raise BadGeometry(f"{where} has no ring.", where=where)
+    return shapely.Polygon(rings[0], rings[1:])
+
+
+def _ring(value: object, where: str, budget: _Budget) -> np.ndarray[Any, np.dtype[np.float64]]:
+    positions = _array(value, where)
+    budget.spend(len(positions))
+    ring = np.array([_position(item, f"{where}[{number}]") for number, item in enumerate(positions)], dtype=np.float64)
+    if len(ring) < MIN_RING or not np.array_equal(ring[0], ring[-1]):
+        raise BadGeometry(
+            f"{where} is not closed: a ring has at least {MIN_RING} positions and ends where it began "
+            "(RFC 7946, 3.1.6).",
+            where=where,
+        )
+    _check_spans(ring, where)
+    return ring
+
+
+def _check_spans(ring: np.ndarray[Any, np.dtype[np.float64]], where: str) -> None:
+    wide = np.flatnonzero(np.abs(np.diff(ring[:, 0])) > HALF_TURN)
+    if wide.size:
+        place = f"{where}[{int(wide[0])}]"
+        raise BadGeometry(
+            f"The edge that begins at {place} spans more than 180 degrees of longitude. Write a zone over the "
+            "antimeridian as a MultiPolygon whose parts end at 180 and begin at -180; give a zone that is really "
+            "that wide more vertices.",
+            where=place,
+        )
+
+
+def _position(value: object, where: str) -> tuple[float, float]:
+    numbers = _array(value, where)[:2]
+    expected = "a position is [longitude, latitude] in degrees, -180 to 180 and -90 to 90"
+    if len(numbers) < len(("longitude", "latitude")) or not all(_is_number(number) for number in numbers):
+        raise BadGeometry(f"{where} is not a position: {expected}.", where=where)
+    lon, lat = numbers
+    # Comparing before converting keeps integers of any size from overflowing; NaN fails both comparisons.
+    if not (abs(lon) <= HALF_TURN and abs(lat) <= QUARTER_TURN):
+        raise BadGeometry(f"{where} lies outside the world: {expected}.", where=where)
+    return float(lon), float(lat)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _array(value: object, where: str) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise BadGeometry(f"{where} is missing or not an array.", where=where)
+    return value
+
+
+def _merge(parts: Sequence[PolygonGeometry]) -> shapely.Geometry:
+    """The union of valid polygons; what GEOS may have to intersect is counted before it begins."""
+    whole = shapely.get_parts(np.array(parts))
+    apart = shapely.MultiPolygon(list(whole))
+    if apart.is_valid:
+        return apart
+    _check_crossings(whole)
+    return shapely.union_all(whole)
+
+
+def _check_crossings(polygons: np.ndarray[Any, Any]) -> None:
+    edges = _edges(polygons)
+    tree, found = shapely.STRtree(edges), -len(edges)
+    for start in range(0, len(edges), _EDGE_BLOCK):
+        found += tree.query(edges[start : start + _EDGE_BLOCK]).shape[1]
+        # Each pair is met twice, and each edge meets its two neighbours.
+        if found / 2 - 2 * len(edges) > MAX_CROSSINGS:
+            raise TooLarge(
+                "The outlines of the zone's parts cross too often to be merged; merge or simplify them first.",
+                limit=MAX_CROSSINGS,
+            )
+
+
+def _edges(polygons: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    rings = shapely.get_rings(polygons)
+    points, owner = shapely.get_coordinates(rings, return_index=True)
+    pairs = np.stack([points[:-1], points[1:]], axis=1)
+    within: np.ndarray[Any, Any] = shapely.linestrings(pairs[owner[:-1] == owner[1:]])
+    return within

@@ -1,0 +1,149 @@
+"""Which zone is asked about: drawn, boxed, or named by a division code, an alert or any feature. And finding it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from geoservice.analysis.context import AnalysisContext
+from geoservice.analysis.geojson import parse_zone
+from geoservice.analysis.place import Place, zone_from_bbox, zone_from_feature
+from geoservice.features.lookup import FoundShape, find_shapes, shapes_statement
+from layers.access import Decision, decide
+from layers.errors import BadBody, BadGeometry, UnknownFeature
+from layers.extent import parse_bbox
+from layers.model import VectorLayer
+
+DIVISIONS = "division"
+ALERT_IDENTIFIER = "identifier"
+MAX_KEY = 500
+_WAYS = ("zone", "bbox", "adcode", "alert", "feature")
+_EXPECTED = (
+    'The body is a JSON object with exactly one of "zone" (GeoJSON), "bbox" ([west, south, east, north]), '
+    '"adcode", "alert" or "feature" ({"collection", "id"})'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFeature:
+    """A feature named by collection and public key; `origin` is how the request named it."""
+
+    collection: str | None
+    key: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRequest:
+    """What a zone analysis is asked: a place that is already known, or a feature to be looked up."""
+
+    where: Place | NamedFeature
+
+
+def zone_request(body: object, max_vertices: int) -> ZoneRequest:
+    """Read the request of a zone analysis. Geometry work is bounded, but call it in a thread for large bodies.
+
+    Args:
+        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}`, `{"alert": "..."}` or
+            `{"feature": {"collection": "...", "id": "..."}}`.
+        max_vertices: Most vertices of a drawn zone.
+
+    Raises:
+        BadBody: When it is none of these, or more than one.
+        BadGeometry: When the zone is not a proper area.
+        BadParameter: When the box is not one.
+        TooLarge: When the zone has too many vertices.
+    """
+    if not isinstance(body, Mapping):
+        raise BadBody(f"{_EXPECTED}.")
+    strangers = sorted(str(name)[:40] for name in body if name not in _WAYS)
+    given = [name for name in _WAYS if body.get(name) is not None]
+    if strangers or len(given) != 1:
+        found = f"unknown: {', '.join(strangers)}" if strangers else f"given: {', '.join(given) or 'none'}"
+        raise BadBody(f"{_EXPECTED}; {found}.")
+    readers: dict[str, Callable[[Any], Place | NamedFeature]] = {
+        "zone": lambda value: _drawn(value, max_vertices),
+        "bbox": _boxed,
+        "adcode": lambda value: NamedFeature(DIVISIONS, _text(value, "adcode"), f"adcode:{value}"),
+        "alert": lambda value: NamedFeature(None, _text(value, "alert"), f"alert:{value}"),
+        "feature": _named,
+    }
+    return ZoneRequest(readers[given[0]](body[given[0]]))
+
+
+async def find_place(connection: AsyncConnection, request: ZoneRequest, context: AnalysisContext) -> Place:
+    """The place of a request, looked up if need be through the access decision.
+
+    Raises:
+        UnknownFeature: When the feature or its collection does not exist or the principal may not see it.
+        BadGeometry: When the feature has no geometry or is not an area.
+    """
+    where = request.where
+    if isinstance(where, Place):
+        return where
+    layer, decision = _open(where, context)
+    attribute = ALERT_IDENTIFIER if where.collection is None else None
+    statement = shapes_statement(layer, decision, attribute)
+    shapes = await find_shapes(connection, statement, where.key, context.schema)
+    if not shapes:
+        raise _unknown(where)
+    return await asyncio.to_thread(_place, shapes, where.origin)
+
+
+def _drawn(value: object, max_vertices: int) -> Place:
+    if not isinstance(value, Mapping):
+        raise BadGeometry("zone is not a GeoJSON object.", where="zone")
+    return Place(parse_zone(value, max_vertices), "geometry")
+
+
+def _boxed(value: object) -> Place:
+    if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        return zone_from_bbox(parse_bbox(",".join(str(v) for v in value)))
+    raise BadBody(f"{_EXPECTED}; bbox is not an array of numbers.")
+
+
+def _named(value: object) -> NamedFeature:
+    if not isinstance(value, Mapping) or set(value) != {"collection", "id"}:
+        raise BadBody(f"{_EXPECTED}; feature has exactly the members collection and id.")
+    collection, key = _text(value["collection"], "feature.collection"), _text(value["id"], "feature.id")
+    return NamedFeature(collection, key, f"feature:{collection}/{key}")
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not _storable(value):
+        raise BadBody(f"{_EXPECTED}; {name} is not a text of 1 to {MAX_KEY} characters.")
+    return value
+
+
+def _storable(text: str) -> bool:
+    """PostgreSQL stores neither NUL nor half a surrogate pair (which JSON can spell), so no key contains one."""
+    return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in text)
+
+
+def _open(where: NamedFeature, context: AnalysisContext) -> tuple[VectorLayer, Decision]:
+    layers = context.catalog.layers
+    alerts = (la for la in context.catalog if isinstance(la, VectorLayer) and la.hazard and la.hazard.role == "alert")
+    layer = next(alerts, None) if where.collection is None else layers.get(where.collection)
+    if isinstance(layer, VectorLayer):
+        decision = decide(context.principal, "read", layer)
+        if decision.allowed:
+            return layer, decision
+    raise _unknown(where)
+
+
+def _unknown(where: NamedFeature) -> UnknownFeature:
+    kind, _, name = where.origin.partition(":")
+    return UnknownFeature(f"There is no {kind} {name[:80]!r} that could be a zone.", origin=where.origin)
+
+
+def _place(shapes: Sequence[FoundShape], origin: str) -> Place:
+    found = [shapely.from_wkb(shape.geometry) for shape in shapes if shape.geometry is not None]
+    if not found:
+        raise BadGeometry(f"{origin} has no geometry (its area is given by codes only); draw the zone.", where=origin)
+    whole = found[0] if len(found) == 1 else shapely.union_all(found)
+    return zone_from_feature(shapely.to_wkb(whole), origin, shapes[0].label)

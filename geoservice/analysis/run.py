@@ -1,0 +1,201 @@
+"""Running a zone analysis: one read-only snapshot, section by section, under a time budget."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from geoservice.analysis.context import AnalysisContext
+from geoservice.analysis.method import METHOD
+from geoservice.analysis.place import Place
+from geoservice.analysis.rasters import assets_of, assets_statement
+from geoservice.analysis.request import ZoneRequest, find_place
+from geoservice.analysis.sections import (
+    NOTHING_LOADED,
+    RASTER_MEASURE,
+    TOO_SLOW,
+    GroupTotal,
+    empty_section,
+    exposed,
+    filled_section,
+    listed_features,
+    raster_section,
+    raster_unit,
+    unit_of,
+)
+from geoservice.analysis.statements import Counting, counting_of, listing_statement, totals_statement
+from geoservice.features.state import LayerState, state_statement
+from layers.access import Decision, decide, visible
+from layers.answer import AnswerSection, EditionRef, Zone, ZoneAnswer
+from layers.extent import Extent
+from layers.model import RasterLayer, VectorLayer
+
+QUERY_CANCELLED = "57014"
+MILLISECONDS = 1000
+_MIN_SECONDS = 0.05
+"""PostgreSQL reads a statement_timeout of 0 as no limit; a section always gets at least this."""
+
+
+class _OutOfTime(Exception):
+    """A section did not finish within its share of the time."""
+
+
+@dataclass
+class _Clock:
+    """The time budget of one answer."""
+
+    deadline: float
+
+    def share(self) -> float:
+        """Seconds for the next step: half of what is left."""
+        return max((self.deadline - time.monotonic()) / 2, _MIN_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every section needs: connection, context, place, state of the layers, clock."""
+
+    connection: AsyncConnection
+    context: AnalysisContext
+    place: Place
+    states: Mapping[str, LayerState]
+    clock: _Clock
+
+    async def rows(self, statement: sa.Select[Any]) -> Sequence[Mapping[str, Any]]:
+        """Rows of a statement about the zone."""
+        return await _rows(self.connection, statement, {"zone": self.place.ewkb}, self.context)
+
+    def edition(self, layer: VectorLayer | RasterLayer) -> EditionRef | None:
+        """The latest edition of a layer, as the principal may know it."""
+        state = self.states.get(layer.name)
+        if state is None or state.edition is None or state.committed is None or state.source is None:
+            return None
+        return EditionRef(number=state.edition, committed=state.committed, source=state.source)
+
+
+async def zone_answer(connection: AsyncConnection, request: ZoneRequest, context: AnalysisContext) -> ZoneAnswer:
+    """What lies in a zone: people, land by class, roads, facilities, layer by layer.
+
+    Args:
+        connection: A fresh connection of the principal's clearance, outside any transaction. All sections read one
+            snapshot (REPEATABLE READ, read only).
+        request: Which zone.
+        context: Who asks, the layers, the time allowed.
+
+    Returns:
+        The answer; a section that ran out of time says so, and the others still answer.
+
+    Raises:
+        UnknownFeature: When the zone is named by a feature that does not exist or may not be seen.
+        BadGeometry: When that feature is not an area.
+    """
+    clock = _Clock(time.monotonic() + context.seconds)
+    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    async with connection.begin():
+        await _configure(connection, clock.share())
+        place = await find_place(connection, request, context)
+        zone: Zone = await asyncio.to_thread(place.described)
+        layers = exposed(visible(context.principal, context.catalog))
+        states = await _states(connection, layers, context)
+        job = _Job(connection, context, place, states, clock)
+        sections = [await _section(job, layer) for layer in layers]
+    return ZoneAnswer(zone=zone, sections=tuple(sections), method=METHOD, computed=dt.datetime.now(dt.UTC))
+
+
+async def _section(job: _Job, layer: VectorLayer | RasterLayer) -> AnswerSection:
+    decision = decide(job.context.principal, "read", layer)
+    if isinstance(layer, RasterLayer):
+        return await _raster_section(job, layer, decision)
+    counting = counting_of(layer, decision)
+    unit, edition = unit_of(layer, counting), job.edition(layer)
+    state = job.states.get(layer.name)
+    if state is None or state.extent is None or not job.place.meets_surroundings(state.extent):
+        return empty_section(layer, counting.measure, unit, edition, NOTHING_LOADED)
+    try:
+        return await _vector_section(job, layer, decision, counting)
+    except _OutOfTime:
+        return empty_section(layer, counting.measure, unit, edition, TOO_SLOW)
+
+
+async def _vector_section(job: _Job, layer: VectorLayer, decision: Decision, counting: Counting) -> AnswerSection:
+    boxes = job.place.boxes()
+    async with _limited(job):
+        rows = await job.rows(totals_statement(layer, decision, counting, boxes))
+        totals = [GroupTotal(row["code"], row["features"], row["value"], row["missing"]) for row in rows]
+        section = filled_section(layer, counting, job.context.catalog, totals, job.edition(layer))
+        if layer.exposure is None or not layer.exposure.listed:
+            return section
+        listed = await job.rows(listing_statement(layer, decision, counting, boxes))
+    features = tuple(listed_features(layer, decision, listed))
+    return section.model_copy(update={"features": features, "features_total": sum(total.features for total in totals)})
+
+
+async def _raster_section(job: _Job, layer: RasterLayer, decision: Decision) -> AnswerSection:
+    unit, edition, boxes = raster_unit(layer), job.edition(layer), job.place.boxes()
+    rows = await _rows(job.connection, assets_statement(layer, decision.rule), {}, job.context)
+    assets = [asset for asset in assets_of(rows, job.context.rasters) if any(map(asset.meets, boxes))]
+    if not assets:
+        return empty_section(layer, RASTER_MEASURE, unit, edition, NOTHING_LOADED)
+    work = asyncio.to_thread(job.context.raster_sum, assets, job.place.geometry)
+    try:
+        found = await asyncio.wait_for(work, job.clock.share())
+    except TimeoutError:
+        # The thread ends by itself; its result is not waited for.
+        return empty_section(layer, RASTER_MEASURE, unit, edition, TOO_SLOW)
+    return raster_section(layer, found, edition)
+
+
+@asynccontextmanager
+async def _limited(job: _Job) -> AsyncIterator[None]:
+    """A savepoint in which statements have their share of the time; only running out of it is caught."""
+    try:
+        async with job.connection.begin_nested():
+            await _configure(job.connection, job.clock.share())
+            yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
+            raise
+        raise _OutOfTime from None
+
+
+async def _configure(connection: AsyncConnection, seconds: float) -> None:
+    """Until the end of the (sub)transaction: time per statement, and plans that know the zone."""
+    settings = {"statement_timeout": str(round(seconds * MILLISECONDS)), "plan_cache_mode": "force_custom_plan"}
+    await connection.execute(sa.select(*(sa.func.set_config(name, value, True) for name, value in settings.items())))
+
+
+async def _states(
+    connection: AsyncConnection, layers: Sequence[VectorLayer | RasterLayer], context: AnalysisContext
+) -> dict[str, LayerState]:
+    statement = state_statement(context.principal.clearance)
+    rows = await _rows(connection, statement, {"names": [layer.name for layer in layers]}, context)
+    return {row["layer"]: _state(row) for row in rows}
+
+
+def _state(row: Mapping[str, Any]) -> LayerState:
+    corners = [row[side] for side in ("west", "south", "east", "north")]
+    return LayerState(
+        layer=row["layer"],
+        edition=row["edition"],
+        committed=row["committed"],
+        source=row["source"],
+        rows=row["rows"] or 0,
+        extent=None if None in corners else Extent(*corners),
+    )
+
+
+async def _rows(
+    connection: AsyncConnection, statement: sa.Select[Any], values: Mapping[str, Any], context: AnalysisContext
+) -> Sequence[Mapping[str, Any]]:
+    options = {"schema_translate_map": context.schema} if context.schema else {}
+    result = await connection.execute(statement, values, execution_options=options)
+    return [dict(row) for row in result.mappings()]
