@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.method import METHOD
 from geoservice.analysis.place import Place
-from geoservice.analysis.rasters import assets_of, assets_statement
+from geoservice.features.assets import assets_of, assets_statement
 from geoservice.analysis.request import ZoneRequest, find_place
 from geoservice.analysis.sections import (
     NOTHING_LOADED,

@@ -1,52 +1,51 @@
-"""Raster assets of a layer: which files are current, for a reader's clearance."""
+"""Raster assets of a layer: the statement, and reading it for a clearance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
 
-from geoservice.db.compiled import Compiled, compile_statement
+from geoservice.db.compiled import compile_statement
+from geoservice.db.reading import Reading
+from layers.access import Decision, RowRule
+from layers.asset import Asset
 from layers.model import RasterLayer
 from layers.system import raster_asset
-from tiles.raster import Asset
+
+_SIDES = {"west": sa.func.ST_XMin, "south": sa.func.ST_YMin, "east": sa.func.ST_XMax, "north": sa.func.ST_YMax}
 
 
-def assets_statement() -> sa.Select[Any]:
-    """Current assets of the layer bound as `layer`, newest first, with the bbox of their footprint in degrees."""
+def assets_statement(layer: RasterLayer, rule: RowRule) -> sa.Select[Any]:
+    """Current files of a raster layer up to a clearance, the newest first, with the box of their footprint."""
     table = raster_asset
     footprint = sa.type_coerce(table.c.footprint, sa.types.NullType())
-    corners = [
-        side(footprint).label(name)
-        for name, side in (
-            ("west", sa.func.ST_XMin),
-            ("south", sa.func.ST_YMin),
-            ("east", sa.func.ST_XMax),
-            ("north", sa.func.ST_YMax),
-        )
+    corners: list[sa.ColumnElement[Any]] = [
+        side(footprint, type_=sa.Double()).label(name) for name, side in _SIDES.items()
     ]
-    columns = (table.c.id, table.c.file, table.c.sha256, table.c.crs, table.c.edition, table.c.source)
-    return (
-        sa.select(*columns, *corners)
-        .where(table.c.layer == sa.bindparam("layer", type_=sa.Text()), table.c.valid_to.is_(None))
-        .order_by(table.c.id.desc())
-    )
+    current = (table.c.layer == layer.name, table.c.valid_to.is_(None), table.c.clearance <= int(rule.max_clearance))
+    return sa.select(table.c.file, table.c.crs, *corners).where(*current).order_by(table.c.id.desc())
 
 
-_COMPILED: list[Compiled] = []
+def assets_of(rows: Sequence[Mapping[str, Any]], folder: Path) -> list[Asset]:
+    """The files of `assets_statement`, in its order."""
+    return [Asset(folder / row["file"], tuple(row[side] for side in _SIDES), row["crs"]) for row in rows]
 
 
 async def read_assets(
-    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: RasterLayer, folder: Path
-) -> tuple[Asset, ...]:
-    """Current assets of a layer that the connection's role may see, newest first."""
-    if not _COMPILED:
-        _COMPILED.append(compile_statement(assets_statement()))
-    compiled = _COMPILED[0]
-    rows = await connection.fetch(compiled.sql, *compiled.arguments({"layer": layer.name}))
-    return tuple(
-        Asset(path=folder / row["file"], bounds=(row["west"], row["south"], row["east"], row["north"]), crs=row["crs"])
-        for row in rows
-    )
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+    reading: Reading,
+    layer: RasterLayer,
+    decision: Decision,
+    folder: Path,
+) -> list[Asset]:
+    """Current files of a layer that a decision lets through, the newest first."""
+    shape = ("assets", layer.name, decision.rule.max_clearance)
+    compiled = reading.statements.get(shape)
+    if compiled is None:
+        compiled = reading.statements[shape] = compile_statement(assets_statement(layer, decision.rule))
+    rows = await connection.fetch(compiled.sql, *compiled.arguments({}))
+    return assets_of(rows, folder)

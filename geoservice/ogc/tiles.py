@@ -86,10 +86,10 @@ async def map_tile(
 ) -> Response:
     """A 256-pixel image tile in the style of the collection; transparent where there are no data."""
     chosen = negotiate(request, f, _IMAGES)
-    layer = _raster_layer(house, asker, collection_id)
+    layer, decision = _raster_layer(house, asker, collection_id)
     z, row, col = address.checked()
     async with house.pools.raw(asker.clearance) as connection:
-        assets = await read_assets(connection, layer, house.rasters)
+        assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
     body = await run_in_threadpool(raster.render, assets, layer, house.catalog.codelists, z, row, col, chosen)
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     return encoded(request, body, _IMAGES[chosen], headers)
@@ -130,7 +130,7 @@ async def map_tilesets(
     request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
 ) -> Response:
     """The map tilesets of a raster collection, one per tile matrix set."""
-    layer = _raster_layer(house, asker, collection_id)
+    layer, _ = _raster_layer(house, asker, collection_id)
     return _tilesets(request, layer, "map/tiles", "map", f, lang)
 
 
@@ -167,7 +167,7 @@ async def map_tileset(
     lang: Language = None,
 ) -> Response:
     """Tileset metadata, or TileJSON 3.0 with `f=tilejson`."""
-    layer = _raster_layer(house, asker, collection_id)
+    layer, _ = _raster_layer(house, asker, collection_id)
     grid.tile_matrix_set(tile_matrix_set)
     states = await house.states(asker, [layer])
     chosen = negotiate(request, f, _TILESET_FORMATS)
@@ -237,11 +237,11 @@ def _vector_layer(house: House, asker: Principal, name: str) -> tuple[VectorLaye
     return layer, decision
 
 
-def _raster_layer(house: House, asker: Principal, name: str) -> RasterLayer:
-    layer, _ = house.open_layer(asker, name)
+def _raster_layer(house: House, asker: Principal, name: str) -> tuple[RasterLayer, Decision]:
+    layer, decision = house.open_layer(asker, name)
     if not isinstance(layer, RasterLayer):
         raise UnknownLayer(f"Collection {layer.name} is no raster: it has vector tiles.")
-    return layer
+    return layer, decision
 
 
 def _tilesets(request: Request, layer: Layer, way: str, kind: str, f: str | None, lang: str | None) -> Response:

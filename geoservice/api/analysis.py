@@ -1,0 +1,66 @@
+"""What lies in a zone: people, land, roads, facilities, with the editions used."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from geoservice.analysis.context import AnalysisContext
+from geoservice.analysis.request import zone_request
+from geoservice.analysis.zone import zone_answer
+from geoservice.house import Asker, Inside
+from geoservice.http.encoding import encoded
+from geoservice.http.links import link, url
+from geoservice.http.negotiation import JSON
+from geoservice.ogc.block import Block
+
+router = APIRouter(prefix="/analysis", tags=["analysis"])
+
+_EXAMPLES = [
+    {"adcode": "990101"},
+    {"bbox": [105.0, 38.4, 105.2, 38.6]},
+    {"zone": {"type": "Polygon", "coordinates": [[[105, 38.4], [105.2, 38.4], [105.2, 38.6], [105, 38.4]]]}},
+    {"feature": {"collection": "division", "id": "990101"}},
+]
+ZoneBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode, alert, feature.",
+        examples=_EXAMPLES,
+    ),
+]
+
+
+@router.post("/zone", summary="What lies in a zone")
+async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody) -> Response:
+    """Sums, classes and lists per exposure layer inside a zone, measured on the ellipsoid."""
+    asked = await run_in_threadpool(zone_request, body, house.settings.max_zone_vertices)
+    context = AnalysisContext(
+        principal=asker,
+        catalog=house.catalog,
+        rasters=house.rasters,
+        seconds=house.settings.analysis_timeout,
+        schema=house.reading.schema(asker.clearance),
+    )
+    async with house.pools.connection(asker.clearance) as connection:
+        answer = await zone_answer(connection, asked, context)
+    text = json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    return encoded(request, text.encode(), JSON, {"Cache-Control": "private, no-store"})
+
+
+def _links(request: Request) -> list[dict[str, Any]]:
+    return [
+        link(
+            url(request, "/api", f="html"),
+            "http://www.opengis.net/def/rel/ogc/1.0/processes",
+            "text/html",
+            "Zone analysis",
+        )
+    ]
+
+
+BLOCK = Block("analysis", None, "experimental", (), router, _links)
