@@ -354,6 +354,14 @@ def legend(layer: Layer, lists: Lists) -> tuple[LegendClass, ...]:
     return (_coloured(base, layer.title, paint),)
 
 
+def legend_attribute(layer: Layer) -> str | None:
+    """The attribute whose values the legend's classes are; None when they are ranges, cells or a single class."""
+    if not isinstance(layer, VectorLayer):
+        return None
+    paint, _ = _swatch(layer)
+    return paint.by if isinstance(paint, ByValue) else None
+
+
 def _swatch(layer: VectorLayer) -> tuple[Paint, LegendClass]:
     """The paint that tells classes apart, and a swatch of the layer's shape."""
     style = layer.style
@@ -390,7 +398,7 @@ def _range_classes(paint: ByRange, unit: str | None) -> Iterable[tuple[Text, str
     tail = f" {unit}" if unit else ""
     bounds = [bound for bound, _ in paint.stops]
     for (low, colour), high in zip(paint.stops, [*bounds[1:], None], strict=True):
-        words = f"≥ {low:g}{tail}" if high is None else f"{low:g}–{high:g}{tail}"
+        words = f"≥ {low:g}{tail}" if high is None else f"{low:g} – {high:g}{tail}"
         yield Text(zh=words, en=words), colour
 
 
@@ -403,6 +411,6 @@ def _raster_legend(layer: RasterLayer, lists: Lists) -> tuple[LegendClass, ...]:
         return (LegendClass(layer.title, "image", "#9a9a9a"),)
     low, high = style.stretch
     unit = layer.bands[0].unit
-    words = f"{low:g}–{high:g}{f' {unit}' if unit else ''}"
+    words = f"{low:g} – {high:g}{f' {unit}' if unit else ''}"
     ramp = RAMPS[style.ramp]
     return (LegendClass(Text(zh=words, en=words), "ramp", ramp[-1], colours=ramp),)

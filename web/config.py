@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from layers.maplibre import draw_order, legend, map_layers, source
+from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
 from layers.model import Attribute, LayerBase, RowLayer, TableLayer, Text, VectorLayer, codelists_of
 from web.texts import TEXTS
 from web.view import EditionInfo, PortalView, VisibleLayer
@@ -84,6 +84,7 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
     if isinstance(layer, VectorLayer):
         own |= row_entry(layer, entry.attributes) | {
             "geometry": layer.geometry,
+            "legendBy": legend_attribute(layer),
             "hazard": layer.hazard.model_dump() if layer.hazard else None,
             "exposure": layer.exposure.role if layer.exposure else None,
         }

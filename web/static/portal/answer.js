@@ -1,12 +1,10 @@
 // The answer for a zone as tables: people, land, roads, facilities; with editions, method and downloads.
 
-import { currentLanguage, layerById, t, words } from "./state.js";
+import { layerById, t, words } from "./state.js";
 import { button, el } from "./dom.js";
 import { day, fine, hectares, moment, mu, number } from "./format.js";
 import { fitBox, leaflet, setHighlight } from "./map.js";
 import { showFeature } from "./identify.js";
-
-const NAME = () => currentLanguage();
 
 const UNITS = {
   m2: { head: () => [t("ha"), t("mu")], cells: (value) => [hectares(value), mu(value)] },
@@ -31,7 +29,7 @@ function rowsTable(section) {
   const unit = unitOf(section);
   const counted = section.measure !== "count";
   const head = el("tr", {}, el("th", { scope: "col" }, t("class")), unit.head().map((name) => el("th", { scope: "col", className: "number" }, name)), counted ? el("th", { scope: "col", className: "number" }, t("count")) : null);
-  const lines = section.rows.map((row) => el("tr", {}, el("th", { scope: "row" }, words(row.label), row.code && row.code !== row.label[NAME()] ? el("span", { className: "code" }, row.code) : null),
+  const lines = section.rows.map((row) => el("tr", {}, el("th", { scope: "row" }, words(row.label), row.code && row.code !== words(row.label) ? el("span", { className: "code" }, row.code) : null),
     cells(unit.cells(row.value)), counted ? cells([number(row.count, 0)]) : null));
   const sum = section.total === null ? null : el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, t("total")), cells(unit.cells(section.total)),
     counted ? cells([number(section.rows.reduce((all, row) => all + row.count, 0), 0)]) : null));
@@ -55,6 +53,7 @@ function featureList(section) {
 
 function figure(section) {
   if (section.total === null || section.total === undefined) return null;
+  if (section.measure === "count") return el("p", { className: "figure" }, number(section.total, 0));
   const unit = unitOf(section);
   const parts = unit.cells(section.total).map((value, place) => `${value} ${unit.head()[place]}`);
   return el("p", { className: "figure" }, parts[0], parts[1] ? el("span", { className: "hint" }, ` ${parts[1]}`) : null);
@@ -119,7 +118,7 @@ export function answerView(answer, again) {
   const head = el("div", { className: "zone-head" },
     el("p", { className: "figure" }, `${t("area")} ${hectares(zone.area_m2)} ${t("ha")}`, el("span", { className: "hint" }, ` ${mu(zone.area_m2)} ${t("mu")} · ${fine(zone.area_m2 / 1e6)} ${t("km2")}`)),
     zone.label ? el("p", {}, words(zone.label)) : null,
-    el("div", { className: "row wrap" }, zone.bbox ? button("zoom_to", () => fitBox(zone.bbox)) : null,
+    el("div", { className: "row wrap" }, zone.bbox ? button("zoom_zone", () => fitBox(zone.bbox)) : null,
       button("download_json", () => save("zone-answer.json", "application/json", JSON.stringify(answer, null, 2))),
       button("download_csv", () => save("zone-answer.csv", "text/csv", asCsv(answer))), button("new_zone", again)));
   return [head, ...answer.sections.map(sectionOf), methodBox(answer)];

@@ -26,7 +26,7 @@ function inForce(alert, now = Date.now()) {
 function rank(alert) {
   const colour = COLOURS.indexOf(alert.properties.colour);
   const severity = SEVERITIES.indexOf(alert.properties.severity);
-  return [severity < 0 ? SEVERITIES.length : severity, colour < 0 ? COLOURS.length : colour, -new Date(alert.properties.sent ?? 0).getTime()];
+  return [Number(alert.properties.status in NOTABLE), severity < 0 ? SEVERITIES.length : severity, colour < 0 ? COLOURS.length : colour, -new Date(alert.properties.sent ?? 0).getTime()];
 }
 
 function worstFirst(a, b) {

@@ -1,7 +1,11 @@
 // Legend swatches from the classes that the layer file gives.
 
-import { currentLanguage, words } from "./state.js";
+import { layerById, t, words } from "./state.js";
 import { el, shape } from "./dom.js";
+import { number } from "./format.js";
+import { classCounts, gl } from "./map.js";
+
+const LONG = 10;
 
 function frame(width = 22) {
   return shape("svg", { class: "swatch", width, height: 16, viewBox: `0 0 ${width} 16`, "aria-hidden": "true" });
@@ -44,8 +48,39 @@ export const swatch = (item) => DRAW[item.shape](item);
 /** The legend of a layer as a list. A single class needs no words beside the layer's own title. */
 export function legendList(layer) {
   if (layer.legend.length < 2 && layer.legend[0]?.shape !== "ramp") return null;
-  return el("ul", { className: "legend" }, layer.legend.map((item) => {
-    const code = item.code && item.code !== item.label[currentLanguage()] ? el("span", { className: "code" }, item.code) : null;
-    return el("li", {}, swatch(item), el("span", {}, words(item.label)), code);
-  }));
+  const list = el("ul", { className: "legend", dataset: { legend: layer.id } }, layer.legend.map(line));
+  const none = el("p", { className: "hint legend-none", hidden: true }, t("legend_none"));
+  const box = el("div", {}, list, none);
+  if (layer.legendBy) requestAnimationFrame(() => countInView(layer, box));
+  return box;
+}
+
+function line(item) {
+  const name = words(item.label);
+  const code = item.code && item.code.toLowerCase() !== name.toLowerCase() ? el("span", { className: "code" }, item.code) : null;
+  return el("li", { dataset: { code: item.code ?? "" } }, swatch(item), el("span", { className: "legend-name" }, name, code), el("span", { className: "count number" }));
+}
+
+/** Long legends show only the classes in view; all legends of codes show how many features are in view. */
+function countInView(layer, box) {
+  const counts = classCounts(layer);
+  const long = layer.legend.length > LONG;
+  let seen = 0;
+  for (const one of box.querySelectorAll("li")) {
+    const count = counts.get(one.dataset.code) ?? 0;
+    one.hidden = long && !count;
+    one.querySelector(".count").textContent = count ? number(count, 0) : "";
+    seen += count ? 1 : 0;
+  }
+  box.querySelector(".legend-none").hidden = !long || seen > 0;
+}
+
+/** Count again whenever the map has come to rest. */
+export function startLegend() {
+  gl.on("idle", () => {
+    for (const list of document.querySelectorAll("[data-legend]")) {
+      const layer = layerById(list.dataset.legend);
+      if (layer.legendBy) countInView(layer, list.parentElement);
+    }
+  });
 }

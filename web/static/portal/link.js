@@ -11,11 +11,12 @@ function write() {
   history.replaceState(null, "", here);
 }
 
-/** Take the view from the address, if it has one; then keep the address up to date. */
+/** Take the view from the address and keep the address up to date; true when it named a place. */
 export function startLink() {
   const given = new URLSearchParams(location.hash.slice(1));
   const [zoom, lat, lng] = (given.get("map") ?? "").split("/").map(Number);
-  if ([zoom, lat, lng].every(Number.isFinite) && given.get("map")) leaflet.setView([lat, lng], zoom, { animate: false });
+  const placed = [zoom, lat, lng].every(Number.isFinite) && given.has("map");
+  if (placed) leaflet.setView([lat, lng], zoom, { animate: false });
   if (given.has("layers")) {
     const wanted = new Set(given.get("layers").split(","));
     for (const layer of config.layers) {
@@ -25,4 +26,5 @@ export function startLink() {
   }
   leaflet.on("moveend", write);
   on("shown", write);
+  return placed;
 }

@@ -4,6 +4,7 @@ import { config, t } from "./state.js";
 import { byId, notice } from "./dom.js";
 import { drawHazards } from "./hazards.js";
 import { startIdentify } from "./identify.js";
+import { startLegend } from "./legend.js";
 import { startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
 import { drawQuery, startQuery } from "./query.js";
@@ -26,7 +27,8 @@ async function start() {
   byId("go-world").addEventListener("click", () => fitBox(WORLD));
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
   await ready;
-  startLink();
+  if (!startLink()) fitBox(config.sample ?? WORLD);
+  startLegend();
   startIdentify();
   startQuery();
   document.documentElement.dataset.ready = "yes";

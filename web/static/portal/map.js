@@ -97,6 +97,21 @@ export function featuresAt(latlng, tolerance = 5) {
   return [...unique.values()];
 }
 
+/** How many features of each class are in view, by code. A feature cut by tile borders counts once. */
+export function classCounts(layer) {
+  const asked = drawn(layer.id).filter((one) => one.type !== "symbol").map((one) => one.id);
+  const counts = new Map();
+  const seen = new Set();
+  for (const { properties, id } of asked.length && isShown(layer.id) ? gl.queryRenderedFeatures({ layers: asked }) : []) {
+    const name = properties.key ?? id;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const code = String(properties[layer.legendBy]);
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Metres per pixel at the centre, and the scale number with the CSS pixel of 0.28 mm that OGC standards use. */
 export function scaleAtCentre() {
   const size = leaflet.getSize();

@@ -125,22 +125,15 @@ function nextHeight() {
 }
 
 function back() {
-  if (byId("dialog").open) return;
-  if (announceBack()) return;
   if (!byId("drawer").hidden) closeDrawer();
   else if (open) closePanel();
-}
-
-function announceBack() {
-  const asked = { handled: false };
-  announce("back", asked);
-  return asked.handled;
 }
 
 const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), i: () => announce("identify-centre"), Escape: back };
 
 function key(event) {
-  const writing = event.target.closest?.("input, select, textarea, dialog");
+  if (byId("dialog").open) return;
+  const writing = event.target.closest?.("input, select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || (writing && event.key !== "Escape")) return;
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action) return;

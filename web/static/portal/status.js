@@ -34,7 +34,7 @@ function credits() {
   const view = leaflet.getBounds();
   const meets = (box) => !box || box[0] > box[2] || view.intersects([[box[1], box[0]], [box[3], box[2]]]);
   const seen = shownLayers().filter((layer) => tileZoom() >= layer.fromZoom && meets(layer.edition?.bbox));
-  const names = new Set(seen.map((layer) => layer.licence.attribution).filter(Boolean));
+  const names = new Set(seen.flatMap((layer) => (layer.licence.attribution ?? "").split(";")).map((name) => name.trim()).filter(Boolean));
   byId("credits").textContent = names.size ? `${t("attribution")}: ${[...names].join(" · ")}` : "";
   byId("credits").title = byId("credits").textContent;
   const reviews = new Set(seen.map((layer) => layer.review).filter(Boolean));
