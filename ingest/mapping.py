@@ -109,7 +109,8 @@ class Mapper:
         known = {*source.fields, *SPECIAL_FIELDS}
         others = [*self._mapping.select, *self._mapping.any_of, *self._mapping.template_fields()]
         missing = [f for f in others if f not in known]
-        for fields in feeds.values():
+        for name in feeds:
+            fields = [f for f, target in self._mapping.fields.items() if target == name]
             absent = [f for f in fields if f not in known]
             if absent and len(absent) == len(fields):
                 missing += absent

@@ -215,8 +215,9 @@ def _crs(request: Request, source: Source) -> pyproj.CRS | None:
 
 def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> None:
     for warning in heard:
-        if issubclass(warning.category, RuntimeWarning):
-            text = str(warning.message).replace(str(request.file), request.name)
+        text = str(warning.message).replace(str(request.file), request.name)
+        # Arithmetic on empty and non-finite coordinates is judged row by row elsewhere.
+        if issubclass(warning.category, RuntimeWarning | UserWarning) and "encountered in" not in text:
             request.notes.add("reader-warning", "warning", text[:300], count=1)
 
 
