@@ -124,6 +124,7 @@ def _fetch_all(sources: Sequence[OpenSource], into: Path, origins: Origins) -> i
 
 def _fetch_one(source: OpenSource, into: Path, origins: Origins) -> Fetched:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(source.id, total=None)
         return fetch(source, into, origins, lambda done, total: bar.update(task, completed=done, total=total))
