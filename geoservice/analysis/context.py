@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from geoservice.analysis.geojson import PolygonGeometry
+from geoservice.analysis.zonal import zonal
 from layers.access import Principal
 from layers.asset import Asset
 from layers.catalog import Catalog
@@ -17,8 +18,8 @@ class RasterSum(Protocol):
     """What the cells of a raster add up to inside a zone."""
 
     @property
-    def total(self) -> float:
-        """Sum of the cells with data; a cell on the rim adds the share of it that lies inside."""
+    def sum(self) -> float | None:
+        """Sum of the cells with data, None when there are none; a cell on the rim adds its share inside."""
 
     @property
     def covered(self) -> float:
@@ -40,15 +41,15 @@ class AnalysisContext:
         principal: Who asks; every layer is opened through the access decision for them.
         catalog: All layers and code lists.
         rasters: Folder of the raster files.
-        raster_sum: How rasters are summed, `geoservice.analysis.zonal.zonal`.
         seconds: Time for the whole answer. Each section may use half of what is left, so that one heavy layer
             does not cost the others their answer.
         schema: Schema names to replace, where readers see views instead of tables (`Reading.schema`).
+        raster_sum: How rasters are summed.
     """
 
     principal: Principal
     catalog: Catalog
     rasters: Path
-    raster_sum: RasterSummer
     seconds: float = 60.0
     schema: Mapping[str, str] | None = None
+    raster_sum: RasterSummer = zonal

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.method import METHOD
 from geoservice.analysis.place import Place
-from geoservice.features.assets import assets_of, assets_statement
 from geoservice.analysis.request import ZoneRequest, find_place
 from geoservice.analysis.sections import (
     NOTHING_LOADED,
@@ -33,6 +32,7 @@ from geoservice.analysis.sections import (
     unit_of,
 )
 from geoservice.analysis.statements import Counting, counting_of, listing_statement, totals_statement
+from geoservice.features.assets import assets_of, assets_statement
 from geoservice.features.state import LayerState, state_statement
 from layers.access import Decision, decide, visible
 from layers.answer import AnswerSection, EditionRef, Zone, ZoneAnswer

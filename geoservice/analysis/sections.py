@@ -107,7 +107,7 @@ def listed_features(layer: VectorLayer, decision: Decision, rows: Sequence[Mappi
 def raster_section(layer: RasterLayer, found: RasterSum, edition: EditionRef | None) -> AnswerSection:
     """The section of a raster layer; where its cells cover only part of the zone, a note says how much."""
     unit = raster_unit(layer)
-    if found.covered <= 0:
+    if found.sum is None:
         return empty_section(layer, RASTER_MEASURE, unit, edition, NOTHING_LOADED)
     return AnswerSection(
         layer=layer.name,
@@ -115,7 +115,7 @@ def raster_section(layer: RasterLayer, found: RasterSum, edition: EditionRef | N
         role=_role(layer),
         measure=RASTER_MEASURE,
         unit=unit,
-        total=found.total,
+        total=found.sum,
         edition=edition,
         note=_partly(found.covered),
     )
