@@ -116,57 +116,46 @@ def degrees(points: FloatArray) -> FloatArray:
     return points / np.array([METRES_X, METRES_Y])
 
 
-def nearest_true(grid: Grid, mask: BoolArray) -> tuple[IntArray, FloatArray]:
-    """For each cell the flat index of the nearest true cell and the distance to it in metres.
+def nearest_true(grid: Grid, mask: BoolArray, reach: float = np.inf) -> tuple[IntArray, FloatArray]:
+    """For each cell the flat index of the nearest true cell and the distance to it in metres, exactly.
 
-    Jump flooding: the known nearest cells are spread in steps of halving length, which is exact but for rare cells
-    that are off by less than a cell (Rong and Tan 2006).
+    First along the columns, then across them in growing steps until no farther column can be nearer.
+
+    Args:
+        grid: The cells.
+        mask: True cells.
+        reach: Distances above this need not be told from one another; makes sparse masks quick.
 
     Returns:
-        Index and distance, both of the grid's shape. With no true cell the index is -1 and the distance infinite.
+        Index and distance, both of the grid's shape; -1 and infinity where no true cell is within reach.
     """
-    rows, columns = np.indices(grid.shape)
-    best = np.where(mask, np.arange(mask.size).reshape(grid.shape), -1)
-    distance = np.where(mask, 0.0, np.inf)
-    step = 1 << (max(grid.shape) - 1).bit_length() - 1
-    for jump in [1, *_halving(step), 1]:
-        for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-            _spread(grid, best, distance, (dy * jump, dx * jump), (rows, columns))
-    return best, distance
+    wide, high = grid.cell * METRES_X, grid.cell * METRES_Y
+    row, away = _along_columns(mask)
+    vertical = (away * high) ** 2
+    best = vertical.copy()
+    column = np.broadcast_to(np.arange(grid.columns), grid.shape).copy()
+    for step in range(1, grid.columns):
+        offset = (step * wide) ** 2
+        if step * wide > reach or offset >= best.max():
+            break
+        for to, source in ((np.s_[:, :-step], np.s_[:, step:]), (np.s_[:, step:], np.s_[:, :-step])):
+            candidate = vertical[source] + offset
+            nearer = candidate < best[to]
+            np.copyto(best[to], candidate, where=nearer)
+            np.copyto(column[to], np.broadcast_to(np.arange(grid.columns), grid.shape)[source], where=nearer)
+    index = row[np.arange(grid.rows)[:, None], column] * grid.columns + column
+    return np.where(np.isfinite(best), index, -1), np.sqrt(best)
 
 
-def _halving(step: int) -> list[int]:
-    steps = []
-    while step >= 1:
-        steps.append(step)
-        step //= 2
-    return steps
-
-
-def _spread(
-    grid: Grid, best: IntArray, distance: FloatArray, shift: tuple[int, int], indices: tuple[IntArray, IntArray]
-) -> None:
-    to, source = _windows(shift, grid.shape)
-    candidate = best[source]
-    row, column = candidate // grid.columns, candidate % grid.columns
-    dx = (indices[1][to] - column) * (grid.cell * METRES_X)
-    dy = (indices[0][to] - row) * (grid.cell * METRES_Y)
-    length = np.where(candidate < 0, np.inf, np.hypot(dx, dy))
-    closer = length < distance[to]
-    best[to] = np.where(closer, candidate, best[to])
-    distance[to] = np.where(closer, length, distance[to])
-
-
-def _windows(shift: tuple[int, int], shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    def pair(offset: int, size: int) -> tuple[slice, slice]:
-        if abs(offset) >= size:
-            return slice(0, 0), slice(0, 0)
-        if offset >= 0:
-            return slice(0, size - offset), slice(offset, size)
-        return slice(-offset, size), slice(0, size + offset)
-
-    (row_to, row_from), (column_to, column_from) = pair(shift[0], shape[0]), pair(shift[1], shape[1])
-    return (row_to, column_to), (row_from, column_from)
+def _along_columns(mask: BoolArray) -> tuple[IntArray, FloatArray]:
+    """Row of the nearest true cell of the same column, and how many rows away it is."""
+    rows = mask.shape[0]
+    number = np.broadcast_to(np.arange(rows)[:, None], mask.shape)
+    above = np.maximum.accumulate(np.where(mask, number, -1), axis=0)
+    below = np.minimum.accumulate(np.where(mask, number, rows)[::-1], axis=0)[::-1]
+    up = np.where(above >= 0, number - above, np.inf)
+    down = np.where(below < rows, below - number, np.inf)
+    return np.where(up <= down, above, below) % rows, np.minimum(up, down)
 
 
 def flood(allowed: BoolArray, starts: list[tuple[int, int]]) -> BoolArray:

@@ -15,6 +15,8 @@ from ingest.sample.settlements import TOWNSHIPS, Settlements, distances
 from ingest.sample.terrain import GRID, slope_degrees
 from ingest.sample.water import Waters, half_width
 
+FARTHEST = 600.0
+"""Distances to roads and the dam matter up to so many metres."""
 SLOPE_LIMITS = (2.0, 6.0, 15.0, 25.0)
 """Upper bounds in degrees of the slope classes 1 to 4 of the third national land survey."""
 LAND_COVER = {
@@ -87,7 +89,7 @@ def _away(lines: list[shapely.LineString]) -> FloatArray:
     mask = np.zeros(GRID.shape, dtype=bool)
     points = shapely.get_coordinates(shapely.segmentize(np.array(lines), GRID.cell / 3))
     mask[GRID.cells(points)] = True
-    return nearest_true(GRID, mask)[1]
+    return nearest_true(GRID, mask, FARTHEST)[1]
 
 
 def _townships(settlements: Settlements) -> IntArray:

@@ -214,7 +214,7 @@ def _flood_surface(reach: FloatArray, levels: FloatArray) -> tuple[FloatArray, B
     cells = GRID.cells(reach)
     mask[cells] = True
     height[cells] = levels
-    nearest, distance = nearest_true(GRID, mask)
+    nearest, distance = nearest_true(GRID, mask, FLOOD_REACH)
     near = distance < FLOOD_REACH
     lon, lat = GRID.centres()
     flat = metres(np.column_stack([lon.ravel(), lat.ravel()]))

@@ -36,6 +36,18 @@ class Ground:
     costs: list[list[float]]
     built: set[tuple[int, int]] = field(default_factory=set)
 
+    def offsets(self) -> list[int]:
+        """Differences of cell numbers in the eight directions."""
+        return [dy * self.grid.columns + dx for dy, dx in NEIGHBOURS]
+
+    def build(self, a: int, b: int) -> None:
+        """Make a link cheap in both directions, once."""
+        link = (min(a, b), max(a, b))
+        if link not in self.built:
+            self.built.add(link)
+            for start, end in ((a, b), (b, a)):
+                self.costs[self.offsets().index(end - start)][start] *= REUSE
+
 
 def prepare(grid: Grid, nodes: FloatArray, height: FloatArray, open_: BoolArray, rivers: shapely.STRtree) -> Ground:
     """Weigh every link: its length, its grade, the rivers it crosses; closed cells cannot be entered or left."""
@@ -65,7 +77,7 @@ def _shifted(index: np.ndarray, dy: int, dx: int) -> np.ndarray:  # type: ignore
 
 def cheapest(ground: Ground, start: int, goal: int) -> list[int]:
     """Cells of the cheapest way from start to goal (A*), built links being cheap; empty when there is none."""
-    offsets = [dy * ground.grid.columns + dx for dy, dx in NEIGHBOURS]
+    offsets, costs = ground.offsets(), ground.costs
     flat = metres(ground.nodes)
     ahead = (np.linalg.norm(flat - flat[goal], axis=1) * REUSE).tolist()
     best = {start: 0.0}
@@ -81,16 +93,11 @@ def cheapest(ground: Ground, start: int, goal: int) -> list[int]:
         done.add(cell)
         for direction, offset in enumerate(offsets):
             other = cell + offset
-            cost = best[cell] + _step(ground, cell, other, direction)
+            cost = best[cell] + costs[direction][cell]
             if cost < best.get(other, np.inf):
                 best[other], came[other] = cost, cell
                 heapq.heappush(heap, (cost + ahead[other], other))
     return []
-
-
-def _step(ground: Ground, cell: int, other: int, direction: int) -> float:
-    cost = ground.costs[direction][cell]
-    return cost * REUSE if (min(cell, other), max(cell, other)) in ground.built else cost
 
 
 def _trace(came: dict[int, int], cell: int) -> list[int]:
@@ -112,7 +119,7 @@ class Network:
         for a, b in zip(path[:-1], path[1:], strict=True):
             link = (min(a, b), max(a, b))
             self.links[link] = min(rank, self.links.get(link, rank))
-            ground.built.add(link)
+            ground.build(a, b)
 
     def chains(self, stops: set[int]) -> list[tuple[int, list[int]]]:
         """The network cut at its joints, at changes of class and at stops: (class, cells) of each piece."""

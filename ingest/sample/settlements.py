@@ -76,7 +76,7 @@ def suitability(waters: Waters, reservoir: Reservoir) -> FloatArray:
     """How well each cell of the full grid suits a settlement, 0..1: dry, even, near a river, low."""
     slope = blur(slope_degrees(waters.height), 2)
     off = waters.distance - half_width(waters.drained.ravel()[waters.nearest])
-    _, from_pool = nearest_true(GRID, reservoir.cells)
+    _, from_pool = nearest_true(GRID, reservoir.cells, 600.0)
     dry = smoothstep(140.0, 260.0, off) * smoothstep(250.0, 450.0, from_pool) * (waters.height > 0)
     near = np.exp(-np.maximum(off - 300.0, 0.0) / 1400.0)
     low = 1.0 - 0.6 * smoothstep(1300.0, 2200.0, waters.height)
