@@ -14,7 +14,7 @@ from rich.console import Console
 
 from geoservice.cli.ingest import load_source, print_report, target_of
 from geoservice.cli.layers import synchronise
-from geoservice.cli.serve import run
+from geoservice.cli.serve import run, start_database
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
@@ -53,13 +53,14 @@ def demo(
     settings = load_settings(port=port)
     console = Console()
     catalog = read_catalog(settings.layers_dir)
+    started_here = start_database(settings)
     database = open_database(settings)
     synchronise(settings, database)
     failed = fill(settings, database, catalog, parcels, console)
     console.print(f"\nThe data are loaded{f', {failed} source(s) were refused (see above)' if failed else ''}.")
     if serve:
         console.print(f"Open [bold]http://{settings.host}:{settings.port}/portal[/bold] in a browser (Ctrl-C ends).")
-        run(settings)
+        run(settings, started_here=started_here)
     else:
         console.print("`geoservice serve` starts the service.")
 

@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from geoservice.cli.layers import synchronise
-from geoservice.db.embedded import EmbeddedCluster, State
+from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
 from geoservice.settings import Settings, load_settings
 
@@ -26,13 +26,18 @@ def serve(
 ) -> None:
     """Start the database if it is ours and not running, bring its tables up to date, and serve until interrupted."""
     settings = load_settings(host=host, port=port, workers=workers)
-    run(settings)
-
-
-def run(settings: Settings) -> None:
-    """Serve with the given settings; stops the embedded database at the end if it was started here."""
-    started_here = settings.database_url is None and EmbeddedCluster(settings).status().state is not State.RUNNING
+    started_here = start_database(settings)
     synchronise(settings, open_database(settings))
+    run(settings, started_here=started_here)
+
+
+def start_database(settings: Settings) -> bool:
+    """Start the embedded database if it is ours and not running; True when this call started it."""
+    return settings.database_url is None and EmbeddedCluster(settings).start()
+
+
+def run(settings: Settings, *, started_here: bool) -> None:
+    """Serve with the given settings; stops the embedded database at the end if this process started it."""
     # Worker processes build their settings from the environment.
     os.environ.update({"GEOSERVICE_HOST": settings.host, "GEOSERVICE_PORT": str(settings.port)})
     try:
