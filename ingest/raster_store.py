@@ -9,6 +9,7 @@ import secrets
 import stat
 import time
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 
 from layers.asset import SUFFIX
@@ -46,7 +47,8 @@ def keep(written: Path, folder: Path) -> str:
         part.rename(folder / f"{digest}{SUFFIX}")
         _sync_folder(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise ConfigurationError(
             f"The folder of raster files cannot be written: {error.strerror}. Check its owner and the space left.",
         ) from error

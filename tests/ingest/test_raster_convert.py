@@ -176,7 +176,9 @@ class TestBands:
         cog, _, _ = run(write_tif(tmp_path / "a.tif", cells), raster_layer(**COLOURED, **mapped(bands=[4, 2, 2])))
         assert cells_of(cog)[0][:, 0, 0].tolist() == [40, 20, 20]
 
-    @pytest.mark.parametrize(("count", "mapping"), [(4, {}), (2, {}), (4, {"bands": [1, 2, 9]}), (4, {"bands": [1, 2]})])
+    @pytest.mark.parametrize(
+        ("count", "mapping"), [(4, {}), (2, {}), (4, {"bands": [1, 2, 9]}), (4, {"bands": [1, 2]})]
+    )
     def test_a_number_that_does_not_fit_is_refused(self, tmp_path: Path, count: int, mapping: dict[str, Any]) -> None:
         file = write_tif(tmp_path / "a.tif", np.ones((count, 2, 2), dtype="uint8"), photometric="MINISBLACK")
         with pytest.raises(SourceMismatch, match=r"band\(s\)"):
@@ -248,7 +250,9 @@ class TestClasses:
     def test_a_mapping_recodes(self, tmp_path: Path) -> None:
         cells = np.array([[11, 12, 41], [0, 77, 255]], dtype="uint8")
         table = {"class": {"11": "1", "12": "1", "41": "2", "0": None, "*": "3"}}
-        _, facts, _ = run(write_tif(tmp_path / "a.tif", cells, nodata=255), raster_layer(**CLASSED, **mapped(values=table)))
+        _, facts, _ = run(
+            write_tif(tmp_path / "a.tif", cells, nodata=255), raster_layer(**CLASSED, **mapped(values=table))
+        )
         assert facts.bands[0].classes == {1: 2, 2: 1, 3: 1}
         assert facts.bands[0].valid == 4
 
@@ -295,7 +299,9 @@ class TestPlace:
     """CRS, grid and footprint."""
 
     def test_the_crs_of_the_source_stays(self, tmp_path: Path) -> None:
-        cog, facts, _ = run(write_tif(tmp_path / "a.tif", ramp_of_numbers(4, 4), grid(500_000, 4_400_000, 30), "EPSG:4549"))
+        cog, facts, _ = run(
+            write_tif(tmp_path / "a.tif", ramp_of_numbers(4, 4), grid(500_000, 4_400_000, 30), "EPSG:4549")
+        )
         assert facts.crs == "EPSG:4549"
         with rasterio.open(cog) as dataset:
             assert dataset.crs.to_epsg() == 4549
@@ -366,7 +372,14 @@ class TestRefused:
         file = tmp_path / "bomb.tif"
         profile = {"driver": "GTiff", "width": 400_000, "height": 400_000, "count": 1, "dtype": "float32"}
         with rasterio.open(
-            file, "w", **profile, crs="EPSG:4490", transform=grid(100, 40, 1e-6), tiled=True, sparse_ok=True, bigtiff="yes"
+            file,
+            "w",
+            **profile,
+            crs="EPSG:4490",
+            transform=grid(100, 40, 1e-6),
+            tiled=True,
+            sparse_ok=True,
+            bigtiff="yes",
         ):
             pass
         assert file.stat().st_size < 50 << 20
