@@ -129,13 +129,11 @@ def write(folder: Path) -> list[Path]:
     Returns:
         The files whose content changed.
     """
-    changed = []
-    for name, render in PAGES.items():
-        file, text = folder / name, render()
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
-            changed.append(file)
-    return changed
+    rendered = {folder / name: render() for name, render in PAGES.items()}
+    changed = {f: text for f, text in rendered.items() if not f.exists() or f.read_text(encoding="utf-8") != text}
+    for file, text in changed.items():
+        file.write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def main() -> None:
