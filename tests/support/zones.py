@@ -22,7 +22,7 @@ from layers.access import Clearance, Principal
 from layers.answer import AnswerSection, ZoneAnswer
 from layers.catalog import Catalog
 from layers.crs import STORAGE_SRID
-from layers.model import RowLayer
+from layers.model import Layer, RowLayer
 from layers.system import edition, layer_state
 from layers.table import current_table
 
@@ -43,14 +43,33 @@ def plant(database: Database, layer: RowLayer, rows: Sequence[Mapping[str, Any]]
         The number of the edition.
     """
     with database.transaction(Role.OWNER) as connection:
-        number = _open_edition(connection, layer)
+        number = open_edition(connection, layer)
         table = current_table(layer)
         values = [_values(layer, row, position, number) for position, row in enumerate(rows)]
         if values:
             connection.execute(sa.insert(table), values)
-        state = sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number)
-        connection.execute(state)
         figures.renew(connection, layer)
+    return number
+
+
+def open_edition(connection: sa.Connection, layer: Layer) -> int:
+    """Write an edition of a layer and make it the current one."""
+    statement = sa.insert(edition).values(
+        layer=layer.name,
+        clearance=int(layer.clearance),
+        committed=COMMITTED,
+        principal="tester",
+        source=f"{layer.name}.test",
+        sha256="0" * 64,
+        size=0,
+        mapping="test",
+        inserted=0,
+        updated=0,
+        deleted=0,
+        report={},
+    )
+    number = int(connection.execute(statement.returning(edition.c.id)).scalar_one())
+    connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number))
     return number
 
 
@@ -105,24 +124,6 @@ def values(found: AnswerSection) -> dict[str | None, float]:
 def counts(found: AnswerSection) -> dict[str | None, int]:
     """Number of features by class."""
     return {row.code: row.count for row in found.rows}
-
-
-def _open_edition(connection: sa.Connection, layer: RowLayer) -> int:
-    statement = sa.insert(edition).values(
-        layer=layer.name,
-        clearance=int(layer.clearance),
-        committed=COMMITTED,
-        principal="tester",
-        source=f"{layer.name}.test",
-        sha256="0" * 64,
-        size=0,
-        mapping="test",
-        inserted=0,
-        updated=0,
-        deleted=0,
-        report={},
-    )
-    return int(connection.execute(statement.returning(edition.c.id)).scalar_one())
 
 
 def _values(layer: RowLayer, row: Mapping[str, Any], position: int, number: int) -> dict[str, Any]:
