@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shapely
 from lxml import etree
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.grid import METRES_Y
 from ingest.sample.lines import polygon_parts
@@ -11,7 +12,7 @@ from ingest.sample.settlements import ADCODE
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 IDENTIFIER = f"{ADCODE}11600000_20260618063000_1"
-"""31 characters as in the national warning system: area 6, sector 3, unit 3, extension 2, _, Beijing time, _, serial."""
+"""31 characters as in the national warning system: area 6, sector 3, unit 3, extension 2, _, time, _, serial."""
 SENT = "2026-06-18T06:30:00+08:00"
 ONSET = "2026-06-18T08:00:00+08:00"
 EXPIRES = "2026-06-19T08:00:00+08:00"
@@ -31,22 +32,22 @@ TEXTS = {
         "event": "Flood",
         "senderName": "Sample County Flood Control Headquarters (fictional)",
         "headline": "[Exercise] Orange flood warning for Sample County",
-        "description": "[Exercise, fictional data] The reservoir is releasing water. Within 24 hours the river below the dam "
-        "is expected above its guaranteed level; low ground along it will be flooded.",
-        "instruction": "[Exercise] People on low ground move as planned, keep away from the river and follow local orders.",
+        "description": "[Exercise, fictional data] The reservoir is releasing water. Within 24 hours the river below "
+        "the dam is expected above its guaranteed level; low ground along it will be flooded.",
+        "instruction": "[Exercise] People on low ground move as planned, keep away from the river and follow orders.",
         "areaDesc": "Valley below the dam, Sample County (fictional)",
     },
 }
 
 
-def warned_area(flooded: shapely.Geometry) -> shapely.Polygon:
+def warned_area(flooded: BaseGeometry) -> shapely.Polygon:
     """A simple polygon around all flooded land, with few vertices, coordinates in degrees of five decimals."""
     grown = shapely.simplify(shapely.buffer(flooded, MARGIN / METRES_Y), MARGIN / 3 / METRES_Y)
     area = shapely.Polygon(max(polygon_parts(grown), key=lambda p: p.area).exterior)
     return shapely.Polygon([(round(x, DECIMALS), round(y, DECIMALS)) for x, y in area.exterior.coords])
 
 
-def build_alert(flooded: shapely.Geometry, townships: list[str]) -> bytes:
+def build_alert(flooded: BaseGeometry, townships: list[str]) -> bytes:
     """The alert as XML. `townships` are the nine-digit codes of the townships that it concerns."""
     alert = etree.Element("alert", nsmap={None: NAMESPACE})
     for name, text in (

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
-from ingest.sample.chance import BoolArray, FloatArray, stream
+from ingest.sample.chance import BoolArray, FloatArray, IntArray, ShapeArray, TextArray, stream
 from ingest.sample.grid import METRES_Y
 from ingest.sample.names import Name
 from ingest.sample.roads import Road, StreetPlan
+from ingest.sample.rules import INF, Rule, decide
 from ingest.sample.settlements import ADCODE, Place
 
 ROWS = (-40.0, -13.0, 13.0, 40.0)
@@ -20,6 +22,20 @@ CLEARANCE = 7.0
 FLOOR_HEIGHT = 3.1
 PEOPLE_PER_HOUSE = 9.0
 MOST_BUILDINGS = 1500
+USES: tuple[Rule, ...] = (
+    ("industrial", {"town": (1, 2), "away": (0.7, INF), "luck": (0, 0.22)}),
+    ("commercial", {"away": (0, 0.3), "luck": (0, 0.28)}),
+    ("public", {"luck": (0.95, 1)}),
+    ("agricultural", {"town": (0, 1), "away": (0.6, INF), "luck": (0.83, 0.95)}),
+    ("other", {"luck": (0.93, 0.95)}),
+)
+SECRECY: tuple[Rule, ...] = (
+    ("restricted", {"public": (1, 2), "luck": (0, 0.10)}),
+    ("internal", {"public": (1, 2), "luck": (0.10, 0.28)}),
+    ("internal", {"industrial": (1, 2), "luck": (0, 0.28)}),
+)
+"""A few buildings of public administration and industry are not for everyone."""
+LOW_USES = ("agricultural", "industrial", "other")
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,9 @@ class Building:
     name: Name | None
 
 
-def build_buildings(places: list[Place], plans: list[StreetPlan], roads: list[Road], water: shapely.Geometry, seed: int) -> list[Building]:
+def build_buildings(
+    places: list[Place], plans: list[StreetPlan], roads: list[Road], water: BaseGeometry, seed: int
+) -> list[Building]:
     """Put buildings on the lots of each settlement, clear of roads, water and one another."""
     lines = shapely.STRtree([r.line for r in roads])
     shapely.prepare(water)
@@ -63,7 +81,7 @@ def _lots(plan: StreetPlan, place: Place, chance: np.random.Generator) -> FloatA
     return np.asarray(grid[kept])
 
 
-def _outlines(plan: StreetPlan, lots: FloatArray, chance: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _outlines(plan: StreetPlan, lots: FloatArray, chance: np.random.Generator) -> ShapeArray:
     count = len(lots)
     middle = lots + (chance.random((count, 2)) - 0.5) * [3.0, 3.0]
     half = np.column_stack([4.5 + 5.5 * chance.random(count), 3.5 + 4.0 * chance.random(count)])
@@ -73,7 +91,7 @@ def _outlines(plan: StreetPlan, lots: FloatArray, chance: np.random.Generator) -
     return np.asarray(shapely.polygons(placed)) if count else np.array([], dtype=object)
 
 
-def _clear(outlines: np.ndarray, lines: shapely.STRtree, water: shapely.Geometry) -> BoolArray:  # type: ignore[type-arg]
+def _clear(outlines: ShapeArray, lines: shapely.STRtree, water: BaseGeometry) -> BoolArray:
     clear = ~shapely.intersects(water, outlines)
     grown = shapely.buffer(outlines, CLEARANCE / METRES_Y, quad_segs=1)
     clear[lines.query(grown, predicate="intersects")[0]] = False
@@ -81,47 +99,32 @@ def _clear(outlines: np.ndarray, lines: shapely.STRtree, water: shapely.Geometry
 
 
 def _describe(
-    outlines: np.ndarray, lots: FloatArray, plan: StreetPlan, place: int, chance: np.random.Generator  # type: ignore[type-arg]
+    outlines: ShapeArray, lots: FloatArray, plan: StreetPlan, place: int, chance: np.random.Generator
 ) -> list[Building]:
     away = np.linalg.norm(lots, axis=1) / max(plan.radius, 1.0)
     luck = chance.random((len(outlines), 3))
-    found = []
-    for number, outline in enumerate(outlines):
-        use = _use(float(away[number]), float(luck[number, 0]), place)
-        floors = _floors(use, float(away[number]), float(luck[number, 1]), place)
-        sensitivity = _sensitivity(use, float(luck[number, 2]))
-        height = round(floors * FLOOR_HEIGHT + 0.8 + float(luck[number, 2]), 1)
-        found.append(Building(outline, use, floors, height, sensitivity, _name(sensitivity, place, number)))
-    return found
+    town = np.full(len(outlines), float(place == 0))
+    uses = decide(USES, {"town": town, "away": away, "luck": luck[:, 0]}, "residential")
+    kinds = {kind: (uses == kind).astype(np.float64) for kind in ("public", "industrial")}
+    secrecy = decide(SECRECY, {**kinds, "luck": luck[:, 2]}, "public")
+    floors = _floors(uses, away, luck[:, 1], place)
+    return [
+        Building(
+            outline,
+            str(uses[n]),
+            int(floors[n]),
+            round(float(floors[n]) * FLOOR_HEIGHT + 0.8 + float(luck[n, 2]), 1),
+            str(secrecy[n]),
+            _name(str(secrecy[n]), place, n),
+        )
+        for n, outline in enumerate(outlines)
+    ]
 
 
-def _use(away: float, luck: float, place: int) -> str:
-    if place == 0 and away > 0.7 and luck < 0.22:
-        return "industrial"
-    if away < 0.3 and luck < 0.28:
-        return "commercial"
-    if luck > 0.95:
-        return "public"
-    if place > 0 and away > 0.6 and luck > 0.83:
-        return "agricultural"
-    return "other" if luck > 0.93 else "residential"
-
-
-def _floors(use: str, away: float, luck: float, place: int) -> int:
-    if use in ("agricultural", "industrial", "other"):
-        return 1 + int(luck * 2)
-    if place == 0:
-        return 2 + int((1.0 - away) * 12 * luck**2 + 4 * luck)
-    return 1 + int(luck * 2.4)
-
-
-def _sensitivity(use: str, luck: float) -> str:
-    """A few buildings of public administration and industry are not for everyone."""
-    if use == "public" and luck < 0.10:
-        return "restricted"
-    if use in ("public", "industrial") and luck < 0.28:
-        return "internal"
-    return "public"
+def _floors(uses: TextArray, away: FloatArray, luck: FloatArray, place: int) -> IntArray:
+    town = 2 + (1.0 - np.minimum(away, 1.0)) * 12 * luck**2 + 4 * luck
+    homes = town if place == 0 else 1 + luck * 2.4
+    return np.where(np.isin(uses, LOW_USES), 1 + luck * 2, homes).astype(np.int64)
 
 
 def _name(sensitivity: str, place: int, number: int) -> Name | None:
@@ -134,4 +137,3 @@ def _name(sensitivity: str, place: int, number: int) -> Name | None:
 def building_id(number: int) -> str:
     """Identifier of a building by its position in the list."""
     return f"B{ADCODE}{number + 1:08d}"
-

@@ -10,6 +10,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+TextArray = npt.NDArray[np.str_]
+ShapeArray = npt.NDArray[np.object_]
 
 LATTICE = 64
 """Nodes per side of the repeating lattice behind one octave of noise."""

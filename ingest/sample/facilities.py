@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import FloatArray, Noise, stream
 from ingest.sample.grid import METRES_Y, degrees, metres
@@ -29,7 +30,7 @@ LEAST_HIGHLAND = 1.5e-3
 class Feature:
     """A feature of a small layer: geometry and attributes by name."""
 
-    geometry: shapely.Geometry
+    geometry: BaseGeometry
     values: dict[str, object]
 
 
@@ -54,12 +55,16 @@ def build_hospitals(settlements: Settlements, plans: list[StreetPlan], seed: int
         base = _base(place)
         if number == 0:
             rows.append((place, plan, Name("样例县人民医院", "Sample County People's Hospital"), "二级甲等", 420))
-            rows.append((place, plan, Name("样例县中医医院", "Sample County Hospital of Traditional Medicine"), "二级乙等", 180))
+            rows.append(
+                (place, plan, Name("样例县中医医院", "Sample County Hospital of Traditional Medicine"), "二级乙等", 180)
+            )
         elif number < TOWNSHIPS:
             name = base.with_ending("中心卫生院", "Township Health Centre")
             rows.append((place, plan, name, "一级", 30 + int(60 * luck[number])))
         elif place.people > VILLAGE_WITH_CLINIC:
-            rows.append((place, plan, base.with_ending("村卫生室", "Village Clinic"), "未定级", 2 + int(4 * luck[number])))
+            rows.append(
+                (place, plan, base.with_ending("村卫生室", "Village Clinic"), "未定级", 2 + int(4 * luck[number]))
+            )
     return [
         Feature(
             _at(plan, 24.0 + 90.0 * (n % 2), 22.0 if n < TOWNSHIPS + 1 else -20.0),
@@ -83,21 +88,33 @@ def build_schools(settlements: Settlements, plans: list[StreetPlan], seed: int) 
         base, people = _base(place), settlements.people(place.township)
         if number < TOWNSHIPS:
             grounds = shapely.Polygon(plan.place(_rectangle(80.0, -60.0, 70.0, 45.0)))
-            name = Name("样例县第一中学", "Sample County No. 1 Middle School") if number == 0 else base.with_ending("中学", "Middle School")
+            name = (
+                Name("样例县第一中学", "Sample County No. 1 Middle School")
+                if number == 0
+                else base.with_ending("中学", "Middle School")
+            )
             found.append(_school(len(found), grounds, name, "middle", int(people * 0.045)))
         if number < TOWNSHIPS or place.people > VILLAGE_WITH_SCHOOL:
-            name = Name("样例县实验小学", "Sample County Primary School") if number == 0 else base.with_ending("小学", "Primary School")
+            name = (
+                Name("样例县实验小学", "Sample County Primary School")
+                if number == 0
+                else base.with_ending("小学", "Primary School")
+            )
             pupils = int(place.people * PUPILS_SHARE * (0.7 + 0.3 * luck[number]))
             found.append(_school(len(found), _at(plan, -35.0, 30.0), name, "primary", pupils))
     return found
 
 
-def _school(number: int, geometry: shapely.Geometry, name: Name, kind: str, pupils: int) -> Feature:
-    return Feature(geometry, {"school_id": f"S{ADCODE}{number + 1:04d}", **_named(name), "kind": kind, "pupils": pupils})
+def _school(number: int, geometry: BaseGeometry, name: Name, kind: str, pupils: int) -> Feature:
+    return Feature(
+        geometry, {"school_id": f"S{ADCODE}{number + 1:04d}", **_named(name), "kind": kind, "pupils": pupils}
+    )
 
 
 def _rectangle(x: float, y: float, half_x: float, half_y: float) -> FloatArray:
-    return np.array([[x - half_x, y - half_y], [x + half_x, y - half_y], [x + half_x, y + half_y], [x - half_x, y + half_y]])
+    return np.array(
+        [[x - half_x, y - half_y], [x + half_x, y - half_y], [x + half_x, y + half_y], [x - half_x, y + half_y]]
+    )
 
 
 def build_hazard_sources(settlements: Settlements, plans: list[StreetPlan]) -> list[Feature]:
@@ -204,7 +221,7 @@ def build_protected(reservoir: Reservoir, height: FloatArray, county: shapely.Po
     ]
 
 
-def _tidy(geometry: shapely.Geometry) -> shapely.Geometry:
+def _tidy(geometry: BaseGeometry) -> BaseGeometry:
     parts = polygon_parts(shapely.set_precision(geometry, 1e-8))
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
@@ -231,7 +248,13 @@ def build_geology(outline: Outline, seed: int) -> list[Feature]:
     for number, area in enumerate(areas):
         kind = int(np.clip((1.0 - seeds[number, 0]) / 2.0 * len(UNITS), 0, len(UNITS) - 1))
         code, zh, en, age, lithology = UNITS[kind]
-        values = {"unit_id": f"G{ADCODE}{number + 1:02d}", "code": code, **_named(Name(zh, en)), "age": age, "lithology": lithology}
+        values = {
+            "unit_id": f"G{ADCODE}{number + 1:02d}",
+            "code": code,
+            **_named(Name(zh, en)),
+            "age": age,
+            "lithology": lithology,
+        }
         found.append(Feature(area, values))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import rasterio.features
 import shapely
 from rasterio.transform import Affine, from_origin
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import BoolArray, FloatArray, IntArray
 
@@ -93,9 +95,9 @@ class Grid:
         lower = values[row + 1, column] * (1 - tx) + values[row + 1, column + 1] * tx
         return np.asarray(upper * (1 - ty) + lower * ty)
 
-    def mask(self, shapes: list[shapely.Geometry]) -> BoolArray:
+    def mask(self, shapes: Sequence[BaseGeometry]) -> BoolArray:
         """Cells whose centre lies in one of the polygons."""
-        if not shapes:
+        if len(shapes) == 0:
             return np.zeros(self.shape, dtype=bool)
         burned = rasterio.features.rasterize(shapes, out_shape=self.shape, transform=self.transform, dtype="uint8")
         return np.asarray(burned, dtype=bool)
@@ -103,17 +105,17 @@ class Grid:
     def polygons(self, mask: BoolArray) -> list[shapely.Polygon]:
         """Outlines of the 4-connected sets of true cells, along the cell borders."""
         found = rasterio.features.shapes(mask.astype("uint8"), mask=mask, transform=self.transform)
-        return [shapely.geometry.shape(shape) for shape, _ in found]
+        return [shapely.Polygon(shape["coordinates"][0], shape["coordinates"][1:]) for shape, _ in found]
 
 
 def metres(points: FloatArray) -> FloatArray:
     """Degrees (n, 2) to flat local metres, for distances and angles."""
-    return points * np.array([METRES_X, METRES_Y])
+    return np.asarray(points * np.array([METRES_X, METRES_Y]))
 
 
 def degrees(points: FloatArray) -> FloatArray:
     """Flat local metres (n, 2) to degrees: the inverse of `metres`."""
-    return points / np.array([METRES_X, METRES_Y])
+    return np.asarray(points / np.array([METRES_X, METRES_Y]))
 
 
 def nearest_true(grid: Grid, mask: BoolArray, reach: float = np.inf) -> tuple[IntArray, FloatArray]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from ingest.sample.chance import BoolArray, FloatArray, IntArray, Noise, smoothstep
+from ingest.sample.chance import BoolArray, FloatArray, IntArray, Noise, TextArray, smoothstep
 from ingest.sample.grid import blur, nearest_true
 from ingest.sample.reservoir import Reservoir
-from ingest.sample.roads import Road
+from ingest.sample.roads import SECONDARY, TERTIARY, TRACK, TRUNK, Road
+from ingest.sample.rules import INF, Ranges, Rule, decide
 from ingest.sample.settlements import TOWNSHIPS, Settlements, distances
 from ingest.sample.terrain import GRID, slope_degrees
 from ingest.sample.water import Waters, half_width
@@ -20,8 +21,8 @@ FARTHEST = 600.0
 SLOPE_LIMITS = (2.0, 6.0, 15.0, 25.0)
 """Upper bounds in degrees of the slope classes 1 to 4 of the third national land survey."""
 LAND_COVER = {
-    "01": 82, "02": 82, "0301": 41, "0305": 52, "0307": 43, "04": 71, "05": 24, "06": 24, "0701": 23, "0702": 22, "08": 23,
-    "0810": 21, "10": 21, "11": 11, "1106": 31, "1109": 24, "12": 31, "1201": 21, "1202": 82,
+    "01": 82, "02": 82, "0301": 41, "0305": 52, "0307": 43, "04": 71, "05": 24, "06": 24, "0701": 23, "0702": 22,
+    "08": 23, "0810": 21, "10": 21, "11": 11, "1106": 31, "1109": 24, "12": 31, "1201": 21, "1202": 82,
 }  # fmt: skip
 """Land-cover class (NLCD 2011) of a land-use class; the longest matching beginning counts."""
 
@@ -61,7 +62,9 @@ class Fields:
     taste: tuple[FloatArray, FloatArray, FloatArray]
 
 
-def build_fields(waters: Waters, reservoir: Reservoir, settlements: Settlements, roads: list[Road], seed: int) -> Fields:
+def build_fields(
+    waters: Waters, reservoir: Reservoir, settlements: Settlements, roads: list[Road], seed: int
+) -> Fields:
     """Compute the fields from water, settlements and roads."""
     drained = waters.drained.ravel()[waters.nearest]
     lon, lat = GRID.centres()
@@ -78,8 +81,8 @@ def build_fields(waters: Waters, reservoir: Reservoir, settlements: Settlements,
         place=_owners(settlements, township),
         off_place=off_place,
         nearest_place=nearest_place,
-        road=_away([r.line for r in roads if r.rank <= 1]),
-        lane=_away([r.line for r in roads if r.rank in (2, 4)]),
+        road=_away([r.line for r in roads if r.rank in (TRUNK, SECONDARY)]),
+        lane=_away([r.line for r in roads if r.rank in (TERTIARY, TRACK)]),
         township=township,
         taste=(taste[0], taste[1], taste[2]),
     )
@@ -153,91 +156,90 @@ class Sites:
         return np.asarray(values[self.rows, self.columns])
 
 
-def classify(sites: Sites) -> np.ndarray:  # type: ignore[type-arg]
+WATER: tuple[Rule, ...] = (
+    ("1109", {"pool": (0, 1), "wall_side": (-INF, 60), "width": (0, 400)}),
+    ("1103", {"pool": (1, 2)}),
+    ("1101", {"river_share": (0.22, INF), "river_side": (-INF, 0)}),
+    ("1106", {"river_share": (0.22, INF), "river_side": (0, 45), "slope": (0, 5), "luck": (0, 0.35)}),
+)
+BUILT: tuple[Rule, ...] = (
+    ("0601", {"town_side": (-350, 0), "place": (0, 1), "luck": (0, 0.16)}),
+    ("0604", {"town_side": (-350, 0), "place": (0, 1), "luck": (0.16, 0.24)}),
+    ("0501", {"town_side": (-INF, -700), "place": (0, 1), "luck": (0, 0.14)}),
+    ("0505", {"town_side": (-INF, -700), "place": (0, 1), "luck": (0.14, 0.22)}),
+    ("0801", {"town_side": (-INF, -700), "place": (0, 1), "luck": (0.22, 0.30)}),
+    ("0810", {"town_side": (-INF, 0), "place": (0, 1), "luck": (0.94, 1)}),
+    ("0803", {"town_side": (-INF, 0), "place": (0, 1), "luck": (0.90, 0.94)}),
+    ("0805", {"town_side": (-INF, 0), "place": (0, 1), "luck": (0.88, 0.90)}),
+    ("0701", {"town_side": (-INF, 0), "place": (0, 1)}),
+    ("0801", {"town_side": (-INF, 0), "place": (0, TOWNSHIPS), "luck": (0, 0.09)}),
+    ("0501", {"town_side": (-INF, 0), "place": (0, TOWNSHIPS), "luck": (0.09, 0.20)}),
+    ("0803", {"town_side": (-INF, 0), "luck": (0.95, 1)}),
+    ("1201", {"town_side": (-INF, 0), "luck": (0.91, 0.95)}),
+    ("0702", {"town_side": (-INF, 0)}),
+)
+LANES: tuple[Rule, ...] = (
+    ("1003", {"width": (0, 140), "road_share": (0, 0.42)}),
+    ("1006", {"width": (0, 90), "lane_share": (0, 0.40)}),
+)
+TILLED: Ranges = {"height": (0, 1950), "tilled_slope": (-INF, 5.5), "tilled_off": (-INF, 1500)}
+FARMED: tuple[Rule, ...] = (
+    ("1202", {**TILLED, "slope": (0, 4), "off_place": (0, 900), "luck": (0, 0.025)}),
+    ("1104", {**TILLED, "slope": (0, 3), "off_river": (0, 700), "luck": (0.025, 0.05), "width": (0, 420)}),
+    ("0201", {"slope": (2.5, 13), "off_place": (0, 1700), "taste": (0.10, INF), "height": (0, 1900)}),
+    ("0101", {**TILLED, "drained": (900, INF), "slope": (0, 2.6), "paddy_off": (-INF, 750), "height": (0, 1500)}),
+    ("0102", {**TILLED, "slope": (0, 4.5), "watered_off": (-INF, 1500)}),
+    ("0103", TILLED),
+)
+WILD: tuple[Rule, ...] = (
+    ("1207", {"rock_height": (2420, INF), "slope": (24, INF)}),
+    ("0401", {"grass_height": (2260, INF)}),
+    ("0301", {"woods": (-0.16, INF), "wooded_slope": (3.5, INF)}),
+    ("0307", {"woods": (0.26, INF)}),
+    ("0305", {"hills": (0.05, INF), "slope": (4, INF)}),
+    ("1206", {"hills": (-INF, -0.42), "slope": (0, 5)}),
+    ("0401", {"hills": (-INF, -0.05)}),
+)
+
+
+def classify(sites: Sites) -> TextArray:
     """Class codes of GB/T 21010-2017 (text of four digits), one per patch; the first rule that fits decides."""
-    rules = [*_water(sites), *_built(sites), *_roads(sites), *_fields(sites), *_wild(sites)]
-    return np.select([r[0] for r in rules], [np.array(r[1]) for r in rules], default="0404")
+    return decide((*WATER, *BUILT, *LANES, *FARMED, *WILD), _measures(sites), "0404")
 
 
-Rule = tuple[BoolArray, str]
-
-
-def _water(sites: Sites) -> list[Rule]:
-    f = sites.fields
-    off, drained = sites.of(f.off_river), sites.of(f.drained)
-    wide = 2 * half_width(drained) > 0.22 * sites.width
-    flat = sites.of(f.slope) < 5.0
-    pool = np.asarray(f.pool[sites.rows, sites.columns])
-    return [
-        (~pool & (sites.of(f.wall) < 60.0 + 0.25 * sites.width) & (sites.width < 400.0), "1109"),
-        (pool, "1103"),
-        (wide & (off < 0.18 * sites.width), "1101"),
-        (wide & flat & (off < 0.18 * sites.width + 45.0) & (sites.luck < 0.35), "1106"),
-    ]
-
-
-def _built(sites: Sites) -> list[Rule]:
-    f, luck = sites.fields, sites.luck
-    off, place = sites.of(f.off_place), np.asarray(f.nearest_place[sites.rows, sites.columns])
-    inside = off < 0.12 * sites.width
-    town, seat = inside & (place == 0), inside & (place < TOWNSHIPS)
-    core, outer = off < -700.0, off > -350.0
-    return [
-        (town & outer & (luck < 0.16), "0601"),
-        (town & outer & (luck < 0.24), "0604"),
-        (town & core & (luck < 0.14), "0501"),
-        (town & core & (luck < 0.22), "0505"),
-        (town & core & (luck < 0.30), "0801"),
-        (town & (luck > 0.94), "0810"),
-        (town & (luck > 0.90), "0803"),
-        (town & (luck > 0.88), "0805"),
-        (town, "0701"),
-        (seat & (luck < 0.09), "0801"),
-        (seat & (luck < 0.20), "0501"),
-        (inside & (luck > 0.95), "0803"),
-        (inside & (luck > 0.91), "1201"),
-        (inside, "0702"),
-    ]
-
-
-def _roads(sites: Sites) -> list[Rule]:
-    f = sites.fields
-    small = sites.width < 140.0
-    return [
-        (small & (sites.of(f.road) < 0.42 * sites.width), "1003"),
-        (small & (sites.width < 90.0) & (sites.of(f.lane) < 0.40 * sites.width), "1006"),
-    ]
-
-
-def _fields(sites: Sites) -> list[Rule]:
-    f, luck = sites.fields, sites.luck
-    slope, off, height = sites.of(f.slope), sites.of(f.off_river), sites.of(f.height)
-    great, near, taste = sites.of(f.drained) > 900.0, sites.of(f.off_place), sites.of(f.taste[0])
-    tilled = (height < 1950.0) & (slope < 5.5 + 4.0 * taste) & (off < 1500.0 + 2200.0 * taste)
-    orchard = (slope > 2.5) & (slope < 13.0) & (near < 1700.0) & (taste > 0.10) & (height < 1900.0)
-    return [
-        (tilled & (slope < 4.0) & (near < 900.0) & (luck < 0.025), "1202"),
-        (tilled & (slope < 3.0) & (off < 700.0) & (luck < 0.035), "1104"),
-        (orchard, "0201"),
-        (tilled & great & (slope < 2.6) & (off < 750.0 + 600.0 * taste) & (height < 1500.0), "0101"),
-        (tilled & (slope < 4.5) & (off < 1500.0 + 900.0 * taste), "0102"),
-        (tilled, "0103"),
-    ]
-
-
-def _wild(sites: Sites) -> list[Rule]:
-    f = sites.fields
-    slope, height = sites.of(f.slope), sites.of(f.height)
-    woods, hills = sites.of(f.taste[1]), sites.of(f.taste[2])
-    return [
-        ((height > 2420.0 + 200.0 * hills) & (slope > 24.0), "1207"),
-        (height > 2260.0 + 260.0 * hills, "0401"),
-        ((woods > -0.16) & (slope > 3.5 - 9.0 * woods), "0301"),
-        (woods > 0.26, "0307"),
-        ((hills > 0.05) & (slope > 4.0), "0305"),
-        ((hills < -0.42) & (slope < 5.0), "1206"),
-        (hills < -0.05, "0401"),
-    ]
+def _measures(sites: Sites) -> dict[str, FloatArray]:
+    """What the rules ask: fields at the patches, and shares and sides that depend on how wide a patch is."""
+    f, width = sites.fields, sites.width
+    taste, woods, hills = (sites.of(t) for t in f.taste)
+    slope, height, off = sites.of(f.slope), sites.of(f.height), sites.of(f.off_river)
+    off_place = sites.of(f.off_place)
+    return {
+        "luck": sites.luck,
+        "width": width,
+        "slope": slope,
+        "height": height,
+        "drained": sites.of(f.drained),
+        "off_river": off,
+        "river_side": off - 0.18 * width,
+        "river_share": 2 * half_width(sites.of(f.drained)) / width,
+        "pool": sites.of(f.pool.astype(np.float64)),
+        "wall_side": sites.of(f.wall) - 0.25 * width,
+        "place": sites.of(f.nearest_place.astype(np.float64)),
+        "off_place": off_place,
+        "town_side": off_place - 0.12 * width,
+        "road_share": sites.of(f.road) / width,
+        "lane_share": sites.of(f.lane) / width,
+        "taste": taste,
+        "woods": woods,
+        "hills": hills,
+        "tilled_slope": slope - 4.0 * taste,
+        "tilled_off": off - 2200.0 * taste,
+        "paddy_off": off - 600.0 * taste,
+        "watered_off": off - 900.0 * taste,
+        "rock_height": height - 200.0 * hills,
+        "grass_height": height - 260.0 * hills,
+        "wooded_slope": slope + 9.0 * woods,
+    }
 
 
 def slope_class(slope: FloatArray) -> IntArray:
@@ -245,17 +247,22 @@ def slope_class(slope: FloatArray) -> IntArray:
     return np.searchsorted(np.array(SLOPE_LIMITS), slope, side="left").astype(np.int64) + 1
 
 
-def ownership(classes: np.ndarray, luck: FloatArray) -> np.ndarray:  # type: ignore[type-arg]
+STATE_CLASSES = ("1101", "1103", "1106", "1109", "1003", "0701", "0501", "0505", "0601", "0604", "0801", "0810")
+STATE_FOREST = 0.6
+VILLAGER_GROUPS = 0.15
+TOWNSHIP_GRASS = 0.3
+
+
+def ownership(classes: TextArray, luck: FloatArray) -> TextArray:
     """Ownership codes: water, towns, main roads and most forest belong to the state, the rest to collectives."""
-    state = np.isin(classes, ["1101", "1103", "1106", "1109", "1003", "0701", "0501", "0505", "0601", "0604", "0801", "0810"])
-    forest = np.isin(classes, ["0301", "1207"]) & (luck < 0.6)
-    village = np.where(luck < 0.85, "32", "31")
-    return np.where(state | forest, "20", np.where(np.isin(classes, ["0401", "0404"]) & (luck > 0.7), "33", village))
+    forest = np.isin(classes, ["0301", "1207"]) & (luck < STATE_FOREST)
+    state = np.isin(classes, STATE_CLASSES) | forest
+    grass = np.isin(classes, ["0401", "0404"]) & (luck < TOWNSHIP_GRASS)
+    village = np.where(luck < VILLAGER_GROUPS, "31", "32")
+    return np.asarray(np.where(state, "20", np.where(grass, "33", village)), dtype=np.str_)
 
 
 def cover_of(code: str) -> int:
     """Land-cover class of a land-use class."""
     best = max((k for k in LAND_COVER if code.startswith(k)), key=len)
     return LAND_COVER[best]
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import FloatArray
 from ingest.sample.grid import metres
@@ -44,16 +45,14 @@ def normals(points: FloatArray) -> FloatArray:
     return np.column_stack([-direction[:, 1], direction[:, 0]])
 
 
-def line_parts(geometry: shapely.Geometry) -> list[shapely.LineString]:
+def line_parts(geometry: BaseGeometry) -> list[shapely.LineString]:
     """The single lines of a geometry, points and areas left out."""
-    parts = shapely.get_parts(geometry) if not shapely.is_empty(geometry) else []
-    return [p for p in parts if p.geom_type == "LineString"]
+    return [p for p in shapely.get_parts(geometry) if isinstance(p, shapely.LineString)]
 
 
-def polygon_parts(geometry: shapely.Geometry) -> list[shapely.Polygon]:
+def polygon_parts(geometry: BaseGeometry) -> list[shapely.Polygon]:
     """The single polygons of a geometry, lines and points left out."""
-    parts = shapely.get_parts(geometry) if not shapely.is_empty(geometry) else []
-    return [p for p in parts if p.geom_type == "Polygon"]
+    return [p for p in shapely.get_parts(geometry) if isinstance(p, shapely.Polygon) and not p.is_empty]
 
 
 def smooth_polygon(polygon: shapely.Polygon, tolerance: float, rounds: int = 2) -> shapely.Polygon:

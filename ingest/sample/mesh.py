@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from ingest.sample.chance import BoolArray, FloatArray, IntArray
+from ingest.sample.chance import BoolArray, FloatArray, IntArray, ShapeArray
 from ingest.sample.outline import Outline
 
 BISECTIONS = 12
@@ -37,7 +37,7 @@ class Mesh:
     starts: IntArray
     centres: FloatArray
 
-    def polygons(self, first: int, last: int) -> list[shapely.Polygon]:
+    def polygons(self, first: int, last: int) -> ShapeArray:
         """Polygons of the patches first..last-1."""
         start, end = self.starts[first], self.starts[last]
         counts = np.diff(self.starts[first : last + 1])
@@ -45,7 +45,7 @@ class Mesh:
         closing = np.cumsum(counts)
         ids = np.insert(ids, closing, ids[np.concatenate([[0], closing[:-1]])])
         number = np.repeat(np.arange(len(counts)), counts + 1)
-        return list(shapely.polygons(shapely.linearrings(self.vertices[ids], indices=number)))
+        return np.asarray(shapely.polygons(shapely.linearrings(self.vertices[ids], indices=number)))
 
 
 class Density:
@@ -115,7 +115,7 @@ def _halves(
     luck = chance.random((len(boxes), 3))
     width, height = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     across = width / height * np.exp(0.9 * (luck[:, 0] - 0.5)) > 1.0
-    first = (shares + (luck[:, 1] < 0.5)) // 2
+    first = (shares + np.round(luck[:, 1]).astype(np.int64)) // 2
     start = np.where(across, boxes[:, 0], boxes[:, 2])
     length = np.where(across, width, height)
     cut = start + length * _share(density, boxes, across, first / shares, luck[:, 2])
@@ -146,7 +146,9 @@ def _rings(boxes: FloatArray, rim: FloatArray) -> tuple[FloatArray, IntArray, In
     n = len(boxes)
     u0, u1, v0, v1 = u_rank[:n], u_rank[n : 2 * n], v_rank[:n], v_rank[n : 2 * n]
     column_keys = np.unique(
-        np.concatenate([a * len(vs) + b for a in (u0, u1) for b in (v0, v1)] + [u_rank[2 * n :] * len(vs) + v_rank[2 * n :]])
+        np.concatenate(
+            [a * len(vs) + b for a in (u0, u1) for b in (v0, v1)] + [u_rank[2 * n :] * len(vs) + v_rank[2 * n :]]
+        )
     )
     u_of, v_of = column_keys // len(vs), column_keys % len(vs)
     by_row = np.lexsort((u_of, v_of))

@@ -21,6 +21,8 @@ RIM_VERTICES = 1440
 RIM_POWER = 2
 BEND = 0.035
 FADE_POWER = 4
+TURN = 0.55
+"""Radians by which the very middle is turned."""
 PRECISION = 9
 """Decimals of degrees kept in coordinates (0.1 mm)."""
 
@@ -43,6 +45,7 @@ class Outline:
 
     def place(self, points: FloatArray) -> FloatArray:
         """Map points of the square (n, 2) to longitude and latitude, rounded to the kept precision."""
+        points = _turned(points)
         reach = np.max(np.abs(points), axis=1)
         fade = 1.0 - np.minimum(reach, 1.0) ** FADE_POWER
         inner = points + BEND * fade[:, None] * np.column_stack([b(points[:, 0], points[:, 1]) for b in self.bends])
@@ -70,6 +73,14 @@ class Outline:
     def square(self) -> shapely.Polygon:
         """The square with the rim vertices on its sides."""
         return shapely.Polygon(self.rim_square)
+
+
+def _turned(points: FloatArray) -> FloatArray:
+    """Turn the middle of the square, less and less towards its rim, so that lines run in many directions."""
+    angle = TURN * np.maximum(1.0 - np.sum(points**2, axis=1), 0.0) ** 2
+    cosine, sine = np.cos(angle), np.sin(angle)
+    u, v = points[:, 0], points[:, 1]
+    return np.column_stack([u * cosine - v * sine, u * sine + v * cosine])
 
 
 def build_outline(seed: int) -> Outline:

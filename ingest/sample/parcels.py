@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from ingest.sample.chance import FloatArray, IntArray, stream
+from ingest.sample.chance import FloatArray, IntArray, ShapeArray, TextArray, stream
 from ingest.sample.grid import METRES_X, METRES_Y
 from ingest.sample.landuse import Fields, Sites, classify, cover_of, density, ownership, slope_class
 from ingest.sample.mesh import Density, Mesh, build_mesh
@@ -44,11 +44,11 @@ class Parcels:
     """
 
     mesh: Mesh
-    classes: np.ndarray  # type: ignore[type-arg]
-    ids: np.ndarray  # type: ignore[type-arg]
-    owners: np.ndarray  # type: ignore[type-arg]
+    classes: TextArray
+    ids: TextArray
+    owners: TextArray
     slopes: IntArray
-    surveyor: np.ndarray  # type: ignore[type-arg]
+    surveyor: TextArray
     surveyed: IntArray
     townships: IntArray
 
@@ -61,7 +61,7 @@ class Parcels:
         """The patches in order, so many at a time that memory stays small."""
         for first in range(0, self.count, BATCH):
             last = min(first + BATCH, self.count)
-            polygons = np.array(self.mesh.polygons(first, last))
+            polygons = self.mesh.polygons(first, last)
             yield Batch(self, slice(first, last), polygons, np.round(ellipsoidal_area(polygons), 2))
 
 
@@ -71,11 +71,11 @@ class Batch:
 
     parcels: Parcels
     part: slice
-    polygons: np.ndarray  # type: ignore[type-arg]
+    polygons: ShapeArray
     areas: FloatArray
 
     @property
-    def classes(self) -> np.ndarray:  # type: ignore[type-arg]
+    def classes(self) -> TextArray:
         """Class codes."""
         return np.asarray(self.parcels.classes[self.part])
 
@@ -142,7 +142,7 @@ def _inside(values: IntArray, fields: Fields, centres: FloatArray) -> IntArray:
     return np.where(found >= 0, found, np.asarray(GRID.nearest(fields.nearest_place, centres), dtype=np.int64))
 
 
-def _ids(codes: np.ndarray, owner: IntArray) -> np.ndarray:  # type: ignore[type-arg]
+def _ids(codes: TextArray, owner: IntArray) -> TextArray:
     order = np.argsort(owner, kind="stable")
     ranked = owner[order]
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
@@ -151,12 +151,12 @@ def _ids(codes: np.ndarray, owner: IntArray) -> np.ndarray:  # type: ignore[type
     return np.char.add(np.char.add(codes, "0000000"), np.char.zfill(serial.astype("U8"), 8))
 
 
-def _surveyors(townships: IntArray, chance: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _surveyors(townships: IntArray, chance: np.random.Generator) -> TextArray:
     people = np.array(surveyors(chance, SURVEYORS))
-    return people[(townships * 4 + chance.integers(0, 4, len(townships))) % SURVEYORS]
+    return np.asarray(people[(townships * 4 + chance.integers(0, 4, len(townships))) % SURVEYORS])
 
 
-def cover_codes(classes: np.ndarray) -> IntArray:  # type: ignore[type-arg]
+def cover_codes(classes: TextArray) -> IntArray:
     """Land-cover class of each patch."""
     known, inverse = np.unique(classes, return_inverse=True)
     return np.array([cover_of(str(c)) for c in known], dtype=np.int64)[inverse]

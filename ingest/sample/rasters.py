@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from ingest.sample.chance import FloatArray, Noise
 from ingest.sample.grid import METRES_Y, Grid
 from ingest.sample.landuse import Fields
 from ingest.sample.parcels import Batch, cover_codes
-from ingest.sample.roads import Road
+from ingest.sample.roads import SECONDARY, TERTIARY, TRUNK, Road
 from ingest.sample.settlements import Settlements
 from ingest.sample.terrain import GRID, hillshade
 
@@ -24,11 +23,13 @@ ELEVATION_NODATA = -9999.0
 PEOPLE_NODATA = -1.0
 COVER_NODATA = 255
 PICTURE_FACTOR = 3
+HABITABLE_SLOPE = 12.0
 RURAL_SHARE = 0.06
 """Share of a settlement's people who live outside its built-up area."""
 COLOURS = {
     11: (58, 92, 108), 21: (156, 150, 130), 22: (172, 160, 146), 23: (160, 154, 152), 24: (176, 172, 172),
-    31: (186, 172, 146), 41: (74, 98, 58), 43: (92, 112, 68), 52: (124, 128, 84), 71: (160, 156, 108), 82: (142, 148, 88),
+    31: (186, 172, 146), 41: (74, 98, 58), 43: (92, 112, 68), 52: (124, 128, 84), 71: (160, 156, 108),
+    82: (142, 148, 88),
 }  # fmt: skip
 """Natural colours of land-cover classes, red, green, blue."""
 FIELD_CLASS = 82
@@ -76,7 +77,7 @@ def people_per_cell(fields: Fields, settlements: Settlements) -> FloatArray:
         dry = (fields.off_river[rows, columns] > 0) & ~fields.pool[rows, columns]
         close = np.exp(-((away / (0.75 * place.radius + 30.0)) ** 2)) * dry * (away < 1.3 * place.radius + 60.0)
         close[np.argmin(away)] += 1e-3
-        land = dry * (fields.slope[rows, columns] < 12.0) + 1e-6
+        land = dry * (fields.slope[rows, columns] < HABITABLE_SLOPE) + 1e-6
         share = (1 - RURAL_SHARE) * close / close.sum() + RURAL_SHARE * land / land.sum()
         people[rows, columns] += place.people * share
     return people
@@ -106,7 +107,7 @@ class CoverPainter:
         self.cover[rows, columns] = part.reshape(self.cover[rows, columns].shape)
 
 
-def _window(grid: Grid, bounds: Sequence[float]) -> tuple[slice, slice]:
+def _window(grid: Grid, bounds: FloatArray) -> tuple[slice, slice]:
     rows, columns = grid.cells(np.array([[bounds[0], bounds[3]], [bounds[2], bounds[1]]]))
     return slice(int(rows[0]), int(rows[1]) + 1), slice(int(columns[0]), int(columns[1]) + 1)
 
@@ -122,7 +123,7 @@ def write_imagery(path: Path, cover: npt.NDArray[np.uint8], fields: Fields, road
     picture = np.zeros((3, *fine.shape), dtype=np.uint8)
     shade = hillshade(fields.height)
     lanes = fine.mask([])
-    for rank, width in ((0, 16.0), (1, 12.0), (2, 8.0)):
+    for rank, width in ((TRUNK, 16.0), (SECONDARY, 12.0), (TERTIARY, 8.0)):
         lanes |= fine.mask([shapely.buffer(r.line, width / METRES_Y, quad_segs=1) for r in roads if r.rank == rank])
     grain = Noise(seed, "grain", width=0.0024, octaves=3, gain=0.7)
     for top in range(0, fine.rows, 216):
@@ -152,10 +153,13 @@ def _paint(
     light = (0.45 + 0.75 * GRID.bilinear(shade, points))[:, None]
     colours = colours * light
     colours[lanes[part].ravel()] = (196, 190, 176)
-    wet = (GRID.bilinear(fields.off_river, points) < 0) & (GRID.nearest(fields.drained, points) > GREAT_RIVER)
+    wet = (GRID.bilinear(fields.off_river, points) < 0) & (
+        np.asarray(GRID.nearest(fields.drained, points), dtype=np.float64) > GREAT_RIVER
+    )
     wet |= np.asarray(GRID.nearest(fields.pool, points), dtype=bool)
     colours[wet] = np.array(WATER_COLOUR) * (1.0 + 0.05 * noise[wet])[:, None]
-    return np.clip(colours, 1, 255).T.reshape(3, part.stop - part.start, fine.columns).astype(np.uint8)
+    bands = np.clip(colours, 1, 255).T.reshape(3, part.stop - part.start, fine.columns)
+    return np.asarray(bands, dtype=np.uint8)
 
 
 def _palette() -> FloatArray:
@@ -163,4 +167,3 @@ def _palette() -> FloatArray:
     for code, colour in COLOURS.items():
         palette[code] = colour
     return palette
-

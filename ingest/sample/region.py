@@ -9,6 +9,7 @@ import shapely
 from ingest.sample.buildings import Building, build_buildings
 from ingest.sample.chance import stream
 from ingest.sample.landuse import Fields, build_fields
+from ingest.sample.lines import polygon_parts
 from ingest.sample.names import Name, NameGiver
 from ingest.sample.outline import Outline, build_outline
 from ingest.sample.parcels import Parcels, build_parcels
@@ -59,7 +60,7 @@ def build_region(parcels: int, seed: int) -> Region:
     return Region(
         seed=seed,
         outline=outline,
-        county=shapely.coverage_union_all([t.polygon for t in settlements.townships]),
+        county=polygon_parts(shapely.coverage_union_all([t.polygon for t in settlements.townships]))[0],
         waters=waters,
         reservoir=reservoir,
         flood=build_flood(waters, reservoir, rim),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import BoolArray, FloatArray
 from ingest.sample.grid import Grid, blur, degrees, flood, metres, nearest_true
@@ -62,7 +63,7 @@ class Reservoir:
 class Flood:
     """Land under water below the dam: outline, cells, greatest depth in metres."""
 
-    polygon: shapely.Geometry
+    polygon: BaseGeometry
     cells: BoolArray
     depth: float
 

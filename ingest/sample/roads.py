@@ -1,11 +1,13 @@
-"""Roads: one connected network between the settlements and beyond, bridges where it crosses rivers, streets, a railway."""
+"""Roads: one connected network between the settlements, bridges where it crosses rivers, streets, a railway."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import FloatArray, Noise, stream
 from ingest.sample.grid import METRES_Y, degrees, metres
@@ -17,10 +19,14 @@ from ingest.sample.settlements import TOWNSHIPS, Place, Settlements, distances
 from ingest.sample.terrain import COARSE, COARSE_FACTOR
 from ingest.sample.water import Waters, half_width, wind
 
+TRUNK, SECONDARY, TERTIARY, RESIDENTIAL, TRACK = range(5)
 CLASSES = ("trunk", "secondary", "tertiary", "residential", "track")
 LANES = (4, 2, 2, 1, 1)
 SPEEDS = (80.0, 60.0, 40.0, 30.0, 20.0)
 EXTRA_LINK = 4200.0
+EXTRA_SHARE = 0.16
+STREET_SHARE = 0.45
+SHORTEST = 1e-6
 TRACKS = 90
 STREET_SPACING = 115.0
 STREET_MARGIN = 22.0
@@ -83,7 +89,7 @@ class Crossings:
                 found.append((_distance_at(points, distance, np.array([x, y])), self.widths[river]))
         return sorted(found)
 
-    def water(self) -> shapely.Geometry:
+    def water(self) -> BaseGeometry:
         """The water of the rivers as an area, widened by the margin that streets keep."""
         reach = (np.array(self.widths) + STREET_MARGIN) / METRES_Y
         return shapely.union_all(shapely.buffer(np.array(self.lines), reach, quad_segs=2))
@@ -113,13 +119,11 @@ def build_transport(
     closed = shapely.union_all([crossings.water(), shapely.buffer(reservoir.polygon, 60.0 / METRES_Y)])
     shapely.prepare(closed)
     for plan in plans:
-        roads += [Road(3, line, False, None) for line in _streets(plan, closed, seed)]
+        roads += [Road(RESIDENTIAL, line, False, None) for line in _streets(plan, closed, seed)]
     return Transport(roads, plans, _railway(waters, reservoir, settlements, crossings, county, seed))
 
 
-def _ground(
-    waters: Waters, reservoir: Reservoir, settlements: Settlements, crossings: Crossings, seed: int
-) -> Ground:
+def _ground(waters: Waters, reservoir: Reservoir, settlements: Settlements, crossings: Crossings, seed: int) -> Ground:
     lon, lat = COARSE.centres()
     nodes = np.column_stack([lon.ravel(), lat.ravel()])
     winding = (Noise(seed, "road east", width=0.012, octaves=3), Noise(seed, "road north", width=0.012, octaves=3))
@@ -142,13 +146,13 @@ def _country_roads(
     cells = _cells(settlements.points)
     network = Network()
     for goal in _exits(ground, county):
-        network.add(ground, cheapest(ground, cells[0], goal), 0)
+        network.add(ground, cheapest(ground, cells[0], goal), TRUNK)
     for a, b in _tree(distances(settlements.points[:TOWNSHIPS], settlements.points[:TOWNSHIPS])):
-        network.add(ground, cheapest(ground, cells[a], cells[b]), 1)
+        network.add(ground, cheapest(ground, cells[a], cells[b]), SECONDARY)
     for a, b in _links(settlements.points, seed):
-        network.add(ground, cheapest(ground, cells[a], cells[b]), 2)
+        network.add(ground, cheapest(ground, cells[a], cells[b]), TERTIARY)
     for start, goal in _track_ends(ground, cells, county, seed):
-        network.add(ground, cheapest(ground, start, goal), 4)
+        network.add(ground, cheapest(ground, start, goal), TRACK)
     return _pieces(ground, network, set(cells), crossings, county)
 
 
@@ -183,10 +187,10 @@ def _links(points: FloatArray, seed: int) -> list[tuple[int, int]]:
     distance = distances(points, points)
     tree = _tree(distance)
     chance = stream(seed, "extra links")
-    known = {tuple(sorted(e)) for e in tree}
+    known = {(min(e), max(e)) for e in tree}
     a, b = np.nonzero(np.triu(distance < EXTRA_LINK, 1))
-    lucky = chance.random(len(a)) < 0.16
-    extra = [(int(i), int(j)) for i, j, yes in zip(a, b, lucky, strict=True) if yes and (i, j) not in known]
+    lucky = chance.random(len(a)) < EXTRA_SHARE
+    extra = [(int(i), int(j)) for i, j, yes in zip(a, b, lucky, strict=True) if yes and (int(i), int(j)) not in known]
     return tree + extra
 
 
@@ -195,7 +199,9 @@ def _track_ends(ground: Ground, cells: list[int], county: shapely.Polygon, seed:
     home = county.buffer(-0.01)
     starts = chance.integers(1, len(cells), TRACKS)
     turn, reach = chance.random(TRACKS) * 2 * np.pi, 1300.0 + 2600.0 * chance.random(TRACKS)
-    ends = ground.nodes[np.array(cells)[starts]] + degrees(np.column_stack([np.cos(turn), np.sin(turn)]) * reach[:, None])
+    ends = ground.nodes[np.array(cells)[starts]] + degrees(
+        np.column_stack([np.cos(turn), np.sin(turn)]) * reach[:, None]
+    )
     inside = shapely.contains_xy(home, ends[:, 0], ends[:, 1])
     goals = _cells(ends)
     return [(cells[s], g) for s, g, yes in zip(starts, goals, inside, strict=True) if yes]
@@ -223,9 +229,9 @@ def _main_component(roads: list[Road]) -> list[Road]:
 
 def components(lines: list[shapely.LineString]) -> list[int]:
     """Number of the connected part that each line belongs to, by ends that are exactly equal."""
-    parent: dict[tuple[float, float], tuple[float, float]] = {}
+    parent: dict[tuple[float, ...], tuple[float, ...]] = {}
 
-    def find(end: tuple[float, float]) -> tuple[float, float]:
+    def find(end: tuple[float, ...]) -> tuple[float, ...]:
         parent.setdefault(end, end)
         while parent[end] != end:
             parent[end] = parent[parent[end]]
@@ -235,7 +241,7 @@ def components(lines: list[shapely.LineString]) -> list[int]:
     ends = [(line.coords[0], line.coords[-1]) for line in lines]
     for a, b in ends:
         parent[find(a)] = find(b)
-    numbers: dict[tuple[float, float], int] = {}
+    numbers: dict[tuple[float, ...], int] = {}
     return [numbers.setdefault(find(a), len(numbers)) for a, _ in ends]
 
 
@@ -251,12 +257,12 @@ def _with_bridges(line: shapely.LineString, crossings: Crossings) -> list[tuple[
         else:
             spans.append([start, end])
     cuts = [0.0, *(d for span in spans for d in span), float(distance[-1])]
-    pieces = [(_between(points, distance, a, b), bool(n % 2)) for n, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
+    pieces = [(_between(points, distance, a, b), bool(n % 2)) for n, (a, b) in enumerate(pairwise(cuts))]
     return [(shapely.LineString(p), bridge) for p, bridge in pieces if p is not None]
 
 
 def _between(points: FloatArray, distance: FloatArray, start: float, end: float) -> FloatArray | None:
-    if end - start < 1e-6:
+    if end - start < SHORTEST:
         return None
     inner = (distance > start + 1e-3) & (distance < end - 1e-3)
     ends = [[np.interp(d, distance, points[:, 0]), np.interp(d, distance, points[:, 1])] for d in (start, end)]
@@ -264,21 +270,22 @@ def _between(points: FloatArray, distance: FloatArray, start: float, end: float)
 
 
 def _name(rank: int, number: int) -> Name | None:
-    if rank == 0:
+    if rank == TRUNK:
         return Name("国道G999（虚构）", "National Road G999 (fictional)")
-    if rank == 1:
+    if rank == SECONDARY:
         return Name(f"县道X{number % 9 + 1:03d}", f"County Road X{number % 9 + 1:03d}")
-    return Name(f"乡道Y{number % 97 + 1:03d}", f"Township Road Y{number % 97 + 1:03d}") if rank == len(("trunk", "secondary")) else None
+    return Name(f"乡道Y{number % 97 + 1:03d}", f"Township Road Y{number % 97 + 1:03d}") if rank == TERTIARY else None
 
 
 def _plans(places: list[Place], seed: int) -> list[StreetPlan]:
     turn = stream(seed, "street plans").random(len(places)) * np.pi
     return [
-        StreetPlan(np.array(p.point), float(a), STREET_SPACING, p.radius * 1.05) for p, a in zip(places, turn, strict=True)
+        StreetPlan(np.array(p.point), float(a), STREET_SPACING, p.radius * 1.05)
+        for p, a in zip(places, turn, strict=True)
     ]
 
 
-def _streets(plan: StreetPlan, closed: shapely.Geometry, seed: int) -> list[shapely.LineString]:
+def _streets(plan: StreetPlan, closed: BaseGeometry, seed: int) -> list[shapely.LineString]:
     """Streets on the plan's grid that can be reached from its centre and stay clear of water."""
     reach = int(plan.radius // plan.spacing)
     chance = stream(seed, f"streets {plan.centre[0]:.6f} {plan.centre[1]:.6f}")
@@ -286,7 +293,7 @@ def _streets(plan: StreetPlan, closed: shapely.Geometry, seed: int) -> list[shap
     for i in range(-reach, reach + 1):
         for j in range(-reach, reach + 1):
             for other in ((i + 1, j), (i, j + 1)):
-                wanted = other[0] == i or j == 0 or chance.random() < 0.45
+                wanted = other[0] == i or j == 0 or chance.random() < STREET_SHARE
                 if wanted and np.hypot(*other) * plan.spacing <= plan.radius:
                     links.setdefault((i, j), []).append(other)
                     links.setdefault(other, []).append((i, j))
@@ -294,7 +301,7 @@ def _streets(plan: StreetPlan, closed: shapely.Geometry, seed: int) -> list[shap
 
 
 def _reachable(
-    plan: StreetPlan, links: dict[tuple[int, int], list[tuple[int, int]]], closed: shapely.Geometry
+    plan: StreetPlan, links: dict[tuple[int, int], list[tuple[int, int]]], closed: BaseGeometry
 ) -> list[shapely.LineString]:
     queue, seen, done, lines = [(0, 0)], {(0, 0)}, set(), []
     while queue:
@@ -329,5 +336,3 @@ def _railway(
     path = cheapest(ground, ends[0], middle) + cheapest(ground, middle, ends[1])[1:]
     points = smooth(ground.nodes[path[::3] + path[-1:]], rounds=4)
     return line_parts(shapely.intersection(shapely.LineString(np.round(points, 9)), county))
-
-

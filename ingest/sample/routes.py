@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import shapely
 
-from ingest.sample.chance import BoolArray, FloatArray
+from ingest.sample.chance import BoolArray, FloatArray, IntArray
 from ingest.sample.grid import Grid, metres
 from ingest.sample.hydrology import NEIGHBOURS
 
@@ -18,6 +19,8 @@ CROSSING_COST = 900.0
 """Metres of detour that a river crossing is worth."""
 REUSE = 0.4
 """Share of its cost that a way already built still has."""
+THROUGH = 2
+"""Links at a cell that a way merely passes through."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ def prepare(grid: Grid, nodes: FloatArray, height: FloatArray, open_: BoolArray,
     return Ground(grid, nodes, costs)
 
 
-def _shifted(index: np.ndarray, dy: int, dx: int) -> np.ndarray:  # type: ignore[type-arg]
+def _shifted(index: IntArray, dy: int, dx: int) -> IntArray:
     padded = np.pad(index, 1, constant_values=-1)
     rows, columns = index.shape
     return padded[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
@@ -116,7 +119,7 @@ class Network:
 
     def add(self, ground: Ground, path: list[int], rank: int) -> None:
         """Lay a way of a class over its cells."""
-        for a, b in zip(path[:-1], path[1:], strict=True):
+        for a, b in pairwise(path):
             link = (min(a, b), max(a, b))
             self.links[link] = min(rank, self.links.get(link, rank))
             ground.build(a, b)
@@ -140,7 +143,7 @@ class Network:
 
     def _is_joint(self, cell: int, others: list[int]) -> bool:
         ranks = {self.links[(min(cell, o), max(cell, o))] for o in others}
-        return len(others) != len(("in", "out")) or len(ranks) > 1
+        return len(others) != THROUGH or len(ranks) > 1
 
 
 def _walk(

@@ -167,9 +167,9 @@ def _close(score: FloatArray, point: FloatArray, spacing: float) -> None:
 def _homes(points: FloatArray, polygons: list[shapely.Polygon]) -> IntArray:
     tree = shapely.STRtree(polygons)
     which, polygon = tree.query(shapely.points(points), predicate="within")
-    home = tree.nearest(shapely.points(points))
+    home = np.array(tree.nearest(shapely.points(points)), dtype=np.int64)
     home[which] = polygon
-    return np.asarray(home, dtype=np.int64)
+    return home
 
 
 def _places(points: FloatArray, home: IntArray, suits: FloatArray, names: NameGiver, seed: int) -> list[Place]:

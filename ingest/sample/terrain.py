@@ -82,7 +82,7 @@ def refine(relief: Relief, seed: int) -> FloatArray:
 def slope_degrees(height: FloatArray) -> FloatArray:
     """Slope in degrees on the full grid, by central differences."""
     down, right = np.gradient(height, GRID.cell * METRES_Y, GRID.cell * METRES_X)
-    return np.degrees(np.arctan(np.hypot(down, right)))
+    return np.asarray(np.degrees(np.arctan(np.hypot(down, right))))
 
 
 def hillshade(height: FloatArray, exaggeration: float = 1.6) -> FloatArray:
@@ -90,4 +90,4 @@ def hillshade(height: FloatArray, exaggeration: float = 1.6) -> FloatArray:
     down, right = np.gradient(height * exaggeration, GRID.cell * METRES_Y, GRID.cell * METRES_X)
     east, north = -right, down
     light = (-east * 0.5 + north * 0.5 + 0.7071) / np.sqrt(1.0 + east**2 + north**2)
-    return np.clip(light, 0.0, 1.0)
+    return np.asarray(np.clip(light, 0.0, 1.0))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.alert import IDENTIFIER, build_alert
 from ingest.sample.facilities import Feature
@@ -160,8 +161,8 @@ def _arrow_type(values: list[object]) -> pa.DataType:
     return ARROW_TYPES[float if known == {int, float} else known.pop()]
 
 
-def _multi(geometry: shapely.Geometry) -> shapely.Geometry:
-    return shapely.MultiPolygon([geometry]) if geometry.geom_type == "Polygon" else geometry
+def _multi(geometry: BaseGeometry) -> BaseGeometry:
+    return shapely.MultiPolygon([geometry]) if isinstance(geometry, shapely.Polygon) else geometry
 
 
 def _write_arrow(path: Path, rows: pa.Table | pa.RecordBatchReader, kind: str) -> None:
