@@ -11,6 +11,10 @@ from layers.errors import TooLarge
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy of everything that is not a page; pages bring their own."""
 
+STATIC_PREFIX = "/static/"
+STATIC_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob: data:"
+"""Policy of our own files: a worker script obeys the policy it was served with, and it fetches tiles from us."""
+
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -32,10 +36,12 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
 
+        policy = STATIC_POLICY if scope["path"].startswith(STATIC_PREFIX) else API_POLICY
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", API_POLICY)
+                headers.setdefault("Content-Security-Policy", policy)
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
             await send(message)
