@@ -135,11 +135,19 @@ def label_expression(layer: VectorLayer, language: str, joint: str) -> Any:
     return ["case", both, ["concat", en, joint, zh], ["coalesce", en, zh, ""]]
 
 
+def label_source_layer(layer: Layer) -> str | None:
+    """Name of the tile layer with one label point per feature; None where labels follow the features themselves."""
+    if not isinstance(layer, VectorLayer) or layer.label is None or layer.style.label is None:
+        return None
+    return f"{layer.name}_label" if layer.geometry in ("polygon", "any") else None
+
+
 def map_layers(layer: Layer, lists: Lists, language: str = "zh") -> tuple[Json, ...]:
     """The MapLibre layers that draw one layer, from bottom to top.
 
-    Each names the source and source layer after the collection id. `metadata` carries `layer` (collection id),
-    `slot` (place in the drawing order), and for labels `text` with the label expression by language.
+    Each names the source and source layer after the collection id; labels of areas name their label layer.
+    `metadata` carries `layer` (collection id), `slot` (place in the drawing order), and for labels `text` with the
+    label expression by language.
     Tables have no geometry and give none.
     """
     if isinstance(layer, RasterLayer):
@@ -280,6 +288,7 @@ class _Painter:
                 "text-justify": "auto",
             }
         drawn = self._one("label", "symbol", LABEL)
+        drawn["source-layer"] = label_source_layer(self.layer) or self.layer.name
         drawn["minzoom"] = max(drawn["minzoom"], label.from_)
         drawn["metadata"]["text"] = texts
         paint = {"text-color": label.colour, "text-halo-color": HALO, "text-halo-width": 1.2}

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
+from layers.maplibre import label_source_layer
 from layers.model import VectorLayer
 from layers.table import current_table, row_predicate
 
@@ -34,6 +35,9 @@ def tile_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...]:
 def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     """The statement of a tile: one row, one column `tile` (bytes; empty when nothing meets the tile).
 
+    Areas that have labels come twice: as polygons in the layer of the collection's name, and as one point each in
+    its label layer, so that an area of many parts or many tiles is labelled once.
+
     Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index) and
     `z`, `x`, `y` of the tile.
     """
@@ -45,23 +49,49 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     address = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
     # MATERIALIZED in effect: the envelope is a one-row subquery, computed once.
     bounds = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope")).cte("bounds")
-    mercator = sa.func.ST_Transform(_within_mercator(geom), WEB_MERCATOR_SRID)
-    drawn = sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
-    inner = (
+    drawn = {"geom": _drawn(geom, bounds, TILE_BUFFER)}
+    if label_source_layer(layer) is not None:
+        drawn["spot"] = _drawn(_label_point(layer, geom), bounds, 0)
+    names = ("fid", "key", *tile_attributes(layer, decision))
+    features = (
         sa.select(
-            drawn.label("geom"), table.c.fid, table.c.key, *_properties(layer, table, tile_attributes(layer, decision))
+            *(column.label(name) for name, column in drawn.items()),
+            table.c.fid,
+            table.c.key,
+            *_properties(layer, table, tile_attributes(layer, decision)),
         )
         .select_from(table.join(bounds, sa.true()))
         .where(geom.op("&&")(sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)), row_predicate(table, decision.rule))
         .order_by(table.c.fid)
-        .subquery("feature")
+        .cte("feature")
     )
-    encoded = sa.func.ST_AsMVT(inner.table_valued(), layer.name, TILE_EXTENT, "geom", "fid")
-    return (
-        sa.select(sa.type_coerce(encoded, sa.LargeBinary()).label("tile"))
-        .select_from(inner)
-        .where(inner.c.geom.is_not(None))
+    parts = [_encoded(features, "geom", names, layer.name)]
+    if "spot" in drawn:
+        parts.append(_encoded(features, "spot", names, label_source_layer(layer) or layer.name))
+    # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
+    whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
+    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+
+
+def _drawn(geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:
+    mercator = sa.func.ST_Transform(_within_mercator(geom), WEB_MERCATOR_SRID)
+    return sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, buffer, True)
+
+
+def _label_point(layer: VectorLayer, geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """One point inside each feature, from the zoom on at which its label may appear (or the last zoom of tiles)."""
+    begins = min(layer.style.label.from_ if layer.style.label else 0, layer.tiles.to)
+    zoom = sa.bindparam("z", type_=sa.Integer())
+    return sa.case((zoom >= begins, sa.func.ST_PointOnSurface(geom)), else_=None)
+
+
+def _encoded(features: sa.CTE, column: str, names: tuple[str, ...], name: str) -> sa.ScalarSelect[Any]:
+    rows = sa.select(features.c[column].label("geom"), *(features.c[n] for n in names)).where(
+        features.c[column].is_not(None)
     )
+    row = rows.order_by(features.c.fid).subquery(f"{column}_row")
+    encoded = sa.func.ST_AsMVT(row.table_valued(), name, TILE_EXTENT, "geom", "fid")
+    return sa.select(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))).scalar_subquery()
 
 
 def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:

@@ -21,6 +21,7 @@ from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from layers.access import Decision, Principal
 from layers.errors import BadParameter, UnknownLayer
+from layers.maplibre import label_source_layer
 from layers.model import Layer, RasterLayer, VectorLayer
 from tiles import grid, raster, vector
 
@@ -184,8 +185,9 @@ def vector_tilejson(request: Request, layer: VectorLayer, decision: Decision, st
         attribute = layer.attributes[name]
         fields[name] = attribute.title.en if attribute.title else attribute.type
     body = _tilejson(request, layer, state, "tiles", "mvt")
+    names = [name for name in (layer.name, label_source_layer(layer)) if name]
     body["vector_layers"] = [
-        {"id": layer.name, "fields": fields, "minzoom": layer.tiles.from_, "maxzoom": layer.tiles.to}
+        {"id": name, "fields": fields, "minzoom": layer.tiles.from_, "maxzoom": layer.tiles.to} for name in names
     ]
     return body
 
