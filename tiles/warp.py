@@ -149,6 +149,8 @@ def read_tile(
         if facts.nodata is None:
             options["add_alpha"] = True
         else:
+            # The warper moves a valid value that equals `nodata` by one, so that it stays visible: in colour images
+            # a band of 0 becomes 1.
             options |= {"src_nodata": facts.nodata, "nodata": facts.nodata}
         with WarpedVRT(dataset, **options) as warped:
             values = warped.read(bands)

@@ -6,6 +6,7 @@ is read in strips, so memory does not grow with the zone.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,11 +33,12 @@ from layers.errors import TooLarge
 from tiles.warp import reading
 
 Floats = npt.NDArray[np.float64]
+Indexes = npt.NDArray[np.int64]
 CELLS_PER_STRIP = 4_000_000
 MAX_VERTICES = 2_000_000
 _MARGIN_DEGREES = 0.05
-_BLOCK = 32
-_BLOCK_EDGE = 8
+_STEP = 16
+_PARTS = 4
 _WORLD, _HALF = 360.0, 180.0
 
 
@@ -138,22 +140,20 @@ class ZoneOnRaster:
         columns, rows = int(window.width), int(window.height)
         if self._way is None:
             edges = transform.f + np.arange(rows + 1) * transform.e
-            boxes = shapely.box(0.0, edges[1:], transform.a, edges[:-1])
+            west = np.zeros(rows)
+            boxes = shapely.box(west, edges[1:], west + transform.a, edges[:-1])
             return np.broadcast_to(ellipsoidal_area(boxes)[:, None], (rows, columns))
-        # A projection stretches slowly: cells of a block share the block's area equally.
-        down, across = _cuts(rows), _cuts(columns)
-        areas = ellipsoidal_area(self._blocks(transform, down, across)).reshape(len(down) - 1, len(across) - 1)
-        areas = areas / np.outer(np.diff(down), np.diff(across))
-        return np.repeat(np.repeat(areas, np.diff(down), axis=0), np.diff(across), axis=1)
+        # A projection stretches smoothly: every sixteenth cell is measured, the others are interpolated.
+        down, across = _nodes(rows), _nodes(columns)
+        measured = ellipsoidal_area(self._cell_outlines(transform, down, across)).reshape(len(down), len(across))
+        return _between(_between(measured, down, rows).T, across, columns).T
 
-    def _blocks(self, transform: Affine, down: npt.NDArray[np.int64], across: npt.NDArray[np.int64]) -> Any:
-        top, left = np.meshgrid(down[:-1], across[:-1], indexing="ij")
-        bottom, right = np.meshgrid(down[1:], across[1:], indexing="ij")
-        west, east = transform.c + left.ravel() * transform.a, transform.c + right.ravel() * transform.a
-        north, south = transform.f + top.ravel() * transform.e, transform.f + bottom.ravel() * transform.e
-        boxes = shapely.box(west, south, east, north)
-        edge = _BLOCK * max(transform.a, -transform.e) / _BLOCK_EDGE
-        return _moved(shapely.segmentize(boxes, edge), self._way, inverse=False)
+    def _cell_outlines(self, transform: Affine, down: Indexes, across: Indexes) -> Any:
+        """Outlines of some cells in EPSG:4490, row by row; edges are densified, because they are curves there."""
+        row, column = (a.ravel() for a in np.meshgrid(down, across, indexing="ij"))
+        west, north = transform.c + column * transform.a, transform.f + row * transform.e
+        boxes = shapely.box(west, north + transform.e, west + transform.a, north)
+        return _moved(shapely.segmentize(boxes, max(transform.a, -transform.e) / _PARTS), self._way, inverse=False)
 
 
 def coverage(shape: shapely.Geometry, transform: Affine, width: int, height: int) -> tuple[Any, Floats]:
@@ -172,7 +172,7 @@ def coverage(shape: shapely.Geometry, transform: Affine, width: int, height: int
         xmax=transform.c + width * transform.a,
         ymax=transform.f,
     )
-    zone = JSONFeatureSource({"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(shape)})
+    zone = JSONFeatureSource({"type": "Feature", "properties": {}, "geometry": json.loads(shapely.to_geojson(shape))})
     found = exact_extract(grid, zone, ["cell_id", "coverage"], max_cells_in_memory=2 * CELLS_PER_STRIP)
     properties = found[0]["properties"]
     share = np.asarray(properties["coverage"], dtype=np.float64)
@@ -203,8 +203,18 @@ def _shifted(grid: Affine, window: windows.Window) -> Affine:
     return Affine(grid.a, 0.0, grid.c + window.col_off * grid.a, 0.0, grid.e, grid.f + window.row_off * grid.e)
 
 
-def _cuts(size: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.append(np.arange(0, size, _BLOCK), size)).astype(np.int64)
+def _nodes(size: int) -> Indexes:
+    """Every sixteenth place of a row of cells, and the last one."""
+    return np.unique(np.append(np.arange(0, size, _STEP), size - 1)).astype(np.int64)
+
+
+def _between(measured: Floats, nodes: Indexes, size: int) -> Floats:
+    """Linear interpolation along the first axis from the nodes to every place."""
+    places = np.arange(size)
+    before = np.searchsorted(nodes, places, side="right") - 1
+    after = np.minimum(before + 1, len(nodes) - 1)
+    share = (places - nodes[before]) / np.maximum(nodes[after] - nodes[before], 1)
+    return np.asarray(measured[before] * (1 - share[:, None]) + measured[after] * share[:, None], dtype=np.float64)
 
 
 def _refuse_vertices(shape: shapely.Geometry) -> None:
