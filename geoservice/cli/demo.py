@@ -22,7 +22,7 @@ from geoservice.settings import Settings, load_settings
 from geoservice.sources.fetch import Origins, locate
 from geoservice.sources.registry import read_registry
 from ingest.load import identify
-from ingest.sample import write_sample
+from ingest.sample.write import write_sample
 from layers.catalog import Catalog, read_catalog
 from layers.errors import GeoError
 from layers.system import edition

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ingest.sample import write_sample
-from ingest.sample.write import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST
+from ingest.sample.write import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST, write_sample
 
 app = typer.Typer(help="The fictional sample region.", no_args_is_help=True)
 

@@ -1,6 +1,7 @@
-"""The sample region: a fictional, clearly labelled county, the same for the same size and seed."""
+"""The sample region: a fictional, clearly labelled county, the same for the same size and seed.
 
-from ingest.sample.manifest import SampleManifest
-from ingest.sample.write import write_sample
+`ingest.sample.write.write_sample` makes its files. This module stays light, because others only ask for the code.
+"""
 
-__all__ = ["SampleManifest", "write_sample"]
+COUNTY_CODE = "990101"
+"""Division code of the fictional county; 99 is no province."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from ingest.sample import COUNTY_CODE
 from ingest.sample.chance import FloatArray, IntArray, Noise, smoothstep, stream
 from ingest.sample.grid import METRES_X, METRES_Y, blur, metres, nearest_true
 from ingest.sample.names import Name, NameGiver
@@ -15,7 +16,7 @@ from ingest.sample.reservoir import Reservoir
 from ingest.sample.terrain import GRID, slope_degrees
 from ingest.sample.water import Waters, half_width
 
-ADCODE = "990101"
+ADCODE = COUNTY_CODE
 PARENT = "990100"
 COUNTY = Name("样例县（虚构）", "Sample County (fictional)")
 TOWNSHIPS = 10
