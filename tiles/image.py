@@ -12,6 +12,7 @@ from rio_tiler.utils import render as encode_image
 
 from layers.codelist import CodeList
 from layers.colormap import STEPS, UNLISTED, class_colours, ramp_table
+from layers.errors import BadParameter
 from layers.model import RasterLayer
 from layers.style import RasterStyle
 
@@ -29,6 +30,18 @@ _EXACT_WEBP = {"LOSSLESS": "YES"}
 _PAPER = 255
 _OPAQUE = 255
 _EIGHT_BITS = (0.0, 255.0)
+
+
+def image_format(name: str) -> ImageFormat:
+    """The image format of this name.
+
+    Raises:
+        BadParameter: When there is none.
+    """
+    for known in MEDIA_TYPES:
+        if name == known:
+            return known
+    raise BadParameter(f"Image tiles come as {', '.join(MEDIA_TYPES)}; {name[:30]!r} is not offered.", parameter="f")
 
 
 def paint(values: Values, valid: Mask, layer: RasterLayer, codelists: Mapping[str, CodeList]) -> Pixels:

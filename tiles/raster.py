@@ -15,7 +15,7 @@ from layers.asset import Asset
 from layers.codelist import CodeList
 from layers.model import RasterLayer
 from tiles.grid import bounds_degrees
-from tiles.image import MEDIA_TYPES, ImageFormat, empty_image, encode, paint
+from tiles.image import MEDIA_TYPES, ImageFormat, empty_image, encode, image_format, paint
 from tiles.source import SourceInfo
 from tiles.warp import cell_at, read_tile, reading
 
@@ -94,15 +94,16 @@ def render(
     z: int,
     row: int,
     col: int,
-    fmt: ImageFormat = "png",
+    fmt: str = "png",
 ) -> bytes:
-    """Draw a 256-pixel tile of WebMercatorQuad; see `RasterTiles.tile`.
+    """Draw a 256-pixel tile of WebMercatorQuad as png, webp or jpeg; see `RasterTiles.tile`.
 
     Raises:
+        BadParameter: When there is no such image format.
         AssetUnavailable: When a file that the tile needs is missing or damaged.
         DefinitionError: When the style and its code list do not fit.
     """
-    return RasterTiles(assets, layer, codelists, fmt).tile(z, row, col)
+    return RasterTiles(assets, layer, codelists, image_format(fmt)).tile(z, row, col)
 
 
 def point_value(assets: Sequence[Asset], lon: float, lat: float) -> PointValue | None:
