@@ -123,7 +123,7 @@ def test_null_linked_coordinates_are_untouched(tmp_path: Path, crs: str) -> None
     places = shapely.points(np.random.default_rng(1).uniform([-180, -90], [180, 90], (50, 2)))
     gpd.GeoDataFrame(geometry=places, crs=crs).to_file(tmp_path / "a.gpkg")
     found = read(tmp_path / "a.gpkg", vector()).rows
-    assert shapely.to_wkb([r["geom"] for r in found]).tolist() == shapely.to_wkb(places).tolist()
+    assert [shapely.to_wkb(r["geom"]) for r in found] == [shapely.to_wkb(p) for p in places]
 
 
 def test_feet_come_out_in_degrees(tmp_path: Path) -> None:
