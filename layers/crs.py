@@ -20,6 +20,7 @@ STORAGE_URI = "http://www.opengis.net/def/crs/EPSG/0/4490"
 CRS84_URI = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 WEB_MERCATOR_SRID = 3857
 
+# Looking a CRS without a code up in the registry takes more than a second, so answers about a CRS are kept.
 NULL_LINK = "CGCS2000 = WGS 84 (null operation, valid at >= 1 m)"
 _NULL_LINKED_DATUMS = frozenset({"China 2000", "World Geodetic System 1984", "World Geodetic System 1984 ensemble"})
 _CONTROLLED = {
@@ -44,12 +45,14 @@ def parse_crs(text: str) -> pyproj.CRS:
         raise CrsRefused(f"Unknown coordinate reference system {text[:80]!r}.", crs=text[:200]) from error
 
 
+@lru_cache(maxsize=256)
 def is_null_linked(crs: pyproj.CRS) -> bool:
     """Whether the CRS stands on CGCS2000 or WGS 84, so that no datum shift is needed."""
     datum = _geodetic(crs).datum
     return datum is not None and datum.name in _NULL_LINKED_DATUMS
 
 
+@lru_cache(maxsize=256)
 def storage_transformer(source: pyproj.CRS) -> pyproj.Transformer | None:
     """The way from a source CRS into storage, axes always x=east/longitude, y=north/latitude.
 
@@ -67,6 +70,7 @@ def storage_transformer(source: pyproj.CRS) -> pyproj.Transformer | None:
     return _transformer(source, pyproj.CRS.from_epsg(4326))
 
 
+@lru_cache(maxsize=256)
 def describe(crs: pyproj.CRS) -> str:
     """Short name for reports: `EPSG:n` when the registry knows it, else the CRS's own name."""
     code = crs.to_epsg(min_confidence=90)
