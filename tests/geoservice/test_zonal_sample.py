@@ -1,0 +1,79 @@
+"""Zonal answers over the sample region equal what its maker knows to be true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from geoservice.analysis.zonal import zonal
+from ingest.job import plan
+from ingest.raster_facts import COG_NAME, RasterFacts, read_facts
+from ingest.readers.raster import convert
+from ingest.sample.manifest import SampleManifest
+from ingest.sample.write import write_sample
+from layers.asset import Asset
+from layers.catalog import read_catalog
+from tiles.raster import point_value
+
+Sample = tuple[Path, SampleManifest]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    folder = tmp_path_factory.mktemp("sample")
+    return folder, write_sample(folder, parcels=500)
+
+
+def converted(sample: Sample, layer: str) -> tuple[Asset, RasterFacts]:
+    """The raster of a layer as its load stores it."""
+    catalog = read_catalog()
+    source = sample[0] / f"sample_{layer}.tif"
+    directory = sample[0] / f"cog_{layer}"
+    directory.mkdir(exist_ok=True)
+    summary = convert(plan(catalog.layer(layer), source, dict(catalog.codelists)), source, directory)
+    assert summary.findings == ()
+    facts = read_facts(summary.facts)
+    return Asset(directory / COG_NAME, facts.outline.bounds, facts.crs), facts
+
+
+def test_people_of_the_county_and_of_its_townships(sample: Sample) -> None:
+    folder, truth = sample
+    asset, facts = converted(sample, "population")
+    assert facts.bands[0].total == pytest.approx(truth.population, rel=1e-7)
+    assert zonal([asset], shapely.box(*truth.bounds)).sum == pytest.approx(truth.population, rel=1e-7)
+    divisions = gpd.read_file(folder / "sample_division.gpkg").set_index("adcode").geometry
+    # Cells on the rim were given to the county by their centre; the answer takes the share that lies inside.
+    county = zonal([asset], divisions[truth.adcode])
+    assert county.sum == pytest.approx(truth.population, rel=5e-4)
+    assert county.zone_area == pytest.approx(truth.area, rel=1e-9)
+    assert county.covered == pytest.approx(1, abs=2e-3)
+    found = {code: zonal([asset], divisions[code]).sum for code in truth.population_by_township}
+    assert sum(v or 0 for v in found.values()) == pytest.approx(county.sum, rel=1e-5)
+    for code, people in truth.population_by_township.items():
+        assert found[code] == pytest.approx(people, rel=5e-3)
+
+
+def test_land_cover_adds_up_to_the_county(sample: Sample) -> None:
+    folder, truth = sample
+    asset, facts = converted(sample, "land_cover")
+    county = gpd.read_file(folder / "sample_division.gpkg").set_index("adcode").geometry[truth.adcode]
+    found = zonal([asset], county, classed=True)
+    assert set(found.class_areas) == set(facts.bands[0].classes)
+    assert sum(found.class_areas.values()) == pytest.approx(found.valid_area, rel=1e-9)
+    assert found.valid_area == pytest.approx(truth.area, rel=2e-3)
+
+
+def test_the_dam_stands_in_its_valley(sample: Sample) -> None:
+    asset, facts = converted(sample, "elevation")
+    there = point_value([asset], *sample[1].dam)
+    assert there is not None
+    assert there.values[0] is not None
+    lowest, highest = facts.bands[0].minimum, facts.bands[0].maximum
+    assert lowest is not None
+    assert highest is not None
+    assert lowest <= there.values[0] <= highest
+    assert there.values[0] == pytest.approx(sample[1].reservoir_level, abs=150)
