@@ -13,6 +13,9 @@ from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
 from geoservice.settings import Settings, load_settings
 
+WORKER_START_SECONDS = 120
+"""A busy machine may need long to import the libraries; a supervisor that gives up early would restart for ever."""
+
 
 def register(root: typer.Typer) -> None:
     """Add the command to the root application."""
@@ -49,6 +52,7 @@ def run(settings: Settings, *, started_here: bool) -> None:
             workers=settings.workers,
             log_level=settings.log_level,
             access_log=False,
+            timeout_worker_healthcheck=WORKER_START_SECONDS,
             server_header=False,
         )
     finally:
