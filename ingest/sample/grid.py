@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio.features
 import shapely
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import BoolArray, FloatArray, IntArray
@@ -47,7 +47,7 @@ class Grid:
     @property
     def transform(self) -> Affine:
         """Affine transform from (column, row) to (lon, lat)."""
-        return from_origin(self.west, self.north, self.cell, self.cell)
+        return Affine(self.cell, 0.0, self.west, 0.0, -self.cell, self.north)
 
     @property
     def cell_area(self) -> float:

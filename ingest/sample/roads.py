@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.chance import FloatArray, Noise, stream
 from ingest.sample.grid import METRES_Y, degrees, metres
-from ingest.sample.lines import along, line_parts, smooth
+from ingest.sample.lines import along, smooth
 from ingest.sample.names import Name
 from ingest.sample.reservoir import Reservoir
 from ingest.sample.routes import Ground, Network, cheapest, prepare
@@ -103,6 +103,14 @@ def _distance_at(points: FloatArray, distance: FloatArray, point: FloatArray) ->
     return float(distance[nearest] + share[nearest] * (distance[nearest + 1] - distance[nearest]))
 
 
+@dataclass(frozen=True)
+class _Land:
+    waters: Waters
+    reservoir: Reservoir
+    settlements: Settlements
+    county: shapely.Polygon
+
+
 def build_transport(
     waters: Waters,
     reservoir: Reservoir,
@@ -112,27 +120,28 @@ def build_transport(
     seed: int,
 ) -> Transport:
     """Lay the roads, streets and the railway of the county."""
+    land = _Land(waters, reservoir, settlements, county)
     crossings = Crossings(rivers, waters)
-    ground = _ground(waters, reservoir, settlements, crossings, seed)
-    roads = _country_roads(ground, settlements, crossings, county, seed)
+    roads = _country_roads(_ground(land, crossings, seed), settlements, crossings, county, seed)
     plans = _plans(settlements.places, seed)
     closed = shapely.union_all([crossings.water(), shapely.buffer(reservoir.polygon, 60.0 / METRES_Y)])
     shapely.prepare(closed)
     for plan in plans:
         roads += [Road(RESIDENTIAL, line, False, None) for line in _streets(plan, closed, seed)]
-    return Transport(roads, plans, _railway(waters, reservoir, settlements, crossings, county, seed))
+    return Transport(roads, plans, _railway(land, crossings, seed))
 
 
-def _ground(waters: Waters, reservoir: Reservoir, settlements: Settlements, crossings: Crossings, seed: int) -> Ground:
+def _ground(land: _Land, crossings: Crossings, seed: int) -> Ground:
     lon, lat = COARSE.centres()
     nodes = np.column_stack([lon.ravel(), lat.ravel()])
     winding = (Noise(seed, "road east", width=0.012, octaves=3), Noise(seed, "road north", width=0.012, octaves=3))
     nodes = wind(nodes, winding, 0.0022)
-    for place, cell in zip(settlements.places, _cells(settlements.points), strict=True):
+    for place, cell in zip(land.settlements.places, _cells(land.settlements.points), strict=True):
         nodes[cell] = place.point
-    height = waters.height.reshape(COARSE.rows, COARSE_FACTOR, COARSE.columns, COARSE_FACTOR).mean(axis=(1, 3))
-    pool = COARSE.mask([shapely.buffer(reservoir.polygon, 300.0 / METRES_Y)])
-    return prepare(COARSE, np.round(nodes, 9), height, ~pool, crossings.tree)
+    height = land.waters.height.reshape(COARSE.rows, COARSE_FACTOR, COARSE.columns, COARSE_FACTOR).mean(axis=(1, 3))
+    pool = COARSE.mask([shapely.buffer(land.reservoir.polygon, 300.0 / METRES_Y)])
+    inside = COARSE.mask([shapely.buffer(land.county, -1.6 * COARSE.cell)])
+    return prepare(COARSE, np.round(nodes, 9), height, inside & ~pool, crossings.tree)
 
 
 def _cells(points: FloatArray) -> list[int]:
@@ -145,7 +154,8 @@ def _country_roads(
 ) -> list[Road]:
     cells = _cells(settlements.points)
     network = Network()
-    for goal in _exits(ground, county):
+    exits = _exits(ground, county)
+    for goal in exits:
         network.add(ground, cheapest(ground, cells[0], goal), TRUNK)
     for a, b in _tree(distances(settlements.points[:TOWNSHIPS], settlements.points[:TOWNSHIPS])):
         network.add(ground, cheapest(ground, cells[a], cells[b]), SECONDARY)
@@ -153,16 +163,20 @@ def _country_roads(
         network.add(ground, cheapest(ground, cells[a], cells[b]), TERTIARY)
     for start, goal in _track_ends(ground, cells, county, seed):
         network.add(ground, cheapest(ground, start, goal), TRACK)
-    return _pieces(ground, network, set(cells), crossings, county)
+    return _pieces(ground, network, set(cells), crossings, exits)
 
 
-def _exits(ground: Ground, county: shapely.Polygon) -> list[int]:
-    """Cells outside the county to the east, west and north, the easiest of each side's middle."""
+def _exits(ground: Ground, county: shapely.Polygon) -> dict[int, FloatArray]:
+    """Where roads leave the county to the east, west and north: the last open cell and the point on the border."""
     west, south, east, north = county.bounds
     middle = ((west + east) / 2, (south + north) / 2)
-    margin = 0.008
-    ends = [(east + margin, middle[1]), (west - margin, middle[1] - 0.06), (middle[0] + 0.05, north + margin)]
-    return _cells(np.array(ends))
+    wanted = [(east, middle[1]), (west, middle[1] - 0.06), (middle[0] + 0.05, north)]
+    exits = {}
+    for point in wanted:
+        cell = ground.nearest_open(np.array(point))
+        border = shapely.shortest_line(shapely.Point(ground.nodes[cell]), county.exterior)
+        exits[cell] = shapely.get_coordinates(border)[-1]
+    return exits
 
 
 def _tree(distance: FloatArray) -> list[tuple[int, int]]:
@@ -208,23 +222,18 @@ def _track_ends(ground: Ground, cells: list[int], county: shapely.Polygon, seed:
 
 
 def _pieces(
-    ground: Ground, network: Network, stops: set[int], crossings: Crossings, county: shapely.Polygon
+    ground: Ground, network: Network, stops: set[int], crossings: Crossings, exits: dict[int, FloatArray]
 ) -> list[Road]:
     roads = []
-    for number, (rank, path) in enumerate(network.chains(stops)):
-        points = np.round(smooth(ground.nodes[path], rounds=3), 9)
-        parts = line_parts(shapely.intersection(shapely.LineString(points), county))
-        for part in parts:
-            name = _name(rank, number)
-            roads += [Road(rank, line, bridge, name) for line, bridge in _with_bridges(part, crossings)]
-    return _main_component(roads)
-
-
-def _main_component(roads: list[Road]) -> list[Road]:
-    """Leave out pieces that the county's border has cut off from the network."""
-    labels = components([r.line for r in roads])
-    largest = int(np.argmax(np.bincount(labels)))
-    return [r for r, label in zip(roads, labels, strict=True) if label == largest]
+    for number, (rank, path) in enumerate(network.chains(stops | set(exits))):
+        before = [exits[path[0]]] if path[0] in exits else []
+        after = [exits[path[-1]]] if path[-1] in exits else []
+        points = np.round(smooth(np.vstack([*before, ground.nodes[path], *after]), rounds=3), 9)
+        name = _name(rank, number)
+        roads += [
+            Road(rank, line, bridge, name) for line, bridge in _with_bridges(shapely.LineString(points), crossings)
+        ]
+    return roads
 
 
 def components(lines: list[shapely.LineString]) -> list[int]:
@@ -320,19 +329,17 @@ def _reachable(
     return lines
 
 
-def _railway(
-    waters: Waters,
-    reservoir: Reservoir,
-    settlements: Settlements,
-    crossings: Crossings,
-    county: shapely.Polygon,
-    seed: int,
-) -> list[shapely.LineString]:
-    ground = _ground(waters, reservoir, settlements, crossings, seed + 1)
-    station = settlements.points[0] + degrees(np.array([[0.0, -settlements.places[0].radius * 1.15]]))
-    west, south, east, north = county.bounds
-    ends = _cells(np.array([[east + 0.008, (south + north) / 2 - 0.05], [west + 0.2, south - 0.012]]))
+def _railway(land: _Land, crossings: Crossings, seed: int) -> list[shapely.LineString]:
+    ground = _ground(land, crossings, seed + 1)
+    town = land.settlements.places[0]
+    station = np.array(town.point) + degrees(np.array([[0.0, -town.radius * 1.15]]))
+    west, south, east, north = land.county.bounds
+    ends = [ground.nearest_open(np.array(p)) for p in ((east, (south + north) / 2 - 0.05), (west + 0.2, south))]
     middle = _cells(station)[0]
     path = cheapest(ground, ends[0], middle) + cheapest(ground, middle, ends[1])[1:]
-    points = smooth(ground.nodes[path[::3] + path[-1:]], rounds=4)
-    return line_parts(shapely.intersection(shapely.LineString(np.round(points, 9)), county))
+    inner = ground.nodes[path[::3] + path[-1:]]
+    rim = [
+        shapely.get_coordinates(shapely.shortest_line(shapely.Point(p), land.county.exterior))[-1]
+        for p in inner[[0, -1]]
+    ]
+    return [shapely.LineString(np.round(smooth(np.vstack([rim[0], inner, rim[1]]), rounds=4), 9))]

@@ -31,17 +31,24 @@ class Ground:
         grid: The coarse cells.
         nodes: Where a way passes in each cell (n, 2), degrees; settlements stand exactly on theirs.
         costs: For each of the eight directions the cost in metres of leaving each cell that way, infinite if closed.
+        open_: Cells that may be passed.
         built: Links that are already part of the network.
     """
 
     grid: Grid
     nodes: FloatArray
     costs: list[list[float]]
+    open_: BoolArray
     built: set[tuple[int, int]] = field(default_factory=set)
 
     def offsets(self) -> list[int]:
         """Differences of cell numbers in the eight directions."""
         return [dy * self.grid.columns + dx for dy, dx in NEIGHBOURS]
+
+    def nearest_open(self, point: FloatArray) -> int:
+        """The open cell whose node is nearest to a point (lon, lat)."""
+        away = np.linalg.norm(metres(self.nodes) - metres(point[None, :]), axis=1)
+        return int(np.argmin(np.where(self.open_.ravel(), away, np.inf)))
 
     def build(self, a: int, b: int) -> None:
         """Make a link cheap in both directions, once."""
@@ -69,7 +76,7 @@ def prepare(grid: Grid, nodes: FloatArray, height: FloatArray, open_: BoolArray,
         cost = length * (1.0 + (grade / STEEP) ** 2) + CROSSING_COST * crossed
         free = known.ravel() & open_.ravel() & open_.ravel()[to]
         costs.append(np.where(free, cost, np.inf).tolist())
-    return Ground(grid, nodes, costs)
+    return Ground(grid, nodes, costs, open_)
 
 
 def _shifted(index: IntArray, dy: int, dx: int) -> IntArray:

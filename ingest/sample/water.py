@@ -258,7 +258,17 @@ def settle(stems: list[Stem], height: FloatArray) -> FloatArray:
 
 
 def _cell_path(points: FloatArray) -> tuple[IntArray, IntArray]:
-    return GRID.cells(resample(points, SAMPLING)) if len(points) > 1 else GRID.cells(points)
+    """Every cell that a line passes through, in order, however short the passage."""
+    dense = shapely.get_coordinates(shapely.segmentize(shapely.LineString(points), 0.4 * GRID.cell))
+    start, end = ((dense[part] - [GRID.west, GRID.north]) / [GRID.cell, -GRID.cell] for part in (np.s_[:-1], np.s_[1:]))
+    line = np.maximum(np.floor(start), np.floor(end))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cut = np.where(np.floor(start) != np.floor(end), (line - start) / (end - start), 0.0)
+    stops = np.sort(np.column_stack([np.zeros(len(cut)), cut, np.ones(len(cut))]), axis=1)
+    middle = (stops[:, :-1] + stops[:, 1:]) / 2
+    inner = (start[:, None, :] + (end - start)[:, None, :] * middle[:, :, None]).reshape(-1, 2)
+    column, row = np.floor(inner).astype(np.int64).T
+    return np.clip(row, 0, GRID.rows - 1), np.clip(column, 0, GRID.columns - 1)
 
 
 def _with_beds(stems: list[Stem], height: FloatArray) -> list[Stem]:
