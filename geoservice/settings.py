@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     home: AbsolutePath = Field(
         default_factory=default_home,
-        description="State directory: embedded database, credentials, raster files, tile cache.",
+        description="State directory: embedded database, credentials, raster files, the sample region.",
     )
     database_url: Annotated[Dsn, AfterValidator(_known_dsn)] | None = Field(
         default=None,
@@ -180,18 +180,12 @@ class Settings(BaseSettings):
     analysis_timeout: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds one statement of a zone analysis may take."
     )
-    writer_timeout: float = Field(
-        default=0.0, ge=0, description="Seconds one statement of a load may take; 0 means no limit."
-    )
     default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
     max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")
     max_zone_vertices: int = Field(
         default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
     )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
-    tile_cache_bytes: int = Field(
-        default=2_000_000_000, ge=0, description="Size limit of the tile cache on disk, in bytes; 0 switches it off."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )
