@@ -73,6 +73,9 @@ def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
     notes = Notes()
     with _open(file, plan) as dataset:
         refuse_size(dataset, plan)
+        if dataset.subdatasets:
+            message = "The file holds several images; the first one is loaded, the others are not."
+            notes.add("further-images", "warning", message, count=len(dataset.subdatasets) - 1)
         transform, south_up = _grid(dataset, plan)
         crs, written = _crs(dataset, plan)
         outline = footprint(crs, transform, dataset.width, dataset.height)

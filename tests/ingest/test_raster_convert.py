@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from affine import Affine
 from rio_cogeo.cogeo import cog_validate
 
 from ingest.job import Finding, ReadLimits
+from ingest.raster_drivers import raster_skip_list
 from ingest.raster_facts import COG_NAME, RasterFacts, read_facts
 from ingest.readers.raster import convert
 from layers.errors import CrsRefused, GeoError, SourceMismatch, SourceUnreadable
@@ -353,6 +356,28 @@ class TestPlace:
     def test_a_picture_without_a_place_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(SourceMismatch, match="not georeferenced"):
             run(write_tif(tmp_path / "a.tif", ramp_of_numbers(4, 4), Affine.identity()))
+
+
+def test_further_images_in_the_file_are_mentioned(tmp_path: Path) -> None:
+    file = write_tif(tmp_path / "a.tif", ramp_of_numbers(4, 4))
+    second = {"driver": "GTiff", "width": 2, "height": 2, "count": 1, "dtype": "uint8", "APPEND_SUBDATASET": "YES"}
+    with rasterio.open(file, "w", **second, transform=grid(100, 40, 0.01), crs="EPSG:4490") as dataset:
+        dataset.write(np.ones((1, 2, 2), dtype="uint8"))
+    _, facts, findings = run(file)
+    assert (facts.width, facts.height) == (4, 4)
+    assert [(f.rule, f.count) for f in findings] == [("further-images", 1)]
+
+
+def test_only_needed_drivers_are_left_in_the_child() -> None:
+    code = "from ingest.raster_drivers import registered, strangers; print(registered(), strangers())"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "GDAL_SKIP": raster_skip_list()},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told.strip() == "('COG', 'GTiff', 'MEM') ()"
 
 
 class TestRefused:
