@@ -277,6 +277,7 @@ class _Painter:
             "text-font": [FONT],
             "text-size": label.size,
             "text-max-width": 9,
+            "text-padding": 4,
             "symbol-placement": "line" if along else "point",
         }
         if label.rank is not None:

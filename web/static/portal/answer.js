@@ -6,6 +6,9 @@ import { day, fine, hectares, moment, mu, number } from "./format.js";
 import { fitBox, leaflet, setHighlight } from "./map.js";
 import { showFeature } from "./identify.js";
 
+const LISTED = 5;
+const ORDER = ["population", "land", "road", "railway", "facility", "dam", "building", "settlement", "protected"];
+
 const UNITS = {
   m2: { head: () => [t("ha"), t("mu")], cells: (value) => [hectares(value), mu(value)] },
   m: { head: () => [t("km")], cells: (value) => [fine(value / 1000)] },
@@ -17,7 +20,8 @@ function unitOf(section) {
 }
 
 function wordOf(section) {
-  if (section.role === "population" || section.unit === "person" || section.unit === "persons") return t("persons");
+  if (["population", "settlement"].includes(section.role) && section.measure === "sum") return t("persons");
+  if (section.unit === "person" || section.unit === "persons") return t("persons");
   return section.measure === "count" || !section.unit || section.unit === "1" ? t("count") : section.unit;
 }
 
@@ -45,10 +49,12 @@ function show(section, feature) {
 }
 
 function featureList(section) {
-  const lines = section.features.map((one) => el("li", {}, el("span", {}, words(one.label) || one.id),
-    el("button", { type: "button", className: "quiet", "aria-label": `${t("show")}: ${words(one.label) || one.id}`, onclick: () => show(section, one) }, t("show"))));
+  const line = (one) => el("li", {}, el("span", {}, words(one.label) || one.id),
+    el("button", { type: "button", className: "quiet", "aria-label": `${t("show")}: ${words(one.label) || one.id}`, onclick: () => show(section, one) }, t("show")));
+  const [first, later] = [section.features.slice(0, LISTED), section.features.slice(LISTED)];
+  const fold = later.length ? el("details", { className: "fold" }, el("summary", {}, t("list_all", { n: number(section.features.length, 0) })), el("ul", { className: "facilities" }, later.map(line))) : null;
   const rest = (section.features_total ?? section.features.length) - section.features.length;
-  return el("div", {}, el("ul", { className: "facilities" }, lines), rest > 0 ? el("p", { className: "hint" }, t("more", { n: number(rest, 0) })) : null);
+  return el("div", {}, el("ul", { className: "facilities" }, first.map(line)), fold, rest > 0 ? el("p", { className: "hint" }, t("more", { n: number(rest, 0) })) : null);
 }
 
 function figure(section) {
@@ -121,5 +127,6 @@ export function answerView(answer, again) {
     el("div", { className: "row wrap" }, zone.bbox ? button("zoom_zone", () => fitBox(zone.bbox)) : null,
       button("download_json", () => save("zone-answer.json", "application/json", JSON.stringify(answer, null, 2))),
       button("download_csv", () => save("zone-answer.csv", "text/csv", asCsv(answer))), button("new_zone", again)));
-  return [head, ...answer.sections.map(sectionOf), methodBox(answer)];
+  const sorted = answer.sections.toSorted((a, b) => ORDER.indexOf(a.role) - ORDER.indexOf(b.role));
+  return [head, ...sorted.map(sectionOf), methodBox(answer)];
 }

@@ -67,9 +67,16 @@ function numeric(attribute, value) {
   return attribute.unit ? `${shown} ${attribute.unit}` : shown;
 }
 
+/** The class of a feature in words, where the layer's legend is by class. */
+function className(layer, properties) {
+  const by = layer.attributes?.find((one) => one.name === layer.legendBy && one.list);
+  return by ? codeName(by.list, String(properties[by.name])) : null;
+}
+
 /** What to call a feature: its label in the reader's language, else its key. */
 export function titleOf(layer, properties, key) {
   const names = layer.label ? [properties[layer.label[currentLanguage()]], properties[layer.label.zh], properties[layer.label.en]] : [];
   const own = names.find((name) => name !== null && name !== undefined && name !== "");
-  return String(own ?? properties.headline ?? properties.place ?? key ?? properties.key ?? "");
+  const told = own ?? properties.headline ?? properties.place ?? className(layer, properties);
+  return String(told ?? key ?? properties.key ?? "");
 }

@@ -1,6 +1,6 @@
 // The hazards panel: alerts first, then floods, earthquakes, tracks and fires, each with a time slider.
 
-import { address, config, t, words } from "./state.js";
+import { address, config, currentLanguage, t, words } from "./state.js";
 import { button, el, icon, patiently, stateLine } from "./dom.js";
 import { codeName, moment, titleOf, valueOf } from "./format.js";
 import { boxOf, fitBox, isShown, setFilter, setShown } from "./map.js";
@@ -21,6 +21,18 @@ function inForce(alert, now = Date.now()) {
   const own = alert.properties;
   if (own.msg_type === "Cancel") return false;
   return !own.expires || new Date(own.expires).getTime() > now;
+}
+
+/** An alert may tell the same in several languages: keep the reader's, or else the first. */
+function inLanguage(alerts) {
+  const told = new Map();
+  for (const alert of alerts) {
+    const { identifier, area_number: area } = alert.properties;
+    const name = identifier ? `${identifier} ${area}` : String(alert.id);
+    const mine = String(alert.properties.language ?? "").toLowerCase().startsWith(currentLanguage());
+    if (!told.has(name) || mine) told.set(name, alert);
+  }
+  return [...told.values()];
 }
 
 function rank(alert) {
@@ -78,7 +90,7 @@ function alertsBlock(layer) {
   const load = async () => {
     try {
       const found = await patiently(list, ask("hazards", url));
-      const sorted = found.features.toSorted(worstFirst);
+      const sorted = inLanguage(found.features).toSorted(worstFirst);
       const [active, past] = [sorted.filter((one) => inForce(one)), sorted.filter((one) => !inForce(one))];
       const pastBox = past.length ? el("details", { className: "past", open: !active.length }, el("summary", {}, `${t("alerts_past")} (${past.length})`), el("ul", { className: "alerts" }, past.slice(0, 50).map((one) => alertCard(layer, one)))) : null;
       const activeBox = active.length ? el("ul", { className: "alerts" }, active.map((one) => alertCard(layer, one))) : stateLine("empty", t("alerts_none"));
