@@ -1,0 +1,88 @@
+"""The command line of loads, keys and layers: exit codes and sentences for good and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import shapely
+
+from geoservice.cli import run
+from geoservice.db.engine import Database
+from tests.support.loading import count, write_rows
+
+
+@pytest.fixture
+def here(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The command line works on this test's database."""
+    monkeypatch.setenv("GEOSERVICE_HOME", str(database.settings.home))
+    monkeypatch.setenv("GEOSERVICE_DATABASE_NAME", database.settings.database_name)
+    return database
+
+
+def airports(folder: Path) -> Path:
+    rows = [{"airport_id": f"a{i}", "name_en": f"A {i}", "geometry": shapely.Point(100 + i, 30)} for i in range(3)]
+    return write_rows(folder / "sample_airport.gpkg", rows)
+
+
+def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(airports(tmp_path))
+    assert run(["ingest", "load", "transport/airport", file, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["read"], report["inserted"], report["quarantined"]) == (3, 3, 0)
+    assert run(["ingest", "load", "airport", file]) == 0
+    assert "nothing changed" in capsys.readouterr().out
+    assert count(here, "geo.airport") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ingest", "load", "no_such_layer", "x.gpkg"], "no layer"),
+        (["ingest", "load", "airport", "absent_sample_airport.gpkg", "--mapping", "sample"], "no file"),
+        (["ingest", "load", "airport", "x.docx"], "no mapping fits"),
+        (["ingest", "load", "airport", "x.gpkg", "--mapping", "nope"], "no source mapping"),
+        (["ingest", "quarantine", "--layer", "nope"], "no layer"),
+        (["key", "create", "--name", "n", "--clearance", "cosmic"], "clearance must be one of"),
+        (["key", "revoke", "000000000000"], "no valid key"),
+    ],
+)
+def test_bad_input_exits_2_with_a_sentence(
+    here: Database, arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert expected in capsys.readouterr().err
+    assert count(here, "meta.edition") == 0
+
+
+def test_empty_and_foreign_files_are_refused(
+    here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "sample_airport.gpkg"
+    empty.write_bytes(b"")
+    assert run(["ingest", "load", "airport", str(empty)]) == 2
+    lines = write_rows(
+        tmp_path / "sample_airport.gpkg", [{"airport_id": "x", "geometry": shapely.LineString([(0, 0), (1, 1)])}]
+    )
+    assert run(["ingest", "load", "airport", str(lines)]) == 2
+    assert "point" in capsys.readouterr().err.lower()
+    assert count(here, "geo.airport") == 0
+
+
+def test_keys(here: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["key", "create", "--name", "desk", "--clearance", "internal"]) == 0
+    text = capsys.readouterr().out.strip()
+    assert text.startswith("gs_")
+    assert run(["key", "list"]) == 0
+    listing = capsys.readouterr().out
+    assert "desk" in listing
+    assert text not in listing
+    assert run(["key", "revoke", text.split("_")[1]]) == 0
+
+
+def test_layers(here: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["layers", "check"]) == 0
+    assert run(["layers", "list"]) == 0
+    assert "landuse_patch" in capsys.readouterr().out
+    assert run(["db", "sync"]) == 0
