@@ -143,7 +143,9 @@ def _profile(storage: Storage) -> dict[str, Any]:
         "nodata": storage.nodata,
         "interleave": "pixel" if storage.count == RGB else "band",
         "photometric": "RGB" if storage.count == RGB and storage.dtype == "uint8" else "MINISBLACK",
-        "compress": "lzw",
+        # This file lives for seconds: little compression, much speed.
+        "compress": "zstd",
+        "zstd_level": 1,
         "bigtiff": "if_safer",
     }
 

@@ -54,7 +54,7 @@ class Tally:
         """Count valid values in equal classes between the extremes; called in a second pass, when those are known."""
         if self.classed or not self.valid:
             return
-        counts = np.histogram(values.astype(np.float64), self._edges())[0]
+        counts = self._classes_of(values)
         self.histogram = counts if self.histogram is None else self.histogram + counts
 
     def figures(self, dtype: str, nodata: float | None) -> BandFigures:
@@ -92,6 +92,14 @@ class Tally:
             self.outside += int(np.count_nonzero(exact < low))
         if high is not None:
             self.outside += int(np.count_nonzero(exact > high))
+
+    def _classes_of(self, values: Values) -> npt.NDArray[np.int64]:
+        if self.minimum == self.maximum:
+            last = np.zeros(HISTOGRAM_CLASSES, dtype=np.int64)
+            last[-1] = values.size
+            return last
+        extremes = (self.minimum, self.maximum)
+        return np.histogram(values.astype(np.float64), HISTOGRAM_CLASSES, range=extremes)[0].astype(np.int64)
 
     def _edges(self) -> npt.NDArray[np.float64]:
         return np.linspace(self.minimum, self.maximum, HISTOGRAM_CLASSES + 1)
