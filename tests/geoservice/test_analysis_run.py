@@ -35,6 +35,9 @@ from tests.support.zones import COMMITTED, answer, ask, open_edition, plant, pre
 ALL = read_catalog()
 ZONE = shapely.box(110.0, 30.0, 110.1, 30.1)
 PATCHES = 20_000
+COPY_PATCHES = b"""
+    COPY geo.landuse_patch (patch_id, class_code, geom, key, _clearance, _edition, _valid_from, _hash) FROM STDIN
+"""
 
 
 class Explain(sa.Executable, sa.ClauseElement):
@@ -221,10 +224,9 @@ def _many_patches(database: Database, patches: VectorLayer) -> None:
     west, south = (a.ravel() for a in np.meshgrid(110.0 + np.arange(side) * step, 30.0 + np.arange(side) * step))
     boxes = shapely.set_srid(shapely.box(west, south, west + step, south + step), STORAGE_SRID)
     texts = shapely.to_wkb(boxes, hex=True, include_srid=True)
-    columns = b"patch_id, class_code, geom, key, _clearance, _edition, _valid_from, _hash"
     # Row security knows no COPY for anybody but the administrator.
     with database.psycopg(Role.ADMIN) as connection:
-        with connection.cursor().copy(b"COPY geo.landuse_patch (" + columns + b") FROM STDIN") as copy:
+        with connection.cursor().copy(COPY_PATCHES) as copy:
             for number, geometry in enumerate(texts):
                 key = f"{number:019d}00000000"
                 row = (key, codes[number % 12], geometry, key, 0, edition_number, COMMITTED, f"{number:032x}")

@@ -17,7 +17,7 @@ from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
 from geoservice.db.sync import NetMode, sync
-from ingest import figures
+from ingest import figures, indexes
 from layers.access import Clearance, Principal
 from layers.answer import AnswerSection, ZoneAnswer
 from layers.catalog import Catalog
@@ -48,6 +48,7 @@ def plant(database: Database, layer: RowLayer, rows: Sequence[Mapping[str, Any]]
         values = [_values(layer, row, position, number) for position, row in enumerate(rows)]
         if values:
             connection.execute(sa.insert(table), values)
+        indexes.ensure(connection, layer)
         figures.renew(connection, layer)
     return number
 
