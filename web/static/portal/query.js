@@ -1,7 +1,7 @@
 // The query panel: choose a zone, get what lies inside it.
 
 import { address, config, layerById, on, t } from "./state.js";
-import { button, byId, el, patiently, stateLine } from "./dom.js";
+import { button, byId, el, stateLine } from "./dom.js";
 import { titleOf, codeName } from "./format.js";
 import { boxOf, leaflet, setHighlight } from "./map.js";
 import { answerView } from "./answer.js";
@@ -106,17 +106,17 @@ function choose(body) {
 /** Draw the query panel. */
 export function drawQuery(body) {
   if (failure) body.append(stateLine("error", failure, () => askZone(zone.body, zone.geometry)), button("new_zone", forget));
-  else if (pending) patiently(body, waiting());
+  else if (pending) wait(body);
   else if (answer) body.append(...answerView(answer, forget));
   else choose(body);
 }
 
-function waiting() {
+/** Say that the answer is on its way, but only if it is slow and still awaited. */
+function wait(body) {
   const mine = pending;
-  return new Promise((done) => {
-    const look = () => (pending === mine ? setTimeout(look, 100) : done());
-    look();
-  });
+  setTimeout(() => {
+    if (pending === mine && openPanelName() === "query") body.replaceChildren(stateLine("loading", t("computing")), button("cancel", forget));
+  }, 400);
 }
 
 /** Take zones from other panels. */
