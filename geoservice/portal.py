@@ -34,7 +34,11 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
     view = PortalView(
         language="zh" if language_of(request, lang) == "zh" else "en",
         layers=tuple(
-            VisibleLayer(layer, decide(asker, "read", layer).attributes, _edition(states[layer.name]))
+            VisibleLayer(
+                layer.crediting(states[layer.name].mappings),
+                decide(asker, "read", layer).attributes,
+                _edition(states[layer.name]),
+            )
             for layer in layers
         ),
         codelists=house.catalog.codelists,

@@ -6,8 +6,8 @@ The format is versioned (`format: 1`). Unknown keys are errors, so that a typing
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -198,6 +198,19 @@ class LayerBase(Frozen):
     def group(self) -> str:
         """Portal group; the theme when the file names none."""
         return self.portal.group or self.theme
+
+    def crediting(self, mappings: Iterable[str]) -> Self:
+        """This layer with the attribution of what is loaded: each mapping's own, or the layer's where it has none.
+
+        Args:
+            mappings: Names of the source mappings that its editions came through; none leaves the layer as it is.
+        """
+        credits = [m.attribution for name in mappings if (m := self.sources.get(name)) is not None]
+        names = dict.fromkeys(c or self.licence.attribution for c in credits)
+        joined = "; ".join(n for n in names if n)
+        if not joined:
+            return self
+        return self.model_copy(update={"licence": self.licence.model_copy(update={"attribution": joined})})
 
     def __hash__(self) -> int:
         """Layers are kept by their id; equality still compares all fields."""

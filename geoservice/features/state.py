@@ -18,7 +18,10 @@ from layers.system import edition, layer_figures, layer_state
 
 @dataclass(frozen=True, slots=True)
 class LayerState:
-    """State of one layer as a reader of some clearance sees it; `edition` is None while nothing is loaded."""
+    """State of one layer as a reader of some clearance sees it; `edition` is None while nothing is loaded.
+
+    `mappings` names the source mappings that the layer's editions came through.
+    """
 
     layer: str
     edition: int | None = None
@@ -28,6 +31,7 @@ class LayerState:
     extent: Extent | None = None
     begins: dt.datetime | None = None
     ends: dt.datetime | None = None
+    mappings: tuple[str, ...] = ()
 
 
 def state_statement(clearance: Clearance) -> sa.Select[Any]:
@@ -36,7 +40,9 @@ def state_statement(clearance: Clearance) -> sa.Select[Any]:
     joined = state.outerjoin(edition, edition.c.id == state.c.edition).outerjoin(
         figures, (figures.c.layer == state.c.layer) & (figures.c.clearance == int(clearance))
     )
-    columns = [state.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source]
+    used = sa.select(sa.func.array_agg(sa.distinct(edition.c.mapping))).where(edition.c.layer == state.c.layer)
+    mappings = used.correlate(state).scalar_subquery().label("mappings")
+    columns = [mappings, state.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source]
     columns += [figures.c[n] for n in ("rows", "west", "south", "east", "north", "begins", "ends")]
     return (
         sa.select(*columns)
@@ -73,4 +79,5 @@ def _state(row: asyncpg.Record) -> LayerState:
         extent=extent,
         begins=row["begins"],
         ends=row["ends"],
+        mappings=tuple(row["mappings"] or ()),
     )

@@ -79,6 +79,7 @@ async def collection(
 def describe(request: Request, layer: Layer, state: LayerState, lang: str | None) -> dict[str, Any]:
     """The collection object of a layer (Features Part 1, 7.14), with authority, licence and edition beside it."""
     language = lang or "en"
+    layer = layer.crediting(state.mappings)
     body: dict[str, Any] = {
         "id": layer.name,
         "title": layer.title.of(language),

@@ -196,6 +196,7 @@ def _tilejson(
     request: Request, layer: VectorLayer | RasterLayer, state: LayerState, way: str, ending: str
 ) -> dict[str, Any]:
     template = url(request, f"/collections/{layer.name}/{way}/{QUAD}") + "/{z}/{y}/{x}?f=" + ending
+    layer = layer.crediting(state.mappings)
     body: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": layer.title.en,
@@ -278,8 +279,8 @@ def _tileset(
             link(template, "item", media, templated=True),
         ],
     }
-    if layer.licence.attribution:
-        body["attribution"] = layer.licence.attribution
+    if credit := layer.crediting(state.mappings).licence.attribution:
+        body["attribution"] = credit
     if state.extent is not None:
         body["tileMatrixSetLimits"] = grid.limits(QUAD, state.extent, layer.tiles.from_, layer.tiles.to)
         low, high = state.extent.as_list()[:2], state.extent.as_list()[2:]

@@ -14,6 +14,7 @@ import shapely
 
 from layers.access import Clearance
 from tests.contract import schemas
+from tests.support.loading import trial_layer
 from tests.support.service import SQUARE, Service, spot_rows
 
 TOP = Clearance.RESTRICTED
@@ -274,3 +275,13 @@ def test_oversized_body_is_refused(service: Service) -> None:
 def test_square_is_where_the_rows_are(service: Service) -> None:
     extent = service.get("/collections/spot", TOP).json()["extent"]["spatial"]["bbox"][0]
     assert shapely.box(*extent).within(SQUARE)
+
+
+def test_attribution_names_what_is_loaded() -> None:
+    layer = trial_layer(
+        licence={"share": "unconditional", "basis": "test", "attribution": "The Agency"},
+        sources={"own": {"match": ["a.gpkg"]}, "open": {"match": ["b.gpkg"], "attribution": "© Others"}},
+    )
+    assert layer.crediting([]).licence.attribution == "The Agency"
+    assert layer.crediting(["open"]).licence.attribution == "© Others"
+    assert layer.crediting(["own", "open"]).licence.attribution == "The Agency; © Others"
