@@ -90,7 +90,10 @@ def init(
     typer.echo(f"Database {database.name} is prepared; passwords are in {settings.credentials_path}.")
     if admin is not None and settings.database_url is None:
         host, port = database.parameters.get("host", "localhost"), database.parameters.get("port", "5432")
-        typer.echo(f"Now set GEOSERVICE_DATABASE_URL=postgresql://{host}:{port}/{database.name}")
+        # The folder of a Unix socket cannot stand where an address has its host.
+        socket = host.startswith("/")
+        place = f"/{database.name}?host={host}&port={port}" if socket else f"{host}:{port}/{database.name}"
+        typer.echo(f"Now set GEOSERVICE_DATABASE_URL='postgresql://{place}'")
 
 
 @commands.command()

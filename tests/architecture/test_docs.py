@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import typer.main
 from fastapi.routing import APIRoute
+from starlette.routing import Match
 
 from geoservice import documentation
 from geoservice.cli import app
@@ -96,6 +98,19 @@ def routes() -> set[tuple[str, str]]:
 def documented_routes(text: str) -> set[tuple[str, str]]:
     """Method and path of all requests that a text names in code."""
     return set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s?]*)", text))
+
+
+def unanswered(line: str) -> str | None:
+    """What is wrong with a `curl` line (no route, a parameter the route does not know); None when it is answered."""
+    words = shlex.split(line)
+    address = urlsplit(next(word for word in words if word.startswith("http")))
+    scope = {"type": "http", "method": "POST" if "-d" in words else "GET", "path": address.path, "root_path": ""}
+    for block in BLOCKS:
+        for route in block.router.routes:
+            if isinstance(route, APIRoute) and route.matches(dict(scope))[0] is Match.FULL:
+                unknown = parse_qs(address.query).keys() - _query_names(route.dependant)
+                return f"{line}: {sorted(unknown)}" if unknown else None
+    return f"{line}: nothing answers"
 
 
 # ---------------------------------------------------------------- nothing is missing
@@ -198,6 +213,13 @@ def test_commands_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_requests_would_be_answered(page: Path) -> None:
+    lines = [line for line in command_lines(page) if line.startswith("curl ")]
+    assert not [wrong for line in lines if (wrong := unanswered(line))]
+    assert lines or page.name not in {"README.md", "api.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(WORDS[page]):
         place, _, anchor = target.partition("#")
@@ -285,6 +307,12 @@ def test_wrong_commands_are_seen(line: str) -> None:
 )
 def test_right_commands_are_not_blamed(line: str) -> None:
     assert wrong_in_command(line) is None
+
+
+def test_requests_to_nowhere_are_seen() -> None:
+    assert unanswered("curl http://127.0.0.1:8000/collektions")
+    assert unanswered("curl 'http://127.0.0.1:8000/collections/country/items?limits=2'")
+    assert unanswered("curl -d '{}' http://127.0.0.1:8000/collections")
 
 
 def test_a_new_error_changes_the_page() -> None:

@@ -27,7 +27,7 @@ SAMPLED = [pytest.param(layer, id=layer.id) for layer in CATALOG if "sample" in 
 LISTS = [pytest.param(codes, id=codes.id) for codes in CATALOG.codelists.values()]
 HAN = re.compile(r"[\u3400-\u9fff]")
 
-# What the issue asks for, and who may see what is not public.
+# What a first installation must have, and who may see what is not public.
 AGREED = {
     "admin/country", "admin/province", "admin/division", "places/populated_place", "hydrography/river",
     "hydrography/lake", "transport/road", "transport/railway", "transport/airport", "transport/port",
