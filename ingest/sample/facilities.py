@@ -227,13 +227,13 @@ def _tidy(geometry: BaseGeometry) -> BaseGeometry:
 
 
 UNITS = (
-    ("Qh", "全新统冲积层", "Holocene alluvium", "Holocene", "gravel, sand, silt"),
-    ("Qp", "更新统黄土", "Pleistocene loess", "Pleistocene", "loess"),
+    ("Qh", "全新统冲积层", "Holocene alluvium", "Quaternary", "gravel, sand, silt"),
+    ("Qp", "更新统黄土", "Pleistocene loess", "Quaternary", "loess"),
     ("N", "新近系红层", "Neogene red beds", "Neogene", "mudstone, sandstone"),
     ("K", "白垩系砂岩", "Cretaceous sandstone", "Cretaceous", "sandstone"),
     ("J", "侏罗系煤系", "Jurassic coal measures", "Jurassic", "sandstone, shale, coal"),
     ("C", "石炭系灰岩", "Carboniferous limestone", "Carboniferous", "limestone"),
-    ("γ", "花岗岩体", "Granite body", "Palaeozoic", "granite"),
+    ("γ", "花岗岩体", "Granite body", "Permian", "granite"),
 )
 UNIT_SEEDS = 17
 

@@ -22,7 +22,7 @@ CRS = "EPSG:4490"
 ELEVATION_NODATA = -9999.0
 PEOPLE_NODATA = -1.0
 COVER_NODATA = 255
-PICTURE_FACTOR = 3
+PICTURE_FACTOR = 2
 HABITABLE_SLOPE = 12.0
 RURAL_SHARE = 0.06
 """Share of a settlement's people who live outside its built-up area."""
@@ -118,7 +118,7 @@ def write_land_cover(path: Path, cover: npt.NDArray[np.uint8]) -> None:
 
 
 def write_imagery(path: Path, cover: npt.NDArray[np.uint8], fields: Fields, roads: list[Road], seed: int) -> None:
-    """A picture in natural colours (3 x uint8), cells a third as wide as the full grid's."""
+    """A picture in natural colours (3 x uint8), cells half as wide as the full grid's."""
     fine = GRID.finer(PICTURE_FACTOR)
     picture = np.zeros((3, *fine.shape), dtype=np.uint8)
     shade = hillshade(fields.height)

@@ -24,7 +24,7 @@ TOWNS = 6
 VILLAGES = 150
 SEAT_SPACING = 0.40
 VILLAGE_SPACING = 1500.0
-BORDER_WANDER = 0.05
+BORDER_WANDER = 0.08
 COUNTY_SEAT_PEOPLE = 68_000
 
 
@@ -90,7 +90,7 @@ def build_settlements(
     """Choose seats and villages, draw the townships around the seats, and count people."""
     suits = suitability(waters, reservoir)
     seats = _seats(outline, waters, suits)
-    wander = tuple(Noise(seed, f"township border {a}", width=0.35, octaves=4) for a in "uv")
+    wander = tuple(Noise(seed, f"township border {a}", width=0.30, octaves=4) for a in "uv")
     polygons = divide(outline, seats, (wander[0], wander[1]), BORDER_WANDER)
     points = _villages(outline, suits, outline.place(seats), seed)
     home = _homes(points, polygons)
