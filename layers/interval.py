@@ -16,6 +16,7 @@ _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 _INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})$", re.ASCII)
 _TICK = dt.timedelta(microseconds=1)
 _DAY = dt.timedelta(days=1)
+_SIDES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def parse_datetime(text: str) -> Interval:
         BadParameter: When it is not of that form, or its end lies before its start.
     """
     parts = text.split("/")
-    if len(parts) > 2:  # noqa: PLR2004
+    if len(parts) > _SIDES:
         raise BadParameter(f"{_EXPECTED}; {text[:60]!r} is not that.", parameter="datetime")
     if len(parts) == 1:
         return _span(parts[0])

@@ -8,6 +8,9 @@ from fastapi.routing import APIRoute
 
 from layers.errors import BadParameter, UnknownParameter
 
+MOST_DIGITS = 18
+"""Numbers of at most this many digits fit a 64-bit integer."""
+
 
 async def refuse_unknown(request: Request) -> None:
     """Refuse query parameters that the route does not declare, and declared ones that come twice.
@@ -47,7 +50,7 @@ def parse_limit(text: str | None, default: int, maximum: int) -> int:
     """
     if text is None:
         return default
-    digits = text if text.isascii() and text.isdigit() and len(text) <= 18 else ""  # noqa: PLR2004
+    digits = text if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else ""
     if not digits or int(digits) < 1:
         raise BadParameter(
             f"limit is a whole number from 1 to {maximum}; {text[:30]!r} is not.", parameter="limit", maximum=maximum
@@ -63,6 +66,6 @@ def parse_cursor(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise BadParameter("cursor is taken from a next link as it is; this one is not.", parameter="cursor")
     return int(text)
