@@ -31,6 +31,8 @@ from layers.errors import GeoError, SourceMismatch, SourceUnreadable
 from layers.model import VectorLayer
 
 _RAW_LIMIT = 1 << 20
+_RAW_VALUE = 2000
+_RAW_VERTICES = 20_000
 
 
 class Pipeline:
@@ -235,10 +237,18 @@ def _raw(chunk: Chunk, row: int) -> str:
     if row in chunk.unread:
         record["geometry"] = chunk.unread[row]
     elif chunk.geometry is not None:
-        geometry = chunk.geometry[row]
-        record["geometry"] = None if geometry is None else shapely.to_wkt(geometry, rounding_precision=-1)
+        record["geometry"] = _wkt(chunk.geometry[row])
     text = json.dumps(record, ensure_ascii=False, default=str)
     if len(text) <= _RAW_LIMIT:
         return text
-    record["geometry"] = f"left out: {len(text)} characters"
-    return json.dumps(record, ensure_ascii=False, default=str)[:_RAW_LIMIT]
+    cut = {name: value if value is None else str(value)[:_RAW_VALUE] for name, value in record.items()}
+    return json.dumps({**cut, "$cut": f"values were cut to {_RAW_VALUE} characters"}, ensure_ascii=False)
+
+
+def _wkt(geometry: shapely.Geometry | None) -> str | None:
+    if geometry is None:
+        return None
+    vertices = int(shapely.get_num_coordinates(geometry))
+    if vertices > _RAW_VERTICES:
+        return f"{shapely.to_wkt(shapely.envelope(geometry))} (the extent of {vertices} vertices)"
+    return str(shapely.to_wkt(geometry, rounding_precision=-1))

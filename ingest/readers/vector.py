@@ -84,7 +84,9 @@ def _gdal_errors(request: Request) -> Iterator[None]:
         yield
     except _GDAL_ERRORS as error:
         text = str(error).replace(str(request.file), request.name).replace(str(request.scratch), "")
-        raise SourceUnreadable(f"{request.name} cannot be read: {text[:300]}", source=request.name) from error
+        raise SourceUnreadable(
+            f"{request.name} cannot be read: {text[:300].rstrip('. ')}.", source=request.name
+        ) from error
 
 
 def _layers(request: Request, kind: str) -> list[str]:
