@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ingest.sample.chance import FloatArray
 from ingest.sample.hydrology import NEIGHBOURS, accumulate, erode, fill_depressions, flow_directions
 
 
-def lowest_spill(surface: np.ndarray) -> np.ndarray:
+def lowest_spill(surface: FloatArray) -> FloatArray:
     """Height of the lowest pass on the way to the border, by relaxing until nothing changes."""
-    level = np.full(surface.shape, np.inf)
+    rows, columns = surface.shape
+    level = np.full((rows, columns), np.inf)
     level[[0, -1], :], level[:, [0, -1]] = surface[[0, -1], :], surface[:, [0, -1]]
     while True:
         padded = np.pad(level, 1, constant_values=np.inf)
-        around = [padded[1 + dy : 1 + dy + len(level), 1 + dx : 1 + dx + level.shape[1]] for dy, dx in NEIGHBOURS]
+        around = [padded[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns] for dy, dx in NEIGHBOURS]
         better = np.minimum(level, np.maximum(surface, np.min(around, axis=0)))
         if np.array_equal(better, level):
             return level

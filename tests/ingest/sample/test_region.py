@@ -23,7 +23,9 @@ def geodesic_area(shape: shapely.Geometry) -> float:
 
 
 def county(sample: Written) -> shapely.Polygon:
-    return sample.shapes("division")[sample.column("division", "level").index("county")]
+    shape = sample.shapes("division")[sample.column("division", "level").index("county")]
+    assert isinstance(shape, shapely.Polygon)
+    return shape
 
 
 def townships(sample: Written) -> dict[str, shapely.Polygon]:
