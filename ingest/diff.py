@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
+from ingest.digest import HASH
 from ingest.landing import Staging
 from layers.access import Clearance
 from layers.model import RowLayer
@@ -40,12 +41,6 @@ def key_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str
     return sa.func.concat_ws("|", *parts) if len(parts) > 1 else parts[0]
 
 
-def hash_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[Any]:
-    """MD5 of the row's content (geometry as stored, attributes in order) as a uuid: a change detector, not a seal."""
-    row = sa.func.row(*(rows.c[name] for name in content_names(layer)))
-    return sa.cast(sa.func.md5(sa.cast(row, sa.Text())), UUID())
-
-
 def clearance_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[int]:
     """The higher of the layer's clearance and the row's own; a row without a value has the layer's."""
     base = int(layer.clearance)
@@ -57,10 +52,40 @@ def clearance_expression(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnEleme
     return sa.cast(sa.case(levels, value=written, else_=unknown), sa.SmallInteger())
 
 
-def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed:
-    """Compute keys, hashes and clearances of all landed rows into a temporary table."""
+def _base(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str]:
+    """The key of a landed row; for a layer without a key its content hash, which equal rows share."""
+    key = key_expression(layer, rows)
+    return key if key is not None else sa.cast(rows.c[HASH], sa.Text())
+
+
+def all_fresh(layer: RowLayer, staging: Staging) -> sa.Select[Any]:
+    """Whether every landed row is new: the layer has no current row and no key comes twice."""
+    base = _base(layer, staging.good)
+    twice = sa.select(base).group_by(base).having(sa.func.count() > 1)
+    current = sa.select(current_table(layer).c.fid)
+    return sa.select(~current.exists() & ~twice.exists())
+
+
+def insert_all(layer: RowLayer, staging: Staging, edition: int) -> sa.Insert:
+    """Insert all landed rows as current rows of an edition; `all_fresh` has been found true."""
     rows = staging.good
-    digest = hash_expression(layer, rows)
+    values = [
+        _base(layer, rows),
+        *(_plain(rows.c[n]) for n in content_names(layer)),
+        clearance_expression(layer, rows),
+        sa.literal(edition, sa.BigInteger()),
+        sa.func.now(),
+        rows.c[HASH],
+    ]
+    return sa.insert(current_table(layer)).from_select(
+        _written_columns(layer), sa.select(*values).order_by(rows.c["_position"])
+    )
+
+
+def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed:
+    """Collect keys, hashes and clearances of all landed rows in a temporary table."""
+    rows = staging.good
+    digest = rows.c[HASH]
     key = key_expression(layer, rows)
     table = sa.Table(
         "landed",
@@ -76,11 +101,11 @@ def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed
     table.create(connection)
     inner = sa.select(
         rows.c["_position"].label("position"),
-        (key if key is not None else sa.cast(digest, sa.Text())).label("base"),
+        _base(layer, rows).label("base"),
         digest.label("hash"),
         clearance_expression(layer, rows).label("clearance"),
     ).subquery()
-    occurrence = sa.func.row_number().over(partition_by=inner.c.base, order_by=inner.c.position)
+    occurrence = sa.func.row_number().over(partition_by=sa.collate(inner.c.base, "C"), order_by=inner.c.position)
     numbered = sa.select(inner, occurrence.label("occurrence")).subquery()
     final_key: sa.ColumnElement[str] = numbered.c.base
     if key is None:
@@ -173,8 +198,11 @@ def insert_new(layer: RowLayer, staging: Staging, landed: Landed, positions: sa.
         .join(rows, rows.c["_position"] == marks.c.position)
         .order_by(marks.c.position)
     )
-    columns = ["key", *names, "_clearance", "_edition", "_valid_from", "_hash"]
-    return sa.insert(current).from_select(columns, source)
+    return sa.insert(current).from_select(_written_columns(layer), source)
+
+
+def _written_columns(layer: RowLayer) -> list[str]:
+    return ["key", *content_names(layer), "_clearance", "_edition", "_valid_from", "_hash"]
 
 
 def update_changed(layer: RowLayer, staging: Staging, landed: Landed, pairs: sa.FromClause, edition: int) -> sa.Update:

@@ -11,7 +11,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
 
+from ingest.digest import HASH, content_digests
 from layers.model import RowLayer
 from layers.table import STAGING_SCHEMA, content_names, staging_table
 
@@ -34,6 +36,7 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
     _drop_orphans(connection, layer)
     job = f"_{secrets.token_hex(4)}"
     good = staging_table(layer, job)
+    good.append_column(sa.Column(HASH, UUID()))
     bad = sa.Table(
         f"{good.name}_bad",
         sa.MetaData(schema=STAGING_SCHEMA),
@@ -74,7 +77,8 @@ def fill(
         for batch in _merged(batches):
             valid = pc.is_null(batch.column("_reason"))
             accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
-            good += _send(cursor, staging.good, accepted.select(good_names))
+            hashed = accepted.select(good_names).append_column(HASH, content_digests(layer, accepted))
+            good += _send(cursor, staging.good, hashed)
             bad += _send(cursor, staging.bad, refused.select(BAD_COLUMNS))
             progress(batch.num_rows)
         connection.commit()

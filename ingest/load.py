@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest import diff, figures, landing, quarantine
+from ingest import diff, figures, indexes, landing, quarantine
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.record import (
     CHANNEL,
@@ -25,7 +25,7 @@ from ingest.record import (
     make_report,
     open_edition,
 )
-from ingest.sandbox import open_rows
+from ingest.sandbox import RowStream, open_rows
 from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer, TableLayer, VectorLayer
 from layers.table import current_table
@@ -53,11 +53,12 @@ def load(
     started = time.monotonic()
     layer = row_layer(plan)
     source = identify(plan.source)
-    with layer_lock(target.engine, layer):
+    # The reader gets ready while the landing tables are made.
+    with layer_lock(target.engine, layer), open_rows(plan) as stream:
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:
-            summary = _read(plan, target, layer, tables, progress or (lambda _: None))
+            summary = _read(plan, target, stream, tables, progress or (lambda _: None))
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
             edition, counts, refused = _apply(plan, target, layer, tables, source, summary, principal)
@@ -75,11 +76,14 @@ def row_layer(plan: IngestPlan) -> RowLayer:
 
 
 def _read(
-    plan: IngestPlan, target: LoadTarget, layer: RowLayer, tables: landing.Staging, progress: Callable[[int], None]
+    plan: IngestPlan,
+    target: LoadTarget,
+    stream: RowStream,
+    tables: landing.Staging,
+    progress: Callable[[int], None],
 ) -> ReadSummary:
-    with open_rows(plan) as stream:
-        good, bad = landing.fill(target.dsn, layer, tables, stream, progress)
-        summary = stream.summary
+    good, bad = landing.fill(target.dsn, row_layer(plan), tables, stream, progress)
+    summary = stream.summary
     if (good, bad) != (summary.good, summary.bad) or summary.read != good + bad + summary.not_selected:
         raise SourceUnreadable(
             f"The reader of {plan.source.name} delivered {good}+{bad} rows but counted {summary.good}+{summary.bad} "
@@ -100,13 +104,19 @@ def _apply(
 ) -> tuple[int | None, Counts, int]:
     with target.engine.begin() as connection:
         refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
-        landed = diff.land(connection, layer, tables)
-        refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
         number = open_edition(connection, layer, plan, source, principal)
-        counts = _write(connection, plan, layer, tables, landed, number)
+        if isinstance(layer, TableLayer) and layer.storage == "series":
+            _ensure_months(connection, layer, tables)
+        if connection.execute(diff.all_fresh(layer, tables)).scalar_one():
+            counts = Counts(_count(connection, diff.insert_all(layer, tables, number)))
+        else:
+            landed = diff.land(connection, layer, tables)
+            refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
+            counts = _write(connection, plan, layer, tables, landed, number)
         if not counts.any:
             drop_edition(connection, number)
             return None, counts, refused
+        indexes.ensure(connection, layer)
         report = make_report(plan, source, summary, number, counts, refused, 0.0)
         figures.renew(connection, layer)
         close_edition(connection, layer, counts, report, _extent_of(connection, layer, number))
@@ -121,8 +131,6 @@ def _write(
     landed: diff.Landed,
     number: int,
 ) -> Counts:
-    if isinstance(layer, TableLayer) and layer.storage == "series":
-        _ensure_months(connection, layer, tables)
     fresh = _keep(connection, "fresh", diff.fresh(layer, landed))
     changed = _keep(connection, "changed", diff.changed(layer, landed))
     deleted = 0

@@ -68,8 +68,10 @@ class Projector:
         return np.column_stack((x, y))
 
     def _flat(self, geometries: Geometries, position: Positions) -> Geometries:
+        deep = np.zeros(len(geometries), dtype=bool)
         for test, what in ((shapely.has_z, "Heights (Z)"), (shapely.has_m, "Measures (M)")):
             found = test(geometries)
+            deep |= found
             if found.any():
                 self._notes.add(
                     "flattened",
@@ -77,8 +79,9 @@ class Projector:
                     f"{what} of geometries are not stored; layers keep two dimensions.",
                     position[found],
                 )
-        flat: Geometries = shapely.force_2d(geometries)
-        return flat
+        # Only those: making a flat copy of a geometry that is flat already costs as much as reading it.
+        geometries[deep] = shapely.force_2d(geometries[deep])
+        return geometries
 
     def _refuse_swapped(self, geometries: Geometries) -> None:
         if not self._suspicious:

@@ -53,13 +53,8 @@ def current_table(layer: RowLayer) -> sa.Table:
         *_content_columns(layer, primary=layer.time if series else None),
         *_bookkeeping(),
     ]
-    unique = sa.UniqueConstraint(
-        "key", *([layer.time] if series and layer.time else []), name=f"{layer.name}_key_unique"
-    )
     options: dict[str, Any] = {"postgresql_partition_by": f'RANGE ("{layer.time}")'} if series else {}
-    table: sa.Table = sa.Table(
-        layer.name, sa.MetaData(schema=CURRENT_SCHEMA), *columns, unique, *_checks(layer), **options
-    )
+    table: sa.Table = sa.Table(layer.name, sa.MetaData(schema=CURRENT_SCHEMA), *columns, *_checks(layer), **options)
     _indexes(layer, table)
     return table
 
@@ -147,6 +142,8 @@ def _checks(layer: RowLayer) -> list[sa.CheckConstraint]:
 
 
 def _indexes(layer: RowLayer, table: sa.Table) -> None:
+    parted = [table.c[layer.time]] if isinstance(layer, TableLayer) and layer.storage == "series" and layer.time else []
+    sa.Index(f"{layer.name}_key_unique", table.c.key, *parted, unique=True)
     sa.Index(f"{layer.name}_edition", table.c["_edition"])
     if isinstance(layer, VectorLayer):
         sa.Index(f"{layer.name}_geom", table.c.geom, postgresql_using="gist")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.schema import AddConstraint, CreateSchema, DropConstraint
+from sqlalchemy.schema import AddConstraint, CreateSchema, CreateTable, DropConstraint
 
 from geoservice.db import ddl
 from geoservice.db.credentials import Role
@@ -19,7 +19,7 @@ from layers.catalog import Catalog
 from layers.errors import ConfigurationError
 from layers.model import Layer, RasterLayer, RowLayer
 from layers.system import layer_state
-from layers.table import current_table, history_table
+from layers.table import CURRENT_SCHEMA, current_table, history_table
 
 NetMode = Literal["policies", "views"]
 READERS = {
@@ -95,7 +95,7 @@ def _reconcile(connection: sa.Connection, table: sa.Table, report: SyncReport, *
     inspector = sa.inspect(connection)
     name = f"{table.schema}.{table.name}"
     if not inspector.has_table(table.name, schema=table.schema):
-        table.create(connection)
+        _create(connection, table)
         report.created.append(name)
         return
     present = _present(connection, table)
@@ -112,6 +112,14 @@ def _reconcile(connection: sa.Connection, table: sa.Table, report: SyncReport, *
         else:
             report.pending.append(f"{name}.{stranger} is in the database and in no definition")
     _reconcile_checks(connection, table)
+
+
+def _create(connection: sa.Connection, table: sa.Table) -> None:
+    """Make a table; the indexes of current rows come with the first load (`ingest.indexes`), after the rows."""
+    if table.schema == CURRENT_SCHEMA:
+        connection.execute(CreateTable(table))
+    else:
+        table.create(connection)
 
 
 def _present(connection: sa.Connection, table: sa.Table) -> dict[str, str]:

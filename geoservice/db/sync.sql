@@ -24,6 +24,28 @@ BEGIN
 END
 $body$;
 
+-- Indexes of a layer are built by its first load, after the rows; the owner lends the writer this action too.
+CREATE OR REPLACE FUNCTION meta.ensure_index(
+    layer text, name text, method text, columns text[], distinct_rows boolean
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    IF method NOT IN ('btree', 'gist') THEN
+        RAISE EXCEPTION 'an index is btree or gist, not %', method;
+    END IF;
+    IF to_regclass(format('geo.%I', name)) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'CREATE %s INDEX %I ON geo.%I USING %I (%s)', CASE WHEN distinct_rows THEN 'UNIQUE' END, name, layer, method,
+        (SELECT string_agg(format('%I', c.name), ', ' ORDER BY c.place)
+         FROM unnest(columns) WITH ORDINALITY AS c (name, place))
+    );
+END
+$body$;
+
 -- Who holds a key: readers see the answer for one digest, never the table.
 CREATE OR REPLACE FUNCTION meta.holder(wanted bytea)
 RETURNS TABLE (id text, clearance smallint)
@@ -35,6 +57,7 @@ AS $body$
 $body$;
 
 REVOKE ALL ON FUNCTION meta.ensure_month(text, date) FROM public;
+REVOKE ALL ON FUNCTION meta.ensure_index(text, text, text, text[], boolean) FROM public;
 REVOKE ALL ON FUNCTION meta.holder(bytea) FROM public;
 
 DO $rights$
@@ -46,6 +69,9 @@ DECLARE
     reader text;
 BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION meta.ensure_month(text, date) TO %I', prefix || '_writer');
+    EXECUTE format(
+        'GRANT EXECUTE ON FUNCTION meta.ensure_index(text, text, text, text[], boolean) TO %I', prefix || '_writer'
+    );
     FOR rank IN 0..2 LOOP
         reader := prefix || '_reader_' || levels[rank + 1];
         EXECUTE format('GRANT EXECUTE ON FUNCTION meta.holder(bytea) TO %I', reader);
