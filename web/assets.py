@@ -20,6 +20,9 @@ STACK = "Noto Sans Regular"
 FONT_PACKAGE = "@fontsource/noto-sans"
 SUBSETS = ("vietnamese", "greek-ext", "greek", "cyrillic-ext", "cyrillic", "latin-ext", "latin")
 """Later subsets win where two hold the same character."""
+IDEOGRAPHIC = (range(0x2E80, 0xA4D0), range(0xF900, 0x10000))
+"""Ideographs and the marks that stand between them (full-width forms and such): readers' own fonts have all of them,
+this font one or two, which would pass for the whole range."""
 MANIFEST = "assets.json"
 
 
@@ -128,7 +131,8 @@ def _glyphs(font: Path, target: Path) -> int:
     glyphs: dict[int, Glyph] = {}
     for subset in SUBSETS:
         glyphs |= font_glyphs(font / "files" / f"noto-sans-{subset}-400-normal.woff")
-    return write_ranges(target, STACK, glyphs)
+    kept = {code: glyph for code, glyph in glyphs.items() if not any(code in block for block in IDEOGRAPHIC)}
+    return write_ranges(target, STACK, kept)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -48,7 +48,9 @@ def map_style(view: PortalView) -> Json:
             visibility = "visible" if layer.portal.visible and entry.edition else "none"
             drawn.append((layer, one | {"layout": one.get("layout", {}) | {"visibility": visibility}}))
     ground: Json = {"id": "ground", "type": "background", "paint": {"background-color": GROUND}}
-    glyphs = f"{view.urls.static}/vendor/glyphs/{{fontstack}}/{{range}}.pbf"
+    # The scheme of static/portal/glyphs.js: a glyph file where the packaged font has the characters, the reader's own
+    # font where it has not.
+    glyphs = f"geoglyphs:/{view.urls.static}/vendor/glyphs/{{fontstack}}/{{range}}.pbf"
     return {"version": 8, "glyphs": glyphs, "sources": sources, "layers": [ground, *draw_order(drawn)]}
 
 

@@ -44,6 +44,7 @@ class LocalMap(folium.Map):
             ("leaflet", f"{vendor}/leaflet/leaflet.js"),
             ("maplibre", f"{vendor}/maplibre-gl/maplibre-gl-csp.js"),
             ("maplibre_leaflet", f"{vendor}/maplibre-gl-leaflet/leaflet-maplibre-gl.js"),
+            ("glyphs", f"{static}/portal/glyphs.js"),
         ]
         self.default_css = [
             ("leaflet_css", f"{vendor}/leaflet/leaflet.css"),

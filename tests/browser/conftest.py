@@ -43,6 +43,7 @@ LOADED = {
     "road",
 }
 FLAGS = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+CALM = 5
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
 
@@ -154,11 +155,20 @@ class Portal:
         return self.settle()
 
     def settle(self) -> Portal:
-        """Wait until all tiles in view are drawn."""
+        """Wait until the map has stood still for a second with all tiles in view drawn."""
+        script = """() => {
+            const {leaflet, gl} = geoserviceMap;
+            const map = gl.getMaplibreMap();
+            const still = map.areTilesLoaded() && map.isStyleLoaded() && !map.isMoving();
+            return still ? `${leaflet.getZoom()} ${leaflet.getCenter()} ${map.getZoom()}` : "";
+        }"""
+        calm, last = 0, ""
         for _ in range(300):
             self.page.wait_for_timeout(200)
-            gl = "geoserviceMap.gl.getMaplibreMap()"
-            if self.page.evaluate(f"() => {gl}.areTilesLoaded() && {gl}.isStyleLoaded() && !{gl}.isMoving()"):
+            seen = str(self.page.evaluate(script))
+            calm = calm + 1 if seen and seen == last else 0
+            last = seen
+            if calm >= CALM:
                 return self
         raise AssertionError("the map did not come to rest within a minute")
 

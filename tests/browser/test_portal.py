@@ -57,6 +57,20 @@ class TestMap:
         })"""
         assert portal.page.evaluate(script) > 8
 
+    def test_full_width_brackets_keep_their_ink(self, portal: Portal) -> None:
+        portal.open(place="#map=12/38.6/105.0&layers=division,road")
+        script = """async () => {
+            const glyphs = geoserviceMap.gl.getMaplibreMap().style.glyphManager;
+            const found = await glyphs.getGlyphs({"Noto Sans Regular": [0x41, 0x6751, 0xff08, 0xff09]});
+            return Object.values(found["Noto Sans Regular"]).map((one) => [
+                one.metrics.left, one.bitmap.data.reduce((sum, value) => sum + (value > 191), 0),
+            ]);
+        }"""
+        latin, ideograph, opening, closing = portal.page.evaluate(script)
+        # More than a few pixels lie inside each outline; the opening bracket stands in the right half of its square.
+        assert min(latin[1], ideograph[1], opening[1], closing[1]) > 15
+        assert opening[0] > 10 > closing[0]
+
     def test_a_link_brings_back_place_and_layers(self, portal: Portal) -> None:
         portal.open(place="#map=5.00/35.00000/100.00000&layers=country,earthquake")
         assert portal.page.evaluate("() => geoserviceMap.leaflet.getZoom()") == 5
@@ -221,11 +235,11 @@ class TestZone:
         portal.open()
         portal.page.keyboard.press("q")
         portal.page.click("text=在地图上绘制")
-        for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
+        for corners, key in enumerate(("ArrowRight", "ArrowDown", "ArrowLeft"), start=1):
             portal.page.keyboard.press("Space")
+            expect(portal.page.locator("#draw-count")).to_contain_text(str(corners))
             portal.page.keyboard.press(key)
-            portal.page.wait_for_timeout(600)
-        expect(portal.page.locator("#draw-count")).to_contain_text("3")
+            portal.settle()
         portal.page.keyboard.press("Enter")
         expect(portal.page.locator(".zone-head")).to_be_visible(timeout=60_000)
 

@@ -114,7 +114,7 @@ def test_addresses_below_a_path() -> None:
     urls = UrlPatterns(**{name: f"/geo{getattr(UrlPatterns(), name)}" for name in UrlPatterns.__slots__})
     elements = Elements(portal_page(portal_view(urls=urls)).html)
     style = block(elements, "map-style")
-    assert style["glyphs"].startswith("/geo/static/")
+    assert style["glyphs"].startswith("geoglyphs://geo/static/")
     assert all(one["tiles"][0].startswith("/geo/collections/") for one in style["sources"].values())
     assert all(str(one["src"]).startswith("/geo/static/") for one in elements.named("script") if one.get("src"))
 
