@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from ingest.readers.antimeridian import cut, jumps
 from ingest.readers.columns import columns
 from ingest.readers.source import Chunk, Request, Source
 from layers.errors import SourceMismatch, SourceUnreadable
@@ -152,15 +153,19 @@ def _multiline(parts: list[list[int]], arcs: _Arcs) -> shapely.Geometry:
 
 
 def _multipolygon(parts: list[list[list[int]]], arcs: _Arcs) -> shapely.Geometry:
-    return shapely.MultiPolygon([p for part in parts if (p := _polygon(part, arcs)) is not None])
+    found = [p for part in parts if (p := _polygon(part, arcs)) is not None]
+    return shapely.MultiPolygon([single for polygon in found for single in shapely.get_parts(polygon)])
 
 
-def _polygon(rings: list[list[int]], arcs: _Arcs) -> shapely.Polygon | None:
-    """A polygon; rings that quantisation has collapsed to less than a triangle enclose nothing and go."""
+def _polygon(rings: list[list[int]], arcs: _Arcs) -> shapely.Geometry | None:
+    """A polygon, in parts if it crosses 180 degrees; rings collapsed to less than a triangle enclose nothing and go."""
     found = [_closed(arcs.line(ring)) for ring in rings]
     if not found or len(found[0]) < _RING:
         return None
-    return shapely.Polygon(found[0], [hole for hole in found[1:] if len(hole) >= _RING])
+    kept = [found[0], *(hole for hole in found[1:] if len(hole) >= _RING)]
+    if any(jumps(ring) for ring in kept):
+        return cut(kept)
+    return shapely.Polygon(kept[0], kept[1:])
 
 
 def _closed(ring: Coordinates) -> Coordinates:
