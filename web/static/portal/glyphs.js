@@ -14,11 +14,16 @@
   // MapLibre 5.24 takes `actualBoundingBoxLeft` as the distance from the origin to the ink, but it is measured
   // leftwards (HTML, TextMetrics): "（", whose ink stands in the right half of its square, is drawn outside its bitmap
   // and lost. Only the canvas that glyphs are drawn on is meant; it is never part of the page.
-  const measure = CanvasRenderingContext2D.prototype.measureText;
-  CanvasRenderingContext2D.prototype.measureText = function measureGlyph(text) {
-    const found = measure.call(this, text);
-    if (this.canvas.isConnected) return found;
-    const { width, actualBoundingBoxAscent, actualBoundingBoxDescent, actualBoundingBoxLeft, actualBoundingBoxRight } = found;
-    return { width, actualBoundingBoxAscent, actualBoundingBoxDescent, actualBoundingBoxLeft: -actualBoundingBoxLeft, actualBoundingBoxRight };
+  const correct = (kind) => {
+    const measure = kind.prototype.measureText;
+    kind.prototype.measureText = function measureGlyph(text) {
+      const found = measure.call(this, text);
+      if (this.canvas.isConnected) return found;
+      const { width, actualBoundingBoxAscent, actualBoundingBoxDescent, actualBoundingBoxRight } = found;
+      const actualBoundingBoxLeft = -found.actualBoundingBoxLeft;
+      return { width, actualBoundingBoxAscent, actualBoundingBoxDescent, actualBoundingBoxLeft, actualBoundingBoxRight };
+    };
   };
+  correct(CanvasRenderingContext2D);
+  if (typeof OffscreenCanvasRenderingContext2D !== "undefined") correct(OffscreenCanvasRenderingContext2D);
 })();
