@@ -47,8 +47,10 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
         sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north")
     ]
     address = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
-    # MATERIALIZED in effect: the envelope is a one-row subquery, computed once.
-    bounds = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope")).cte("bounds")
+    # Computed once, also by a plan that does not know the tile yet.
+    world = sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LIMIT, 180.0, MERCATOR_LIMIT, STORAGE_SRID)
+    once = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope"), world.label("world"))
+    bounds = once.cte("bounds").prefix_with("MATERIALIZED")
     drawn = {"geom": _drawn(geom, bounds, TILE_BUFFER)}
     if label_source_layer(layer) is not None:
         drawn["spot"] = _drawn(_label_point(layer, geom), bounds, 0)
@@ -62,19 +64,18 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
         )
         .select_from(table.join(bounds, sa.true()))
         .where(geom.op("&&")(sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)), row_predicate(table, decision.rule))
-        .order_by(table.c.fid)
         .cte("feature")
     )
-    parts = [_encoded(features, "geom", names, layer.name)]
+    parts = [_encoded(layer, features, "geom", names, layer.name)]
     if "spot" in drawn:
-        parts.append(_encoded(features, "spot", names, label_source_layer(layer) or layer.name))
+        parts.append(_encoded(layer, features, "spot", names, label_source_layer(layer) or layer.name))
     # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
 
 
 def _drawn(geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:
-    mercator = sa.func.ST_Transform(_within_mercator(geom), WEB_MERCATOR_SRID)
+    mercator = sa.func.ST_Transform(_within_mercator(geom, bounds), WEB_MERCATOR_SRID)
     return sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, buffer, True)
 
 
@@ -85,11 +86,14 @@ def _label_point(layer: VectorLayer, geom: sa.ColumnElement[Any]) -> sa.ColumnEl
     return sa.case((zoom >= begins, sa.func.ST_PointOnSurface(geom)), else_=None)
 
 
-def _encoded(features: sa.CTE, column: str, names: tuple[str, ...], name: str) -> sa.ScalarSelect[Any]:
-    rows = sa.select(features.c[column].label("geom"), *(features.c[n] for n in names)).where(
-        features.c[column].is_not(None)
-    )
-    row = rows.order_by(features.c.fid).subquery(f"{column}_row")
+def _encoded(
+    layer: VectorLayer, features: sa.CTE, column: str, names: tuple[str, ...], name: str
+) -> sa.ScalarSelect[Any]:
+    """One layer of the tile; ST_AsMVT passes over features without geometry."""
+    rows = sa.select(features.c[column].label("geom"), *(features.c[n] for n in names))
+    # What may overlap is drawn in a stable order. Parts of a coverage never hide one another, and sorting a dense
+    # tile takes as long as projecting it.
+    row = (rows if layer.coverage else rows.order_by(features.c.fid)).subquery(f"{column}_row")
     encoded = sa.func.ST_AsMVT(row.table_valued(), name, TILE_EXTENT, "geom", "fid")
     return sa.select(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))).scalar_subquery()
 
@@ -108,11 +112,11 @@ def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
     return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
 
 
-def _within_mercator(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _within_mercator(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnElement[Any]:
     """The geometry labelled WGS 84, cut at the latitudes where Web Mercator ends (the poles lie at infinity)."""
-    world = sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LIMIT, 180.0, MERCATOR_LIMIT, STORAGE_SRID)
-    polar = (sa.func.ST_YMin(geom) < -MERCATOR_LIMIT) | (sa.func.ST_YMax(geom) > MERCATOR_LIMIT)
-    clipped = sa.case((polar, sa.func.ST_ClipByBox2D(geom, world)), else_=geom)
+    # Comparing boxes costs almost nothing; cutting is for the few geometries that leave the box.
+    inside = geom.op("@", is_comparison=True)(bounds.c.world)
+    clipped = sa.case((inside, geom), else_=sa.func.ST_ClipByBox2D(geom, bounds.c.world))
     return sa.func.ST_SetSRID(clipped, _WGS84)
 
 

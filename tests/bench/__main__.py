@@ -1,0 +1,75 @@
+"""Runs the comparisons and writes docs/benchmarks.json and docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from tests.bench import machine, pair_ingest, pair_items, pair_tiles, table, world
+from tests.bench.client import BenchError
+from tests.bench.results import Figures, write
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAIRS = ("ingest", "tiles", "items")
+COMMAND = "scripts/bench"
+
+
+def main() -> int:
+    """Measure what was asked for; returns the exit code."""
+    asked = _arguments().parse_args()
+    if shutil.which("ogr2ogr") is None:
+        print("The benchmarks need ogr2ogr: run scripts/install --bench", file=sys.stderr)
+        return 2
+    place = world.prepare(asked.home, asked.parcels)
+    try:
+        figures = {"command": COMMAND, "machine": machine.facts(place), "comparisons": _measure(place, asked)}
+    except BenchError as error:
+        print(f"No figures were written: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not asked.keep_running:
+            world.stop(place)
+    write(asked.out / "benchmarks.json", figures)
+    (asked.out / "benchmarks.md").write_text(table.render(figures), encoding="utf-8")
+    print(table.render(figures))
+    return 0
+
+
+def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
+    found: list[Figures] = []
+    world.empty(place)
+    world.fill(place)
+    if "tiles" in asked.pairs:
+        _tell("Vector tiles")
+        world.settle(place)
+        found.append(pair_tiles.measure(place, asked.repetitions, asked.tiles, _tell))
+    if "items" in asked.pairs:
+        world.settle(place)
+        found += pair_items.measure(place, asked.repetitions, asked.requests, _tell)
+    if "ingest" in asked.pairs:
+        _tell("Loading")
+        found.append(pair_ingest.measure(place, asked.parcels, asked.repetitions, _tell))
+    return found
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("pairs", nargs="*", default=PAIRS, help="which pairs: tiles, items, ingest (default: all)")
+    parser.add_argument("--parcels", type=int, default=200_000, help="parcels of the sample region")
+    parser.add_argument("--repetitions", type=int, default=5, help="repetitions of each side")
+    parser.add_argument("--tiles", type=int, default=200, help="tiles per repetition, a multiple of 100")
+    parser.add_argument("--requests", type=int, default=400, help="feature requests per repetition")
+    parser.add_argument("--home", type=Path, default=world.default_home(), help="cluster, sample and peer live here")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder of benchmarks.json and benchmarks.md")
+    parser.add_argument("--keep-running", action="store_true", help="leave the cluster running")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

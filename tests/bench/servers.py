@@ -1,0 +1,117 @@
+"""The two services that are compared: geoservice, and tipg in a virtual environment of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.bench.client import BenchError
+from tests.bench.world import LAYER, PEER_ROLE, World
+
+TIPG = "tipg==1.6.1"
+SERVER = "uvicorn[standard]==0.54.0"
+WORKERS = 2
+PATIENCE = 90.0
+
+
+@contextmanager
+def geoservice(world: World) -> Iterator[int]:
+    """The service as `geoservice serve` runs it; gives its port."""
+    port = _free_port()
+    command = [sys.executable, "-m", "geoservice", "serve", "--port", str(port), "--workers", str(WORKERS)]
+    surroundings = {
+        "GEOSERVICE_HOME": str(world.settings.home),
+        "GEOSERVICE_LOG_LEVEL": "warning",
+        # The other sides have no time limit either.
+        "GEOSERVICE_STATEMENT_TIMEOUT": "300",
+    }
+    with _running(command, surroundings, world.home / "geoservice.log"):
+        _wait(port, "/health/ready", world.home / "geoservice.log")
+        yield port
+
+
+@contextmanager
+def tipg(world: World, password: str, options: Mapping[str, str]) -> Iterator[int]:
+    """Tipg on the same table through the peer's role, with the same server and number of workers; gives its port.
+
+    Args:
+        world: The database.
+        password: Password of the peer's role.
+        options: Settings of its database sessions.
+    """
+    port = _free_port()
+    command = [
+        str(_environment(world.home) / "bin" / "python"), "-m", "uvicorn", "tipg.main:app",
+        "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning",
+    ]  # fmt: skip
+    surroundings = {"DATABASE_URL": _address(world, password, options), "TIPG_DB_SCHEMAS": '["geo"]'}
+    with _running(command, surroundings, world.home / "tipg.log"):
+        _wait(port, f"/collections/geo.{LAYER}", world.home / "tipg.log")
+        yield port
+
+
+def _address(world: World, password: str, options: Mapping[str, str]) -> str:
+    database = world.database
+    host = quote(database.parameters["host"], safe="")
+    port = database.parameters.get("port", "5432")
+    query = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"postgresql://{PEER_ROLE}:{password}@{host}:{port}/{database.name}" + (f"?{query}" if query else "")
+
+
+def _environment(home: Path) -> Path:
+    """The peer's virtual environment, made when it is missing or of other versions."""
+    folder, wanted = home / "tipg", f"{TIPG} {SERVER}"
+    stamp = folder / "complete"
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
+        venv.create(folder, clear=True, with_pip=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, TIPG, SERVER], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    return folder
+
+
+@contextmanager
+def _running(command: Sequence[str], surroundings: Mapping[str, str], log: Path) -> Iterator[None]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GEOSERVICE_", "PG"))}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env={**clean, **surroundings}, stdout=output, stderr=output)
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int, path: str, log: Path) -> None:
+    """Wait until a path is answered with success."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.3)
+    raise BenchError(f"Nothing answers {path} on port {port}: {log.read_text(errors='replace')[-1500:]}")

@@ -1,0 +1,43 @@
+"""The page of the benchmarks, made from the figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEAD = """# Benchmarks
+
+Written by `scripts/bench`; the figures are those of [benchmarks.json](benchmarks.json). Do not edit by hand.
+
+The sides of a comparison are measured in turn, repetition by repetition, on the same data and the same machine. A
+rate is smallest / **median** / largest of the repetitions; a ratio tells how many times the rate of the other side
+geoservice reached in the same repetition (above 1: geoservice is faster). Rates depend on the machine; look at the
+ratios.
+"""
+
+
+def render(figures: dict[str, Any]) -> str:
+    """The page as Markdown."""
+    parts = [HEAD, f"    {figures['command']}\n", _machine(figures["machine"])]
+    parts += [_comparison(one) for one in figures["comparisons"]]
+    return "\n".join(parts)
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    lines = ["| Machine | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in machine.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _comparison(one: dict[str, Any]) -> str:
+    lines = [
+        f"## {one['title']}", "", one["conditions"], "",
+        f"| | {one['unit']} | geoservice is |", "| --- | --- | --- |",
+    ]  # fmt: skip
+    for side in one["sides"]:
+        ratio = f"{_three(side['ratio'], 2)} times as fast" if "ratio" in side else ""
+        lines.append(f"| {side['name']} | {_three(side, 1)} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def _three(spread: dict[str, float], digits: int) -> str:
+    low, middle, high = (f"{spread[name]:,.{digits}f}" for name in ("min", "median", "max"))
+    return f"{low} / **{middle}** / {high}"

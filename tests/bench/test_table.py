@@ -1,0 +1,31 @@
+"""The page of the benchmarks says what the figures say."""
+
+from __future__ import annotations
+
+import json
+
+from tests.bench.__main__ import DOCS
+from tests.bench.table import render
+from tests.bench.workload import tile_at
+
+
+def test_page_is_the_rendering_of_the_figures() -> None:
+    figures = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == render(figures)
+
+
+def test_every_comparison_has_ours_first_and_a_ratio_for_each_other() -> None:
+    figures = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+    assert {one["title"] for one in figures["comparisons"]} == {
+        "Vector tiles", "Features in a box", "One feature by id", "Loading",
+    }  # fmt: skip
+    for one in figures["comparisons"]:
+        ours, *others = one["sides"]
+        assert ours["name"] == "geoservice"
+        assert others
+        assert all(side["ratio"]["min"] <= side["ratio"]["median"] <= side["ratio"]["max"] for side in others)
+
+
+def test_tile_of_a_known_place() -> None:
+    # The tile of Beijing (116.39 E, 39.91 N) at zoom 10, from the published map of any XYZ tile server.
+    assert (tile_at(116.39, 39.91, 10).x, tile_at(116.39, 39.91, 10).y) == (843, 387)
