@@ -30,10 +30,11 @@ def cut(rings: list[Ring]) -> shapely.Geometry:
         The cut geometry. A shell that goes back on its own way (the frame of a whole world map does) is no stitched
         ring and stays as it is.
     """
-    shell = _wrapped(shapely.make_valid(shapely.Polygon(_unrolled(rings[0]))))
-    for hole in rings[1:]:
-        shell = shell.difference(_wrapped(shapely.make_valid(shapely.Polygon(_unrolled(hole)))))
-    return shapely.Polygon(rings[0], rings[1:]) if shell.is_empty else shell
+    # Even-odd: a hole lies inside its shell, but of two rings around a pole the outer one may be called the hole.
+    found = shapely.Polygon()
+    for ring in rings:
+        found = found.symmetric_difference(_wrapped(shapely.make_valid(shapely.Polygon(_unrolled(ring)))))
+    return shapely.Polygon(rings[0], rings[1:]) if found.is_empty else found
 
 
 def _unrolled(ring: Ring) -> Ring:

@@ -45,6 +45,14 @@ def test_a_ring_around_the_pole_reaches_it() -> None:
     assert area(found) == pytest.approx(area(shapely.box(-180, -90, 180, -70)), rel=1e-6)
 
 
+def test_two_rings_around_the_pole_enclose_what_lies_between() -> None:
+    near, far = (ring(*[(float(lon), lat) for lon in range(-180, 180, 10)]) for lat in (-89.0, -70.0))
+    for rings in ([near, far], [far, near]):
+        found = cut(rings)
+        assert found.bounds == (-180, -89, 180, -70)
+        assert area(found) == pytest.approx(area(shapely.box(-180, -89, 180, -70)), rel=1e-6)
+
+
 def test_what_does_not_jump_and_a_world_frame_stay() -> None:
     assert not jumps(ring((10, 0), (20, 0), (20, 10)))
     frame = ring((-180, -90), (180, -90), (180, 90), (-180, 90))
