@@ -98,7 +98,13 @@ def _siblings(source: Path) -> list[Path]:
     if source.suffix.lower() != ".shp":
         return []
     beside = (p for p in source.parent.iterdir() if p.stem == source.stem and p.suffix.lower() in _SIBLINGS)
-    return [p for p in beside if p.is_file()]
+    found = [p for p in beside if p.is_file()]
+    # Only the .shp was named by somebody: a link beside it must not bring in a file from elsewhere.
+    homes = {source.parent.resolve(), source.resolve().parent}
+    stranger = next((p for p in found if p.resolve().parent not in homes), None)
+    if stranger is not None:
+        raise SourceUnreadable(f"{stranger.name} is a link to another folder; such a file is not read.")
+    return found
 
 
 def _place(original: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -44,8 +45,12 @@ def unpack(request: Request) -> Path:
             left = request.plan.limits.unpacked
             for member in _needed(chosen, members):
                 left = _extract(request, archive, member, target, left)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise SourceUnreadable(f"{request.name} is a damaged archive: {error}.", source=request.name) from error
+    except OSError as error:
+        # Two entries of one name, a name that the file system cannot hold, or a damaged bzip2 stream.
+        why = error.strerror or str(error)
+        raise SourceUnreadable(f"{request.name} cannot be unpacked: {why}.", source=request.name) from error
     return target / chosen.filename
 
 

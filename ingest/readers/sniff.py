@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
 
@@ -12,6 +14,9 @@ _HEAD = 1 << 16
 _BLOCK = 1 << 20
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
+_DECLARED = re.compile(rb"""^<\?xml[^>]{1,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_DOUBLE_BYTE = {"gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "big5": "big5"}
+"""Encodings of Chinese XML that expat cannot decode by itself; GB 18030 contains GBK, and GBK contains GB 2312."""
 _PBF = re.compile(rb"^\x00\x00[\x00-\xff]{2}\x0a\x09OSMHeader", re.DOTALL)
 
 EXPECTED = {
@@ -132,7 +137,8 @@ def _is_topology(file: Path, head: bytes) -> bool:
 def _xml_kind(file: Path, name: str) -> str:
     """Kind by the root element; walks the whole file so that no declaration hides further down."""
     roots: list[str] = []
-    parser = expat.ParserCreate(namespace_separator=" ")
+    encoding = _double_byte(file)
+    parser = expat.ParserCreate("utf-8" if encoding else None, namespace_separator=" ")
 
     def doctype(*_: object) -> None:
         raise SourceUnreadable(f"{name} declares a document type (DTD or entities); such XML is not read.", source=name)
@@ -144,15 +150,35 @@ def _xml_kind(file: Path, name: str) -> str:
     parser.StartDoctypeDeclHandler = doctype
     parser.StartElementHandler = start
     try:
-        with file.open("rb") as handle:
-            while block := handle.read(_BLOCK):
-                parser.Parse(block, False)
+        for block in _blocks(file, encoding):
+            parser.Parse(block, False)
         parser.Parse(b"", True)
+    except (LookupError, ValueError) as error:
+        raise SourceUnreadable(
+            f"{name} is XML in an encoding that is not read, or not in the one it declares; UTF-8, UTF-16 and "
+            f"{', '.join(_DOUBLE_BYTE)} are.",
+            source=name,
+        ) from error
     except expat.ExpatError as error:
         raise SourceUnreadable(
             f"{name} is not well-formed XML: {expat.ErrorString(error.code)} in line {error.lineno}.", source=name
         ) from error
     return _root_kind(roots[0])
+
+
+def _double_byte(file: Path) -> str | None:
+    """Codec of a file that declares one of the double-byte encodings of Chinese."""
+    with file.open("rb") as handle:
+        declared = _DECLARED.match(handle.read(_HEAD))
+    return _DOUBLE_BYTE.get(declared.group(1).decode("ascii").lower()) if declared else None
+
+
+def _blocks(file: Path, encoding: str | None) -> Iterator[bytes]:
+    """The bytes of a file, in UTF-8 when an encoding is given."""
+    decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
+    with file.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            yield block if decoder is None else decoder.decode(block).encode()
 
 
 def _root_kind(root: str) -> str:

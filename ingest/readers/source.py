@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,3 +106,21 @@ class Request:
     def name(self) -> str:
         """File name for sentences: the one people know, not that of an unpacked member."""
         return self.plan.source.name
+
+
+def decoded(raw: npt.NDArray[np.object_], decode: Callable[..., Any]) -> Geometries:
+    """Geometries of WKB or WKT values; None where there is none or it cannot be read.
+
+    Args:
+        raw: Bytes or text, or None.
+        decode: `shapely.from_wkb` or `shapely.from_wkt`.
+    """
+    try:
+        found: Geometries = decode(raw, on_invalid="ignore")
+    except NotImplementedError:
+        # One circular arc makes the decoder give up on the whole array: find out which values it reads.
+        found = np.full(len(raw), None, dtype=object)
+        for i, value in enumerate(raw):
+            with contextlib.suppress(NotImplementedError):
+                found[i] = decode(value, on_invalid="ignore")
+    return found

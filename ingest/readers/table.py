@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from ingest.readers.source import Chunk, Geometries, Request, Source
+from ingest.readers.source import Chunk, Geometries, Request, Source, decoded
 from layers.errors import SourceMismatch, SourceUnreadable
 from layers.model import VectorLayer
 
@@ -107,7 +108,7 @@ def _header(request: Request, encoding: str) -> tuple[str, ...]:
             )
         return mapping.columns
     names = tuple(mapping.columns) or tuple(n.strip() for n in first)
-    double = next((n for n in names if n and names.count(n) > 1), None)
+    double = next((n for n, times in Counter(names).items() if n and times > 1), None)
     if double is not None:
         raise SourceUnreadable(f"{request.name} has two columns {double!r}.", source=request.name)
     return tuple(n or f"column_{i + 1}" for i, n in enumerate(names))
@@ -194,7 +195,7 @@ def _numbers_one_by_one(chunk: Chunk, name: str, text: pa.Array) -> Numbers:
 
 def _wkt(chunk: Chunk, name: str) -> Geometries:
     text = [value.strip() or None for value in chunk.fields[name].to_pylist()]
-    found: Geometries = shapely.from_wkt(np.array(text, dtype=object), on_invalid="ignore")
+    found = decoded(np.array(text, dtype=object), shapely.from_wkt)
     for i, value in enumerate(text):
         if value is not None and found[i] is None:
             chunk.broken.setdefault(i, f"The column {name!r} holds no readable WKT geometry.")

@@ -19,7 +19,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 
 from ingest.drivers import strangers
 from ingest.readers.dbf import encoding_of
-from ingest.readers.source import Chunk, Geometries, Request, Source
+from ingest.readers.source import Chunk, Geometries, Request, Source, decoded
 from layers.crs import parse_crs
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
 
@@ -150,14 +150,16 @@ def _chunk(batch: pa.RecordBatch, geometry: str | None, fid: str, start: int) ->
     chunk = Chunk(np.arange(start, start + batch.num_rows, dtype=np.int64), fields)
     if geometry is not None and geometry in names:
         chunk.geometry, chunk.unread = read_wkb(batch.column(geometry))
-        chunk.broken = dict.fromkeys(chunk.unread, "The geometry cannot be read: its binary form is damaged.")
+        chunk.broken = dict.fromkeys(
+            chunk.unread, "The geometry cannot be read: its binary form is damaged, or it has circular arcs."
+        )
     return chunk
 
 
 def read_wkb(column: pa.Array) -> tuple[Geometries, dict[int, str]]:
     """Geometries of a column of WKB, and the hexadecimal text of those that cannot be read, by row."""
     raw = column.to_numpy(zero_copy_only=False)
-    geometries = shapely.from_wkb(raw, on_invalid="ignore")
+    geometries = decoded(raw, shapely.from_wkb)
     lost = np.flatnonzero(shapely.is_missing(geometries) & np.array([v is not None for v in raw], dtype=bool))
     return geometries, {int(i): bytes(raw[i]).hex() for i in lost}
 
