@@ -11,6 +11,9 @@ from ingest.rows import Rows
 
 _DIMENSION_NAMES = {1: "line", 2: "area"}
 _NOTABLE = 1e-6
+_MOST_CROSSINGS = 200_000
+"""Pairs of edges whose boxes meet; a scribble of 3,000 vertices has millions and GEOS wants all memory for it."""
+_EDGE_BLOCK = 1024
 
 
 def repair(rows: Rows) -> int:
@@ -28,17 +31,41 @@ def repair(rows: Rows) -> int:
     if not len(wrong):
         return 0
     before = geometries[wrong]
-    after = shapely.make_valid(before, method="structure", keep_collapsed=False)
     dimension = shapely.get_dimensions(before)
-    after = np.array([_of_dimension(g, d) for g, d in zip(after, dimension, strict=True)], dtype=object)
+    tangled = np.array([_is_tangled(g) for g in before], dtype=bool)
+    rows.refuse_all(wrong[tangled], "The geometry crosses itself too often to be repaired.")
+    after = np.full(len(before), None, dtype=object)
+    for i in np.flatnonzero(~tangled):
+        after[i] = _repaired(before[i], int(dimension[i]))
     lost = shapely.is_missing(after) | shapely.is_empty(after)
-    for row, kind in zip(wrong[lost], dimension[lost], strict=True):
+    collapsed = lost & ~tangled
+    for row, kind in zip(wrong[collapsed], dimension[collapsed], strict=True):
         what = _DIMENSION_NAMES.get(int(kind), "geometry")
         rows.refuse(int(row), f"The {what} is invalid and collapses to nothing when repaired.")
     geometries[wrong] = after
     kept = wrong[~lost]
     _note(rows, kept, before[~lost], after[~lost])
     return len(kept)
+
+
+def _repaired(geometry: shapely.Geometry, dimension: int) -> shapely.Geometry | None:
+    return _of_dimension(shapely.make_valid(geometry, method="structure", keep_collapsed=False), dimension)
+
+
+def _is_tangled(geometry: shapely.Geometry) -> bool:
+    """Whether the edges may cross more often than GEOS should be asked to sort out."""
+    points, part = shapely.get_coordinates(shapely.get_rings(geometry), return_index=True)
+    pairs = np.stack([points[:-1], points[1:]], axis=1)[part[:-1] == part[1:]]
+    if not np.isfinite(pairs).all():
+        return False
+    edges = shapely.linestrings(pairs)
+    tree, found = shapely.STRtree(edges), -len(edges)
+    for start in range(0, len(edges), _EDGE_BLOCK):
+        found += tree.query(edges[start : start + _EDGE_BLOCK]).shape[1]
+        # Each pair is met twice, and each edge meets its two neighbours.
+        if found / 2 - len(edges) > _MOST_CROSSINGS:
+            return True
+    return False
 
 
 def _of_dimension(geometry: shapely.Geometry | None, dimension: int) -> shapely.Geometry | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 import zipfile
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
 import shapely
 
@@ -121,3 +123,20 @@ def test_links_to_a_whole_shapefile_are_followed(tmp_path: Path) -> None:
         (links / part.name).symlink_to(part)
     found = read(links / "a.shp", vector("point", {"name": "text"}), fields={"name": "name"})
     assert [row["name"] for row in found.good] == ["x"]
+
+
+def scribble(vertices: int) -> shapely.Polygon:
+    """A polygon whose edges run to and fro across its whole extent."""
+    places = np.random.default_rng(1).uniform(-10, 10, (vertices, 2))
+    return shapely.Polygon(np.vstack([places, places[:1]]))
+
+
+def test_a_scribble_is_set_aside_before_it_takes_all_memory(tmp_path: Path) -> None:
+    file = tmp_path / "a.gpkg"
+    shapes = [scribble(3000), scribble(30), shapely.box(0, 0, 1, 1)]
+    gpd.GeoDataFrame({"name": ["wild", "tame", "box"]}, geometry=shapes, crs="EPSG:4326").to_file(file)
+    began = time.monotonic()
+    found = read(file, vector("polygon", {"name": "text"}), fields={"name": "name"})
+    assert time.monotonic() - began < 30
+    assert [row["name"] for row in found.good] == ["tame", "box"]
+    assert found.bad[0]["_reason"] == "The geometry crosses itself too often to be repaired."
