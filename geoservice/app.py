@@ -20,7 +20,7 @@ from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
 from geoservice.ogc.blocks import BLOCKS
-from geoservice.security.headers import BodyLimit, SecurityHeaders
+from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
 from layers.access import Clearance
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
     problems.install(app)
     app.add_middleware(BodyLimit, maximum=settings.max_body_bytes)
+    app.add_middleware(HeadRequests)
     app.add_middleware(SecurityHeaders)
     return app
 

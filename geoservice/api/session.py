@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from geoservice.house import Asker, Inside
 from geoservice.ogc.block import Block, no_links
-from geoservice.security.identity import SESSION_COOKIE
+from geoservice.security.keys import SESSION_COOKIE
 
 router = APIRouter(prefix="/session", tags=["session"])
 _EIGHT_HOURS = 8 * 3600

@@ -11,19 +11,28 @@ from starlette.responses import Response
 _WORTH_IT = 600
 _LEVEL = 1
 _NOT_MODIFIED = 304
+_VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie, X-API-Key"
+_CREDENTIALS = ("authorization", "cookie", "x-api-key")
 
 
 def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
     """A response with gzip where the client takes it, a strong ETag per encoding, and 304 for a match."""
     gzipped = len(body) >= _WORTH_IT and _takes_gzip(request)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if gzipped else ""}"'
-    all_headers = {**headers, "ETag": tag, "Vary": "Accept, Accept-Encoding, Authorization, Cookie, X-API-Key"}
+    all_headers = {**headers, "ETag": tag, "Vary": _VARY, "Cache-Control": _caching(request, headers)}
     if _matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=_NOT_MODIFIED, headers=all_headers)
     if gzipped:
         body = gzip.compress(body, _LEVEL, mtime=0)
         all_headers["Content-Encoding"] = "gzip"
     return Response(body, headers=all_headers, media_type=media)
+
+
+def _caching(request: Request, headers: dict[str, str]) -> str:
+    """What was made for somebody may hold what others must not see, so no shared cache may keep it."""
+    asked = headers.get("Cache-Control", "no-cache")
+    personal = any(name in request.headers for name in _CREDENTIALS)
+    return f"private, {asked}" if personal and "private" not in asked else asked
 
 
 def _takes_gzip(request: Request) -> bool:

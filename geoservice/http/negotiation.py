@@ -36,10 +36,12 @@ def negotiate(request: Request, asked: str | None, formats: Mapping[str, str]) -
         if asked not in formats:
             raise BadParameter(f"f is one of {', '.join(formats)}; {asked[:30]!r} is not.", parameter="f")
         return asked
-    header = request.headers.get("accept", "*/*")
-    for media, weight in _by_weight(header):
+    wishes = _by_weight(request.headers.get("accept", "*/*"))
+    refused = {media for media, weight in wishes if not weight > 0}
+    for media, weight in wishes:
         for name, offered in formats.items():
-            if weight > 0 and _covers(media, offered):
+            # What is named with the weight 0 is not covered by a wider range either (RFC 9110, 12.5.1).
+            if weight > 0 and offered.partition(";")[0] not in refused and _covers(media, offered):
                 return name
     raise NotAcceptable(f"This resource is offered as {', '.join(formats.values())}.", offered=list(formats.values()))
 

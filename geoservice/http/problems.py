@@ -11,7 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
+from geoservice.security.keys import SESSION_COOKIE
 from layers import errors
 
 PROBLEM_JSON = "application/problem+json"
@@ -63,7 +65,8 @@ def problem(status: int, title: str, detail: str, facts: dict[str, Any] | None =
     body = {"type": PROBLEM_TYPE, "title": title, "status": status, "detail": detail, **(facts or {})}
     content = json.dumps(body, ensure_ascii=False, default=str)
     headers = {"Cache-Control": "no-store", **_HEADERS.get(status, {})}
-    return Response(content, status, headers, PROBLEM_JSON)
+    # JSON can spell half a surrogate pair, UTF-8 cannot: what a request spelt so is spelt back so.
+    return Response(content.encode("utf-8", "backslashreplace"), status, headers, PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:
@@ -83,7 +86,12 @@ async def _geo_error(request: Request, error: Exception) -> Response:
         return problem(status, "Internal error", "The service is not set up correctly; its log says more.")
     reserved = {"type", "title", "status", "detail"}
     facts = {k: v for k, v in error.facts.items() if k not in reserved}
-    return problem(status, error.title, error.detail, facts)
+    response = problem(status, error.title, error.detail, facts)
+    judged = not {"x-api-key", "authorization"} & set(request.headers)
+    if isinstance(error, errors.NotAuthenticated) and judged and SESSION_COOKIE in request.cookies:
+        # A browser cannot take back a cookie that scripts do not see: a dead session would lock it out of every page.
+        response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+    return response
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -102,15 +110,31 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 async def _framework_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        return _other_method(request)
     title = http.HTTPStatus(error.status_code).phrase
     if error.status_code == http.HTTPStatus.NOT_FOUND:
         detail = "There is no such resource; the landing page links to all there are."
-    elif error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"This resource does not know the method {request.method}."
+    elif error.status_code == http.HTTPStatus.BAD_REQUEST:
+        detail = f"{error.detail}: a JSON document in UTF-8 was expected, of ordinary depth and numbers."
     else:
         detail = str(error.detail)
     response = problem(error.status_code, title, detail)
     response.headers.update(error.headers or {})
+    return response
+
+
+def _other_method(request: Request) -> Response:
+    """The methods of a resource: the answer to OPTIONS, and a part of every refusal (RFC 9110, 9.3.7 and 15.5.6)."""
+    routes = [r for block in request.app.state.blocks for r in block.router.routes if isinstance(r, Route)]
+    found = [r.methods or () for r in routes if r.matches(request.scope)[0] is not Match.NONE]
+    methods = {"OPTIONS"}.union(*found) if found else {"OPTIONS", "GET"}
+    allow = {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
+    if request.method == "OPTIONS":
+        return Response(status_code=http.HTTPStatus.NO_CONTENT, headers=allow)
+    sentence = f"This resource does not know the method {request.method[:20]}; it knows {allow['Allow']}."
+    response = problem(http.HTTPStatus.METHOD_NOT_ALLOWED, errors.MethodNotAllowed.title, sentence)
+    response.headers.update(allow)
     return response
 
 

@@ -49,6 +49,27 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers)
 
 
+class HeadRequests:
+    """ASGI middleware that answers HEAD like GET, without the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass through; the content of an answer to HEAD is left out, its length is told."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
+
+
 class BodyLimit:
     """ASGI middleware that refuses request bodies above a size, also when no length is announced."""
 

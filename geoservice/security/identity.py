@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from geoservice.db.pools import Pools
-from geoservice.security.keys import KEY_PATTERN, digest_of
+from geoservice.security.keys import KEY_PATTERN, SESSION_COOKIE, digest_of
 from layers.access import ANONYMOUS, Clearance, Principal
 from layers.errors import NotAuthenticated
 
-SESSION_COOKIE = "geoservice_session"
 _REMEMBER_SECONDS = 3.0
 _REMEMBER_MOST = 10_000
 

@@ -7,6 +7,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
+SESSION_COOKIE = "geoservice_session"
+"""Cookie in which the portal keeps a key."""
+
 KEY_PATTERN = re.compile(r"^gs_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$", re.ASCII)
 
 
