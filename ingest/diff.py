@@ -58,16 +58,13 @@ def _base(layer: RowLayer, rows: sa.FromClause) -> sa.ColumnElement[str]:
     return key if key is not None else sa.cast(rows.c[HASH], sa.Text())
 
 
-def all_fresh(layer: RowLayer, staging: Staging) -> sa.Select[Any]:
-    """Whether every landed row is new: the layer has no current row and no key comes twice."""
-    base = _base(layer, staging.good)
-    twice = sa.select(base).group_by(base).having(sa.func.count() > 1)
-    current = sa.select(current_table(layer).c.fid)
-    return sa.select(~current.exists() & ~twice.exists())
+def anything(layer: RowLayer) -> sa.Select[Any]:
+    """Whether the layer has current rows."""
+    return sa.select(sa.select(current_table(layer).c.fid).exists())
 
 
 def insert_all(layer: RowLayer, staging: Staging, edition: int) -> sa.Insert:
-    """Insert all landed rows as current rows of an edition; `all_fresh` has been found true."""
+    """Insert all landed rows as current rows of an edition, in the order of the source."""
     rows = staging.good
     values = [
         _base(layer, rows),

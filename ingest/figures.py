@@ -12,10 +12,13 @@ from layers.system import layer_figures
 from layers.table import current_table, history_table
 
 
-def renew(connection: sa.Connection, layer: RowLayer) -> None:
+def renew(connection: sa.Connection, layer: RowLayer) -> dict[str, float | None]:
     """Compute the figures of a layer anew from its current rows.
 
     A reader of a clearance sees the figures of the rows up to it, never of rows above.
+
+    Returns:
+        west, south, east, north (degrees) of all current rows; empty for a layer without geometry or rows.
     """
     by_level = {row["level"]: dict(row) for row in connection.execute(_by_level(layer)).mappings()}
     connection.execute(sa.delete(layer_figures).where(layer_figures.c.layer == layer.name))
@@ -25,6 +28,7 @@ def renew(connection: sa.Connection, layer: RowLayer) -> None:
         if clearance >= layer.clearance and total is not None:
             values = {k: v for k, v in total.items() if k != "level"}
             connection.execute(sa.insert(layer_figures).values(layer=layer.name, clearance=int(clearance), **values))
+    return {side: total[side] for side in _SIDES if total is not None and side in total}
 
 
 def touched(layer: VectorLayer, edition: int) -> sa.Select[Any]:
@@ -57,6 +61,7 @@ def _corners(box: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
     return [side(box).label(name) for name, side in sides.items()]
 
 
+_SIDES = ("west", "south", "east", "north")
 _LOWEST = ("west", "south", "begins")
 _HIGHEST = ("east", "north", "ends")
 

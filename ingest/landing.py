@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -74,7 +76,7 @@ def fill(
     good_names = (*content_names(layer), "_position")
     good = bad = 0
     with adbc.connect(dsn) as connection, connection.cursor() as cursor:
-        for batch in _merged(batches):
+        for batch in _ahead(_merged(batches)):
             valid = pc.is_null(batch.column("_reason"))
             accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
             hashed = accepted.select(good_names).append_column(HASH, content_digests(layer, accepted))
@@ -91,7 +93,7 @@ def _send(cursor: adbc.Cursor, table: sa.Table, rows: pa.Table) -> int:
     return int(rows.num_rows)
 
 
-def _merged(batches: Iterable[pa.RecordBatch], rows: int = 50_000) -> Iterator[pa.Table]:
+def _merged(batches: Iterable[pa.RecordBatch], rows: int = 20_000) -> Iterator[pa.Table]:
     """Join small batches, because each COPY has a fixed cost."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
@@ -101,6 +103,18 @@ def _merged(batches: Iterable[pa.RecordBatch], rows: int = 50_000) -> Iterator[p
             waiting = []
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def _ahead(batches: Iterator[pa.Table], depth: int = 3) -> Iterator[pa.Table]:
+    """Fetch the next batches in a thread, so that the reader is not held up while a batch is sent."""
+    pool = ThreadPoolExecutor(1, "ingest-fetch")
+    try:
+        coming = deque(pool.submit(next, batches, None) for _ in range(depth))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, batches, None))
+            yield batch
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _drop_orphans(connection: sa.Connection, layer: RowLayer) -> None:

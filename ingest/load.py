@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
 
 from ingest import diff, figures, indexes, landing, quarantine
 from ingest.job import IngestPlan, IngestReport, ReadSummary
@@ -107,8 +109,9 @@ def _apply(
         number = open_edition(connection, layer, plan, source, principal)
         if isinstance(layer, TableLayer) and layer.storage == "series":
             _ensure_months(connection, layer, tables)
-        if connection.execute(diff.all_fresh(layer, tables)).scalar_one():
-            counts = Counts(_count(connection, diff.insert_all(layer, tables, number)))
+        first = _insert_first(connection, layer, tables, number)
+        if first is not None:
+            counts = Counts(first)
         else:
             landed = diff.land(connection, layer, tables)
             refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
@@ -118,9 +121,29 @@ def _apply(
             return None, counts, refused
         indexes.ensure(connection, layer)
         report = make_report(plan, source, summary, number, counts, refused, 0.0)
-        figures.renew(connection, layer)
-        close_edition(connection, layer, counts, report, _extent_of(connection, layer, number))
+        whole = figures.renew(connection, layer)
+        extent = whole if first is not None else _extent_of(connection, layer, number)
+        close_edition(connection, layer, counts, report, extent)
     return number, counts, refused
+
+
+def _insert_first(connection: sa.Connection, layer: RowLayer, tables: landing.Staging, number: int) -> int | None:
+    """Insert all landed rows of a layer that has no current rows: there is nothing to compare them with.
+
+    Returns:
+        How many; None, and nothing was done, when the layer has rows or a key comes twice in the source.
+    """
+    if connection.execute(diff.anything(layer)).scalar_one():
+        return None
+    try:
+        with connection.begin_nested():
+            inserted = _count(connection, diff.insert_all(layer, tables, number))
+            indexes.ensure(connection, layer)
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            return None
+        raise
+    return inserted
 
 
 def _write(

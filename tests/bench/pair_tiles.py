@@ -20,7 +20,7 @@ from tests.bench.workload import TileAddress
 from tests.bench.world import LAYER, PEER_ROLE, World, peer_reader
 
 CONNECTIONS = 4
-PEER_CONNECTIONS = 2
+"""On both sides: where other programs run too, more connections would get a larger share of the machine."""
 SERIAL = {"max_parallel_workers_per_gather": "0"}
 
 
@@ -42,7 +42,7 @@ def measure(world: World, repetitions: int, requests: int, tell: Callable[[str],
         f"{len(addresses)} tiles of the layer {LAYER} ({mix}; seed {workload.SEED}), none from a cache. geoservice: "
         f"HTTP, {servers.WORKERS} workers, {CONNECTIONS} connections, bodies not compressed. ST_AsMVT: "
         "`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ST_TileEnvelope(z, x, y), 4096, 64, true))` over the same "
-        f"table with an index test on the stored geometry, {PEER_CONNECTIONS} database connections, no HTTP, planner "
+        f"table with an index test on the stored geometry, {CONNECTIONS} database connections, no HTTP, planner "
         "settings of the server unless stated. Both deliver fid, key and the public attributes: "
         f"{', '.join(world.attributes)}."
     )
@@ -81,7 +81,7 @@ async def _run(
 ) -> float:
     arguments = {**world.database.asyncpg_arguments(Role.READER_PUBLIC), "user": PEER_ROLE, "password": password}
     waiting = iter(addresses)
-    connections = [await asyncpg.connect(**arguments, server_settings=options) for _ in range(PEER_CONNECTIONS)]
+    connections = [await asyncpg.connect(**arguments, server_settings=options) for _ in range(CONNECTIONS)]
     started = time.perf_counter()
     sizes = await asyncio.gather(*(_draw(connection, statement, waiting) for connection in connections))
     seconds = time.perf_counter() - started
