@@ -36,6 +36,7 @@ GROUND, RASTER, FILL, HAZARD, OUTLINE, CASING, LINE, SPOT, CIRCLE, LABEL = range
 """Drawing slots from bottom to top: plain opaque ground, rasters, fills, hazard zones, lines, points, labels."""
 _HATCH_BED = 0.14
 _NO_RANK = 1000
+_RADIUS_ZOOMS, _FAR_RADIUS = (1, 6), 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,21 @@ def size_expression(size: Size, extra: float = 0.0) -> Any:
     if isinstance(size, SizeByValue):
         return _size_by_value(size, extra)
     return size + extra
+
+
+def _radius_expression(size: Size) -> Any:
+    """A radius by number holds at large scales; at small ones it shrinks, or dense points would hide the land."""
+    if not isinstance(size, SizeBy):
+        return size_expression(size)
+    full = size_expression(size)
+    near, far = _RADIUS_ZOOMS
+    return ["interpolate", ["linear"], ["zoom"], near, ["*", _FAR_RADIUS, full], far, full]
+
+
+def _ring_expression(size: Size) -> Any:
+    """The ring of a circle (px) grows with its radius: a whole pixel would swallow the smallest."""
+    near, far = _RADIUS_ZOOMS
+    return ["interpolate", ["linear"], ["zoom"], near, 0.3, far, 1] if isinstance(size, SizeBy) else 1
 
 
 def _size_by_value(size: SizeByValue, extra: float) -> Any:
@@ -262,9 +278,9 @@ class _Painter:
             yield self._one("circle", "circle", CIRCLE, "Point") | {
                 "paint": {
                     "circle-color": colour_expression(circle.colour, self.lists),
-                    "circle-radius": size_expression(circle.radius),
+                    "circle-radius": _radius_expression(circle.radius),
                     "circle-stroke-color": circle.stroke,
-                    "circle-stroke-width": 1,
+                    "circle-stroke-width": _ring_expression(circle.radius),
                 }
             }
 

@@ -108,9 +108,9 @@ def portal_url(site: Site) -> str:
     return f"{site.url}/portal"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium with software rendering."""
+    """Chromium with software rendering. Its driver keeps an event loop running, so it ends with the module."""
     found = os.environ.get("GEOSERVICE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     assert found, "The browser tests need Chromium: apt-get install chromium fonts-noto-cjk"
     with sync_playwright() as playwright:

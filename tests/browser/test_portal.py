@@ -75,9 +75,10 @@ class TestMap:
         portal.open(place="#map=5.00/35.00000/100.00000&layers=country,earthquake")
         assert portal.page.evaluate("() => geoserviceMap.leaflet.getZoom()") == 5
         assert portal.drawn("landuse_patch") == 0
-        portal.page.click("#go-world")
-        portal.page.wait_for_timeout(800)
-        assert "layers=country,earthquake" in portal.page.url.replace("%2C", ",") or "earthquake" in portal.page.url
+        expect(portal.page.locator("#layer-landuse_patch")).not_to_be_checked()
+        expect(portal.page.locator("#layer-earthquake")).to_be_checked()
+        portal.page.locator("#layer-road").check()
+        assert set(portal.page.url.split("layers=")[1].split(",")) == {"country", "earthquake", "road"}
 
 
 class TestLayers:

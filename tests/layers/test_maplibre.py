@@ -158,6 +158,15 @@ class TestSizes:
         assert made[:2] == ["interpolate", ["linear"]]
         assert made[3:] == [0, 2, 8, 16]
 
+    def test_circles_by_number_shrink_at_small_scales(self) -> None:
+        circle = {"colour": "#aa0000", "radius": {"by": "depth", "stops": [[0, 2], [8, 16]]}}
+        (drawn,) = map_layers(layer(geometry="point", style={"circle": circle}), LISTS)
+        radius = drawn["paint"]["circle-radius"]
+        full = size_expression(SizeBy(by="depth", stops=((0, 2), (8, 16))))
+        assert radius[2] == ["zoom"]
+        assert radius[-1] == full
+        assert radius[4] == ["*", 0.6, full]
+
     def test_by_value_scaled_by_zoom_keeps_zoom_outermost(self) -> None:
         made = size_expression(SizeByValue(by="kind", sizes={"1": 4}, default=1, zoom=((5, 0.5), (12, 1))))
         assert made[0] == "interpolate"

@@ -9,7 +9,7 @@ import { startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
 import { drawQuery, startQuery } from "./query.js";
 import { startSession } from "./session.js";
-import { addPanel, startShell } from "./shell.js";
+import { addPanel, redraw, startShell } from "./shell.js";
 import { startStatus } from "./status.js";
 import { drawLayers, startTree } from "./tree.js";
 
@@ -28,6 +28,7 @@ async function start() {
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
   await ready;
   if (!startLink()) fitBox(config.sample ?? WORLD);
+  redraw();
   startLegend();
   startIdentify();
   startQuery();
