@@ -68,14 +68,14 @@ def test_update_keeps_feature_number_and_writes_history(
 ) -> None:
     load_file(catalog, target, "trial", write_rows(tmp_path / "a.gpkg", rows(10)))
     with database.transaction(Role.OWNER) as connection:
-        before = dict(connection.execute(sa.text("SELECT key, fid FROM geo.trial")))
+        before = dict(map(tuple, connection.execute(sa.text("SELECT key, fid FROM geo.trial"))))
     changed = rows(10)
     changed[4]["name"] = "other"
     changed[5]["geometry"] = shapely.Point(101, 31)
     report = load_file(catalog, target, "trial", write_rows(tmp_path / "b.gpkg", changed))
     assert (report.updated, report.unchanged, report.inserted) == (2, 8, 0)
     with database.transaction(Role.OWNER) as connection:
-        after = dict(connection.execute(sa.text("SELECT key, fid FROM geo.trial")))
+        after = dict(map(tuple, connection.execute(sa.text("SELECT key, fid FROM geo.trial"))))
         old = connection.execute(sa.text("SELECT key, name, _ended_by FROM hist.trial ORDER BY key")).all()
     assert before == after
     assert [tuple(o) for o in old] == [("c4", "n4", report.edition), ("c5", "n5", report.edition)]
