@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +16,10 @@ from layers.errors import SourceMissing, SourceUnreadable
 
 _SIBLINGS = (".shx", ".dbf", ".prj", ".cpg", ".qpj")
 _LOG_TAIL = 600
+_PREFIX = "geoservice-read-"
+_LEFT_BEHIND = re.compile(rf"{_PREFIX}(\d+)-\w+(\.log)?", re.ASCII)
+_ORPHAN_SECONDS = 600.0
+"""Age below which nothing is swept: process numbers of another container look dead from here."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,8 @@ def stage(source: Path, user: tuple[int, int] | None) -> Staged:
         SourceUnreadable: When it is empty, or a database that another program has open.
     """
     originals = {source.name: _checked(source)} | {p.name: p.resolve() for p in _siblings(source)}
-    directory = Path(tempfile.mkdtemp(prefix="geoservice-read-"))
+    _sweep(user)
+    directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     staged = Staged(directory, directory / source.name, tuple(originals.values()))
     try:
         for name, original in originals.items():
@@ -72,6 +81,26 @@ def stage(source: Path, user: tuple[int, int] | None) -> Staged:
         staged.remove()
         raise SourceMissing(f"{source} cannot be read: {error.strerror}.", source=str(source)) from error
     return staged
+
+
+def _sweep(user: tuple[int, int] | None) -> None:
+    """Remove what killed loads left in the temporary folder: copies of sources and unpacked archives."""
+    owners = {os.geteuid(), user[0] if user else os.geteuid()}
+    limit = time.time() - _ORPHAN_SECONDS
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        match = _LEFT_BEHIND.fullmatch(path.name)
+        with suppress(OSError):
+            facts = path.lstat()
+            if match is None or facts.st_uid not in owners or facts.st_mtime > limit or _alive(int(match.group(1))):
+                continue
+            if stat.S_ISDIR(facts.st_mode):
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _alive(pid: int) -> bool:
+    return Path("/proc", str(pid)).exists()
 
 
 def _checked(source: Path) -> Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
 import time
 import warnings
 import zipfile
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 import shapely
 
+from ingest.staging import stage
 from layers.errors import SourceUnreadable
 from tests.ingest.reading import read, table, vector
 
@@ -140,3 +144,28 @@ def test_a_scribble_is_set_aside_before_it_takes_all_memory(tmp_path: Path) -> N
     assert time.monotonic() - began < 30
     assert [row["name"] for row in found.good] == ["tame", "box"]
     assert found.bad[0]["_reason"] == "The geometry crosses itself too often to be repaired."
+
+
+def test_what_a_killed_load_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tmp_path.chmod(0o755)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    long_ago = time.time() - 3600
+    ours, theirs, young = (
+        tmp_path / f"geoservice-read-{pid}-{word}"
+        for pid, word in ((dead.pid, "old"), (os.getpid(), "alive"), (dead.pid, "new"))
+    )
+    for folder in (ours, theirs, young):
+        folder.mkdir()
+        (folder / "copy.csv").write_text("secret")
+        folder.with_name(f"{folder.name}.log").touch()
+    for folder in (ours, theirs):
+        os.utime(folder, (long_ago, long_ago))
+        os.utime(folder.with_name(f"{folder.name}.log"), (long_ago, long_ago))
+    source = tmp_path / "a.csv"
+    source.write_text("name\nx\n")
+    staged = stage(source, None)
+    staged.remove()
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left == {"a.csv", theirs.name, f"{theirs.name}.log", young.name, f"{young.name}.log"}
