@@ -77,8 +77,8 @@ class TestMap:
         assert portal.drawn("landuse_patch") == 0
         expect(portal.page.locator("#layer-landuse_patch")).not_to_be_checked()
         expect(portal.page.locator("#layer-earthquake")).to_be_checked()
-        portal.page.locator("#layer-road").check()
-        assert set(portal.page.url.split("layers=")[1].split(",")) == {"country", "earthquake", "road"}
+        portal.page.locator("#layer-landuse_patch").check()
+        assert set(portal.page.url.split("layers=")[1].split(",")) == {"country", "earthquake", "landuse_patch"}
 
 
 class TestLayers:
