@@ -13,6 +13,7 @@ import shapely
 Ring = npt.NDArray[np.float64]
 _TURN, _HALF, _POLE = 360.0, 180.0, 90.0
 _NEARLY = 1e-6
+_AREA = 2
 
 
 def jumps(ring: Ring) -> bool:
@@ -31,9 +32,10 @@ def cut(rings: list[Ring]) -> shapely.Geometry:
         ring and stays as it is.
     """
     # Even-odd: a hole lies inside its shell, but of two rings around a pole the outer one may be called the hole.
-    found = shapely.Polygon()
+    found: shapely.Geometry = shapely.Polygon()
     for ring in rings:
-        found = found.symmetric_difference(_wrapped(shapely.make_valid(shapely.Polygon(_unrolled(ring)))))
+        area = _wrapped(shapely.make_valid(shapely.Polygon(_unrolled(ring))))
+        found = shapely.symmetric_difference(found, area)
     return shapely.Polygon(rings[0], rings[1:]) if found.is_empty else found
 
 
@@ -51,12 +53,18 @@ def _unrolled(ring: Ring) -> Ring:
 
 def _wrapped(geometry: shapely.Geometry) -> shapely.Geometry:
     """The parts of a geometry within each turn of the globe, moved into -180 to 180."""
-    west, _, east, _ = geometry.bounds
+    west, _, east, _ = shapely.bounds(geometry)
     turns = range(int(np.floor((west + _HALF) / _TURN)), int(np.floor((east + _HALF) / _TURN)) + 1)
     parts = []
     for turn in turns:
         window = shapely.box(turn * _TURN - _HALF, -_POLE, turn * _TURN + _HALF, _POLE)
-        part = geometry.intersection(window)
-        parts.append(shapely.transform(part, lambda c, shift=turn * _TURN: c - [shift, 0.0]))
-    areas = [p for part in parts for p in shapely.get_parts(part) if shapely.get_dimensions(p) == 2]  # noqa: PLR2004
+        parts.append(_moved(shapely.intersection(geometry, window), -turn * _TURN))
+    areas = [p for part in parts for p in shapely.get_parts(part) if shapely.get_dimensions(p) == _AREA]
     return shapely.union_all(areas)
+
+
+def _moved(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:
+    def shift(coordinates: Ring) -> Ring:
+        return coordinates + [degrees, 0.0]
+
+    return shapely.transform(geometry, shift)
