@@ -36,7 +36,7 @@ def cut(rings: list[Ring]) -> shapely.Geometry:
     for ring in rings:
         area = _wrapped(shapely.make_valid(shapely.Polygon(_unrolled(ring))))
         found = shapely.symmetric_difference(found, area)
-    return shapely.Polygon(rings[0], rings[1:]) if found.is_empty else found
+    return shapely.Polygon(rings[0], rings[1:]) if shapely.is_empty(found) else found
 
 
 def _unrolled(ring: Ring) -> Ring:
@@ -65,6 +65,6 @@ def _wrapped(geometry: shapely.Geometry) -> shapely.Geometry:
 
 def _moved(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:
     def shift(coordinates: Ring) -> Ring:
-        return coordinates + [degrees, 0.0]
+        return np.asarray(coordinates) + np.array([degrees, 0.0])
 
     return shapely.transform(geometry, shift)
