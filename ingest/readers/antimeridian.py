@@ -65,6 +65,7 @@ def _wrapped(geometry: shapely.Geometry) -> shapely.Geometry:
 
 def _moved(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:
     def shift(coordinates: Ring) -> Ring:
-        return np.asarray(coordinates) + np.array([degrees, 0.0])
+        moved: Ring = np.asarray(coordinates) + np.array([degrees, 0.0])
+        return moved
 
     return shapely.transform(geometry, shift)
