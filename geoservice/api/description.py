@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,10 +11,22 @@ from starlette.responses import Response
 from geoservice.http.documents import document
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, OPENAPI_30, OPENAPI_31, negotiate
+from geoservice.http.problems import PROBLEM_JSON
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
 
 router = APIRouter(tags=["api"])
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem details (RFC 9457)",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
 _FORMATS = {"3.0": OPENAPI_30, "3.1": OPENAPI_31, "html": HTML}
 
 
@@ -25,10 +38,30 @@ async def api(
 ) -> Response:
     """The description of this API."""
     chosen = negotiate(request, f, _FORMATS)
-    body = {**request.app.openapi(), "servers": [{"url": base_url(request)}]}
+    body = {**with_problems(request.app.openapi()), "servers": [{"url": base_url(request)}]}
     if chosen == "3.0":
         body = as_openapi_30(body)
     return document(request, "api", body, chosen, lang, media=_FORMATS[chosen])
+
+
+def with_problems(body: dict[str, Any]) -> dict[str, Any]:
+    """The document with problem details (RFC 9457) as the answer to everything that goes wrong.
+
+    The framework announces validation errors of its own form, which this service never sends.
+    """
+    made = copy.deepcopy(body)
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for own in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(own, None)
+    schemas["Problem"] = _PROBLEM
+    answer = {
+        "description": "A problem",
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for operation in (one for path in made["paths"].values() for one in path.values()):
+        operation["responses"].pop("422", None)
+        operation["responses"]["default"] = answer
+    return made
 
 
 def as_openapi_30(body: dict[str, Any]) -> dict[str, Any]:

@@ -27,3 +27,12 @@ def test_document_lists_the_parameters(service: Service) -> None:
     paths = service.get("/api?f=3.0").json()["paths"]
     names = {p["name"] for p in paths["/collections/{collection_id}/items"]["get"]["parameters"]}
     assert {"limit", "bbox", "datetime", "collection_id", "f"} <= names
+
+
+def test_document_promises_problems_and_nothing_else(service: Service) -> None:
+    document = service.get("/api?f=3.1").json()
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert "422" not in operation["responses"]
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
