@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
-import asyncpg
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
-from geoservice.db.reading import Reading
 from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
@@ -23,11 +20,7 @@ from geoservice.ogc.blocks import BLOCKS
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
-from layers.access import Clearance
 from layers.catalog import Catalog, read_catalog
-from layers.errors import DatabaseUnavailable
-
-_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None, catalog: Catalog | None = None) -> FastAPI:
@@ -72,16 +65,5 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     async with house.pools:
-        house.reading = await _reading(house.pools)
+        await house.settle()
         yield
-
-
-async def _reading(pools: Pools) -> Reading:
-    """Find out how rows are read here; a database that is away at start is asked again when it is back."""
-    try:
-        async with pools.raw(Clearance.PUBLIC) as connection:
-            views = await connection.fetchval("SELECT to_regnamespace('read_public') IS NOT NULL")
-    except (DatabaseUnavailable, asyncpg.PostgresError) as error:
-        _log.warning("the database is not ready: %s", error)
-        return Reading("policies")
-    return Reading("views" if views else "policies")

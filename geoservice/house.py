@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import asyncpg
 from fastapi import Depends, Request
 
 from geoservice.db.pools import Pools
@@ -14,10 +16,12 @@ from geoservice.db.reading import Reading
 from geoservice.features.state import LayerState, read_states
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
-from layers.access import Decision, Principal, decide, visible
+from layers.access import Clearance, Decision, Principal, decide, visible
 from layers.catalog import Catalog
-from layers.errors import UnknownLayer
+from layers.errors import DatabaseUnavailable, QueryTimeout, UnknownLayer
 from layers.model import Layer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -29,6 +33,20 @@ class House:
     pools: Pools
     keys: KeyRing
     reading: Reading = field(default_factory=lambda: Reading("policies"))
+    settled: bool = False
+    """Whether the server was asked how rows are read there."""
+
+    async def settle(self) -> None:
+        """Ask the server once how rows are read there; while it is away, ask again with the next request."""
+        if self.settled:
+            return
+        try:
+            reading = await read_mode(self.pools)
+        except (DatabaseUnavailable, QueryTimeout, asyncpg.PostgresError) as error:
+            _log.warning("the database is not ready: %s", error)
+            return
+        # Statements compiled in the meantime were made for the wrong place; they go with the old value.
+        self.reading, self.settled = reading, True
 
     @property
     def rasters(self) -> Path:
@@ -60,9 +78,21 @@ class House:
             return await read_states(connection, principal.clearance, [layer.name for layer in layers])
 
 
-def house_of(request: Request) -> House:
+async def read_mode(pools: Pools) -> Reading:
+    """How rows are read on this server: from the tables behind policies, or from the views of a clearance.
+
+    Raises:
+        DatabaseUnavailable: When the server does not answer.
+    """
+    async with pools.raw(Clearance.PUBLIC) as connection:
+        views = await connection.fetchval("SELECT to_regnamespace('read_public') IS NOT NULL")
+    return Reading("views" if views else "policies")
+
+
+async def house_of(request: Request) -> House:
     """The house of the application that serves a request."""
     found: House = request.app.state.house
+    await found.settle()
     return found
 
 

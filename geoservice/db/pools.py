@@ -19,8 +19,9 @@ from layers.access import Clearance
 from layers.errors import DatabaseUnavailable, QueryTimeout
 
 QUERY_CANCELLED = "57014"
-# Classes of SQLSTATE that mean "no server for you now": connection, resources, operator intervention.
-AWAY_CLASSES = ("08", "53", "57P", "28")
+# Classes of SQLSTATE that mean "no server for you now": connection, resources, operator intervention, login, database
+# that is not there (while it is being restored).
+AWAY_CLASSES = ("08", "53", "57P", "28", "3D")
 IDLE_SECONDS = 600.0
 MILLISECONDS = 1000
 
