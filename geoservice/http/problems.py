@@ -13,8 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from geoservice.http.documents import language_of
+from geoservice.http.links import base_url
+from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.security.keys import SESSION_COOKIE
 from layers import errors
+from web import pages
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE = "about:blank"
@@ -53,6 +57,8 @@ _HEADERS: dict[int, dict[str, str]] = {
     503: {"Retry-After": "5"},
 }
 _SERVER_FAULT = 500
+_NOT_JSON = frozenset({"json_invalid", "dict_type"})
+JSON_WANTED = "The request body is a JSON object, sent with Content-Type: application/json; this one cannot be read."
 
 
 def status_of(error: errors.GeoError) -> int:
@@ -67,6 +73,27 @@ def problem(status: int, title: str, detail: str, facts: dict[str, Any] | None =
     headers = {"Cache-Control": "no-store", **_HEADERS.get(status, {})}
     # JSON can spell half a surrogate pair, UTF-8 cannot: what a request spelt so is spelt back so.
     return Response(content.encode("utf-8", "backslashreplace"), status, headers, PROBLEM_JSON)
+
+
+def answer(request: Request, status: int, title: str, detail: str, facts: dict[str, Any] | None = None) -> Response:
+    """Problem details, or a page that says the same when a browser asks."""
+    if not _wants_page(request):
+        return problem(status, title, detail, facts)
+    body = {"type": PROBLEM_TYPE, "title": title, "status": status, "detail": detail}
+    language = language_of(request, request.query_params.get("lang"))
+    page = pages.document_page("problem", body, language=language, root=base_url(request))
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": page.csp, **_HEADERS.get(status, {})}
+    return Response(page.html.encode("utf-8", "backslashreplace"), status, headers, HTML)
+
+
+def _wants_page(request: Request) -> bool:
+    asked = request.query_params.get("f")
+    if asked is not None:
+        return asked == "html"
+    try:
+        return negotiate(request, None, {"json": JSON, "problem": PROBLEM_JSON, "html": HTML}) == "html"
+    except errors.NotAcceptable:
+        return False
 
 
 def install(app: FastAPI) -> None:
@@ -86,7 +113,7 @@ async def _geo_error(request: Request, error: Exception) -> Response:
         return problem(status, "Internal error", "The service is not set up correctly; its log says more.")
     reserved = {"type", "title", "status", "detail"}
     facts = {k: v for k, v in error.facts.items() if k not in reserved}
-    response = problem(status, error.title, error.detail, facts)
+    response = answer(request, status, error.title, error.detail, facts)
     judged = not {"x-api-key", "authorization"} & set(request.headers)
     if isinstance(error, errors.NotAuthenticated) and judged and SESSION_COOKIE in request.cookies:
         # A browser cannot take back a cookie that scripts do not see: a dead session would lock it out of every page.
@@ -98,13 +125,15 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
+    if first["type"] in _NOT_JSON:
+        return answer(request, http.HTTPStatus.BAD_REQUEST, errors.BadBody.title, JSON_WANTED)
     place = [str(part) for part in first["loc"]]
     kind, name = place[0], ".".join(place[1:]) or place[0]
     sentence = (
         f"{kind} {name}: {first['msg']}." if kind != "body" else f"The request body is wrong at {name}: {first['msg']}."
     )
     title = errors.BadBody.title if kind == "body" else errors.BadParameter.title
-    return problem(http.HTTPStatus.BAD_REQUEST, title, sentence, {"parameter": name})
+    return answer(request, http.HTTPStatus.BAD_REQUEST, title, sentence, {"parameter": name})
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:
@@ -119,7 +148,7 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         detail = f"{error.detail}: a JSON document in UTF-8 was expected, of ordinary depth and numbers."
     else:
         detail = str(error.detail)
-    response = problem(error.status_code, title, detail)
+    response = answer(request, error.status_code, title, detail)
     response.headers.update(error.headers or {})
     return response
 
@@ -133,7 +162,7 @@ def _other_method(request: Request) -> Response:
     if request.method == "OPTIONS":
         return Response(status_code=http.HTTPStatus.NO_CONTENT, headers=allow)
     sentence = f"This resource does not know the method {request.method[:20]}; it knows {allow['Allow']}."
-    response = problem(http.HTTPStatus.METHOD_NOT_ALLOWED, errors.MethodNotAllowed.title, sentence)
+    response = answer(request, http.HTTPStatus.METHOD_NOT_ALLOWED, errors.MethodNotAllowed.title, sentence)
     response.headers.update(allow)
     return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import html
 from typing import Any
 
 import jsonschema
@@ -233,6 +234,33 @@ def test_html_twins(service: Service) -> None:
         assert response.headers["content-type"].startswith("text/html"), path
         assert "unsafe-inline" not in response.headers["content-security-policy"].partition("style-src")[0]
         assert "<html" in response.text
+
+
+@pytest.mark.parametrize("path", ["/collections/none", "/nowhere", "/collections/spot/items?limit=0"])
+def test_browsers_get_errors_as_a_page(service: Service, path: str) -> None:
+    page = service.get(path, Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+    told = service.get(path).json()
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.status_code == told["status"]
+    assert page.headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert html.escape(told["detail"].partition("'")[0]) in page.text
+
+
+def test_programs_get_errors_as_problems_whatever_they_accept(service: Service) -> None:
+    for accept in ("application/json", "image/png", "*/*", ""):
+        response = service.get("/collections/none", Accept=accept)
+        assert response.headers["content-type"] == "application/problem+json", accept
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [(b"no json", "application/json"), (b"[]", "application/json"), (b'{"bbox": [1, 2, 3, 4]}', "text/plain")],
+)
+def test_what_is_no_json_object_is_told_so(service: Service, body: bytes, media: str) -> None:
+    response = service.client.post("/analysis/zone", content=body, headers={"Content-Type": media})
+    assert response.status_code == 400
+    assert "Content-Type: application/json" in response.json()["detail"]
 
 
 def test_security_headers_everywhere(service: Service) -> None:
