@@ -14,7 +14,7 @@ from rich.console import Console
 
 from geoservice.cli.ingest import load_source, print_report, target_of
 from geoservice.cli.layers import synchronise
-from geoservice.cli.serve import run, start_database
+from geoservice.cli.serve import require_free_port, run, start_database
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
@@ -53,6 +53,8 @@ def demo(
     settings = load_settings(port=port)
     console = Console()
     catalog = read_catalog(settings.layers_dir)
+    if serve:
+        require_free_port(settings)
     started_here = start_database(settings)
     database = open_database(settings)
     synchronise(settings, database)

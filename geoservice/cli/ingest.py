@@ -20,6 +20,7 @@ from ingest.job import IngestReport, plan
 from ingest.load import LoadTarget, load
 from ingest.raster import load_raster
 from layers.catalog import Catalog, read_catalog
+from layers.errors import SourceMissing
 from layers.model import RasterLayer
 from layers.system import quarantine
 
@@ -55,6 +56,8 @@ def load_source(
         UnknownLayer, SourceError, CrsRefused: See `ingest.load.load`.
     """
     layer = catalog.layer(layer_name)
+    if not source.is_file():
+        raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
     job = plan(layer, source, dict(catalog.codelists), mapping)
     columns = (
         SpinnerColumn(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from geoservice.cli.layers import synchronise
 from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
 from geoservice.settings import Settings, load_settings
+from layers.errors import ConfigurationError
 
 WORKER_START_SECONDS = 120
 """A busy machine may need long to import the libraries; a supervisor that gives up early would restart for ever."""
@@ -29,9 +31,30 @@ def serve(
 ) -> None:
     """Start the database if it is ours and not running, bring its tables up to date, and serve until interrupted."""
     settings = load_settings(host=host, port=port, workers=workers)
+    require_free_port(settings)
     started_here = start_database(settings)
     synchronise(settings, open_database(settings))
     run(settings, started_here=started_here)
+
+
+def require_free_port(settings: Settings) -> None:
+    """Try the address before anything is started for it.
+
+    Raises:
+        ConfigurationError: When nobody can listen there.
+    """
+    try:
+        places = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = places[0]
+        with socket.socket(family, kind, protocol) as trial:
+            # As the server does: a port whose last connections are still fading away counts as free.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Nobody can listen on {settings.host}, port {settings.port} ({error.strerror}); "
+            "choose another with --port, or another host."
+        ) from None
 
 
 def start_database(settings: Settings) -> bool:

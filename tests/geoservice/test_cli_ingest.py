@@ -41,6 +41,8 @@ def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest
     [
         (["ingest", "load", "no_such_layer", "x.gpkg"], "no layer"),
         (["ingest", "load", "airport", "absent_sample_airport.gpkg", "--mapping", "sample"], "no file"),
+        (["ingest", "load", "airport", "absent.gpkg"], "no file 'absent.gpkg'"),
+        (["ingest", "load", "airport", "."], "no file '.'"),
         (["ingest", "load", "airport", "x.docx"], "no mapping fits"),
         (["ingest", "load", "airport", "x.gpkg", "--mapping", "nope"], "no source mapping"),
         (["ingest", "quarantine", "--layer", "nope"], "no layer"),
@@ -49,8 +51,16 @@ def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest
     ],
 )
 def test_bad_input_exits_2_with_a_sentence(
-    here: Database, arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+    here: Database,
+    arguments: list[str],
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.docx", "x.gpkg"):
+        Path(name).write_bytes(b"anything")
     assert run(arguments) == 2
     assert expected in capsys.readouterr().err
     assert count(here, "meta.edition") == 0
