@@ -19,6 +19,8 @@ SIDE_JITTER = 0.18
 EDGE_JITTER = 0.28
 CUT_JITTER = 0.12
 LEAST_SHARE = 0.22
+ATTEMPTS = 8
+AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,7 @@ class Mesh:
 
     def polygons(self, first: int, last: int) -> ShapeArray:
         """Polygons of the patches first..last-1."""
-        start, end = self.starts[first], self.starts[last]
-        counts = np.diff(self.starts[first : last + 1])
-        ids = self.rings[start:end]
-        closing = np.cumsum(counts)
-        ids = np.insert(ids, closing, ids[np.concatenate([[0], closing[:-1]])])
-        number = np.repeat(np.arange(len(counts)), counts + 1)
-        return np.asarray(shapely.polygons(shapely.linearrings(self.vertices[ids], indices=number)))
+        return _polygons(self.vertices, self.rings, self.starts, np.arange(first, last))
 
 
 class Density:
@@ -87,10 +83,43 @@ def build_mesh(outline: Outline, density: Density, count: int, chance: np.random
     counts = np.diff(starts)
     limit = _jitter_limit(corners, rings, starts, np.minimum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]))
     turn, reach = chance.random(len(corners)) * 2 * np.pi, np.sqrt(chance.random(len(corners))) * limit
-    moved = corners + np.column_stack([np.cos(turn), np.sin(turn)]) * reach[:, None]
-    vertices = outline.place(moved)
+    vertices = _placed(outline, corners, np.column_stack([np.cos(turn), np.sin(turn)]) * reach[:, None], rings, starts)
     sums = np.add.reduceat(vertices[rings], starts[:-1], axis=0)
     return Mesh(vertices, rings, starts, sums / counts[:, None])
+
+
+def _placed(outline: Outline, corners: FloatArray, moves: FloatArray, rings: IntArray, starts: IntArray) -> FloatArray:
+    """Positions of the moved corners; where a bend of the rim would fold a patch over, its corners move less."""
+    suspects = np.arange(len(starts) - 1)
+    for attempt in range(ATTEMPTS):
+        vertices = outline.place(corners + moves)
+        folded = _folded(vertices, rings, starts, suspects)
+        if not len(folded):
+            break
+        touched = np.unique(np.concatenate([rings[starts[p] : starts[p + 1]] for p in folded]))
+        moves[touched] *= 0.0 if attempt == ATTEMPTS - 2 else 0.5
+        patches = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        suspects = np.unique(patches[np.isin(rings, touched)])
+    return vertices
+
+
+def _folded(vertices: FloatArray, rings: IntArray, starts: IntArray, suspects: IntArray) -> IntArray:
+    """Those of some patches whose ring crosses itself."""
+    found = []
+    for first in range(0, len(suspects), AT_ONCE):
+        some = suspects[first : first + AT_ONCE]
+        found.append(some[~shapely.is_valid(_polygons(vertices, rings, starts, some))])
+    return np.concatenate(found)
+
+
+def _polygons(vertices: FloatArray, rings: IntArray, starts: IntArray, patches: IntArray) -> ShapeArray:
+    """Polygons of some patches, in the order asked for."""
+    counts = np.diff(starts)[patches]
+    before = np.cumsum(counts) - counts
+    place = np.arange(int(counts.sum())) - np.repeat(before, counts) + np.repeat(starts[:-1][patches], counts)
+    ids = np.insert(rings[place], before + counts, rings[starts[:-1][patches]])
+    number = np.repeat(np.arange(len(counts)), counts + 1)
+    return np.asarray(shapely.polygons(shapely.linearrings(vertices[ids], indices=number)))
 
 
 def _split(density: Density, count: int, chance: np.random.Generator) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.sample.chance import Noise, stream
@@ -20,6 +20,7 @@ def weights(seed: int) -> np.ndarray:
     return values
 
 
+@example(seed=450, count=1200)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 1200))
 def test_mesh_is_a_coverage_of_the_county(seed: int, count: int) -> None:
