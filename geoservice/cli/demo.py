@@ -28,6 +28,7 @@ from layers.errors import GeoError
 from layers.system import edition
 
 SAMPLE_MAPPING = "sample"
+EXIT_REFUSED = 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def demo(
         run(settings, started_here=started_here)
     else:
         console.print("`geoservice serve` starts the service.")
+        raise typer.Exit(EXIT_REFUSED if failed else 0)
 
 
 def fill(settings: Settings, database: Database, catalog: Catalog, parcels: int, console: Console) -> int:
