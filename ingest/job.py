@@ -28,6 +28,23 @@ class ReadLimits:
 
 
 @dataclass(frozen=True)
+class LoadOptions:
+    """How one load is done, apart from what the layer file says.
+
+    Attributes:
+        repair: Whether invalid geometries are repaired; otherwise they go to quarantine.
+        dry_run: Whether everything is done but nothing is written.
+        owner: Who delivered the source, for the lineage.
+        job: Number of the job that does the load, when one does.
+    """
+
+    repair: bool = True
+    dry_run: bool = False
+    owner: str | None = None
+    job: int | None = None
+
+
+@dataclass(frozen=True)
 class IngestPlan:
     """One source for one layer: what is read, through which mapping, with which code lists and limits."""
 
@@ -37,10 +54,23 @@ class IngestPlan:
     mapping: SourceMapping
     codelists: dict[str, CodeList] = field(default_factory=dict)
     limits: ReadLimits = ReadLimits()
+    options: LoadOptions = LoadOptions()
 
 
 class Finding(BaseModel):
-    """Something the reader or a check noticed: how often, and the first positions (feature numbers from 0)."""
+    """Something the reader or a check noticed.
+
+    Attributes:
+        rule: Short name of the rule.
+        severity: `info`, `warning` or `error`.
+        message: A sentence, the same for every row concerned.
+        count: How often.
+        positions: The first rows concerned (feature numbers from 0).
+        measure: Number of the ISO 19157 measure that the count is, when the rule is one.
+        element: ISO 19157 data quality element, such as `topological consistency`.
+        places: Longitude and latitude (degrees, EPSG:4490) of the first rows concerned.
+        samples: The first values concerned, as text.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +79,10 @@ class Finding(BaseModel):
     message: str
     count: int
     positions: tuple[int, ...] = ()
+    measure: int | None = None
+    element: str | None = None
+    places: tuple[tuple[float, float], ...] = ()
+    samples: tuple[str, ...] = ()
 
 
 class ReadSummary(BaseModel):
@@ -110,6 +144,7 @@ def plan(
     codelists: dict[str, CodeList],
     mapping: str | None = None,
     limits: ReadLimits | None = None,
+    options: LoadOptions | None = None,
 ) -> IngestPlan:
     """Choose the mapping for a source by name or by its file name.
 
@@ -121,7 +156,7 @@ def plan(
         known = ", ".join(layer.sources) or "none"
         raise SourceMismatch(f"Layer {layer.id} has no source mapping {name!r}; known: {known}.", layer=layer.id)
     lists = {i: codelists[i] for i in codelists_of(layer)}
-    return IngestPlan(layer, source, name, layer.sources[name], lists, limits or ReadLimits())
+    return IngestPlan(layer, source, name, layer.sources[name], lists, limits or ReadLimits(), options or LoadOptions())
 
 
 def _match(layer: Layer, source: Path) -> str:

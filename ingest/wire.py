@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from ingest.job import IngestPlan, ReadLimits
+from ingest.job import IngestPlan, LoadOptions, ReadLimits
 from layers.codelist import Code, CodeList
 from layers.errors import CrsRefused, GeoError, SourceError, SourceMismatch, SourceMissing, SourceUnreadable
 from layers.model import Layer, RasterLayer, VectorLayer
@@ -69,6 +69,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "mapping": plan.mapping.model_dump(mode="json", by_alias=True),
         "codelists": {i: [dataclasses.asdict(c) for c in li.codes.values()] for i, li in plan.codelists.items()},
         "limits": dataclasses.asdict(plan.limits),
+        "options": dataclasses.asdict(plan.options),
     }
 
 
@@ -77,8 +78,8 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     layer = _LAYER.validate_python(data["layer"])
     lists = {i: CodeList(i, {c["code"]: Code(**c) for c in codes}) for i, codes in data["codelists"].items()}
     mapping = SourceMapping.model_validate(data["mapping"])
-    limits = ReadLimits(**data["limits"])
-    return IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits)
+    limits, options = ReadLimits(**data["limits"]), LoadOptions(**data["options"])
+    return IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""Repairs and findings of loads."""
+
+from __future__ import annotations
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go one step forward."""
+
+
+def downgrade() -> None:
+    """Go one step back."""
