@@ -110,7 +110,7 @@ class IngestReport(BaseModel):
     """The outcome of a load. read = inserted + updated + unchanged + quarantined + not_selected; deleted apart.
 
     Rows of the source that repeat a key with the same content count as unchanged; `edition` is None when
-    nothing changed. `seconds` is the wall clock of the whole job.
+    nothing changed. `seconds` is the wall clock of the whole job. `load` is the number of the kept report.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,6 +130,7 @@ class IngestReport(BaseModel):
     deleted: int
     seconds: float
     summary: ReadSummary
+    load: int | None = None
 
     @property
     def balanced(self) -> bool:

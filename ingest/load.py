@@ -5,7 +5,6 @@ Killed at any step, a load leaves the current rows untouched; its landing tables
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
 from ingest import diff, figures, indexes, landing, quarantine
+from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.record import (
     CHANNEL,
@@ -52,7 +52,12 @@ def load(
     Raises:
         SourceError: When the source cannot be read or does not fit; nothing was changed.
     """
-    started = time.monotonic()
+    with attempt(target.engine, plan, principal) as record:
+        report = _load(plan, target, record, progress or (lambda _: None))
+    return report.model_copy(update={"seconds": round(record.seconds, 3)})
+
+
+def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Callable[[int], None]) -> IngestReport:
     layer = row_layer(plan)
     source = identify(plan.source)
     # The reader gets ready while the landing tables are made.
@@ -60,14 +65,13 @@ def load(
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:
-            summary = _read(plan, target, stream, tables, progress or (lambda _: None))
+            summary = _read(plan, target, stream, tables, progress)
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
-            edition, counts, refused = _apply(plan, target, layer, tables, source, summary, principal)
+            return _apply(plan, target, layer, tables, source, summary, record)
         finally:
             with target.engine.begin() as connection:
                 landing.drop(connection, tables)
-    return make_report(plan, source, summary, edition, counts, refused, time.monotonic() - started)
 
 
 def row_layer(plan: IngestPlan) -> RowLayer:
@@ -102,11 +106,11 @@ def _apply(
     tables: landing.Staging,
     source: SourceFile,
     summary: ReadSummary,
-    principal: str,
-) -> tuple[int | None, Counts, int]:
+    record: Attempt,
+) -> IngestReport:
     with target.engine.begin() as connection:
         refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
-        number = open_edition(connection, layer, plan, source, principal)
+        number = open_edition(connection, layer, plan, source, record.principal)
         if isinstance(layer, TableLayer) and layer.storage == "series":
             _ensure_months(connection, layer, tables)
         first = _insert_first(connection, layer, tables, number)
@@ -118,13 +122,14 @@ def _apply(
             counts = _write(connection, plan, layer, tables, landed, number)
         if not counts.any:
             drop_edition(connection, number)
-            return None, counts, refused
+            return record.keep(connection, make_report(plan, source, summary, None, counts, refused, record.seconds))
         indexes.ensure(connection, layer)
-        report = make_report(plan, source, summary, number, counts, refused, 0.0)
+        report = make_report(plan, source, summary, number, counts, refused, record.seconds)
+        report = record.keep(connection, report)
         whole = figures.renew(connection, layer)
         extent = whole if first is not None else _extent_of(connection, layer, number)
         close_edition(connection, layer, counts, report, extent)
-    return number, counts, refused
+    return report
 
 
 def _insert_first(connection: sa.Connection, layer: RowLayer, tables: landing.Staging, number: int) -> int | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ingest import assets
+from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.raster_facts import RasterFacts, read_facts
 from ingest.raster_store import keep, sweep
@@ -38,13 +38,13 @@ RECIPE_KEY = "recipe"
 
 @dataclass(frozen=True)
 class _Job:
-    """One load: what is loaded, where to, by whom."""
+    """One load: what is loaded, where to, and its record."""
 
     plan: IngestPlan
     layer: RasterLayer
     target: LoadTarget
     source: SourceFile
-    principal: str
+    record: Attempt
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,18 @@ def load_raster(
         CrsRefused: When its CRS is missing or has no safe way into storage.
         ConfigurationError: When the folder of raster files cannot be written.
     """
-    started = time.monotonic()
-    job = _Job(plan, _raster_layer(plan), target, identify(plan.source), principal)
-    with layer_lock(target.engine, job.layer):
-        known = _known(job)
-        if known is not None and _is_same(job, known):
-            summary, edition, counts = ReadSummary.model_validate(known.report["summary"]), None, Counts()
-        else:
-            rewritten = _rewrite(job)
-            summary = rewritten.summary
-            edition, counts = _commit(job, rewritten)
-            sweep_orphans(target)
+    with attempt(target.engine, plan, principal) as record:
+        job = _Job(plan, _raster_layer(plan), target, identify(plan.source), record)
+        with layer_lock(target.engine, job.layer):
+            known = _known(job)
+            if known is not None and _is_same(job, known):
+                report = _keep_unchanged(job, ReadSummary.model_validate(known.report["summary"]))
+            else:
+                report = _commit(job, _rewrite(job))
+                sweep_orphans(target)
     if progress is not None:
         progress(1)
-    return make_report(plan, job.source, summary, edition, counts, 0, time.monotonic() - started)
+    return report.model_copy(update={"seconds": round(record.seconds, 3)})
 
 
 def sweep_orphans(target: LoadTarget) -> tuple[str, ...]:
@@ -151,7 +149,16 @@ def _refuse_other_bands(layer: RasterLayer, facts: RasterFacts) -> None:
         raise SourceUnreadable("The confined reader described other bands than the layer has.")
 
 
-def _commit(job: _Job, rewritten: _Rewritten) -> tuple[int | None, Counts]:
+def _keep_unchanged(job: _Job, summary: ReadSummary) -> IngestReport:
+    with job.target.engine.begin() as connection:
+        return job.record.keep(connection, _report(job, summary, None, Counts()))
+
+
+def _report(job: _Job, summary: ReadSummary, edition: int | None, counts: Counts) -> IngestReport:
+    return make_report(job.plan, job.source, summary, edition, counts, 0, job.record.seconds)
+
+
+def _commit(job: _Job, rewritten: _Rewritten) -> IngestReport:
     layer, source = job.layer, job.source.name
     with job.target.engine.begin() as connection:
         former = assets.current(connection, layer, source)
@@ -159,14 +166,14 @@ def _commit(job: _Job, rewritten: _Rewritten) -> tuple[int | None, Counts]:
         deleted = assets.end_others(connection, layer, source) if job.plan.mapping.complete else 0
         counts = Counts(inserted=int(former is None), updated=int(former is not None and not same), deleted=deleted)
         if not counts.any:
-            return None, counts
-        number = open_edition(connection, layer, job.plan, job.source, job.principal)
+            return job.record.keep(connection, _report(job, rewritten.summary, None, counts))
+        number = open_edition(connection, layer, job.plan, job.source, job.record.principal)
         if not same:
             if former is not None:
                 assets.end(connection, former)
             named = {"source": source, "file": f"{rewritten.sha256}{SUFFIX}", "sha256": rewritten.sha256}
             assets.add(connection, layer, number, named, rewritten.facts)
         assets.renew_figures(connection, layer)
-        report = make_report(job.plan, job.source, rewritten.summary, number, counts, 0, 0.0)
+        report = job.record.keep(connection, _report(job, rewritten.summary, number, counts))
         close_edition(connection, layer, counts, report, assets.touched(connection, layer, number))
-    return number, counts
+    return report

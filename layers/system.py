@@ -1,4 +1,4 @@
-"""System tables: editions, layer states, raster assets, quarantine, outbox, API keys. All live in schema `meta`."""
+"""System tables in schema `meta`: editions, layer states, raster assets, quarantine, load reports, outbox, API keys."""
 
 from __future__ import annotations
 
@@ -101,6 +101,48 @@ quarantine = sa.Table(
     sa.UniqueConstraint("layer", "sha256", "mapping", "position", name="quarantine_place"),
 )
 """Rows that could not be loaded: reason, original content, position in the source. Nothing is dropped."""
+
+load_report = sa.Table(
+    "load_report",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("finished", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("outcome", sa.Text(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
+    sa.Column("job", sa.BigInteger()),
+    sa.Column("principal", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+    sa.Column("sha256", sa.Text()),
+    sa.Column("report", JSONB(), nullable=False),
+    sa.CheckConstraint(
+        "outcome IN ('loaded', 'unchanged', 'refused', 'failed', 'dry-run')", name="load_report_outcome"
+    ),
+    sa.Index("load_report_layer", "layer", "id"),
+    sa.Index("load_report_edition", "edition"),
+)
+"""One row per load, whatever came of it: `loaded`, `unchanged`, `refused`, `failed` or `dry-run`, with its report.
+
+A report holds no value, place or count of anything above the layer's own clearance.
+"""
+
+repair = sa.Table(
+    "repair",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("load", sa.BigInteger(), sa.ForeignKey("meta.load_report.id"), nullable=False),
+    sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id"), nullable=False),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("position", sa.BigInteger(), nullable=False),
+    sa.Column("rule", sa.Text(), nullable=False),
+    sa.Column("before", sa.LargeBinary(), nullable=False),
+    sa.Column("after", sa.LargeBinary(), nullable=False),
+    sa.Column("area_change", sa.Double()),
+    sa.Index("repair_edition", "edition", "position"),
+)
+"""Geometries that were made valid: position in the source, before and after (WKB, lon/lat), change of area (m2)."""
 
 outbox = sa.Table(
     "outbox",

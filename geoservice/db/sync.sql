@@ -75,11 +75,11 @@ BEGIN
     FOR rank IN 0..2 LOOP
         reader := prefix || '_reader_' || levels[rank + 1];
         EXECUTE format('GRANT EXECUTE ON FUNCTION meta.holder(bytea) TO %I', reader);
-        FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset'] LOOP
+        FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP
             EXECUTE format('GRANT SELECT ON meta.%I TO %I', name, reader);
         END LOOP;
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset'] LOOP
+    FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP
         EXECUTE format('ALTER TABLE meta.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS keepers ON meta.%I', name);
         EXECUTE format(

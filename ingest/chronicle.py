@@ -1,0 +1,116 @@
+"""The chronicle of loads: one report is kept for each, also for those that were refused, failed or changed nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ingest.job import IngestPlan, IngestReport
+from layers.errors import GeoError
+from layers.system import load_report
+
+Outcome = Literal["loaded", "unchanged", "refused", "failed", "dry-run"]
+_log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """One load under way, until its report is kept."""
+
+    def __init__(self, plan: IngestPlan, principal: str) -> None:
+        """Begin now."""
+        self._plan = plan
+        self.principal = principal
+        self._started = dt.datetime.now(dt.UTC)
+        self._clock = time.monotonic()
+        self.number: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock since the beginning."""
+        return time.monotonic() - self._clock
+
+    def keep(self, connection: sa.Connection, report: IngestReport) -> IngestReport:
+        """Keep the report of a load that ran to its end, in the transaction given.
+
+        Returns:
+            The report with the number under which it is kept.
+        """
+        outcome: Outcome = "loaded" if report.edition is not None else "unchanged"
+        if self._plan.options.dry_run:
+            outcome = "dry-run"
+        content = report.model_dump(mode="json", exclude={"load"})
+        self.number = self._insert(connection, outcome, content, report.edition, report.sha256)
+        return report.model_copy(update={"load": self.number})
+
+    def keep_failure(self, connection: sa.Connection, error: Exception) -> None:
+        """Keep what ended the load before its time; such a load changed nothing."""
+        outcome: Outcome = "refused" if isinstance(error, GeoError) else "failed"
+        content = {
+            "layer": self._plan.layer.id,
+            "source": self._plan.source.name,
+            "mapping": self._plan.mapping_name,
+            "problem": _problem(error),
+        }
+        self.number = self._insert(connection, outcome, content, None, None)
+
+    def _insert(
+        self, connection: sa.Connection, outcome: Outcome, content: dict[str, Any], edition: int | None, sha: str | None
+    ) -> int:
+        layer = self._plan.layer
+        statement = sa.insert(load_report).values(
+            layer=layer.name,
+            clearance=int(layer.clearance),
+            started=self._started,
+            finished=sa.func.clock_timestamp(),
+            outcome=outcome,
+            edition=edition,
+            job=self._plan.options.job,
+            principal=self.principal,
+            source=self._plan.source.name,
+            sha256=sha,
+            report=content,
+        )
+        return int(connection.execute(statement.returning(load_report.c.id)).scalar_one())
+
+
+@contextmanager
+def attempt(engine: sa.Engine, plan: IngestPlan, principal: str) -> Iterator[Attempt]:
+    """A load whose end is kept, however it comes.
+
+    What ends it is raised again; when the database cannot take the report, the log says so and nothing else happens.
+    """
+    under_way = Attempt(plan, principal)
+    try:
+        yield under_way
+    except Exception as error:
+        try:
+            with engine.begin() as connection:
+                under_way.keep_failure(connection, error)
+        except SQLAlchemyError:
+            _log.warning("the report of a failed load of %s could not be kept", plan.layer.id, exc_info=True)
+        raise
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    if isinstance(error, GeoError):
+        facts = {name: value for name, value in error.facts.items() if name != "said"}
+        return {"kind": type(error).__name__, "title": error.title, "detail": error.detail, "facts": _plain(facts)}
+    # The text of an unforeseen error may hold anything; the log has it.
+    return {"kind": type(error).__name__, "title": "Internal error", "detail": "An unexpected error ended the load."}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value)
