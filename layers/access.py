@@ -1,4 +1,4 @@
-"""Who may see what: one pure decision that every read goes through.
+"""Who may see and load what: one pure decision that every way in and out goes through.
 
 A layer declares a clearance; a row may declare a higher one; an attribute may declare its own.
 Nothing here knows HTTP or the database: `layers.table` turns a `RowRule` into a predicate.
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from layers.model import Layer
 
-Action = Literal["read"]
+Action = Literal["read", "load"]
+LOAD_ANY = "load"
+"""The right to load every layer up to the holder's clearance; `load:<layer>` is the right to load one of them."""
 
 
 class Clearance(IntEnum):
@@ -45,15 +47,27 @@ class Clearance(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who asks: the anonymous public or the holder of an API key."""
+    """Somebody who asks: the anonymous public or the holder of an API key.
+
+    Attributes:
+        id: Id of the key, or `anonymous`.
+        clearance: Up to which level they may read.
+        rights: What they may do beyond reading: `load`, or `load:<layer>` for single layers.
+    """
 
     id: str
     clearance: Clearance
+    rights: frozenset[str] = frozenset()
 
     @property
     def anonymous(self) -> bool:
         """True when nobody identified themselves."""
         return self.id == ANONYMOUS_ID
+
+    @property
+    def loads(self) -> bool:
+        """Whether they hold any right to load; `decide` says which layers it opens."""
+        return not self.anonymous and any(r.partition(":")[0] == LOAD_ANY for r in self.rights)
 
 
 ANONYMOUS_ID = "anonymous"
@@ -79,20 +93,33 @@ class Decision:
 def decide(principal: Principal, action: Action, layer: Layer) -> Decision:
     """Decide whether a principal may act on a layer, on which rows and attributes.
 
-    Every way out of the house (features, tiles, lists, counts, portal, analysis, exports) asks here.
+    Every way out of the house (features, tiles, lists, counts, portal, analysis, exports) asks here, and every
+    way in over HTTP (uploads, jobs, mended rows).
 
     Args:
         principal: Who asks.
-        action: What they want to do; version 1 of the house only reads over HTTP.
+        action: `read`, or `load`: put data into the layer, cancel its jobs, mend its quarantine. Loading takes a
+            right of its own beside the clearance; nobody loads anonymously.
         layer: The layer asked for.
 
     Returns:
-        A refusal carries an empty attribute tuple and the rule of the public.
+        A refusal carries an empty attribute tuple and the rule of the public. A permission to load also says
+        which rows and attributes the principal may be shown.
     """
-    if action != "read" or principal.clearance < layer.clearance:
+    if principal.clearance < layer.clearance or (action == "load" and not _may_load(principal, layer)):
         return Decision(allowed=False, rule=RowRule(Clearance.PUBLIC))
     names = tuple(n for n, a in layer.attributes.items() if a.effective_clearance(layer) <= principal.clearance)
     return Decision(allowed=True, rule=RowRule(principal.clearance), attributes=names)
+
+
+def _may_load(principal: Principal, layer: Layer) -> bool:
+    held = {LOAD_ANY, load_right(layer.name)} & principal.rights
+    return bool(held) and not principal.anonymous
+
+
+def load_right(layer_name: str) -> str:
+    """The right to load one layer, as keys keep it."""
+    return f"{LOAD_ANY}:{layer_name}"
 
 
 def visible(principal: Principal, layers: Iterable[Layer]) -> tuple[Layer, ...]:

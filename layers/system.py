@@ -1,4 +1,4 @@
-"""System tables in schema `meta`: editions, layer states, raster assets, quarantine, load reports, outbox, API keys."""
+"""System tables in `meta`: editions, layer states, raster assets, quarantine, reports, outbox, API keys, jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from geoalchemy2 import Geometry
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from layers.crs import STORAGE_SRID
 
@@ -167,5 +167,56 @@ api_key = sa.Table(
     sa.Column("clearance", sa.SmallInteger(), nullable=False),
     sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
     sa.Column("revoked", sa.DateTime(timezone=True)),
+    sa.Column("rights", ARRAY(sa.Text()), nullable=False, server_default=sa.text("'{}'::text[]")),
 )
-"""API keys: only the SHA-256 of the (random, 256-bit) secret is kept."""
+"""API keys: only the SHA-256 of the (random, 256-bit) secret is kept; rights are `load` or `load:<layer>`."""
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("principal", sa.Text(), nullable=False),
+    sa.Column("origin", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+    sa.Column("place", JSONB(), nullable=False),
+    sa.Column("mapping", sa.Text()),
+    sa.Column("sha256", sa.Text()),
+    sa.Column("options", JSONB(), nullable=False),
+    sa.Column("priority", sa.SmallInteger(), nullable=False, server_default=sa.text("0")),
+    sa.Column("state", sa.Text(), nullable=False, server_default=sa.text("'queued'::text")),
+    sa.Column("attempts", sa.SmallInteger(), nullable=False, server_default=sa.text("0")),
+    sa.Column("cancel", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("not_before", sa.DateTime(timezone=True)),
+    sa.Column("started", sa.DateTime(timezone=True)),
+    sa.Column("updated", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    sa.Column("filed", sa.DateTime(timezone=True)),
+    sa.Column("phase", sa.Text()),
+    sa.Column("rows", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+    sa.Column("total", sa.BigInteger()),
+    sa.Column("edition", sa.BigInteger()),
+    sa.Column("report", JSONB()),
+    sa.Column("error", JSONB()),
+    sa.CheckConstraint(
+        "state IN ('queued', 'running', 'done', 'refused', 'failed', 'cancelled')", name="job_state_known"
+    ),
+    # One writer per layer, and the order of its jobs: the queue relies on it.
+    sa.Index("job_running", "layer", unique=True, postgresql_where=sa.text("state = 'running'")),
+    sa.Index("job_queued", "layer", "id", postgresql_where=sa.text("state = 'queued'")),
+    sa.Index("job_principal", "principal", "id"),
+    sa.Index("job_unfiled", "origin", postgresql_where=sa.text("filed IS NULL")),
+)
+"""One row per job: what was asked by whom, its state and progress, its outcome. `place` says where the source lies;
+`origin` is `api`, `cli`, `watch` or `schedule`; `filed` is set when a watched file was put away."""
+
+schedule = sa.Table(
+    "schedule",
+    metadata,
+    sa.Column("name", sa.Text(), primary_key=True),
+    sa.Column("planned", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("job", sa.BigInteger()),
+)
+"""Per schedule of the watch file: the last planned time that was dealt with, and the job it gave."""

@@ -24,8 +24,13 @@ class SignIn(BaseModel):
 
 @router.get("", summary="Who am I")
 async def who(asker: Asker) -> JSONResponse:
-    """The principal of this request and its clearance."""
-    body = {"principal": asker.id, "clearance": asker.clearance.label, "anonymous": asker.anonymous}
+    """The principal of this request, its clearance and its rights beyond reading."""
+    body = {
+        "principal": asker.id,
+        "clearance": asker.clearance.label,
+        "anonymous": asker.anonymous,
+        "rights": sorted(asker.rights),
+    }
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 

@@ -12,8 +12,9 @@ from rich.table import Table
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.security.keys import make_key
-from geoservice.settings import load_settings
-from layers.access import Clearance
+from geoservice.settings import Settings, load_settings
+from layers.access import LOAD_ANY, Clearance, load_right
+from layers.catalog import read_catalog
 from layers.errors import BadParameter
 from layers.system import api_key
 
@@ -29,28 +30,48 @@ def register(root: typer.Typer) -> None:
 def create(
     name: Annotated[str, typer.Option(help="Who or what will use the key.")],
     clearance: Annotated[str, typer.Option(help="public, internal or restricted.")] = "public",
+    may_load: Annotated[
+        bool, typer.Option("--may-load", help="Also let its holder load data, up to the clearance.")
+    ] = False,
+    layer: Annotated[
+        list[str] | None, typer.Option(help="With --may-load: only this layer. May be repeated; default: all.")
+    ] = None,
 ) -> None:
     """Make a key and print it once; only its digest is kept."""
     try:
         level = Clearance.parse(clearance)
     except ValueError as error:
         raise BadParameter(f"{error}.") from None
+    settings = load_settings()
+    rights = _load_rights(settings, level, layer or []) if may_load else []
+    if layer and not may_load:
+        raise BadParameter("--layer limits the right to load; give it together with --may-load.")
     made = make_key()
-    values = {"id": made.id, "name": name, "digest": made.digest, "clearance": int(level)}
-    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+    values = {"id": made.id, "name": name, "digest": made.digest, "clearance": int(level), "rights": rights}
+    with open_database(settings).transaction(Role.WRITER) as connection:
         connection.execute(sa.insert(api_key).values(**values))
     typer.echo(made.text)
 
 
+def _load_rights(settings: Settings, level: Clearance, names: list[str]) -> list[str]:
+    """The rights of a key that may load: all layers, or the ones named, which must not lie above its clearance."""
+    catalog = read_catalog(settings.layers_dir)
+    layers = [catalog.layer(name) for name in names]
+    above = next((found for found in layers if found.clearance > level), None)
+    if above is not None:
+        raise BadParameter(f"{above.id} is {above.clearance.label}; a key that loads it needs that clearance.")
+    return sorted({load_right(found.name) for found in layers}) or [LOAD_ANY]
+
+
 @commands.command("list")
 def list_keys() -> None:
-    """List the keys: id, name, clearance, state. The keys themselves are not kept."""
-    table = Table("id", "name", "clearance", "created", "revoked")
+    """List the keys: id, name, clearance, rights, state. The keys themselves are not kept."""
+    table = Table("id", "name", "clearance", "rights", "created", "revoked")
     with open_database(load_settings()).transaction(Role.WRITER) as connection:
         for row in connection.execute(sa.select(api_key).order_by(api_key.c.created)):
             revoked = row.revoked.isoformat(" ", "seconds") if row.revoked else ""
             created = row.created.isoformat(" ", "seconds")
-            table.add_row(row.id, row.name, Clearance(row.clearance).label, created, revoked)
+            table.add_row(row.id, row.name, Clearance(row.clearance).label, " ".join(row.rights), created, revoked)
     Console().print(table)
 
 

@@ -47,12 +47,23 @@ END
 $body$;
 
 -- Who holds a key: readers see the answer for one digest, never the table.
+-- A function whose answer gets another column cannot be replaced; the one of older versions goes first.
+DO $old$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_proc WHERE oid = to_regprocedure('meta.holder(bytea)') AND NOT 'rights' = ANY(proargnames)
+    ) THEN
+        DROP FUNCTION meta.holder(bytea);
+    END IF;
+END
+$old$;
+
 CREATE OR REPLACE FUNCTION meta.holder(wanted bytea)
-RETURNS TABLE (id text, clearance smallint)
+RETURNS TABLE (id text, clearance smallint, rights text[])
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT k.id, k.clearance FROM meta.api_key AS k
+    SELECT k.id, k.clearance, k.rights FROM meta.api_key AS k
     WHERE k.digest = wanted AND k.revoked IS NULL
 $body$;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import shapely
 
 from geoservice.cli import run
+from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from tests.support.loading import count, write_rows
 
@@ -48,6 +50,9 @@ def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest
         (["ingest", "quarantine", "--layer", "nope"], "no layer"),
         (["key", "create", "--name", "n", "--clearance", "cosmic"], "clearance must be one of"),
         (["key", "revoke", "000000000000"], "no valid key"),
+        (["key", "create", "--name", "n", "--layer", "airport"], "together with --may-load"),
+        (["key", "create", "--name", "n", "--may-load", "--layer", "no_such_layer"], "no layer"),
+        (["key", "create", "--name", "n", "--may-load", "--layer", "hazard_source"], "needs that clearance"),
     ],
 )
 def test_bad_input_exits_2_with_a_sentence(
@@ -96,3 +101,16 @@ def test_layers(here: Database, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["layers", "list"]) == 0
     assert "landuse_patch" in capsys.readouterr().out
     assert run(["db", "sync"]) == 0
+
+
+def test_keys_that_may_load(here: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["db", "sync"]) == 0
+    capsys.readouterr()
+    assert run(["key", "create", "--name", "a", "--clearance", "restricted", "--may-load"]) == 0
+    assert run(["key", "create", "--name", "b", "--may-load", "--layer", "transport/airport", "--layer", "road"]) == 0
+    assert run(["key", "create", "--name", "c"]) == 0
+    every, two, none = (line.encode() for line in capsys.readouterr().out.split())
+    digests = (hashlib.sha256(text).digest() for text in (every, two, none))
+    with here.psycopg(Role.READER_PUBLIC) as connection:
+        rows = [connection.execute("SELECT rights FROM meta.holder(%s)", (digest,)).fetchone() for digest in digests]
+    assert rows == [(["load"],), (["load:airport", "load:road"],), ([],)]
