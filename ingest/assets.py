@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from geoalchemy2 import WKBElement
 
 from ingest.raster_facts import RasterFacts
+from ingest.record import moment
 from layers.access import Clearance
 from layers.crs import STORAGE_SRID
 from layers.model import RasterLayer
@@ -43,20 +44,16 @@ def current(connection: sa.Connection, layer: RasterLayer, source: str) -> Curre
     return None if row is None else CurrentAsset(row.id, row.file, row.sha256, row.report)
 
 
-def end(connection: sa.Connection, asset: CurrentAsset) -> None:
-    """End an asset in this transaction; as-of reads still find it."""
-    connection.execute(sa.update(raster_asset).where(raster_asset.c.id == asset.id).values(valid_to=sa.func.now()))
+def end(connection: sa.Connection, assets: Sequence[int], edition: int) -> None:
+    """End assets, given by number, at the instant of an edition; as-of reads still find them."""
+    ended = sa.update(raster_asset).where(raster_asset.c.id.in_(assets)).values(valid_to=moment(edition))
+    connection.execute(ended)
 
 
-def end_others(connection: sa.Connection, layer: RasterLayer, source: str) -> int:
-    """End all current assets of a layer that came from other sources; returns how many."""
-    ended = (
-        sa.update(raster_asset)
-        .where(raster_asset.c.source != source, _is_current(layer))
-        .values(valid_to=sa.func.now())
-        .returning(raster_asset.c.id)
-    )
-    return len(connection.execute(ended).all())
+def others(connection: sa.Connection, layer: RasterLayer, source: str) -> list[int]:
+    """Numbers of all current assets of a layer that came from other sources."""
+    wanted = sa.select(raster_asset.c.id).where(raster_asset.c.source != source, _is_current(layer))
+    return list(connection.execute(wanted).scalars())
 
 
 def add(
@@ -81,15 +78,15 @@ def add(
             height=facts.height,
             footprint=WKBElement(shapely.to_wkb(facts.outline), srid=STORAGE_SRID),
             bands=[band.model_dump(mode="json") for band in facts.bands],
-            valid_from=sa.func.now(),
+            valid_from=moment(edition),
             **named,
         )
     )
 
 
 def touched(connection: sa.Connection, layer: RasterLayer, edition: int) -> dict[str, float | None]:
-    """Extent (degrees) of the assets that an edition brought and of those that this transaction ended."""
-    mine = sa.or_(raster_asset.c.edition == edition, raster_asset.c.valid_to == sa.func.now())
+    """Extent (degrees) of the assets that an edition brought and of those that it ended."""
+    mine = sa.or_(raster_asset.c.edition == edition, raster_asset.c.valid_to == moment(edition))
     statement = sa.select(*_corners()).where(raster_asset.c.layer == layer.name, mine)
     return dict(connection.execute(statement).mappings().one())
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from ingest.digest import HASH
 from ingest.landing import Staging
+from ingest.record import moment
 from layers.access import Clearance
 from layers.model import RowLayer
 from layers.table import content_names, current_table, history_table
@@ -71,7 +72,7 @@ def insert_all(layer: RowLayer, staging: Staging, edition: int) -> sa.Insert:
         *(_plain(rows.c[n]) for n in content_names(layer)),
         clearance_expression(layer, rows),
         sa.literal(edition, sa.BigInteger()),
-        sa.func.now(),
+        moment(edition),
         rows.c[HASH],
     ]
     return sa.insert(current_table(layer)).from_select(
@@ -168,10 +169,10 @@ def gone(layer: RowLayer, landed: Landed) -> sa.Select[Any]:
 
 
 def archive(layer: RowLayer, feature_numbers: sa.Select[Any], edition: int) -> sa.Insert:
-    """Copy current rows into history, ended by an edition at the transaction's time."""
+    """Copy current rows into history, ended by an edition at its instant."""
     current, history = current_table(layer), history_table(layer)
     names = [c.name for c in current.columns]
-    ended = sa.select(*(_plain(current.c[n]) for n in names), sa.func.now(), sa.literal(edition, sa.BigInteger()))
+    ended = sa.select(*(_plain(current.c[n]) for n in names), moment(edition), sa.literal(edition, sa.BigInteger()))
     return sa.insert(history).from_select(
         [*names, "_valid_to", "_ended_by"], ended.where(current.c.fid.in_(feature_numbers))
     )
@@ -186,7 +187,7 @@ def insert_new(layer: RowLayer, staging: Staging, landed: Landed, positions: sa.
         *(_plain(rows.c[n]) for n in names),
         marks.c.clearance,
         sa.literal(edition, sa.BigInteger()),
-        sa.func.now(),
+        moment(edition),
         marks.c.hash,
     ]
     source = (
@@ -209,7 +210,7 @@ def update_changed(layer: RowLayer, staging: Staging, landed: Landed, pairs: sa.
     values |= {
         "_clearance": marks.c.clearance,
         "_edition": edition,
-        "_valid_from": sa.func.now(),
+        "_valid_from": moment(edition),
         "_hash": marks.c.hash,
     }
     return (

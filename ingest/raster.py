@@ -163,14 +163,15 @@ def _commit(job: _Job, rewritten: _Rewritten) -> IngestReport:
     with job.target.engine.begin() as connection:
         former = assets.current(connection, layer, source)
         same = former is not None and former.sha256 == rewritten.sha256
-        deleted = assets.end_others(connection, layer, source) if job.plan.mapping.complete else 0
-        counts = Counts(inserted=int(former is None), updated=int(former is not None and not same), deleted=deleted)
+        gone = assets.others(connection, layer, source) if job.plan.mapping.complete else []
+        counts = Counts(inserted=int(former is None), updated=int(former is not None and not same), deleted=len(gone))
         if not counts.any:
             return job.record.keep(connection, _report(job, rewritten.summary, None, counts))
         number = open_edition(connection, layer, job.plan, job.source, job.record.principal)
+        assets.end(connection, gone, number)
         if not same:
             if former is not None:
-                assets.end(connection, former)
+                assets.end(connection, [former.id], number)
             named = {"source": source, "file": f"{rewritten.sha256}{SUFFIX}", "sha256": rewritten.sha256}
             assets.add(connection, layer, number, named, rewritten.facts)
         assets.renew_figures(connection, layer)

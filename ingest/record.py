@@ -7,16 +7,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from ingest.job import IngestPlan, IngestReport, ReadSummary
+from ingest.tools import mapping_digest, tool_versions
 from layers.errors import SourceError, SourceMissing
 from layers.model import LayerBase
 from layers.system import edition as edition_table
 from layers.system import layer_state, outbox
 
 CHANNEL = "geoservice_change"
+EditionKind = Literal["load", "replay", "withdrawal", "edit"]
 
 
 @dataclass(frozen=True)
@@ -74,28 +78,60 @@ def identify(path: Path) -> SourceFile:
 
 
 def open_edition(
-    connection: sa.Connection, layer: LayerBase, plan: IngestPlan, source: SourceFile, principal: str
+    connection: sa.Connection,
+    layer: LayerBase,
+    plan: IngestPlan,
+    source: SourceFile,
+    principal: str,
+    kind: EditionKind = "load",
 ) -> int:
-    """Begin an edition in the transaction of the load; returns its number."""
+    """Begin an edition in the transaction of the load; returns its number.
+
+    Its instant is later than that of every edition of the layer before it, whatever the clock says. The caller holds
+    the layer's lock.
+    """
+    return begin_edition(
+        connection,
+        layer,
+        principal=principal,
+        source=source.name,
+        sha256=source.sha256,
+        size=source.size,
+        mapping=plan.mapping_name,
+        mapping_digest=mapping_digest(plan.mapping),
+        owner=plan.options.owner,
+        kind=kind,
+    )
+
+
+def begin_edition(connection: sa.Connection, layer: LayerBase, **values: Any) -> int:
+    """Insert the row of an edition with its lineage and an instant of its own; returns its number."""
+    last = sa.select(sa.func.max(edition_table.c.committed)).where(edition_table.c.layer == layer.name)
+    next_tick = last.scalar_subquery() + sa.cast("1 microsecond", INTERVAL())
+    definition = sa.select(layer_state.c.definition).where(layer_state.c.layer == layer.name)
+    postgis = sa.func.jsonb_build_object("postgis", sa.func.postgis_lib_version())
     statement = (
         sa.insert(edition_table)
         .values(
             layer=layer.name,
             clearance=int(layer.clearance),
-            committed=sa.func.now(),
-            principal=principal,
-            source=source.name,
-            sha256=source.sha256,
-            size=source.size,
-            mapping=plan.mapping_name,
+            committed=sa.func.greatest(sa.func.clock_timestamp(), next_tick),
+            tools=sa.literal(tool_versions(), JSONB()).op("||")(postgis),
+            definition=definition.scalar_subquery(),
             inserted=0,
             updated=0,
             deleted=0,
             report={},
+            **values,
         )
         .returning(edition_table.c.id)
     )
     return int(connection.execute(statement).scalar_one())
+
+
+def moment(number: int) -> sa.ColumnElement[Any]:
+    """The instant of an edition: its rows hold from then on, and the rows it ends hold until then."""
+    return sa.select(edition_table.c.committed).where(edition_table.c.id == number).scalar_subquery()
 
 
 def drop_edition(connection: sa.Connection, number: int) -> None:
@@ -120,6 +156,8 @@ def close_edition(
         extent: west, south, east, north (degrees) of all that was touched; empty when nothing has a place.
     """
     number = report.edition
+    if number is None:
+        raise ValueError("only a report with an edition closes one")
     connection.execute(
         sa.update(edition_table)
         .where(edition_table.c.id == number)
@@ -131,7 +169,7 @@ def close_edition(
         )
     )
     connection.execute(
-        sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number, changed=sa.func.now())
+        sa.update(layer_state).where(layer_state.c.layer == layer.name).values(edition=number, changed=moment(number))
     )
     connection.execute(sa.insert(outbox).values(layer=layer.name, edition=number, **extent))
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, f"{layer.name}:{number}")))

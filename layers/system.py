@@ -34,9 +34,23 @@ edition = sa.Table(
     sa.Column("updated", sa.BigInteger(), nullable=False),
     sa.Column("deleted", sa.BigInteger(), nullable=False),
     sa.Column("report", JSONB(), nullable=False),
+    # load, replay (of quarantined rows), withdrawal (of an edition) or edit.
+    sa.Column("kind", sa.Text(), nullable=False, server_default="load"),
+    sa.Column("owner", sa.Text()),
+    sa.Column("received", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("tools", JSONB()),
+    sa.Column("mapping_digest", sa.Text()),
+    sa.Column("definition", sa.Text()),
+    # A withdrawal names the edition that it undoes and why; that edition names its withdrawal while it stands.
+    sa.Column("undoes", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
+    sa.Column("undone_by", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
+    sa.Column("reason", sa.Text()),
     sa.Index("edition_layer", "layer", "id"),
 )
-"""One row per committed load: who, when, from which source (SHA-256), with which outcome."""
+"""One row per committed change: who, when, from which source (SHA-256) of whom, by which tools, with which outcome.
+
+`committed` is the instant from which its rows hold; it grows strictly from edition to edition of a layer.
+"""
 
 layer_state = sa.Table(
     "layer_state",
@@ -98,9 +112,23 @@ quarantine = sa.Table(
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("raw", sa.Text(), nullable=False),
     sa.Column("received", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    # Its public key, as far as it can be told.
+    sa.Column("key", sa.Text()),
+    # refused (by reading, mapping or a check) or repeated (a key of its own source, with other content).
+    sa.Column("rule", sa.Text(), nullable=False, server_default="refused"),
+    # How the source was read: CRS, driver, fields; what a replay needs to read the row in the same way.
+    sa.Column("reader", JSONB()),
+    sa.Column("mended", sa.Text()),
+    # open, mended (loaded by an edition), dismissed (by somebody, with a remark) or superseded (by a later source).
+    sa.Column("state", sa.Text(), nullable=False, server_default="open"),
+    sa.Column("settled", sa.DateTime(timezone=True)),
+    sa.Column("settled_by", sa.Text()),
+    sa.Column("remark", sa.Text()),
+    sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
     sa.UniqueConstraint("layer", "sha256", "mapping", "position", name="quarantine_place"),
+    sa.Index("quarantine_life", "layer", "state", "id"),
 )
-"""Rows that could not be loaded: reason, original content, position in the source. Nothing is dropped."""
+"""Rows that could not be loaded: reason, original content, position in the source, and what became of them."""
 
 load_report = sa.Table(
     "load_report",

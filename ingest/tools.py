@@ -1,0 +1,34 @@
+"""Which tools had a hand in an edition: their versions, for its lineage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib import metadata
+
+import pyogrio
+import pyproj
+import shapely
+
+from layers.sources import SourceMapping
+
+
+@lru_cache(maxsize=1)
+def tool_versions() -> dict[str, str]:
+    """Versions of this product and of the libraries that read, projected and repaired the rows."""
+    return {
+        "geoservice": metadata.version("geoservice"),
+        "gdal": str(pyogrio.__gdal_version_string__),
+        "pyogrio": str(pyogrio.__version__),
+        "proj": str(pyproj.proj_version_str),
+        "pyproj": str(pyproj.__version__),
+        "geos": ".".join(map(str, shapely.geos_version)),
+        "shapely": str(shapely.__version__),
+    }
+
+
+def mapping_digest(mapping: SourceMapping) -> str:
+    """Digest (16 hexadecimal digits) of a source mapping as it was when it served."""
+    text = json.dumps(mapping.model_dump(mode="json", by_alias=True), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
