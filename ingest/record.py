@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from ingest.job import IngestPlan, IngestReport, ReadSummary
-from ingest.tools import mapping_digest, tool_versions
+from ingest.provenance import mapping_digest, tool_versions
 from layers.errors import SourceError, SourceMissing
 from layers.model import LayerBase
 from layers.system import edition as edition_table
