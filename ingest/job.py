@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ingest.profile import AttributeProfile
 from layers.codelist import CodeList
 from layers.errors import SourceMismatch
 from layers.model import Layer, codelists_of
@@ -88,7 +89,8 @@ class Finding(BaseModel):
 class ReadSummary(BaseModel):
     """What the confined reader says when it is done.
 
-    read = rows delivered as good + rows delivered as bad + not_selected.
+    read = rows delivered as good + rows delivered as bad + not_selected. `profile` describes the good rows, by
+    attribute; those of several parts are joined by `ingest.profile.merged`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,6 +105,7 @@ class ReadSummary(BaseModel):
     unmapped_fields: tuple[str, ...] = ()
     repaired: int = 0
     findings: tuple[Finding, ...] = ()
+    profile: tuple[AttributeProfile, ...] = ()
     facts: dict[str, Any] = {}
 
 

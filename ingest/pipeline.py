@@ -18,6 +18,7 @@ from ingest.check import GeometryCheck, check_attributes
 from ingest.job import IngestPlan, ReadSummary
 from ingest.mapping import Mapper
 from ingest.notes import Notes
+from ingest.profile import Profiler
 from ingest.project import Projector
 from ingest.readers.choose import open_source
 from ingest.readers.source import Chunk, Request, Source
@@ -28,7 +29,7 @@ from ingest.rows import Rows
 from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
 from layers.crs import describe, parse_crs
 from layers.errors import GeoError, SourceMismatch, SourceUnreadable
-from layers.model import VectorLayer
+from layers.model import RasterLayer, VectorLayer
 
 _RAW_LIMIT = 1 << 20
 _RAW_VALUE = 2000
@@ -56,6 +57,7 @@ class Pipeline:
         layer = request.plan.layer
         self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
         self._schema = batch_schema(layer)
+        self._profiler = Profiler(layer) if not isinstance(layer, RasterLayer) else None
         self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
         self._good = self._bad = self._not_selected = self._repaired = self._source_rows = 0
         rule = request.plan.mapping.assemble
@@ -88,6 +90,8 @@ class Pipeline:
 
     def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         good = batch.column(REASON).null_count
+        if self._profiler is not None:
+            self._profiler.add(batch if good == batch.num_rows else batch.filter(batch.column(REASON).is_null()))
         self._good += good
         self._bad += batch.num_rows - good
         return batch
@@ -105,6 +109,7 @@ class Pipeline:
             unmapped_fields=self._mapper.unmapped,
             repaired=self._repaired,
             findings=self._notes.findings(),
+            profile=self._profiler.result() if self._profiler is not None else (),
             facts={**self._source.facts, "source_rows": self._source_rows},
         )
 
