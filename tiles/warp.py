@@ -27,7 +27,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
 
 from layers.asset import Asset
-from layers.crs import is_null_linked
+from layers.crs import keeps_coordinates
 from layers.errors import AssetUnavailable, CrsRefused
 from tiles.grid import bounds_mercator
 
@@ -106,7 +106,7 @@ def web_crs(crs: CRS) -> CRS:
     """The CRS that the warper is given: EPSG:4326 for every geographic CRS that the null link joins with it."""
     try:
         known = pyproj.CRS.from_wkt(crs.to_wkt(version="WKT2_2019"))
-        linked = known.is_geographic and is_null_linked(known)
+        linked = keeps_coordinates(known)
     except CrsRefused:
         # A file without a datum never comes in by a load; it is drawn as its own CRS says.
         linked = False
