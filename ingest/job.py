@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ingest.profile import AttributeProfile
+from layers.boundary import BoundaryTemplate
 from layers.codelist import CodeList
 from layers.errors import SourceMismatch
 from layers.model import Layer, codelists_of
@@ -56,6 +58,7 @@ class IngestPlan:
     codelists: dict[str, CodeList] = field(default_factory=dict)
     limits: ReadLimits = ReadLimits()
     options: LoadOptions = LoadOptions()
+    templates: dict[str, BoundaryTemplate] = field(default_factory=dict)
 
 
 class Finding(BaseModel):
@@ -149,8 +152,18 @@ def plan(
     mapping: str | None = None,
     limits: ReadLimits | None = None,
     options: LoadOptions | None = None,
+    templates: Mapping[str, BoundaryTemplate] | None = None,
 ) -> IngestPlan:
     """Choose the mapping for a source by name or by its file name.
+
+    Args:
+        layer: Where to.
+        source: The file.
+        codelists: All code lists that there are.
+        mapping: Name of the mapping; by file name when absent.
+        limits: What the reader may use.
+        options: How the load is done.
+        templates: Templates of boundary-point files, by name.
 
     Raises:
         SourceMismatch: When the layer has no mapping of that name, or none (or several) fit the file name.
@@ -160,7 +173,16 @@ def plan(
         known = ", ".join(layer.sources) or "none"
         raise SourceMismatch(f"Layer {layer.id} has no source mapping {name!r}; known: {known}.", layer=layer.id)
     lists = {i: codelists[i] for i in codelists_of(layer)}
-    return IngestPlan(layer, source, name, layer.sources[name], lists, limits or ReadLimits(), options or LoadOptions())
+    return IngestPlan(
+        layer,
+        source,
+        name,
+        layer.sources[name],
+        lists,
+        limits or ReadLimits(),
+        options or LoadOptions(),
+        dict(templates or {}),
+    )
 
 
 def _match(layer: Layer, source: Path) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from ingest.job import IngestPlan, LoadOptions, ReadLimits
+from layers.boundary import BoundaryTemplate
 from layers.codelist import Code, CodeList
 from layers.errors import CrsRefused, GeoError, SourceError, SourceMismatch, SourceMissing, SourceUnreadable
 from layers.model import Layer, RasterLayer, VectorLayer
@@ -70,6 +71,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "codelists": {i: [dataclasses.asdict(c) for c in li.codes.values()] for i, li in plan.codelists.items()},
         "limits": dataclasses.asdict(plan.limits),
         "options": dataclasses.asdict(plan.options),
+        "templates": {name: t.model_dump(mode="json") for name, t in plan.templates.items()},
     }
 
 
@@ -79,7 +81,8 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     lists = {i: CodeList(i, {c["code"]: Code(**c) for c in codes}) for i, codes in data["codelists"].items()}
     mapping = SourceMapping.model_validate(data["mapping"])
     limits, options = ReadLimits(**data["limits"]), LoadOptions(**data["options"])
-    return IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options)
+    templates = {name: BoundaryTemplate.model_validate(t) for name, t in data.get("templates", {}).items()}
+    return IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options, templates)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from layers.boundary import BoundaryTemplate
 from layers.codelist import CodeList, read_codelist
 from layers.errors import DefinitionError, UnknownLayer
 from layers.model import Layer, codelists_of
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _PLACE = re.compile(r"^[a-z][a-z0-9_]*$")
+_TEMPLATE = re.compile(r"^[a-z][a-z0-9-]*$")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -34,10 +36,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 @dataclass(frozen=True)
 class Catalog:
-    """Layers by name (the collection id) and code lists by id, in a stable order."""
+    """Layers by name (the collection id), code lists by id, templates of boundary-point files by name."""
 
     layers: Mapping[str, Layer] = field(default_factory=dict)
     codelists: Mapping[str, CodeList] = field(default_factory=dict)
+    templates: Mapping[str, BoundaryTemplate] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Layer]:
         """All layers, by group, order and name."""
@@ -65,8 +68,13 @@ class Catalog:
         except KeyError:
             raise DefinitionError(f"There is no code list {list_id!r}.", list=list_id) from None
 
-    def with_(self, extra: Iterable[Layer], codelists: Iterable[CodeList] = ()) -> Catalog:
-        """A new catalogue with more layers; a layer replaces one of the same id.
+    def with_(
+        self,
+        extra: Iterable[Layer],
+        codelists: Iterable[CodeList] = (),
+        templates: Mapping[str, BoundaryTemplate] | None = None,
+    ) -> Catalog:
+        """A new catalogue with more layers; a layer or template replaces one of the same id.
 
         Raises:
             DefinitionError: When two layers of different themes share a name, or a code list is missing.
@@ -82,7 +90,7 @@ class Catalog:
                 )
             merged[layer.name] = layer
         _check_references(merged, lists)
-        return Catalog(merged, lists)
+        return Catalog(merged, lists, {**self.templates, **(templates or {})})
 
 
 def read_catalog(extra_dir: Path | None = None) -> Catalog:
@@ -100,12 +108,13 @@ def read_catalog(extra_dir: Path | None = None) -> Catalog:
 
 
 def read_directory(root: Path, base: Catalog) -> Catalog:
-    """Read `codes/*.csv` and `themes/*/*.yaml` below a directory on top of a catalogue."""
+    """Read `codes/*.csv`, `themes/*/*.yaml` and `templates/*.yaml` below a directory on top of a catalogue."""
     if not root.is_dir():
         raise DefinitionError(f"The layer directory {root} does not exist.", directory=str(root))
     codes = [read_codelist(p) for p in sorted((root / "codes").glob("*.csv"))]
     layers = [read_layer(p) for p in sorted((root / "themes").glob("*/*.yaml"))]
-    return base.with_(layers, codes)
+    templates = {p.stem: read_template(p) for p in sorted((root / "templates").glob("*.yaml"))}
+    return base.with_(layers, codes, templates)
 
 
 def read_layer(path: Path) -> Layer:
@@ -117,14 +126,38 @@ def read_layer(path: Path) -> Layer:
     place = f"{path.parent.name}/{path.name}"
     if not (_PLACE.match(path.stem) and _PLACE.match(path.parent.name)):
         raise DefinitionError(f"{place}: theme and layer names are lower-case words with underscores", file=place)
+    return parse_layer(_mapping(path, place), theme=path.parent.name, name=path.stem)
+
+
+def read_template(path: Path) -> BoundaryTemplate:
+    """Read one template of boundary-point files; its name is the file's stem.
+
+    Raises:
+        DefinitionError: With the file, the place in it and what was expected there.
+    """
+    place = f"{path.parent.name}/{path.name}"
+    if not _TEMPLATE.match(path.stem):
+        raise DefinitionError(f"{place}: template names are lower-case words with hyphens", file=place)
+    try:
+        return BoundaryTemplate.model_validate(_mapping(path, place))
+    except ValidationError as error:
+        raise DefinitionError(f"{place}: {_where(error, 0)}", file=place) from error
+
+
+def _mapping(path: Path, place: str) -> dict[str, Any]:
     try:
         # The loader derives from SafeLoader: it builds plain values only.
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{place}: not valid YAML in UTF-8: {error}", file=place) from error
     if not isinstance(data, dict):
-        raise DefinitionError(f"{place}: a layer file is a mapping", file=place)
-    return parse_layer(data, theme=path.parent.name, name=path.stem)
+        raise DefinitionError(f"{place}: the file is a mapping of keys", file=place)
+    return data
+
+
+def _where(error: ValidationError, outer: int) -> str:
+    """Places and messages of the first complaints, without the outermost steps of the path."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'][outer:])) or 'file'}: {e['msg']}" for e in error.errors()[:5])
 
 
 def parse_layer(data: Mapping[str, Any], *, theme: str, name: str) -> Layer:
@@ -136,8 +169,7 @@ def parse_layer(data: Mapping[str, Any], *, theme: str, name: str) -> Layer:
     try:
         return _LAYER.validate_python({**data, "theme": theme, "name": name})
     except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, e['loc'][1:])) or 'file'}: {e['msg']}" for e in error.errors()[:5])
-        raise DefinitionError(f"{theme}/{name}.yaml: {where}", file=f"{theme}/{name}.yaml") from error
+        raise DefinitionError(f"{theme}/{name}.yaml: {_where(error, 1)}", file=f"{theme}/{name}.yaml") from error
 
 
 def _check_references(layers: Mapping[str, Layer], lists: Mapping[str, CodeList]) -> None:

@@ -57,6 +57,7 @@ class SourceMapping(_Frozen):
     Attributes:
         match: Glob patterns of the file name (lower case is compared with lower case).
         format: Reader family; found by the file's suffix when absent.
+        template: Template of a boundary-point file (`layers.boundary`); absent = the one that fits the file.
         sublayer: Layer inside the container (GeoPackage table, TopoJSON object, OSM `points|lines|areas`). An OSM
             mapping without it reads what the layer's geometry admits; `any` means points and areas.
         encoding: Encodings to try in order; absent = UTF-8 or what the file itself declares.
@@ -88,7 +89,8 @@ class SourceMapping(_Frozen):
     """
 
     match: tuple[str, ...] = Field(min_length=1)
-    format: Literal["vector", "table", "raster", "osm", "cap", "topojson"] | None = None
+    format: Literal["vector", "table", "raster", "osm", "cap", "topojson", "boundary", "vct"] | None = None
+    template: str | None = None
     sublayer: str | None = None
     encoding: tuple[str, ...] = ()
     crs: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
@@ -122,6 +124,8 @@ class SourceMapping(_Frozen):
             raise ValueError("a table without a header needs its columns named")
         if self.point is not None and self.wkt is not None:
             raise ValueError("a table keeps its geometry either in two columns or as WKT")
+        if self.template is not None and self.format not in (None, "boundary"):
+            raise ValueError("only boundary-point files have a template")
         if any(band < 1 for band in self.bands):
             raise ValueError("bands count from 1")
         for field in (*self.fields, *self.template_fields()):

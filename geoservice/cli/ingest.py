@@ -58,7 +58,7 @@ def load_source(
     layer = catalog.layer(layer_name)
     if not source.is_file():
         raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
-    job = plan(layer, source, dict(catalog.codelists), mapping)
+    job = plan(layer, source, dict(catalog.codelists), mapping, templates=catalog.templates)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.readers.archive import unpack
+from ingest.readers.boundary import open_boundary
 from ingest.readers.cap import open_cap
 from ingest.readers.osm import open_osm
 from ingest.readers.sniff import NAMES, kind_of
@@ -26,6 +27,8 @@ _FAMILY = {
     "pbf": "osm",
     "osm": "osm",
     "cap": "cap",
+    "boundary": "boundary",
+    "vct": "vct",
 }
 _VECTOR = frozenset(k for k, family in _FAMILY.items() if family == "vector")
 _OTHERS: dict[str, Callable[[Request], Source]] = {
@@ -34,6 +37,7 @@ _OTHERS: dict[str, Callable[[Request], Source]] = {
     "pbf": open_osm,
     "osm": open_osm,
     "cap": open_cap,
+    "boundary": open_boundary,
 }
 
 
@@ -49,6 +53,9 @@ def open_source(request: Request) -> Source:
         request = replace(request, file=unpack(request))
         kind = kind_of(request.file, request.file.name)
     wanted = request.plan.mapping.format
+    if wanted == "boundary" and kind == "text":
+        # Some offices leave out the names of sections.
+        kind = "boundary"
     if wanted is not None and _FAMILY[kind] != wanted:
         raise SourceMismatch(
             f"The mapping {request.plan.mapping_name!r} reads sources of the family {wanted!r}, but {request.name} "

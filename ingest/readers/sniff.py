@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
 
+from ingest.readers.exchange import looks_like_boundary, looks_like_vct
 from layers.errors import SourceUnreadable
 
 _HEAD = 1 << 16
@@ -39,7 +40,8 @@ EXPECTED = {
     ".osm": ("osm",),
     ".csv": ("text",),
     ".tsv": ("text",),
-    ".txt": ("text",),
+    ".txt": ("text", "boundary"),
+    ".vct": ("vct",),
     ".dat": ("text",),
 }
 NAMES = {
@@ -57,6 +59,8 @@ NAMES = {
     "osm": "OpenStreetMap XML",
     "tiff": "a TIFF image",
     "text": "a text table",
+    "boundary": "boundary points",
+    "vct": "VCT",
     "binary": "binary data of an unknown kind",
 }
 _CAP_ROOTS = frozenset({"alert", "feed", "EDXLDistribution"})
@@ -122,7 +126,9 @@ def _text_kind(file: Path, name: str, head: bytes) -> str:
         return "binary"
     if bare.startswith((b"{", b"\x1e{")):
         return "topojson" if _is_topology(file, head) else "geojson"
-    return "text"
+    if looks_like_vct(head):
+        return "vct"
+    return "boundary" if looks_like_boundary(head) else "text"
 
 
 def _is_topology(file: Path, head: bytes) -> bool:

@@ -76,7 +76,8 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]], crs: str = "EPSG:4
 
 def load_file(catalog: Catalog, target: LoadTarget, layer: str, file: Path, mapping: str | None = None) -> IngestReport:
     """Load a file as the command line would."""
-    return load(plan(catalog.layer(layer), file, dict(catalog.codelists), mapping), target)
+    job = plan(catalog.layer(layer), file, dict(catalog.codelists), mapping, templates=catalog.templates)
+    return load(job, target)
 
 
 def count(database: Database, table: str, where: str = "true") -> int:
