@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,6 +32,8 @@ _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _ZONE = r"(Z|z|[+-]\d{2}(:?\d{2})?)$"
 _EPOCHS = {"epoch-ms": 1_000, "epoch-s": 1_000_000}
+_MONTH = re.compile(r"^\d{4}-\d{2}$", re.ASCII)
+_NAIVE, _INSTANT = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 _EXACT = 2**53
 _INT64 = 2**63
 
@@ -148,43 +150,55 @@ _CASTS: dict[str, Callable[[pa.Array], pa.Array]] = {
 def _cast_time(column: pa.Array, kind: str, formats: tuple[str, ...]) -> pa.Array:
     if pa.types.is_temporal(column.type) and not pa.types.is_time(column.type):
         return _from_temporal(column, kind)
-    found: pd.Series[Any] | None = None
+    found: pa.Array | None = None
     for form in formats:
         times = _parse(column, form)
-        found = times if found is None else found.fillna(times)
-    return _to_arrow(found, kind)
+        found = times if found is None else pc.coalesce(found, times)
+    return found if kind == "datetime" else pc.cast(pc.cast(found, _NAIVE), pa.date32(), safe=False)
 
 
 def _from_temporal(column: pa.Array, kind: str) -> pa.Array:
-    if pa.types.is_timestamp(column.type) and column.type.tz is None:
-        column = pc.cast(column, pa.timestamp("us"), safe=False)
-    elif pa.types.is_timestamp(column.type):
-        column = pc.cast(column, pa.timestamp("us", tz="UTC"), safe=False)
-    return (
-        pc.cast(column, arrow_type(kind), safe=False)
-        if kind == "datetime"
-        else pc.cast(column, pa.date32(), safe=False)
-    )
+    if pa.types.is_timestamp(column.type):
+        column = pc.cast(column, _NAIVE if column.type.tz is None else _INSTANT, safe=False)
+    return pc.cast(column, arrow_type(kind), safe=False)
 
 
-def _parse(column: pa.Array, form: str) -> pd.Series[Any]:
-    """Times in UTC of one notation; NaT where it does not apply."""
+def _parse(column: pa.Array, form: str) -> pa.Array:
+    """Times in UTC of one notation; null where it does not apply."""
     if form in _EPOCHS:
         return _parse_epoch(column, _EPOCHS[form])
-    text = pd.Series(as_text(column).to_pylist(), dtype=object).str.strip()
-    pattern = "ISO8601" if form == "iso" else form
-    return pd.to_datetime(text, format=pattern, utc=True, errors="coerce").astype("datetime64[us, UTC]")
+    text = pc.utf8_trim_whitespace(as_text(column))
+    if form != "iso":
+        return _by_value(text, lambda value: datetime.strptime(value, form))
+    for written in (_NAIVE, _INSTANT):
+        # Whole columns at once when all values are complete and of one kind: without a zone, or with one.
+        try:
+            return pc.cast(pc.cast(text, written), _NAIVE).cast(_INSTANT)
+        except pa.ArrowInvalid:
+            continue
+    return _by_value(text, _iso)
 
 
-def _parse_epoch(column: pa.Array, micros: int) -> pd.Series[Any]:
+def _iso(value: str) -> datetime:
+    """A time as ISO 8601 writes it; a year and a month stand for the first day."""
+    return datetime.fromisoformat(f"{value}-01" if _MONTH.match(value) else value)
+
+
+def _by_value(text: pa.Array, read: Callable[[str], datetime]) -> pa.Array:
+    known: dict[str | None, datetime | None] = {None: None}
+    for value in pc.unique(text).to_pylist():
+        if value is not None:
+            try:
+                known[value] = utc(read(value))
+            except (ValueError, OverflowError):
+                known[value] = None
+    return pa.array([known[value] for value in text.to_pylist()], _INSTANT)
+
+
+def _parse_epoch(column: pa.Array, micros: int) -> pa.Array:
     numbers = _cast_number(column).to_pylist()
     whole = [None if n is None or abs(n * micros) >= _INT64 else round(n * micros) for n in numbers]
-    return pd.Series(pa.array(whole, pa.int64()).cast(pa.timestamp("us", tz="UTC")).to_pandas())
-
-
-def _to_arrow(times: pd.Series[Any] | None, kind: str) -> pa.Array:
-    column = pa.Array.from_pandas(times, type=pa.timestamp("us", tz="UTC"))
-    return column if kind == "datetime" else pc.cast(pc.cast(column, pa.timestamp("us")), pa.date32(), safe=False)
+    return pa.array(whole, pa.int64()).cast(_INSTANT)
 
 
 def without_zone(column: pa.Array) -> Failed:

@@ -26,6 +26,7 @@ from ingest.readers.vector import refuse_missing_crs
 from ingest.repair import repair
 from ingest.repeats import Repeats
 from ingest.rows import Rows
+from ingest.stored import stored_wkb
 from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
 from layers.crs import describe, parse_crs
 from layers.errors import GeoError, SourceMismatch, SourceUnreadable
@@ -160,7 +161,7 @@ class Pipeline:
     def _encode(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
         columns = dict(rows.columns)
         if isinstance(self._plan.layer, VectorLayer):
-            columns[GEOMETRY] = _wkb(rows)
+            columns[GEOMETRY] = stored_wkb(rows, chunk)
         columns[POSITION] = pa.array(rows.position, pa.int64())
         reasons, raws = np.full(len(rows), None, dtype=object), np.full(len(rows), None, dtype=object)
         for row, reason in rows.bad.items():
@@ -226,14 +227,6 @@ def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> No
         # Arithmetic on empty and non-finite coordinates is judged row by row elsewhere.
         if issubclass(warning.category, RuntimeWarning | UserWarning) and "encountered in" not in text:
             request.notes.add("reader-warning", "warning", text[:300], count=1)
-
-
-def _wkb(rows: Rows) -> pa.Array:
-    if rows.geometry is None:
-        return pa.nulls(len(rows), pa.binary())
-    rows.geometry[list(rows.bad)] = None
-    written = shapely.to_wkb(rows.geometry, output_dimension=2, byte_order=1, flavor="iso")
-    return pa.array(written, pa.binary())
 
 
 def _raw(chunk: Chunk, row: int) -> str:

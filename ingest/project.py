@@ -134,6 +134,8 @@ def _clip(coordinates: Coordinates) -> Coordinates:
 
 def _not_finite(geometries: Geometries) -> Mask:
     mask = np.zeros(len(geometries), dtype=bool)
+    if np.isfinite(shapely.get_coordinates(geometries).sum()):
+        return mask
     coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
     mask[owner[~np.isfinite(coordinates).all(axis=1)]] = True
     return mask

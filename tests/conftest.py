@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from geoservice.db.engine import Database
@@ -15,6 +16,11 @@ from tests.support.database import copied_database, private_cluster
 PREFIX = "GEOSERVICE_"
 DATA = "GEOSERVICE_DATA"
 TEST_ONLY = "GEOSERVICE_TEST_"
+
+
+# A busy machine is slow now and then: how long one example takes says nothing about the code.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure() -> None:

@@ -149,7 +149,8 @@ def _chunk(batch: pa.RecordBatch, geometry: str | None, fid: str, start: int) ->
         fields["$fid"] = batch.column(fid)
     chunk = Chunk(np.arange(start, start + batch.num_rows, dtype=np.int64), fields)
     if geometry is not None and geometry in names:
-        chunk.geometry, chunk.unread = read_wkb(batch.column(geometry))
+        chunk.wkb = batch.column(geometry)
+        chunk.geometry, chunk.unread = read_wkb(chunk.wkb)
         chunk.broken = dict.fromkeys(
             chunk.unread, "The geometry cannot be read: its binary form is damaged, or it has circular arcs."
         )
