@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.job import IngestPlan, IngestReport
+from ingest.outcome import settle
+from ingest.progress import Count, Phase, enter
 from layers.errors import GeoError
 from layers.system import load_report
 
@@ -20,11 +22,22 @@ Outcome = Literal["loaded", "unchanged", "refused", "failed", "dry-run"]
 _log = logging.getLogger(__name__)
 
 
+class Rehearsed(Exception):
+    """No error: a dry run has come to its end, and this takes its transaction back."""
+
+    def __init__(self, report: IngestReport) -> None:
+        """Carry the report out of the transaction."""
+        super().__init__("dry run")
+        self.report = report
+
+
 class Attempt:
     """One load under way, until its report is kept."""
 
-    def __init__(self, plan: IngestPlan, principal: str) -> None:
+    def __init__(self, plan: IngestPlan, principal: str, progress: Count | None = None) -> None:
         """Begin now."""
+        self._progress = progress
+        self.report: IngestReport | None = None
         self._plan = plan
         self.principal = principal
         self._started = dt.datetime.now(dt.UTC)
@@ -36,17 +49,43 @@ class Attempt:
         """Wall clock since the beginning."""
         return time.monotonic() - self._clock
 
+    def enter(self, phase: Phase) -> None:
+        """Say to whoever watches that a phase begins."""
+        enter(self._progress, phase)
+
+    def finished(self) -> IngestReport:
+        """The report of the load that ran to its end, with its wall clock.
+
+        Raises:
+            RuntimeError: When it has not run to its end.
+        """
+        if self.report is None:
+            raise RuntimeError("a load has a report only after it ran to its end")
+        return self.report.model_copy(update={"seconds": round(self.seconds, 3)})
+
     def keep(self, connection: sa.Connection, report: IngestReport) -> IngestReport:
-        """Keep the report of a load that ran to its end, in the transaction given.
+        """Keep the report of a load that ran to its end, and with it the outcome of its job, in the transaction given.
 
         Returns:
             The report with the number under which it is kept.
+
+        Raises:
+            JobLost: When the job of the load is not under way any more.
+            Rehearsed: When this is a dry run: let it pass through the end of the transaction, so that nothing stays.
         """
-        outcome: Outcome = "loaded" if report.edition is not None else "unchanged"
+        self.enter("committing")
         if self._plan.options.dry_run:
-            outcome = "dry-run"
+            raise Rehearsed(report)
+        return self._keep(connection, report, "loaded" if report.edition is not None else "unchanged")
+
+    def keep_rehearsal(self, connection: sa.Connection, report: IngestReport) -> IngestReport:
+        """Keep the report of a dry run: all counts as they would be, and no edition."""
+        return self._keep(connection, report.model_copy(update={"edition": None}), "dry-run")
+
+    def _keep(self, connection: sa.Connection, report: IngestReport, outcome: Outcome) -> IngestReport:
         content = report.model_dump(mode="json", exclude={"load"})
         self.number = self._insert(connection, outcome, content, report.edition, report.sha256)
+        settle(connection, self._plan.options, self.number, report.edition)
         return report.model_copy(update={"load": self.number})
 
     def keep_failure(self, connection: sa.Connection, error: Exception) -> None:
@@ -81,14 +120,18 @@ class Attempt:
 
 
 @contextmanager
-def attempt(engine: sa.Engine, plan: IngestPlan, principal: str) -> Iterator[Attempt]:
+def attempt(engine: sa.Engine, plan: IngestPlan, principal: str, progress: Count | None = None) -> Iterator[Attempt]:
     """A load whose end is kept, however it comes.
 
-    What ends it is raised again; when the database cannot take the report, the log says so and nothing else happens.
+    What ends it is raised again, but for the end of a dry run; when the database cannot take the report, the log says
+    so and nothing else happens.
     """
-    under_way = Attempt(plan, principal)
+    under_way = Attempt(plan, principal, progress)
     try:
         yield under_way
+    except Rehearsed as end:
+        with engine.begin() as connection:
+            under_way.report = under_way.keep_rehearsal(connection, end.report)
     except Exception as error:
         try:
             with engine.begin() as connection:

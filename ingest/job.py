@@ -39,12 +39,14 @@ class LoadOptions:
         dry_run: Whether everything is done but nothing is written.
         owner: Who delivered the source, for the lineage.
         job: Number of the job that does the load, when one does.
+        attempt: Which attempt at that job it is.
     """
 
     repair: bool = True
     dry_run: bool = False
     owner: str | None = None
     job: int | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True)

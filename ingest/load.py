@@ -52,9 +52,9 @@ def load(
     Raises:
         SourceError: When the source cannot be read or does not fit; nothing was changed.
     """
-    with attempt(target.engine, plan, principal) as record:
-        report = _load(plan, target, record, progress or (lambda _: None))
-    return report.model_copy(update={"seconds": round(record.seconds, 3)})
+    with attempt(target.engine, plan, principal, progress) as record:
+        record.report = _load(plan, target, record, progress or (lambda _: None))
+    return record.finished()
 
 
 def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Callable[[int], None]) -> IngestReport:
@@ -65,6 +65,7 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:
+            record.enter("reading")
             summary = _read(plan, target, stream, tables, progress)
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
@@ -108,6 +109,7 @@ def _apply(
     summary: ReadSummary,
     record: Attempt,
 ) -> IngestReport:
+    record.enter("comparing")
     with target.engine.begin() as connection:
         refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
         number = open_edition(connection, layer, plan, source, record.principal)
@@ -119,10 +121,12 @@ def _apply(
         else:
             landed = diff.land(connection, layer, tables)
             refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
+            record.enter("writing")
             counts = _write(connection, plan, layer, tables, landed, number)
         if not counts.any:
             drop_edition(connection, number)
             return record.keep(connection, make_report(plan, source, summary, None, counts, refused, record.seconds))
+        record.enter("indexing")
         indexes.ensure(connection, layer)
         report = make_report(plan, source, summary, number, counts, refused, record.seconds)
         report = record.keep(connection, report)

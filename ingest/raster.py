@@ -15,7 +15,7 @@ from ingest import assets
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.raster_facts import RasterFacts, read_facts
-from ingest.raster_store import keep, sweep
+from ingest.raster_store import keep, name_of, sweep
 from ingest.record import (
     Counts,
     LoadTarget,
@@ -77,18 +77,21 @@ def load_raster(
         CrsRefused: When its CRS is missing or has no safe way into storage.
         ConfigurationError: When the folder of raster files cannot be written.
     """
-    with attempt(target.engine, plan, principal) as record:
+    with attempt(target.engine, plan, principal, progress) as record:
         job = _Job(plan, _raster_layer(plan), target, identify(plan.source), record)
         with layer_lock(target.engine, job.layer):
             known = _known(job)
             if known is not None and _is_same(job, known):
-                report = _keep_unchanged(job, ReadSummary.model_validate(known.report["summary"]))
+                record.report = _keep_unchanged(job, ReadSummary.model_validate(known.report["summary"]))
             else:
-                report = _commit(job, _rewrite(job))
+                record.enter("reading")
+                rewritten = _rewrite(job)
+                record.enter("writing")
+                record.report = _commit(job, rewritten)
                 sweep_orphans(target)
     if progress is not None:
         progress(1)
-    return report.model_copy(update={"seconds": round(record.seconds, 3)})
+    return record.finished()
 
 
 def sweep_orphans(target: LoadTarget) -> tuple[str, ...]:
@@ -139,7 +142,9 @@ def _rewrite(job: _Job) -> _Rewritten:
             raise SourceUnreadable(f"{name} changed while it was read; load it again.", source=name)
         facts = read_facts(reader.summary.facts)
         _refuse_other_bands(job.layer, facts)
-        digest = keep(written, job.target.rasters)
+        # A dry run leaves no file behind; its name is all that the comparison needs.
+        rehearsal = job.plan.options.dry_run
+        digest = name_of(written) if rehearsal else keep(written, job.target.rasters)
     known = {**reader.summary.facts, RECIPE_KEY: recipe(job.plan, job.layer, job.source)}
     return _Rewritten(digest, reader.summary.model_copy(update={"facts": known}), facts)
 

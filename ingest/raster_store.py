@@ -55,6 +55,16 @@ def keep(written: Path, folder: Path) -> str:
     return digest
 
 
+def name_of(written: Path) -> str:
+    """The SHA-256 under which `keep` would store a file that the confined reader wrote.
+
+    Raises:
+        SourceUnreadable: When there is no such file or it is no TIFF.
+    """
+    with os.fdopen(_open(written), "rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
 def sweep(folder: Path, named: AbstractSet[str], older_than: float = ORPHAN_SECONDS) -> tuple[str, ...]:
     """Remove files that no asset names: what killed loads left behind.
 

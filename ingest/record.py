@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import mapping_digest, tool_versions
-from layers.errors import SourceError, SourceMissing
+from layers.errors import LayerBusy, SourceMissing
 from layers.model import LayerBase
 from layers.system import edition as edition_table
 from layers.system import layer_state, outbox
@@ -210,12 +210,12 @@ def layer_lock(engine: sa.Engine, layer: LayerBase) -> Iterator[None]:
     """One writer per layer: a session lock that falls with its connection, so a killed load never blocks the next.
 
     Raises:
-        SourceError: When another load of the layer is under way.
+        LayerBusy: When another load of the layer is under way.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         name = sa.func.hashtextextended(f"geoservice.load.{layer.name}", 0)
         if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(name))).scalar():
-            raise SourceError(f"Another load of {layer.id} is under way; wait until it ends.", layer=layer.id)
+            raise LayerBusy(f"Another load of {layer.id} is under way; wait until it ends.", layer=layer.id)
         try:
             yield
         finally:

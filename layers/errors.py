@@ -142,6 +142,12 @@ class SourceMissing(SourceError):
     title = "Source not found"
 
 
+class LayerBusy(SourceError):
+    """Another load of the layer is under way; there is one writer at a time."""
+
+    title = "Layer busy"
+
+
 class SourceUnreadable(SourceError):
     """The source is not in the declared or any allowed format, is damaged, or is empty."""
 

@@ -226,7 +226,7 @@ job = sa.Table(
     sa.Column("rows", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
     sa.Column("total", sa.BigInteger()),
     sa.Column("edition", sa.BigInteger()),
-    sa.Column("report", JSONB()),
+    sa.Column("load", sa.BigInteger()),
     sa.Column("error", JSONB()),
     sa.CheckConstraint(
         "state IN ('queued', 'running', 'done', 'refused', 'failed', 'cancelled')", name="job_state_known"
@@ -237,7 +237,8 @@ job = sa.Table(
     sa.Index("job_principal", "principal", "id"),
     sa.Index("job_unfiled", "origin", postgresql_where=sa.text("filed IS NULL")),
 )
-"""One row per job: what was asked by whom, its state and progress, its outcome. `place` says where the source lies;
+"""One row per job: what was asked by whom, its state and progress, its outcome. `place` says where the source lies,
+`load` is the number of its report;
 `origin` is `api`, `cli`, `watch` or `schedule`; `filed` is set when a watched file was put away."""
 
 schedule = sa.Table(

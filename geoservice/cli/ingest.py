@@ -8,20 +8,18 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from geoservice.cli.bars import bar
 from geoservice.cli.layers import synchronise
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
 from geoservice.settings import Settings, load_settings
-from ingest.job import IngestReport, plan
-from ingest.load import LoadTarget, load
-from ingest.raster import load_raster
+from ingest.delivery import Delivery, deliver
+from ingest.job import IngestReport, LoadOptions
+from ingest.load import LoadTarget
 from layers.catalog import Catalog, read_catalog
-from layers.errors import SourceMissing
-from layers.model import RasterLayer
 from layers.system import quarantine
 
 commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
@@ -48,6 +46,7 @@ def load_source(
     source: Path,
     mapping: str | None = None,
     *,
+    options: LoadOptions | None = None,
     quiet: bool = False,
 ) -> IngestReport:
     """Load one source with a progress bar, by the way that fits the kind of its layer.
@@ -55,21 +54,10 @@ def load_source(
     Raises:
         UnknownLayer, SourceError, CrsRefused: See `ingest.load.load`.
     """
-    layer = catalog.layer(layer_name)
-    if not source.is_file():
-        raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
-    job = plan(layer, source, dict(catalog.codelists), mapping, templates=catalog.templates)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task(f"{layer.name} <- {source.name}", total=None)
-        way = load_raster if isinstance(layer, RasterLayer) else load
-        return way(job, target, progress=lambda rows: progress.advance(task, rows))
+    name = catalog.layer(layer_name).name
+    delivery = Delivery(layer_name, source, mapping, options or LoadOptions())
+    with bar(f"{name} <- {source.name}", quiet=quiet) as progress:
+        return deliver(catalog, target, delivery, progress=progress)
 
 
 @commands.command("load")
@@ -79,6 +67,9 @@ def load_command(
     mapping: Annotated[
         str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything, report the counts, and write nothing.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Load a file into a layer as one edition. A second load of the same file changes nothing."""
@@ -87,11 +78,14 @@ def load_command(
     catalog.layer(layer)
     database = open_database(settings)
     synchronise(settings, database)
-    report = load_source(catalog, target_of(settings, database), layer, source, mapping, quiet=json_)
+    target, options = target_of(settings, database), LoadOptions(dry_run=dry_run)
+    report = load_source(catalog, target, layer, source, mapping, options=options, quiet=json_)
     if json_:
         typer.echo(report.model_dump_json(indent=2))
     else:
         print_report(report)
+        if dry_run:
+            Console().print("  This was a dry run: nothing was written.")
 
 
 @commands.command("quarantine")

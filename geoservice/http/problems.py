@@ -43,6 +43,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.SourceUnreadable: 422,
     errors.SourceMismatch: 422,
     errors.SourceError: 422,
+    errors.LayerBusy: 409,
     errors.AssetUnavailable: 503,
     errors.QueryTimeout: 503,
     errors.DatabaseUnavailable: 503,

@@ -74,7 +74,7 @@ def _create_job() -> None:
         _counter("rows", sa.BigInteger()),
         sa.Column("total", sa.BigInteger()),
         sa.Column("edition", sa.BigInteger()),
-        sa.Column("report", JSONB()),
+        sa.Column("load", sa.BigInteger()),
         sa.Column("error", JSONB()),
         sa.CheckConstraint(STATES, name="job_state_known"),
         schema=SCHEMA,

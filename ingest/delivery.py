@@ -1,0 +1,57 @@
+"""A delivery: one source for one layer, loaded by the way that fits the kind of the layer, for commands and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.job import IngestReport, LoadOptions, plan
+from ingest.load import LoadTarget, load
+from ingest.progress import Count
+from ingest.raster import load_raster
+from layers.catalog import Catalog
+from layers.errors import SourceMissing
+from layers.model import RasterLayer
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is delivered.
+
+    Attributes:
+        layer: Name or id of the layer.
+        source: The file.
+        mapping: Source mapping of the layer; found by the file's name when absent.
+        options: How it is loaded.
+    """
+
+    layer: str
+    source: Path
+    mapping: str | None = None
+    options: LoadOptions = field(default_factory=LoadOptions)
+
+
+def deliver(
+    catalog: Catalog, target: LoadTarget, delivery: Delivery, *, principal: str = "cli", progress: Count | None = None
+) -> IngestReport:
+    """Load a delivery.
+
+    Args:
+        catalog: The layers and code lists.
+        target: Where to.
+        delivery: What.
+        principal: Who loads, for the record.
+        progress: Told of rows read, and of phases when it is an `ingest.progress.Listener`.
+
+    Raises:
+        UnknownLayer: When there is no such layer.
+        SourceMissing: When there is no such file.
+        SourceError, CrsRefused: See `ingest.load.load`.
+    """
+    layer, source = catalog.layer(delivery.layer), delivery.source
+    if not source.is_file():
+        raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
+    lists, templates = dict(catalog.codelists), catalog.templates
+    job = plan(layer, source, lists, delivery.mapping, options=delivery.options, templates=templates)
+    way = load_raster if isinstance(layer, RasterLayer) else load
+    return way(job, target, principal=principal, progress=progress)
