@@ -81,7 +81,7 @@ def _edition(state: LayerState) -> EditionInfo | None:
     bbox = (
         None if state.extent is None else (state.extent.west, state.extent.south, state.extent.east, state.extent.north)
     )
-    return EditionInfo(state.edition, state.committed, state.source, state.rows, bbox, interval)
+    return EditionInfo(state.edition, state.committed, state.source, state.rows, bbox, interval, state.load)
 
 
 BLOCK = Block("portal", None, "stable", (), router, no_links)

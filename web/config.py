@@ -135,6 +135,7 @@ def edition_entry(edition: EditionInfo | None) -> Json | None:
         "committed": edition.committed.isoformat(),
         "source": edition.source,
         "features": edition.features,
+        "load": edition.load,
         "bbox": list(edition.bbox) if edition.bbox else None,
         "interval": interval,
     }

@@ -25,6 +25,7 @@ class EditionInfo:
         features: How many rows the layer holds, or None when that is not known.
         bbox: West, south, east, north of its data in degrees, or None.
         interval: First and last value of the layer's time attribute, or None.
+        load: Number of the load that made it, or None.
     """
 
     number: int
@@ -33,6 +34,7 @@ class EditionInfo:
     features: int | None = None
     bbox: Box | None = None
     interval: tuple[dt.datetime, dt.datetime] | None = None
+    load: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class UrlPatterns:
     vector_tiles: str = "/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}"
     raster_tiles: str = "/collections/{id}/map/tiles/WebMercatorQuad/{z}/{y}/{x}"
     analysis: str = "/analysis/zone"
+    load: str = "/loads/{number}"
     session: str = "/session"
     openapi: str = "/openapi.json"
     api: str = "/"

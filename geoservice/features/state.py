@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from geoservice.db.compiled import Compiled, compile_statement
 from layers.access import Clearance
 from layers.extent import Extent
-from layers.system import edition, layer_figures, layer_state
+from layers.system import edition, layer_figures, layer_state, load_report
 
 
 @dataclass(frozen=True, slots=True)
 class LayerState:
     """State of one layer as a reader of some clearance sees it; `edition` is None while nothing is loaded.
 
-    `mappings` names the source mappings that the layer's editions came through.
+    `mappings` names the source mappings that the layer's editions came through; `load` is the number of the load that
+    made the latest one.
     """
 
     layer: str
@@ -32,6 +33,7 @@ class LayerState:
     begins: dt.datetime | None = None
     ends: dt.datetime | None = None
     mappings: tuple[str, ...] = ()
+    load: int | None = None
 
 
 def state_statement(clearance: Clearance) -> sa.Select[Any]:
@@ -42,7 +44,9 @@ def state_statement(clearance: Clearance) -> sa.Select[Any]:
     )
     used = sa.select(sa.func.array_agg(sa.distinct(edition.c.mapping))).where(edition.c.layer == state.c.layer)
     mappings = used.correlate(state).scalar_subquery().label("mappings")
-    columns = [mappings, state.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source]
+    reports = sa.select(sa.func.max(load_report.c.id)).where(load_report.c.edition == state.c.edition)
+    load = reports.correlate(state).scalar_subquery().label("load")
+    columns = [mappings, load, state.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source]
     columns += [figures.c[n] for n in ("rows", "west", "south", "east", "north", "begins", "ends")]
     return (
         sa.select(*columns)
@@ -80,4 +84,5 @@ def _state(row: asyncpg.Record) -> LayerState:
         begins=row["begins"],
         ends=row["ends"],
         mappings=tuple(row["mappings"] or ()),
+        load=row["load"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, description, health, session
+from geoservice.api import analysis, description, health, loads, session
 from geoservice.ogc import common, features, tiles
 from geoservice.ogc.block import Block
 
@@ -12,6 +12,7 @@ BLOCKS: tuple[Block, ...] = (
     features.BLOCK,
     tiles.BLOCK,
     analysis.BLOCK,
+    loads.BLOCK,
     description.BLOCK,
     health.BLOCK,
     session.BLOCK,

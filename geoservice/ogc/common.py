@@ -95,7 +95,7 @@ def describe(request: Request, layer: Layer, state: LayerState, lang: str | None
         "crs": [CRS84_URI],
         "storageCrs": STORAGE_URI,
         "edition": _edition(state),
-        "links": _links(request, layer),
+        "links": _links(request, layer, state),
     }
     if layer.licence.attribution:
         body["attribution"] = layer.licence.attribution
@@ -126,9 +126,9 @@ def _edition(state: LayerState) -> dict[str, Any] | None:
     return {"number": state.edition, "committed": state.committed.isoformat(), "source": state.source}
 
 
-def _links(request: Request, layer: Layer) -> list[dict[str, Any]]:
+def _links(request: Request, layer: Layer, state: LayerState) -> list[dict[str, Any]]:
     path = f"/collections/{layer.name}"
-    links = [link(url(request, path), "self", JSON)]
+    links = [link(url(request, path), "self", JSON), *_history_links(request, path, state)]
     if isinstance(layer, RasterLayer):
         return [*links, link(url(request, f"{path}/map/tiles"), f"{_REL}/tilesets-map", JSON, "Map tiles")]
     for media, name in ((GEOJSON, "json"), (HTML, "html")):
@@ -141,6 +141,17 @@ def _links(request: Request, layer: Layer) -> list[dict[str, Any]]:
         template = url(request, f"{path}/tiles/WebMercatorQuad") + "/{tileMatrix}/{tileRow}/{tileCol}"
         links.append(link(template, "item", MVT, "Vector tile", templated=True))
     return links
+
+
+def _history_links(request: Request, path: str, state: LayerState) -> list[dict[str, Any]]:
+    """Where the data come from: the report of the latest load, all loads, all editions."""
+    made = [
+        link(url(request, f"{path}/loads"), "version-history", JSON, "Loads"),
+        link(url(request, f"{path}/editions"), "version-history", JSON, "Editions"),
+    ]
+    if state.load is not None:
+        made.insert(0, link(url(request, f"/loads/{state.load}"), "describedby", JSON, "Report of the latest load"))
+    return made
 
 
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"

@@ -39,6 +39,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "tile_matrix": (str(ZOOM),),
         "tile_row": (str(ROW),),
         "tile_col": (str(COLUMN),),
+        "load_number": ("1", "2", "3", "4"),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):
@@ -96,7 +97,7 @@ def test_lists_show_what_may_be_opened(service: Service, asker: Clearance | None
 
 
 def test_hidden_looks_like_missing(service: Service) -> None:
-    for path in ("", "/items", "/schema", "/tiles", "/items/x", "/tiles/WebMercatorQuad/0/0/0"):
+    for path in ("", "/items", "/schema", "/loads", "/editions", "/tiles", "/items/x", "/tiles/WebMercatorQuad/0/0/0"):
         hidden = service.get(f"/collections/way{path}")
         missing = service.get(f"/collections/yaw{path}")
         assert hidden.status_code == missing.status_code == 404

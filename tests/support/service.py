@@ -110,10 +110,25 @@ def spot_rows(number: int = 30) -> list[dict[str, Any]]:
     return rows
 
 
+def bad_spot() -> dict[str, Any]:
+    """A row that goes to quarantine, full of canaries."""
+    told = canary(Clearance.RESTRICTED, "quarantine", 0)
+    return {**spot_rows(1)[0], "code": told, "name": told, "level": told, "secret": told}
+
+
+def make_loader(database: Database, clearance: Clearance) -> str:
+    """A fresh API key that may load."""
+    made = make_key()
+    values = {"id": made.id, "name": "loader", "digest": made.digest, "clearance": int(clearance), "rights": ["load"]}
+    with database.transaction(Role.WRITER) as connection:
+        connection.execute(sa.insert(api_key).values(**values))
+    return made.text
+
+
 def fill(database: Database, catalog: Catalog, folder: Path) -> None:
     """Load the canary rows of every layer."""
     target = prepared(database, catalog)
-    load_file(catalog, target, "spot", write_rows(folder / "spot.gpkg", spot_rows()))
+    load_file(catalog, target, "spot", write_rows(folder / "spot.gpkg", [*spot_rows(), bad_spot()]))
     areas = [
         {
             "code": canary(Clearance.INTERNAL, "area", i),

@@ -29,7 +29,9 @@ function about(layer) {
   ];
   const facts = el("dl", { className: "facts" }, rows.filter(([, value]) => value).flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)]));
   const page = address(config.urls.collection, { id: layer.id });
-  const links = el("p", { className: "row" }, el("a", { href: `${page}?f=html&lang=${currentLanguage()}` }, t("open_page")), el("a", { href: `${page}?f=json` }, t("as_json")));
+  const report = edition?.load ? address(config.urls.load, { number: edition.load }) : null;
+  const links = el("p", { className: "row wrap" }, el("a", { href: `${page}?f=html&lang=${currentLanguage()}` }, t("open_page")), el("a", { href: `${page}?f=json` }, t("as_json")),
+    report && el("a", { href: `${report}?f=html&lang=${currentLanguage()}` }, t("load_report")));
   openDialog(words(layer.title), layer.abstract ? el("p", {}, words(layer.abstract)) : null, facts, links);
 }
 

@@ -1,0 +1,72 @@
+"""The first quarantined and repaired rows of a load, read as the writer: readers' roles may not see them at all.
+
+Whoever calls this has decided that the asker may see everything of the load.
+"""
+
+from __future__ import annotations
+
+import shapely
+import sqlalchemy as sa
+
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.loads.document import QuarantinedRow, RepairEntry, Samples
+from geoservice.loads.record import LoadRecord
+from layers.system import quarantine, repair
+
+FIRST = 10
+_RAW_SHOWN = 1000
+_VERTICES_SHOWN = 60
+
+
+def read_samples(database: Database, record: LoadRecord) -> Samples:
+    """What went wrong with single rows, the first of each kind."""
+    with database.transaction(Role.WRITER) as connection:
+        rows, total = _quarantined(connection, record)
+        repairs, mended = _repaired(connection, record)
+    return Samples(quarantine=rows, quarantine_total=total, repairs=repairs, repairs_total=mended)
+
+
+def _quarantined(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[QuarantinedRow, ...], int]:
+    if record.sha256 is None:
+        return (), 0
+    table = quarantine
+    same = (
+        table.c.layer == record.layer,
+        table.c.sha256 == record.sha256,
+        table.c.mapping == record.report.get("mapping"),
+    )
+    columns = [table.c[n] for n in ("id", "position", "reason", "state")]
+    # Cut by the server: a raw row may be large.
+    raw = sa.func.left(table.c.raw, _RAW_SHOWN).label("raw")
+    statement = sa.select(*columns, raw).where(*same).order_by(table.c.position).limit(FIRST)
+    found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(statement).mappings()]
+    total = connection.execute(sa.select(sa.func.count()).select_from(table).where(*same)).scalar_one()
+    return tuple(found), int(total)
+
+
+def _repaired(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[RepairEntry, ...], int]:
+    table = repair
+    same = table.c.load == record.number
+    statement = sa.select(table).where(same).order_by(table.c.position).limit(FIRST)
+    found = [
+        RepairEntry(
+            position=row["position"],
+            rule=row["rule"],
+            before=_wkt(row["before"]),
+            after=_wkt(row["after"]),
+            area_change=row["area_change"],
+        )
+        for row in connection.execute(statement).mappings()
+    ]
+    total = connection.execute(sa.select(sa.func.count()).select_from(table).where(same)).scalar_one()
+    return tuple(found), int(total)
+
+
+def _wkt(wkb: bytes) -> str:
+    """Short WKT; of a large geometry its kind and size."""
+    geometry = shapely.from_wkb(wkb)
+    vertices = int(shapely.get_num_coordinates(geometry))
+    if vertices > _VERTICES_SHOWN:
+        return f"{geometry.geom_type} ({vertices})"
+    return str(shapely.to_wkt(geometry, rounding_precision=7))
