@@ -51,7 +51,19 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class IngestPlan:
-    """One source for one layer: what is read, through which mapping, with which code lists and limits."""
+    """One source for one layer: what is read, through which mapping, with which code lists and limits.
+
+    Attributes:
+        layer: Where to.
+        source: The file.
+        mapping_name: Name of the mapping in the layer file.
+        mapping: The mapping.
+        codelists: Code lists that layer and mapping name.
+        limits: What the reader may use.
+        options: How the load is done.
+        templates: Templates of boundary-point files, by name.
+        companions: Further files that the reader finds beside the source; they are ours, not the sender's.
+    """
 
     layer: Layer
     source: Path
@@ -61,6 +73,7 @@ class IngestPlan:
     limits: ReadLimits = ReadLimits()
     options: LoadOptions = LoadOptions()
     templates: dict[str, BoundaryTemplate] = field(default_factory=dict)
+    companions: tuple[Path, ...] = ()
 
 
 class Finding(BaseModel):

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from ingest import diff, figures, indexes, landing, quarantine
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
+from ingest.places import placed
 from ingest.record import (
     CHANNEL,
     Counts,
@@ -61,7 +62,7 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
     layer = row_layer(plan)
     source = identify(plan.source)
     # The reader gets ready while the landing tables are made.
-    with layer_lock(target.engine, layer), open_rows(plan) as stream:
+    with layer_lock(target.engine, layer), placed(plan, target.engine) as ready, open_rows(ready) as stream:
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:

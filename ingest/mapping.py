@@ -108,6 +108,7 @@ class Mapper:
     def _check_known(self, source: Source, feeds: dict[str, list[str]]) -> None:
         known = {*source.fields, *SPECIAL_FIELDS}
         others = [*self._mapping.select, *self._mapping.any_of, *self._mapping.template_fields()]
+        others += [self._mapping.address.field] if self._mapping.address else []
         missing = [f for f in others if f not in known]
         for name in feeds:
             fields = [f for f, target in self._mapping.fields.items() if target == name]
@@ -134,6 +135,7 @@ class Mapper:
         used |= {*mapping.select, *mapping.any_of, *mapping.template_fields()}
         used |= {mapping.point.x, mapping.point.y} if mapping.point else set()
         used |= {mapping.wkt} if mapping.wkt else set()
+        used |= {mapping.address.field} if mapping.address else set()
         return tuple(f for f in source.fields if f not in used)
 
     def _field(self, chunk: Chunk, name: str) -> pa.Array:

@@ -20,6 +20,7 @@ from ingest.mapping import Mapper
 from ingest.notes import Notes
 from ingest.profile import Profiler
 from ingest.project import Projector
+from ingest.readers.address_book import BOOK_NAME, AddressBook
 from ingest.readers.choose import open_source
 from ingest.readers.source import Chunk, Request, Source
 from ingest.readers.vector import refuse_missing_crs
@@ -62,6 +63,8 @@ class Pipeline:
         self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
         self._good = self._bad = self._not_selected = self._repaired = self._source_rows = 0
         rule = request.plan.mapping.assemble
+        address = request.plan.mapping.address
+        self._book = AddressBook(request.scratch / BOOK_NAME, address, request.notes) if address is not None else None
         names, tolerate = tuple(layer.attributes), request.plan.mapping.tolerate
         self._assembler = Assembler(rule, names, tolerate, request.notes) if rule is not None else None
 
@@ -117,6 +120,8 @@ class Pipeline:
     def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)
         self._place(rows)
+        if self._book is not None:
+            self._book.place(rows, chunk)
         if self._assembler is None:
             yield self._finish(rows, chunk)
             return

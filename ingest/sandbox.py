@@ -226,7 +226,7 @@ def open_rows(plan: IngestPlan) -> RowStream:
 
 def _begin(plan: IngestPlan, work: Work) -> tuple[subprocess.Popen[bytes], IO[bytes], Staged]:
     user = _unprivileged()
-    staged = stage(plan.source, user)
+    staged = stage(plan.source, user, plan.companions)
     try:
         order = {
             "work": work,

@@ -62,14 +62,15 @@ class Staged:
         self.log.unlink(missing_ok=True)
 
 
-def stage(source: Path, user: tuple[int, int] | None) -> Staged:
-    """Make a source (and the siblings of a .shp) available in a new private directory.
+def stage(source: Path, user: tuple[int, int] | None, companions: tuple[Path, ...] = ()) -> Staged:
+    """Make a source (with the siblings of a .shp, and the plan's companions) available in a new private directory.
 
     Raises:
         SourceMissing: When it does not exist, is no ordinary file, or may not be read.
         SourceUnreadable: When it is empty, or a database that another program has open.
     """
     originals = {source.name: _checked(source)} | {p.name: p.resolve() for p in _siblings(source)}
+    originals |= {p.name: p.resolve() for p in companions}
     _sweep(user)
     directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     staged = Staged(directory, directory / source.name, tuple(originals.values()))

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from layers.boundary import BoundaryTemplate
 from layers.codelist import CodeList, read_codelist
 from layers.errors import DefinitionError, UnknownLayer
-from layers.model import Layer, codelists_of
+from layers.model import Layer, VectorLayer, codelists_of
+from layers.sources import Address
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _PLACE = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -180,3 +181,22 @@ def _check_references(layers: Mapping[str, Layer], lists: Mapping[str, CodeList]
         owner = getattr(layer, "belongs_to", None)
         if owner is not None and owner.layer not in {la.id for la in layers.values()}:
             raise DefinitionError(f"{layer.id}: belongs to the unknown layer {owner.layer!r}", layer=layer.id)
+        for name, mapping in layer.sources.items():
+            if mapping.address is not None:
+                _check_address(layer, name, mapping.address, layers)
+
+
+def _check_address(layer: Layer, name: str, address: Address, layers: Mapping[str, Layer]) -> None:
+    """A reference layer must exist, have places, and be no more confidential than the layer that it places."""
+    reference = next((la for la in layers.values() if la.id == address.layer), None)
+    fault: str | None = None
+    if not isinstance(layer, VectorLayer) or layer.geometry not in ("point", "any"):
+        fault = "an address gives a point, which this layer does not store"
+    elif not isinstance(reference, VectorLayer):
+        fault = f"there is no vector layer {address.layer!r}"
+    elif address.by not in reference.attributes:
+        fault = f"{reference.id} has no attribute {address.by!r}"
+    elif max(reference.clearance, reference.attributes[address.by].clearance or reference.clearance) > layer.clearance:
+        fault = f"{reference.id} is more confidential than the layer that it would place"
+    if fault is not None:
+        raise DefinitionError(f"{layer.id}: the addresses of source {name!r}: {fault}", layer=layer.id)

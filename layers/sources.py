@@ -43,6 +43,20 @@ class Assemble(_Frozen):
     take: Mapping[str, Literal["first", "last", "min", "max"]] = Field(default_factory=dict)
 
 
+class Address(_Frozen):
+    """Place rows of a table by their address: they take the point of the reference row with the same address.
+
+    Attributes:
+        field: Source field with the address.
+        layer: Reference layer, as `theme/name`; it has points (or areas, whose inner point serves).
+        by: Attribute of the reference layer that holds its address.
+    """
+
+    field: str
+    layer: str
+    by: str
+
+
 class Lookup(_Frozen):
     """Fill an attribute from a code list: the entry whose code stands in the attribute `by`."""
 
@@ -65,6 +79,7 @@ class SourceMapping(_Frozen):
         override_crs: CRS to use in place of a wrong declaration in the file.
         delimiter, header, columns: Layout of a text table; `columns` names those of a file without a header.
         point, wkt: Where a table keeps its geometry.
+        address: How rows without coordinates are placed by their address.
         fields: Source field -> attribute. An attribute may have several source fields: the first filled one wins.
             A source field that bears the name of an attribute and is not listed here passes under that name.
         constants: Attribute -> value for every row.
@@ -100,6 +115,7 @@ class SourceMapping(_Frozen):
     columns: tuple[str, ...] = ()
     point: PointColumns | None = None
     wkt: str | None = None
+    address: Address | None = None
     fields: Mapping[str, str] = Field(default_factory=dict)
     constants: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     compose: Mapping[str, str] = Field(default_factory=dict)

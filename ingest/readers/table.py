@@ -123,10 +123,11 @@ def _geometry_columns(request: Request, fields: tuple[str, ...]) -> bool:
             f"{request.name} has no column {missing[0]!r} for the geometry; it has {', '.join(fields)}.",
             fields=list(fields),
         )
-    if not wanted and isinstance(request.plan.layer, VectorLayer) and request.plan.layer.geometry_required:
+    placed = bool(wanted) or mapping.address is not None
+    if not placed and isinstance(request.plan.layer, VectorLayer) and request.plan.layer.geometry_required:
         raise SourceMismatch(
             f"The mapping {request.plan.mapping_name!r} does not say where {request.name} keeps its geometry "
-            "(point or wkt).",
+            "(point, wkt or address).",
         )
     return bool(wanted)
 
