@@ -51,6 +51,23 @@ def parse_datetime(text: str) -> Interval:
     return Interval(start, end)
 
 
+def parse_instant(text: str, parameter: str) -> dt.datetime:
+    """Read a parameter that names one instant, an RFC 3339 date-time with its zone; the answer is in UTC.
+
+    Raises:
+        BadParameter: When it is not of that form.
+    """
+    try:
+        if _INSTANT.match(text):
+            return dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise BadParameter(
+        f"{parameter} is an RFC 3339 date-time with a zone such as 2026-06-01T08:00:00Z; {text[:60]!r} is not that.",
+        parameter=parameter,
+    )
+
+
 def _span(text: str) -> Interval:
     try:
         if _DATE.match(text):

@@ -72,6 +72,8 @@ def history_table(layer: RowLayer) -> sa.Table:
     ]
     table = sa.Table(layer.name, sa.MetaData(schema=HISTORY_SCHEMA), *columns)
     sa.Index(f"{layer.name}_hist_key", table.c.key, table.c["_valid_from"])
+    sa.Index(f"{layer.name}_hist_fid", table.c.fid, table.c["_valid_from"])
+    sa.Index(f"{layer.name}_hist_ended", table.c["_ended_by"])
     if isinstance(layer, VectorLayer):
         sa.Index(f"{layer.name}_hist_geom", table.c.geom, postgresql_using="gist")
     return table

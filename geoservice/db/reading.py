@@ -8,7 +8,7 @@ from typing import Literal
 from geoservice.db.compiled import Compiled
 from geoservice.db.sync import view_schema
 from layers.access import Clearance
-from layers.table import CURRENT_SCHEMA
+from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA
 
 
 @dataclass
@@ -20,4 +20,6 @@ class Reading:
 
     def schema(self, clearance: Clearance) -> dict[str, str] | None:
         """Schema translation for a clearance; None when the tables themselves are read."""
-        return None if self.mode == "policies" else {CURRENT_SCHEMA: view_schema(clearance)}
+        if self.mode == "policies":
+            return None
+        return {schema: view_schema(clearance, schema) for schema in (CURRENT_SCHEMA, HISTORY_SCHEMA)}

@@ -19,7 +19,7 @@ from layers.catalog import Catalog
 from layers.errors import ConfigurationError
 from layers.model import Layer, RasterLayer, RowLayer
 from layers.system import layer_state
-from layers.table import CURRENT_SCHEMA, current_table, history_table
+from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA, current_table, history_table
 
 NetMode = Literal["policies", "views"]
 READERS = {
@@ -39,9 +39,14 @@ class SyncReport:
     pending: list[str] = field(default_factory=list)
 
 
-def view_schema(clearance: Clearance) -> str:
-    """Schema of the plain views that a clearance reads where row policies are not in force."""
-    return f"read_{clearance.label}"
+def view_schema(clearance: Clearance, schema: str = CURRENT_SCHEMA) -> str:
+    """Schema of the plain views that a clearance reads where row policies are not in force.
+
+    Args:
+        clearance: Up to where the views show rows.
+        schema: Whose tables they stand for, those of current rows or those of history.
+    """
+    return f"read_{clearance.label}" if schema == CURRENT_SCHEMA else f"read_{clearance.label}_{schema}"
 
 
 def sync(
@@ -112,6 +117,7 @@ def _reconcile(connection: sa.Connection, table: sa.Table, report: SyncReport, *
         else:
             report.pending.append(f"{name}.{stranger} is in the database and in no definition")
     _reconcile_checks(connection, table)
+    _reconcile_indexes(connection, table)
 
 
 def _create(connection: sa.Connection, table: sa.Table) -> None:
@@ -167,6 +173,12 @@ def _reconcile_checks(connection: sa.Connection, table: sa.Table) -> None:
         connection.execute(DropConstraint(_attached(stale, table)))
 
 
+def _reconcile_indexes(connection: sa.Connection, table: sa.Table) -> None:
+    """Indexes of history are made with its table; those of current rows come with loads (`ingest.indexes`)."""
+    for index in table.indexes if table.schema == HISTORY_SCHEMA else ():
+        index.create(connection, checkfirst=True)
+
+
 def _attached(constraint: sa.CheckConstraint, table: sa.Table) -> sa.CheckConstraint:
     copy = sa.Table(table.name, sa.MetaData(schema=table.schema))
     copy.append_constraint(constraint)
@@ -177,7 +189,8 @@ def _renew_rights(connection: sa.Connection, layers: Iterable[RowLayer], prefix:
     layers = list(layers)
     if mode == "views":
         for clearance in Clearance:
-            _renew_views(connection, layers, prefix, clearance)
+            for origin in (CURRENT_SCHEMA, HISTORY_SCHEMA):
+                _renew_views(connection, layers, prefix, clearance, origin)
     for layer in layers:
         for table in (current_table(layer), history_table(layer)):
             _renew_table(connection, layer, table, prefix, mode)
@@ -199,13 +212,15 @@ def _renew_table(connection: sa.Connection, layer: RowLayer, table: sa.Table, pr
             connection.execute(ddl.Grant(["SELECT"], table, role, columns))
 
 
-def _renew_views(connection: sa.Connection, layers: Iterable[RowLayer], prefix: str, clearance: Clearance) -> None:
-    schema, role = view_schema(clearance), READERS[clearance].name_in(prefix)
+def _renew_views(
+    connection: sa.Connection, layers: Iterable[RowLayer], prefix: str, clearance: Clearance, origin: str
+) -> None:
+    schema, role = view_schema(clearance, origin), READERS[clearance].name_in(prefix)
     if not sa.inspect(connection).has_schema(schema):
         connection.execute(CreateSchema(schema))
     connection.execute(ddl.GrantUsage(schema, role))
     for layer in layers:
-        table = current_table(layer)
+        table = current_table(layer) if origin == CURRENT_SCHEMA else history_table(layer)
         connection.execute(ddl.DropView(schema, table.name))
         columns = readable_columns(layer, table, clearance)
         if columns:

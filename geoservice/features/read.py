@@ -15,13 +15,14 @@ import sqlalchemy as sa
 
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.reading import Reading
+from geoservice.features.past import AS_OF, edition_then, held, is_final
 from layers.access import Decision
 from layers.crs import STORAGE_SRID
 from layers.extent import Extent
 from layers.interval import Interval
 from layers.model import RowLayer, VectorLayer
 from layers.system import layer_figures, layer_state
-from layers.table import current_table, row_predicate, time_predicate
+from layers.table import row_predicate, time_predicate
 
 COORDINATE_DIGITS = 9
 """Decimals of degrees in GeoJSON: 0.1 mm."""
@@ -29,19 +30,21 @@ COORDINATE_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """What is asked of a collection: a box, an interval, how many, and after which feature number."""
+    """What is asked of a collection: a box, an interval, how many, after which feature number, as of which instant."""
 
     limit: int
     bbox: Extent | None = None
     interval: Interval | None = None
     after: int | None = None
+    as_of: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page: GeoJSON texts of the features joined by commas, their number, where the next page begins.
 
-    `matched` is the exact number of all features when that is known for free (no filter), else None.
+    `matched` is the exact number of all features when that is known for free (no filter), else None. `final` says of
+    an answer about the past that no later change can touch it.
     """
 
     features: str
@@ -49,14 +52,16 @@ class Page:
     next_after: int | None
     matched: int | None
     edition: int | None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One feature: its GeoJSON text and the edition that wrote it."""
+    """One feature: its GeoJSON text and the edition that wrote it; `final` as of a page."""
 
     feature: str
     edition: int
+    final: bool = False
 
 
 async def read_page(
@@ -81,12 +86,14 @@ async def read_page(
         raise LookupError("the page statement always returns one row")
     more = row["found"] > query.limit
     filtered = query.bbox is not None or (query.interval is not None and layer.time is not None)
+    filtered = filtered or query.as_of is not None
     return Page(
         features=row["features"],
         returned=min(row["found"], query.limit),
         next_after=row["last"] if more else None,
         matched=None if filtered else row["rows"],
         edition=row["edition"],
+        final=row["final"],
     )
 
 
@@ -96,31 +103,35 @@ async def read_item(
     layer: RowLayer,
     decision: Decision,
     key: str,
+    as_of: dt.datetime | None = None,
 ) -> Item | None:
-    """Read one feature by its public key; None when there is none that the principal may see."""
-    shape = ("item", layer.name, decision.rule.max_clearance, decision.attributes)
+    """Read one feature by its public key, as of an instant or as it is now.
+
+    Returns:
+        None when there is, or was then, none that the principal may see.
+    """
+    shape = ("item", layer.name, decision.rule.max_clearance, decision.attributes, as_of is not None)
     compiled = reading.statements.get(shape)
     if compiled is None:
-        statement = item_statement(layer, decision)
+        statement = item_statement(layer, decision, past=as_of is not None)
         compiled = compile_statement(statement, reading.schema(decision.rule.max_clearance))
         reading.statements[shape] = compiled
-    row = await connection.fetchrow(compiled.sql, *compiled.arguments({"key": key}))
-    return None if row is None else Item(row["feature"], row["edition"])
+    row = await connection.fetchrow(compiled.sql, *compiled.arguments({"key": key, AS_OF: as_of}))
+    return None if row is None else Item(row["feature"], row["edition"], row["final"])
 
 
 def page_statement(layer: RowLayer, decision: Decision, query: PageQuery) -> sa.Select[Any]:
     """The statement of a page: one row with the joined features, the count (up to limit + 1) and the state."""
-    table = current_table(layer)
-    clauses = [row_predicate(table, decision.rule)]
-    if query.bbox is not None:
-        clauses.append(_box_predicate(layer, table, query.bbox))
-    if query.interval is not None and (timed := time_predicate(layer, table, query.interval)) is not None:
-        clauses.append(timed)
-    if query.after is not None:
-        clauses.append(table.c.fid > sa.bindparam("after", type_=sa.BigInteger()))
     limit = sa.bindparam("limit", type_=sa.BigInteger())
-    rows = _visible_columns(layer, table, decision).where(*clauses).order_by(table.c.fid).limit(limit + 1)
-    chosen = rows.subquery("chosen")
+    past = query.as_of is not None
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        found = _visible_columns(layer, table, decision).where(*_conditions(layer, table, decision, query))
+        return found.order_by(table.c.fid).limit(limit + 1)
+
+    rows = held(layer, rows_of, past=past)
+    # Two tables give a page each; their union is cut again.
+    chosen = (rows.order_by(sa.column("fid")).limit(limit + 1) if past else rows).subquery("chosen")
     number = sa.func.row_number().over(order_by=chosen.c.fid).label("number")
     page = _features(layer, chosen, decision.attributes).add_columns(chosen.c.fid, number).subquery("page")
     inside = page.c.number <= limit
@@ -128,23 +139,39 @@ def page_statement(layer: RowLayer, decision: Decision, query: PageQuery) -> sa.
     rank = int(decision.rule.max_clearance)
     figures = layer_figures
     total = sa.select(figures.c.rows).where(figures.c.layer == layer.name, figures.c.clearance == rank)
-    edition = sa.select(layer_state.c.edition).where(layer_state.c.layer == layer.name)
+    latest = sa.select(layer_state.c.edition).where(layer_state.c.layer == layer.name).scalar_subquery()
     return sa.select(
         sa.func.coalesce(joined, "").label("features"),
         sa.func.count().label("found"),
         sa.func.max(page.c.fid).filter(inside).label("last"),
         sa.func.coalesce(total.scalar_subquery(), 0).label("rows"),
-        edition.scalar_subquery().label("edition"),
+        (edition_then(layer) if past else latest).label("edition"),
+        (is_final(layer) if past else sa.false()).label("final"),
     ).select_from(page)
 
 
-def item_statement(layer: RowLayer, decision: Decision) -> sa.Select[Any]:
-    """The statement of one feature by key."""
-    table = current_table(layer)
+def item_statement(layer: RowLayer, decision: Decision, *, past: bool = False) -> sa.Select[Any]:
+    """The statement of one feature by key, as it is now or as of the bound instant."""
     key = sa.bindparam("key", type_=sa.Text())
-    rows = _visible_columns(layer, table, decision).where(table.c.key == key, row_predicate(table, decision.rule))
-    page = _features(layer, rows.limit(1).subquery("chosen"), decision.attributes).subquery("page")
-    return sa.select(sa.cast(page.c.feature, sa.Text()).label("feature"), page.c.edition)
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        return _visible_columns(layer, table, decision).where(table.c.key == key, row_predicate(table, decision.rule))
+
+    rows = held(layer, rows_of, past=past).limit(1).subquery("chosen")
+    page = _features(layer, rows, decision.attributes).subquery("page")
+    final = (is_final(layer) if past else sa.false()).label("final")
+    return sa.select(sa.cast(page.c.feature, sa.Text()).label("feature"), page.c.edition, final)
+
+
+def _conditions(layer: RowLayer, table: sa.Table, decision: Decision, query: PageQuery) -> list[sa.ColumnElement[bool]]:
+    clauses = [row_predicate(table, decision.rule)]
+    if query.bbox is not None:
+        clauses.append(_box_predicate(layer, table, query.bbox))
+    if query.interval is not None and (timed := time_predicate(layer, table, query.interval)) is not None:
+        clauses.append(timed)
+    if query.after is not None:
+        clauses.append(table.c.fid > sa.bindparam("after", type_=sa.BigInteger()))
+    return clauses
 
 
 def _visible_columns(layer: RowLayer, table: sa.Table, decision: Decision) -> sa.Select[Any]:
@@ -186,7 +213,7 @@ def _box_predicate(layer: RowLayer, table: sa.Table, extent: Extent) -> sa.Colum
 
 
 def _values(query: PageQuery) -> dict[str, Any]:
-    values: dict[str, Any] = {"limit": query.limit, "after": query.after}
+    values: dict[str, Any] = {"limit": query.limit, "after": query.after, AS_OF: query.as_of}
     if query.bbox is not None:
         for number, box in enumerate(query.bbox.boxes()):
             values |= {f"{s}_{number}": v for s, v in zip(("west", "south", "east", "north"), box, strict=True)}
@@ -204,7 +231,8 @@ def _page_statement(reading: Reading, layer: RowLayer, decision: Decision, query
     clearance = decision.rule.max_clearance
     boxes = len(query.bbox.boxes()) if query.bbox else 0
     open_sides = tuple(v is None for v in _time_values(layer, query.interval).values())
-    shape = ("page", layer.name, clearance, decision.attributes, boxes, open_sides, query.after is None)
+    absent = (query.after is None, query.as_of is None)
+    shape = ("page", layer.name, clearance, decision.attributes, boxes, open_sides, absent)
     compiled = reading.statements.get(shape)
     if compiled is None:
         compiled = compile_statement(page_statement(layer, decision, query), reading.schema(clearance))

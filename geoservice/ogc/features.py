@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from geoservice.features.past import instant_asked
 from geoservice.features.read import Page, PageQuery, read_item, read_page
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
@@ -63,6 +64,28 @@ class ItemsQuery:
         )
 
 
+@dataclass(frozen=True)
+class Presentation:
+    """Query parameters that say in which format and language to answer."""
+
+    f: Format = None
+    lang: Language = None
+
+
+@dataclass(frozen=True)
+class PastQuery:
+    """Query parameters that ask for features as they were."""
+
+    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: features as they were then.")] = (
+        None
+    )
+    edition: Annotated[str | None, Query(description="Number of an edition: features as it left them.")] = None
+
+    def written(self) -> dict[str, str | None]:
+        """The parameters under the names that they have in an address."""
+        return {"as-of": self.as_of, "edition": self.edition}
+
+
 @router.get("/collections/{collection_id}/items", summary="Features of a collection")
 async def items(
     request: Request,
@@ -70,17 +93,18 @@ async def items(
     asker: Asker,
     collection_id: str,
     asked: Annotated[ItemsQuery, Depends()],
-    f: Format = None,
-    lang: Language = None,
+    past: Annotated[PastQuery, Depends()],
+    form: Annotated[Presentation, Depends()],
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
-    chosen = negotiate(request, f, FEATURES)
+    chosen = negotiate(request, form.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
     query = asked.parsed(house.settings.default_limit, house.settings.max_limit)
     async with house.pools.raw(asker.clearance) as connection:
+        query = replace(query, as_of=await instant_asked(connection, layer, past.as_of, past.edition))
         page = await read_page(connection, house.reading, layer, decision, query)
-    links = _page_links(request, layer, chosen, page, asdict(asked))
-    return _feature_collection(request, layer, page, links, chosen, lang)
+    links = _page_links(request, layer, chosen, page, {**asdict(asked), **past.written()})
+    return _feature_collection(request, layer, page, links, chosen, form.lang)
 
 
 @router.get("/collections/{collection_id}/items/{feature_id:path}", summary="One feature")
@@ -90,22 +114,23 @@ async def item(
     asker: Asker,
     collection_id: str,
     feature_id: str,
-    f: Format = None,
-    lang: Language = None,
+    past: Annotated[PastQuery, Depends()],
+    form: Annotated[Presentation, Depends()],
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
-    chosen = negotiate(request, f, FEATURES)
+    chosen = negotiate(request, form.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
     if "\x00" in feature_id:
         raise UnknownFeature(f"Collection {layer.name} has no such feature.")
     async with house.pools.raw(asker.clearance) as connection:
-        found = await read_item(connection, house.reading, layer, decision, feature_id)
+        instant = await instant_asked(connection, layer, past.as_of, past.edition)
+        found = await read_item(connection, house.reading, layer, decision, feature_id, instant)
     if found is None:
         raise UnknownFeature(f"Collection {layer.name} has no feature {feature_id[:80]!r}.")
     path = f"/collections/{layer.name}/items/{_quoted(feature_id)}"
-    links = self_links(request, path, chosen, FEATURES)
+    links = self_links(request, path, chosen, FEATURES, **past.written())
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
-    headers = {"Geoservice-Edition": str(found.edition), "Cache-Control": _cache_control(layer)}
+    headers = {"Geoservice-Edition": str(found.edition), "Cache-Control": _cache_control(layer, found.final)}
     if chosen == "html":
         body = {
             **json.loads(found.feature),
@@ -113,7 +138,7 @@ async def item(
             "titles": layer.title.model_dump(),
             "links": links,
         }
-        return document(request, "item", body, chosen, lang, headers=headers)
+        return document(request, "item", body, chosen, form.lang, headers=headers)
     text = f'{found.feature[:-1]}, "links": {json.dumps(links)}}}'
     return encoded(request, text.encode(), GEOJSON, headers)
 
@@ -183,7 +208,7 @@ def _feature_collection(
     if page.matched is not None:
         head["numberMatched"] = page.matched
     head["edition"] = page.edition
-    headers = {"Geoservice-Edition": str(page.edition or ""), "Cache-Control": _cache_control(layer)}
+    headers = {"Geoservice-Edition": str(page.edition or ""), "Cache-Control": _cache_control(layer, page.final)}
     if chosen == "html":
         features = json.loads(f"[{page.features}]")
         extra = {"collection": layer.name, "titles": layer.title.model_dump(), "features": features, "links": links}
@@ -204,9 +229,11 @@ def _page_links(
     return links
 
 
-def _cache_control(layer: Layer) -> str:
-    # Private data must never rest in shared caches; public data is revalidated by its entity tag.
-    return "no-cache" if layer.clearance == 0 else "private, no-cache"
+def _cache_control(layer: Layer, final: bool) -> str:
+    # Private data must never rest in shared caches; public data is revalidated by its entity tag. The settled past
+    # changes only when somebody raises a clearance, which must reach caches within the hour.
+    freshness = "max-age=3600" if final else "no-cache"
+    return freshness if layer.clearance == 0 else f"private, {freshness}"
 
 
 def _quoted(feature_id: str) -> str:
