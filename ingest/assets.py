@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from geoalchemy2 import WKBElement
 
 from ingest.raster_facts import RasterFacts
-from ingest.record import moment
+from ingest.record import Counts, moment
+from ingest.undo import first_standing
 from layers.access import Clearance
 from layers.crs import STORAGE_SRID
 from layers.model import RasterLayer
@@ -82,6 +83,43 @@ def add(
             **named,
         )
     )
+
+
+def later_touch(layer: RasterLayer, number: int) -> sa.Select[Any]:
+    """The first edition after this one that brought or ended an asset of the same sources, and that stands."""
+    table, instant = raster_asset, moment(number)
+    mine = sa.or_(table.c.edition == number, table.c.valid_to == instant)
+    sources = sa.select(table.c.source).where(table.c.layer == layer.name, mine)
+    same = (table.c.layer == layer.name, table.c.source.in_(sources))
+    brought = sa.select(table.c.edition.label("number")).where(*same, table.c.edition > number)
+    ended = (
+        sa.select(edition_table.c.id)
+        .join(table, (table.c.layer == edition_table.c.layer) & (table.c.valid_to == edition_table.c.committed))
+        .where(*same, table.c.valid_to > instant)
+    )
+    return first_standing(sa.union(brought, ended).subquery("touched").c.number, number)
+
+
+def undo(connection: sa.Connection, layer: RasterLayer, number: int, withdrawal: int) -> Counts:
+    """End the assets that an edition brought and make those current again that it ended.
+
+    Returns:
+        What the withdrawal inserted, updated and deleted, counted by source.
+    """
+    table, former = raster_asset, moment(number)
+    ended = sa.and_(table.c.layer == layer.name, table.c.valid_to == former)
+    back = set(connection.execute(sa.select(table.c.source).where(ended)).scalars())
+    brought = sa.select(table.c.source).where(table.c.edition == number)
+    gone = set(connection.execute(brought).scalars())
+    now = sa.select(table.c.id).where(_is_current(layer), table.c.source.in_(gone))
+    end(connection, list(connection.execute(now).scalars()), withdrawal)
+    kept = [c for c in table.c if c.name not in ("id", "edition", "clearance", "valid_from", "valid_to")]
+    values: list[sa.ColumnElement[Any]] = [sa.type_coerce(c, sa.types.NullType()) for c in kept]
+    values += [sa.literal(withdrawal, sa.BigInteger()), sa.literal(int(layer.clearance), sa.SmallInteger())]
+    rows = sa.select(*values, moment(withdrawal)).where(ended)
+    names = [*(c.name for c in kept), "edition", "clearance", "valid_from"]
+    connection.execute(sa.insert(table).from_select(names, rows))
+    return Counts(len(back - gone), len(back & gone), len(gone - back))
 
 
 def touched(connection: sa.Connection, layer: RasterLayer, edition: int) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import diff, figures, indexes, landing, quarantine
+from ingest import diff, figures, indexes, landing, quarantine, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
@@ -175,6 +175,7 @@ def _write(
     connection.execute(diff.archive(layer, sa.select(changed.c.fid), number))
     updated = _count(connection, diff.update_changed(layer, tables, landed, changed, number))
     inserted = _count(connection, diff.insert_new(layer, tables, landed, fresh, number))
+    undo.raise_clearance(connection, layer, number)
     return Counts(inserted, updated, deleted)
 
 

@@ -11,6 +11,7 @@ from ingest.diff import Landed, conflicting
 from ingest.job import IngestPlan
 from ingest.landing import Staging
 from layers.model import RasterLayer
+from layers.system import edition as edition_table
 from layers.system import quarantine
 
 _COLUMNS = ["layer", "source", "sha256", "mapping", "position", "reason", "raw"]
@@ -62,3 +63,17 @@ def _keep(connection: sa.Connection, rows: sa.Select[*tuple[Any, ...]]) -> None:
     statement = insert(quarantine).from_select(_COLUMNS, rows)
     renewed = {"reason": statement.excluded.reason, "raw": statement.excluded.raw}
     connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=renewed))
+
+
+def reopen(connection: sa.Connection, edition: int) -> None:
+    """Open the rows again that an edition had loaded or superseded, because it is withdrawn; they still name it."""
+    settled = quarantine.c.state.in_(("mended", "superseded"))
+    connection.execute(sa.update(quarantine).where(quarantine.c.edition == edition, settled).values(state="open"))
+
+
+def settle_again(connection: sa.Connection, edition: int) -> None:
+    """The opposite of `reopen`: the edition stands again."""
+    kind = sa.select(edition_table.c.kind).where(edition_table.c.id == edition).scalar_subquery()
+    state = sa.case((kind == "replay", "mended"), else_="superseded")
+    waiting = (quarantine.c.edition == edition, quarantine.c.state == "open")
+    connection.execute(sa.update(quarantine).where(*waiting).values(state=state))

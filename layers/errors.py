@@ -46,6 +46,24 @@ class UnknownResource(GeoError):
     title = "Not found"
 
 
+class UnknownEdition(UnknownResource):
+    """There is no edition of this number, or not of this layer."""
+
+    title = "Unknown edition"
+
+
+class UnknownRow(UnknownResource):
+    """There is no quarantined row of this number."""
+
+    title = "Unknown quarantined row"
+
+
+class NotWithdrawable(GeoError):
+    """An edition cannot be withdrawn: it is already, or later ones stand upon it."""
+
+    title = "Edition cannot be withdrawn"
+
+
 class BadParameter(GeoError):
     """A parameter is known, but its value is not acceptable."""
 
