@@ -34,6 +34,8 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.UnknownLayer: 404,
     errors.UnknownFeature: 404,
     errors.UnknownResource: 404,
+    errors.UnknownEdition: 404,
+    errors.UnknownRow: 404,
     errors.TileOutside: 404,
     errors.MethodNotAllowed: 405,
     errors.NotAcceptable: 406,
