@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
+from ingest import beside
 from ingest.digest import HASH, content_digests
 from layers.model import RowLayer
 from layers.table import STAGING_SCHEMA, content_names, staging_table
@@ -24,10 +25,17 @@ BAD_COLUMNS = ("_position", "_reason", "_raw")
 
 @dataclass(frozen=True)
 class Staging:
-    """The two landing tables of a job: rows that may be loaded, and rows that may not, with their reasons."""
+    """The landing tables of a job: rows that may be loaded, and rows that may not, with their reasons.
+
+    Attributes:
+        good: Rows to compare with the current ones.
+        bad: Refused rows.
+        beside: In a first load, the table that takes the place of the layer's own; good rows go there instead.
+    """
 
     good: sa.Table
     bad: sa.Table
+    beside: sa.Table | None = None
 
 
 def create(connection: sa.Connection, layer: RowLayer) -> Staging:
@@ -49,13 +57,24 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
     )
     good.create(connection)
     bad.create(connection)
-    return Staging(good, bad)
+    return Staging(good, bad, beside.make(connection, layer, beside.name_of(layer, job)))
 
 
-def drop(connection: sa.Connection, staging: Staging) -> None:
-    """Drop the landing tables."""
+def spill(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Staging:
+    """Give up the table beside: its rows go to where rows are compared."""
+    if staging.beside is None:
+        return staging
+    beside.spill(connection, layer, staging.beside, staging.good)
+    beside.drop(connection, layer, staging.beside.name)
+    return replace(staging, beside=None)
+
+
+def drop(connection: sa.Connection, layer: RowLayer, staging: Staging) -> None:
+    """Drop the landing tables; one that took the layer's place is no landing table any more."""
     staging.good.drop(connection, checkfirst=True)
     staging.bad.drop(connection, checkfirst=True)
+    if staging.beside is not None:
+        beside.drop(connection, layer, staging.beside.name)
 
 
 def fill(
@@ -79,8 +98,11 @@ def fill(
         for batch in _ahead(_merged(batches)):
             valid = pc.is_null(batch.column("_reason"))
             accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
-            hashed = accepted.select(good_names).append_column(HASH, content_digests(layer, accepted))
-            good += _send(cursor, staging.good, hashed)
+            digests = content_digests(layer, accepted)
+            if staging.beside is not None:
+                good += _send(cursor, staging.beside, beside.rows_for(layer, accepted, digests))
+            else:
+                good += _send(cursor, staging.good, accepted.select(good_names).append_column(HASH, digests))
             bad += _send(cursor, staging.bad, refused.select(BAD_COLUMNS))
             progress(batch.num_rows)
         connection.commit()
@@ -118,7 +140,10 @@ def _ahead(batches: Iterator[pa.Table], depth: int = 3) -> Iterator[pa.Table]:
 
 
 def _drop_orphans(connection: sa.Connection, layer: RowLayer) -> None:
-    orphan = re.compile(rf"^{re.escape(layer.name)}__[0-9a-f]{{8}}(_bad)?$")
+    orphan = re.compile(rf"^{re.escape(layer.name)}__[0-9a-f]{{8}}(_bad|_new)?$")
     for name in sa.inspect(connection).get_table_names(schema=STAGING_SCHEMA):
-        if orphan.match(name):
+        match = orphan.match(name)
+        if match is not None and match.group(1) == "_new":
+            beside.drop(connection, layer, name)
+        elif match is not None:
             sa.Table(name, sa.MetaData(schema=STAGING_SCHEMA)).drop(connection)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import diff, figures, indexes, landing, quarantine, undo
+from ingest import beside, diff, figures, indexes, landing, quarantine, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
@@ -70,10 +70,11 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
             summary = _read(plan, target, stream, tables, progress)
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
+            tables = _indexed(target, layer, tables)
             return _apply(plan, target, layer, tables, source, summary, record)
         finally:
             with target.engine.begin() as connection:
-                landing.drop(connection, tables)
+                landing.drop(connection, layer, tables)
 
 
 def row_layer(plan: IngestPlan) -> RowLayer:
@@ -101,6 +102,14 @@ def _read(
     return summary
 
 
+def _indexed(target: LoadTarget, layer: RowLayer, tables: landing.Staging) -> landing.Staging:
+    """Index the table of a first load; its rows are compared after all when a key comes twice."""
+    if tables.beside is None or beside.build_indexes(target.engine, layer, tables.beside.name):
+        return tables
+    with target.engine.begin() as connection:
+        return landing.spill(connection, layer, tables)
+
+
 def _apply(
     plan: IngestPlan,
     target: LoadTarget,
@@ -116,7 +125,7 @@ def _apply(
         number = open_edition(connection, layer, plan, source, record.principal)
         if isinstance(layer, TableLayer) and layer.storage == "series":
             _ensure_months(connection, layer, tables)
-        first = _insert_first(connection, layer, tables, number)
+        first = _insert_first(connection, layer, tables, number, summary.good)
         if first is not None:
             counts = Counts(first)
         else:
@@ -137,12 +146,18 @@ def _apply(
     return report
 
 
-def _insert_first(connection: sa.Connection, layer: RowLayer, tables: landing.Staging, number: int) -> int | None:
+def _insert_first(
+    connection: sa.Connection, layer: RowLayer, tables: landing.Staging, number: int, good: int
+) -> int | None:
     """Insert all landed rows of a layer that has no current rows: there is nothing to compare them with.
 
     Returns:
         How many; None, and nothing was done, when the layer has rows or a key comes twice in the source.
     """
+    if tables.beside is not None:
+        if good:
+            beside.adopt(connection, layer, tables.beside.name, number)
+        return good
     if connection.execute(diff.anything(layer)).scalar_one():
         return None
     try:

@@ -66,11 +66,11 @@ def sync(
     """
     report = SyncReport()
     connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
-    script = resources.files("geoservice.db").joinpath("sync.sql").read_text(encoding="utf-8")
-    # Straight to the driver: percent signs in the script are no parameters.
-    cursor = connection.connection.cursor()
-    cursor.execute(script)
-    cursor.close()
+    for script in ("sync.sql", "beside.sql"):
+        # Straight to the driver: percent signs in the script are no parameters.
+        cursor = connection.connection.cursor()
+        cursor.execute(resources.files("geoservice.db").joinpath(script).read_text(encoding="utf-8"))
+        cursor.close()
     for layer in catalog:
         if not isinstance(layer, RasterLayer):
             for table in (current_table(layer), history_table(layer)):
