@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import shapely
 import sqlalchemy as sa
 from geoalchemy2 import WKBElement
+from sqlalchemy.dialects.postgresql import insert
 
-from ingest.raster_facts import RasterFacts
+from ingest.job import IngestPlan
+from ingest.raster_facts import RasterFacts, RefusedRaster
 from ingest.record import Counts, moment
 from ingest.undo import first_standing
 from layers.access import Clearance
@@ -18,31 +21,48 @@ from layers.crs import STORAGE_SRID
 from layers.model import RasterLayer
 from layers.system import edition as edition_table
 from layers.system import layer_figures, raster_asset
+from layers.system import quarantine as quarantine_table
 
 _CORNERS = {"west": "ST_XMin", "south": "ST_YMin", "east": "ST_XMax", "north": "ST_YMax"}
 
 
 @dataclass(frozen=True)
 class CurrentAsset:
-    """A current asset of a layer: number, file name, digest of its content, and the report of its load."""
+    """A current asset of a layer: number, file name, digest of its content."""
 
     id: int
     file: str
     sha256: str
-    report: Mapping[str, Any]
 
 
-def current(connection: sa.Connection, layer: RasterLayer, source: str) -> CurrentAsset | None:
-    """The current asset that came from a source of this name; None when there is none."""
+def current(connection: sa.Connection, layer: RasterLayer, name: str) -> CurrentAsset | None:
+    """The current asset of this name; None when there is none."""
     statement = (
-        sa.select(raster_asset.c.id, raster_asset.c.file, raster_asset.c.sha256, edition_table.c.report)
-        .join(edition_table, edition_table.c.id == raster_asset.c.edition)
-        .where(raster_asset.c.source == source, _is_current(layer))
+        sa.select(raster_asset.c.id, raster_asset.c.file, raster_asset.c.sha256)
+        .where(raster_asset.c.source == name, _is_current(layer))
         .order_by(raster_asset.c.id.desc())
         .limit(1)
     )
     row = connection.execute(statement).one_or_none()
-    return None if row is None else CurrentAsset(row.id, row.file, row.sha256, row.report)
+    return None if row is None else CurrentAsset(row.id, row.file, row.sha256)
+
+
+def latest_report(connection: sa.Connection, layer: RasterLayer, source: str) -> Mapping[str, Any] | None:
+    """The report of the latest edition that came from a source of this name; None when there is none."""
+    statement = (
+        sa.select(edition_table.c.report)
+        .where(edition_table.c.layer == layer.name, edition_table.c.source == source, edition_table.c.kind == "load")
+        .order_by(edition_table.c.id.desc())
+        .limit(1)
+    )
+    found: Mapping[str, Any] | None = connection.execute(statement).scalar_one_or_none()
+    return found
+
+
+def others(connection: sa.Connection, layer: RasterLayer, names: Collection[str]) -> tuple[int, ...]:
+    """Numbers of the current assets of a layer that bear none of these names."""
+    statement = sa.select(raster_asset.c.id).where(raster_asset.c.source.not_in(names), _is_current(layer))
+    return tuple(connection.execute(statement).scalars())
 
 
 def end(connection: sa.Connection, assets: Sequence[int], edition: int) -> None:
@@ -51,10 +71,18 @@ def end(connection: sa.Connection, assets: Sequence[int], edition: int) -> None:
     connection.execute(ended)
 
 
-def others(connection: sa.Connection, layer: RasterLayer, source: str) -> list[int]:
-    """Numbers of all current assets of a layer that came from other sources."""
-    wanted = sa.select(raster_asset.c.id).where(raster_asset.c.source != source, _is_current(layer))
-    return list(connection.execute(wanted).scalars())
+def quarantine(connection: sa.Connection, plan: IngestPlan, sha256: str, refused: Sequence[RefusedRaster]) -> None:
+    """Keep what is known of rasters that could not be stored; a second load of the same source keeps one copy."""
+    if not refused:
+        return
+    place = {"layer": plan.layer.name, "source": plan.source.name, "sha256": sha256, "mapping": plan.mapping_name}
+    rows = [
+        {**place, "position": n, "reason": one.reason, "raw": json.dumps({"raster": one.name}, ensure_ascii=False)}
+        for n, one in enumerate(refused)
+    ]
+    statement = insert(quarantine_table).values(rows)
+    renewed = {"reason": statement.excluded.reason, "raw": statement.excluded.raw}
+    connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=renewed))
 
 
 def add(

@@ -42,6 +42,7 @@ class Storage:
         masked: Whether validity is kept in a mask band.
         classed: Whether cells are codes: they are never averaged.
         palette: Colour (r, g, b, a) by cell value, kept from the source.
+        names, units: Name and unit of each band; an empty unit is not written.
     """
 
     crs: CRS
@@ -54,6 +55,8 @@ class Storage:
     masked: bool = False
     classed: bool = False
     palette: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,10 @@ def write_plain(path: Path, storage: Storage, chunks: Iterator[Chunk]) -> None:
                 target.write_mask(chunk.valid.all(axis=0), window=window)
         if storage.palette:
             target.write_colormap(1, storage.palette)
+        for place, (name, unit) in enumerate(zip(storage.names, storage.units, strict=True), 1):
+            target.set_band_description(place, name)
+            if unit:
+                target.set_band_unit(place, unit)
 
 
 def read_plain(path: Path, storage: Storage) -> Iterator[tuple[Cells, npt.NDArray[np.bool_]]]:

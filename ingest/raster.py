@@ -1,4 +1,4 @@
-"""Loads of rasters: rewritten as COG in the confined child, kept under a content name, named by one transaction.
+"""Loads of rasters: rewritten as COG in the confined child, kept under a content name, named in one transaction.
 
 Killed at any step, a load leaves the current assets untouched; a file that no asset names is swept later.
 """
@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ingest import assets
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
-from ingest.raster_facts import RasterFacts, read_facts
-from ingest.raster_store import keep, name_of, sweep
+from ingest.raster_facts import (
+    FACTS_KEY,
+    MOST_RASTERS,
+    RasterFacts,
+    RefusedRaster,
+    Stored,
+    cog_name,
+    read_refused,
+    read_stored,
+)
+from ingest.raster_store import name_of, keep, sweep
 from ingest.record import (
     Counts,
     LoadTarget,
@@ -31,9 +40,9 @@ from layers.asset import SUFFIX
 from layers.errors import SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the same source would be stored otherwise than before."""
-RECIPE_KEY = "recipe"
+RECIPE_KEY, ASSETS_KEY = "recipe", "assets"
 
 
 @dataclass(frozen=True)
@@ -49,28 +58,30 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Rewritten:
-    """The raster as the reader left it: digest of the stored file, summary, facts."""
+    """What the reader left: its summary, and each raster with the digest of its stored file, by the asset's name."""
 
-    sha256: str
     summary: ReadSummary
-    facts: RasterFacts
+    rasters: Mapping[str, tuple[str, RasterFacts]]
+    refused: tuple[RefusedRaster, ...]
 
 
 def load_raster(
     plan: IngestPlan, target: LoadTarget, *, principal: str = "cli", progress: Callable[[int], None] | None = None
 ) -> IngestReport:
-    """Load a raster source as one asset of its layer.
+    """Load the rasters of a source as assets of its layer: one for a file, several for an archive or a series.
 
-    A source of a name that the layer knows replaces the former asset; the same content changes nothing.
+    A raster of a name that the layer knows replaces the former asset; the same content changes nothing. One of
+    several that cannot be stored goes to quarantine, the others are loaded; with nothing to load the source is
+    refused.
 
     Args:
         plan: What is loaded, and how. A mapping that is `complete` ends the assets of all other sources.
         target: Where to.
         principal: Who loads, for the record.
-        progress: Called with 1 when the raster is done.
+        progress: Called with the number of rasters when they are done.
 
     Returns:
-        The report: one raster read is one inserted, updated or unchanged.
+        The report: one raster read is one inserted, updated, unchanged or in quarantine.
 
     Raises:
         SourceError: When the source cannot be read or does not fit; nothing was changed.
@@ -81,17 +92,21 @@ def load_raster(
         job = _Job(plan, _raster_layer(plan), target, identify(plan.source), record)
         with layer_lock(target.engine, job.layer):
             known = _known(job)
-            if known is not None and _is_same(job, known):
-                record.report = _keep_unchanged(job, ReadSummary.model_validate(known.report["summary"]))
-            else:
-                record.enter("reading")
-                rewritten = _rewrite(job)
-                record.enter("writing")
-                record.report = _commit(job, rewritten)
-                sweep_orphans(target)
+            record.report = _keep_unchanged(job, known) if known is not None else _renew(job)
+    report = record.finished()
     if progress is not None:
-        progress(1)
-    return record.finished()
+        progress(report.read)
+    return report
+
+
+def _renew(job: _Job) -> IngestReport:
+    """Rewrite the source and name what is new."""
+    job.record.enter("reading")
+    rewritten = _rewrite(job)
+    job.record.enter("writing")
+    report = _commit(job, rewritten)
+    sweep_orphans(job.target)
+    return report
 
 
 def sweep_orphans(target: LoadTarget) -> tuple[str, ...]:
@@ -121,32 +136,56 @@ def _raster_layer(plan: IngestPlan) -> RasterLayer:
     return plan.layer
 
 
-def _known(job: _Job) -> assets.CurrentAsset | None:
+def _known(job: _Job) -> IngestReport | None:
+    """The report of the edition that stored this very source by this very recipe, if all its assets still stand."""
+    if job.plan.mapping.complete:
+        return None
     with job.target.engine.connect() as connection:
-        return assets.current(connection, job.layer, job.source.name)
-
-
-def _is_same(job: _Job, known: assets.CurrentAsset) -> bool:
-    """Whether this very source was stored by this very recipe, and the file is still there."""
-    if job.plan.mapping.complete or not (job.target.rasters / known.file).is_file():
-        return False
-    stored = known.report.get("summary", {}).get("facts", {}).get(RECIPE_KEY)
-    return bool(stored == recipe(job.plan, job.layer, job.source))
+        found = assets.latest_report(connection, job.layer, job.source.name)
+        if found is None:
+            return None
+        report = IngestReport.model_validate(found)
+        if report.summary.facts.get(RECIPE_KEY) != recipe(job.plan, job.layer, job.source):
+            return None
+        for name, sha256 in report.summary.facts.get(ASSETS_KEY, {}).items():
+            current = assets.current(connection, job.layer, name)
+            if current is None or current.sha256 != sha256 or not (job.target.rasters / current.file).is_file():
+                return None
+    return report
 
 
 def _rewrite(job: _Job) -> _Rewritten:
     with open_raster(job.plan) as reader:
-        written = reader.finish()
+        directory = reader.finish()
         if identify(job.plan.source) != job.source:
             name = job.source.name
             raise SourceUnreadable(f"{name} changed while it was read; load it again.", source=name)
-        facts = read_facts(reader.summary.facts)
-        _refuse_other_bands(job.layer, facts)
-        # A dry run leaves no file behind; its name is all that the comparison needs.
-        rehearsal = job.plan.options.dry_run
-        digest = name_of(written) if rehearsal else keep(written, job.target.rasters)
-    known = {**reader.summary.facts, RECIPE_KEY: recipe(job.plan, job.layer, job.source)}
-    return _Rewritten(digest, reader.summary.model_copy(update={"facts": known}), facts)
+        summary = reader.summary
+        stored = [read_stored(directory, number) for number in range(min(summary.good, MOST_RASTERS))]
+        refused = read_refused(summary.facts)
+        _refuse_other_counts(summary, stored, refused)
+        rasters: dict[str, tuple[str, RasterFacts]] = {}
+        for number, one in enumerate(stored):
+            _refuse_other_bands(job.layer, one.facts)
+            written = directory / cog_name(number)
+            # A dry run leaves no file behind; its name is all that the comparison needs.
+            digest = name_of(written) if job.plan.options.dry_run else keep(written, job.target.rasters)
+            rasters[one.name] = (digest, one.facts)
+    facts = {
+        **summary.facts,
+        RECIPE_KEY: recipe(job.plan, job.layer, job.source),
+        ASSETS_KEY: {name: sha256 for name, (sha256, _) in rasters.items()},
+    }
+    if len(stored) == 1:
+        facts[FACTS_KEY] = stored[0].facts.model_dump(mode="json")
+    return _Rewritten(summary.model_copy(update={"facts": facts}), rasters, refused)
+
+
+def _refuse_other_counts(summary: ReadSummary, stored: list[Stored], refused: tuple[RefusedRaster, ...]) -> None:
+    names = [one.name for one in stored] + [one.name for one in refused]
+    counted = (summary.good, summary.bad, summary.read, summary.not_selected)
+    if counted != (len(stored), len(refused), len(names), 0) or len(set(names)) != len(names) or not stored:
+        raise SourceUnreadable("The confined reader left other rasters behind than it counted.")
 
 
 def _refuse_other_bands(layer: RasterLayer, facts: RasterFacts) -> None:
@@ -154,32 +193,45 @@ def _refuse_other_bands(layer: RasterLayer, facts: RasterFacts) -> None:
         raise SourceUnreadable("The confined reader described other bands than the layer has.")
 
 
-def _keep_unchanged(job: _Job, summary: ReadSummary) -> IngestReport:
+def _keep_unchanged(job: _Job, known: IngestReport) -> IngestReport:
+    report = make_report(job.plan, job.source, known.summary, None, Counts(), known.quarantined, job.record.seconds)
     with job.target.engine.begin() as connection:
-        return job.record.keep(connection, _report(job, summary, None, Counts()))
-
-
-def _report(job: _Job, summary: ReadSummary, edition: int | None, counts: Counts) -> IngestReport:
-    return make_report(job.plan, job.source, summary, edition, counts, 0, job.record.seconds)
+        return job.record.keep(connection, report)
 
 
 def _commit(job: _Job, rewritten: _Rewritten) -> IngestReport:
-    layer, source = job.layer, job.source.name
+    layer = job.layer
     with job.target.engine.begin() as connection:
-        former = assets.current(connection, layer, source)
-        same = former is not None and former.sha256 == rewritten.sha256
-        gone = assets.others(connection, layer, source) if job.plan.mapping.complete else []
-        counts = Counts(inserted=int(former is None), updated=int(former is not None and not same), deleted=len(gone))
+        former = {name: assets.current(connection, layer, name) for name in rewritten.rasters}
+        new, changed = _compare(rewritten, former)
+        kept = {*rewritten.rasters, *(one.name for one in rewritten.refused)}
+        others = assets.others(connection, layer, kept) if job.plan.mapping.complete else ()
+        counts = Counts(inserted=len(new), updated=len(changed), deleted=len(others))
+        assets.quarantine(connection, job.plan, job.source.sha256, rewritten.refused)
         if not counts.any:
-            return job.record.keep(connection, _report(job, rewritten.summary, None, counts))
+            return job.record.keep(connection, _report(job, rewritten, None, counts))
         number = open_edition(connection, layer, job.plan, job.source, job.record.principal)
-        assets.end(connection, gone, number)
-        if not same:
-            if former is not None:
-                assets.end(connection, [former.id], number)
-            named = {"source": source, "file": f"{rewritten.sha256}{SUFFIX}", "sha256": rewritten.sha256}
-            assets.add(connection, layer, number, named, rewritten.facts)
+        superseded = [asset.id for name in changed if (asset := former[name]) is not None]
+        assets.end(connection, [*others, *superseded], number)
+        for name in (*new, *changed):
+            sha256, facts = rewritten.rasters[name]
+            named = {"source": name, "file": f"{sha256}{SUFFIX}", "sha256": sha256}
+            assets.add(connection, layer, number, named, facts)
         assets.renew_figures(connection, layer)
-        report = job.record.keep(connection, _report(job, rewritten.summary, number, counts))
+        report = job.record.keep(connection, _report(job, rewritten, number, counts))
         close_edition(connection, layer, counts, report, assets.touched(connection, layer, number))
     return report
+
+
+def _compare(
+    rewritten: _Rewritten, former: Mapping[str, assets.CurrentAsset | None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the rasters that the layer did not have, and of those that differ from what it has."""
+    new = tuple(name for name in rewritten.rasters if former[name] is None)
+    held = ((name, asset) for name, asset in former.items() if asset is not None)
+    return new, tuple(name for name, asset in held if asset.sha256 != rewritten.rasters[name][0])
+
+
+def _report(job: _Job, rewritten: _Rewritten, edition: int | None, counts: Counts) -> IngestReport:
+    refused = len(rewritten.refused)
+    return make_report(job.plan, job.source, rewritten.summary, edition, counts, refused, job.record.seconds)

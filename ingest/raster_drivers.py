@@ -1,4 +1,7 @@
-"""The GDAL drivers of the child that reads rasters: an allow-list for the library that reads them."""
+"""The GDAL drivers of the child that reads rasters: an allow-list for the library that reads them.
+
+A source is opened with the one driver of the kind that its content and its extension agree on; no other is tried.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,17 @@ from functools import lru_cache
 import rasterio
 
 RASTER_DRIVER = "GTiff"
-"""The driver that may open a raster source; no other is tried, whatever the file holds."""
-NEEDED_DRIVERS = frozenset({RASTER_DRIVER, "COG", "MEM"})
+"""The driver of what is written, and of what is read again after that."""
+SOURCE_DRIVERS = {
+    "geotiff": RASTER_DRIVER,
+    "img": "HFA",
+    "asc": "AAIGrid",
+    "netcdf": "netCDF",
+    "png": "PNG",
+    "jpeg": "JPEG",
+}
+"""Kind of a source -> the driver that may open it."""
+NEEDED_DRIVERS = frozenset({*SOURCE_DRIVERS.values(), "COG", "MEM"})
 """Drivers that are left in the child: those that open and those that write."""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import mapping_digest, tool_versions
+from ingest.raster_family import raster_siblings
 from layers.errors import LayerBusy, SourceMissing
 from layers.model import LayerBase
 from layers.system import edition as edition_table
@@ -57,14 +58,16 @@ class Counts:
 
 
 def identify(path: Path) -> SourceFile:
-    """Size and SHA-256 of a source file; for a `.shp` all files of the same stem.
+    """Size and SHA-256 of a source file; those beside a `.shp` or a raster that belong to it count too.
 
     Raises:
         SourceMissing: When it is not a readable file.
     """
     if not path.is_file():
         raise SourceMissing(f"There is no file {path.name} at the place given.", source=path.name)
-    files = sorted(path.parent.glob(f"{path.stem}.*")) if path.suffix.lower() == ".shp" else [path]
+    files = (
+        sorted(path.parent.glob(f"{path.stem}.*")) if path.suffix.lower() == ".shp" else [path, *raster_siblings(path)]
+    )
     digest, size = hashlib.sha256(), 0
     try:
         for file in files:

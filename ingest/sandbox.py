@@ -27,7 +27,6 @@ from pydantic import ValidationError
 from ingest.drivers import skip_list
 from ingest.job import IngestPlan, ReadLimits, ReadSummary
 from ingest.raster_drivers import raster_skip_list
-from ingest.raster_facts import COG_NAME
 from ingest.staging import Staged, stage
 from ingest.wire import batch_schema, error_from_json, plan_to_json
 from layers.errors import GeoError, SourceUnreadable
@@ -186,14 +185,14 @@ class RasterReader(Child):
         """Wait for the child; then `summary` is there.
 
         Returns:
-            The rewritten file. It lies in the private directory and goes with it. The child was free to write
-            anything there: open it without following links.
+            The private directory with the rewritten files; it goes with this reader. The child was free to write
+            anything there: open files without following links.
 
         Raises:
             SourceUnreadable, SourceMismatch, CrsRefused: As `RowStream` does.
         """
         self._finish(damaged=False)
-        return self._staged.directory / COG_NAME
+        return self._staged.directory
 
 
 def open_raster(plan: IngestPlan) -> RasterReader:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.raster_family import raster_siblings
 from layers.errors import SourceMissing, SourceUnreadable
 
 _SIBLINGS = (".shx", ".dbf", ".prj", ".cpg", ".qpj")
@@ -125,11 +126,12 @@ def _checked(source: Path) -> Path:
 
 
 def _siblings(source: Path) -> list[Path]:
-    if source.suffix.lower() != ".shp":
-        return []
-    beside = (p for p in source.parent.iterdir() if p.stem == source.stem and p.suffix.lower() in _SIBLINGS)
-    found = [p for p in beside if p.is_file()]
-    # Only the .shp was named by somebody: a link beside it must not bring in a file from elsewhere.
+    if source.suffix.lower() == ".shp":
+        beside = (p for p in source.parent.iterdir() if p.stem == source.stem and p.suffix.lower() in _SIBLINGS)
+        found = [p for p in beside if p.is_file()]
+    else:
+        found = list(raster_siblings(source))
+    # Only the source itself was named by somebody: a link beside it must not bring in a file from elsewhere.
     homes = {source.parent.resolve(), source.resolve().parent}
     stranger = next((p for p in found if p.resolve().parent not in homes), None)
     if stranger is not None:

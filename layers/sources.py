@@ -98,6 +98,8 @@ class SourceMapping(_Frozen):
             the `first`, or `collect` their geometries to one multipart feature with the attributes of the first.
         bands: Raster only: bands of the source (from 1) in the order of the layer's bands; a band may serve twice.
         nodata: Raster only: the value that means "no data" where the file declares none.
+        slices: Raster only: which slices of a variable with times or levels are taken: `each` as an asset of its own,
+            or one by the index (from 0, -1 is the last) along each dimension.
         factor: Attribute -> multiplier that brings the source's unit to the attribute's.
         complete: True when the source is the whole layer, so that what it lacks was deleted.
         attribution: Whom an edition loaded in this way credits; the layer's own attribution when absent.
@@ -130,6 +132,7 @@ class SourceMapping(_Frozen):
     repeats: Literal["refuse", "first", "collect"] = "refuse"
     bands: tuple[int, ...] = ()
     nodata: float | None = None
+    slices: Literal["each"] | Mapping[str, int] | None = None
     factor: Mapping[str, float] = Field(default_factory=dict)
     complete: bool = False
     attribution: str | None = None

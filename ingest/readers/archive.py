@@ -6,6 +6,7 @@ import lzma
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from ingest.readers.sniff import EXPECTED
@@ -36,14 +37,31 @@ def unpack(request: Request) -> Path:
             entry that would land elsewhere; or when nothing in it is readable.
         SourceMismatch: When it has several sources and the mapping names none of them.
     """
+    chosen: list[zipfile.ZipInfo] = []
+
+    def pick(members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+        chosen.append(_choose(request, members))
+        return _needed(chosen[0], members)
+
+    return unpack_all(request, pick) / chosen[0].filename
+
+
+def unpack_all(request: Request, pick: Callable[[list[zipfile.ZipInfo]], list[zipfile.ZipInfo]]) -> Path:
+    """Unpack those members of an archive that `pick` chooses among the checked ones.
+
+    Returns:
+        The folder that holds them, inside the request's scratch directory.
+
+    Raises:
+        SourceUnreadable: As `unpack`.
+    """
+    target = request.scratch / "unpacked"
     try:
         with zipfile.ZipFile(request.file) as archive:
-            members = _checked(request, archive)
-            chosen = _choose(request, members)
-            target = request.scratch / "unpacked"
+            wanted = pick(_checked(request, archive))
             target.mkdir()
             left = request.plan.limits.unpacked
-            for member in _needed(chosen, members):
+            for member in wanted:
                 left = _extract(request, archive, member, target, left)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise SourceUnreadable(f"{request.name} is a damaged archive: {error}.", source=request.name) from error
@@ -51,7 +69,7 @@ def unpack(request: Request) -> Path:
         # Two entries of one name, a name that the file system cannot hold, or a damaged bzip2 stream.
         why = error.strerror or str(error)
         raise SourceUnreadable(f"{request.name} cannot be unpacked: {why}.", source=request.name) from error
-    return target / chosen.filename
+    return target
 
 
 def _checked(request: Request, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

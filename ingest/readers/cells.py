@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
@@ -17,11 +16,13 @@ from rasterio.windows import Window
 
 from ingest.cog import RGB, Cells, Chunk, Storage, rows_per_chunk
 from ingest.job import IngestPlan
+from ingest.readers.raster_place import Grid
 from layers.errors import SourceMismatch
 from layers.model import RasterLayer
 from layers.sources import OTHER
 
 Mask = npt.NDArray[np.bool_]
+_EXACT = 1 << 53
 _WIDE = {"int8": "int16", "int64": "float64", "uint64": "float64"}
 """Cell types that not every reader of GeoTIFF knows, and those that replace them."""
 
@@ -135,7 +136,7 @@ def _nodata(
     return declared
 
 
-def decide(dataset: DatasetReader, layer: RasterLayer, selection: Selection, crs: CRS, transform: Affine) -> Storage:
+def decide(dataset: DatasetReader, layer: RasterLayer, selection: Selection, crs: CRS, grid: Grid) -> Storage:
     """How the selected cells are stored.
 
     Raises:
@@ -146,7 +147,7 @@ def decide(dataset: DatasetReader, layer: RasterLayer, selection: Selection, crs
     needs_mask = selection.masked or (selection.expand is not None and _has_holes(selection))
     return Storage(
         crs=crs,
-        transform=transform,
+        transform=grid.transform,
         width=dataset.width,
         height=dataset.height,
         count=RGB if selection.expand else len(selection.bands),
@@ -155,6 +156,8 @@ def decide(dataset: DatasetReader, layer: RasterLayer, selection: Selection, crs
         masked=needs_mask and nodata is None,
         classed=selection.classed,
         palette=selection.palette if selection.palette and dtype in ("uint8", "uint16") else {},
+        names=tuple(band.name for band in layer.bands),
+        units=tuple(band.unit or "" for band in layer.bands),
     )
 
 
@@ -198,7 +201,7 @@ def _fits(value: float, kind: np.dtype[Any]) -> bool:
     return math.isfinite(value) and value == int(value) and info.min <= value <= info.max
 
 
-def chunks(dataset: DatasetReader, selection: Selection, storage: Storage, *, south_up: bool) -> Iterator[Chunk]:
+def chunks(dataset: DatasetReader, selection: Selection, storage: Storage, grid: Grid) -> Iterator[Chunk]:
     """The cells of a source, top to bottom, as they will be stored.
 
     Raises:
@@ -207,14 +210,16 @@ def chunks(dataset: DatasetReader, selection: Selection, storage: Storage, *, so
     step = rows_per_chunk(storage.width, storage.count, dataset.block_shapes[0][0])
     for row in range(0, storage.height, step):
         rows = min(step, storage.height - row)
-        top = storage.height - row - rows if south_up else row
+        top = storage.height - row - rows if grid.south_up else row
         window = Window(0, top, storage.width, rows)
         raw = dataset.read([b.index for b in selection.bands], window=window)
         inside = (
             dataset.read_masks(1, window=window) > 0 if selection.masked else np.ones(raw.shape[1:], dtype=np.bool_)
         )
-        if south_up:
+        if grid.south_up:
             raw, inside = raw[:, ::-1, :], inside[::-1, :]
+        if grid.turn:
+            raw, inside = np.roll(raw, -grid.turn, axis=-1), np.roll(inside, -grid.turn, axis=-1)
         yield _chunk(row, raw, inside, selection, storage)
 
 
@@ -240,6 +245,8 @@ def _valid(raw: Cells, nodata: float | None) -> Mask:
 
 def _converted(raw: Cells, inside: Mask, band: BandSource, storage: Storage) -> tuple[Cells, Mask]:
     valid = inside & _valid(raw, band.nodata)
+    if raw.dtype.kind in "iu" and storage.dtype == "float64":
+        _refuse_inexact(raw, valid)
     if band.scaled:
         raw = raw.astype(np.float64) * band.scale + band.offset
     if storage.classed:
@@ -256,6 +263,17 @@ def _converted(raw: Cells, inside: Mask, band: BandSource, storage: Storage) -> 
         )
     values[~valid] = fill
     return values, valid
+
+
+def _refuse_inexact(raw: Cells, valid: Mask) -> None:
+    if raw.dtype.name not in ("int64", "uint64"):
+        return
+    seen = raw[valid]
+    if seen.size and (int(seen.max()) > _EXACT or int(seen.min()) < -_EXACT):
+        raise SourceMismatch(
+            "Cells hold whole numbers beyond 2^53; they are stored as decimals of double precision, which would round "
+            "them."
+        )
 
 
 def _refuse_fractions(raw: Cells, valid: Mask) -> None:

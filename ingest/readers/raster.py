@@ -1,45 +1,57 @@
 """Rasters, read inside the confined child: opened, checked against the layer, and rewritten as COG.
 
 Cells stay in the CRS of the source. What a source says wrongly or not at all (CRS, no-data value, bands) comes from
-its mapping; everything else that does not fit is refused with a sentence.
+its mapping; everything else that does not fit is refused with a sentence. A source may hold several rasters: each
+becomes a file of its own, and one that cannot be stored does not hold up the others.
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pyproj
 import rasterio
-from affine import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from ingest.cog import Storage, publish, read_plain, write_plain
-from ingest.footprint import footprint
+from ingest.footprint import Coverage, footprint
 from ingest.job import IngestPlan, ReadSummary
 from ingest.notes import Notes
-from ingest.raster_drivers import RASTER_DRIVER, strangers
-from ingest.raster_facts import COG_NAME, FACTS_KEY, RasterFacts
+from ingest.raster_drivers import SOURCE_DRIVERS, strangers
+from ingest.raster_facts import FACTS_KEY, REFUSED_KEY, RasterFacts, Stored, cog_name, list_name
 from ingest.readers.cells import Selection, chunks, decide, is_classed, select
+from ingest.readers.raster_parts import Part, find_parts
+from ingest.readers.raster_place import (
+    Grid,
+    found_transform,
+    is_upright,
+    place_crs,
+    place_grid,
+    read_beside,
+    upright,
+)
 from ingest.tally import MAX_CLASSES, Tally
 from ingest.wire import error_to_json, plan_from_json
-from layers.crs import describe, parse_crs, storage_transformer
-from layers.errors import CrsRefused, GeoError, SourceMismatch, SourceUnreadable
+from layers.crs import describe
+from layers.errors import GeoError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer
 
 _BLOCK_SHARE = 4
 _PLAIN_NAME = "plain.tif"
 _CACHE_BYTES = 256 << 20
-_LATITUDE_LIMIT = 90.5
 _SHOWN = 12
+_MOST_REFUSED = 1000
+_SAME_UNITS = ({"m", "metre", "metres", "meter", "meters"}, {"k", "kelvin"}, {"°c", "c", "degc", "celsius"})
 
 
 def deliver(plan_json: dict[str, Any], file: str, rows: IO[bytes]) -> dict[str, Any]:
-    """Rewrite a raster source as COG in the directory of the source.
+    """Rewrite the rasters of a source as COG in the directory of the source.
 
     Args:
         plan_json: The plan as `ingest.wire.plan_to_json` wrote it.
@@ -53,50 +65,130 @@ def deliver(plan_json: dict[str, Any], file: str, rows: IO[bytes]) -> dict[str, 
     name = plan.source.name
     try:
         _refuse_strangers()
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_NUM_THREADS="1"):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_NUM_THREADS=str(os.cpu_count() or 1)):
             return {"summary": convert(plan, Path(file), Path(file).parent).model_dump(mode="json")}
     except GeoError as error:
         return error_to_json(error)
     except (RasterioError, CPLE_BaseError):
-        return error_to_json(SourceUnreadable(f"{name} is damaged: not all of its cells can be read.", source=name))
+        return error_to_json(_damaged(name))
+    except MemoryError:
+        limit = plan.limits.memory >> 20
+        return error_to_json(SourceUnreadable(f"Reading {name} needs more than the {limit} MiB of memory allowed."))
+
+
+def _damaged(name: str) -> SourceUnreadable:
+    return SourceUnreadable(f"{name} is damaged: not all of its cells can be read.", source=name)
 
 
 def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
-    """Check a raster and write it to `directory` as `COG_NAME`.
+    """Check the rasters of a source and write them to `directory`, each as `cog_name` with its `list_name`.
 
     Raises:
-        SourceUnreadable: When it is no GeoTIFF, is damaged, claims more cells than allowed, or holds no data.
+        SourceUnreadable: When it is no raster, is damaged, claims more cells than allowed, or holds no data.
         SourceMismatch: When its bands, georeference or values do not fit the layer.
         CrsRefused: When its CRS is missing or has no safe way into storage.
     """
-    layer = _raster_layer(plan)
+    _raster_layer(plan)
     notes = Notes()
-    with _open(file, plan) as dataset:
+    parts = find_parts(plan, file, notes)
+    done: list[Stored] = []
+    refused: list[dict[str, str]] = []
+    first: GeoError | None = None
+    for part in parts:
+        try:
+            facts = _convert_part(part, part.plan(plan), directory, len(done), notes)
+        except (GeoError, RasterioError, CPLE_BaseError) as found:
+            error = found if isinstance(found, GeoError) else _damaged(part.name)
+            first = first or error
+            refused.append({"name": part.name, "reason": error.detail})
+            continue
+        done.append(Stored(name=part.name, facts=facts))
+        (directory / list_name(len(done) - 1)).write_text(done[-1].model_dump_json(), encoding="utf-8")
+    if not done:
+        raise first or SourceUnreadable(f"{plan.source.name} holds no raster.", source=plan.source.name)
+    return _summary(plan, parts, done, refused[:_MOST_REFUSED], notes)
+
+
+def _convert_part(part: Part, plan: IngestPlan, directory: Path, number: int, notes: Notes) -> RasterFacts:
+    layer = _raster_layer(plan)
+    beside = read_beside(part.file, part.name)
+    with ExitStack() as held:
+        dataset = held.enter_context(part.open())
+        _refuse_types(dataset, plan)
         refuse_size(dataset, plan)
-        if dataset.subdatasets:
-            message = "The file holds several images; the first one is loaded, the others are not."
-            notes.add("further-images", "warning", message, count=len(dataset.subdatasets) - 1)
-        transform, south_up = _grid(dataset, plan)
-        crs, written = _crs(dataset, plan)
-        outline = footprint(crs, transform, dataset.width, dataset.height)
+        _note_further(dataset, notes)
+        transform = found_transform(dataset, beside, plan)
+        crs, written = place_crs(dataset, beside, plan)
+        _note_units(dataset, plan, layer, notes)
+        if not is_upright(transform):
+            nodata = select(dataset, plan, layer).bands[0].nodata
+            dataset = held.enter_context(upright(dataset, transform, written, layer, nodata))
+            refuse_size(dataset, plan)
+            transform = dataset.transform
+            message = "The cells are rotated, sheared or mirrored; they were resampled to a grid with north up."
+            notes.add("resampled", "warning", message, count=1)
+        grid = place_grid(dataset, transform, crs, plan, notes)
+        footprint(crs, grid.transform, dataset.width, dataset.height)
         selection = select(dataset, plan, layer)
-        storage = decide(dataset, layer, selection, written, transform)
-        plain = directory / _PLAIN_NAME
-        tallies = _write(plain, dataset, layer, (selection, storage), south_up=south_up)
+        storage = decide(dataset, layer, selection, written, grid)
+        plain, seen = directory / _PLAIN_NAME, Coverage(storage.width, storage.height)
+        tallies = _write(plain, dataset, layer, (selection, storage, grid), seen)
+        if selection.palette is None and selection.expand is None and not is_classed(layer):
+            _note_palette(dataset, notes)
     _refuse_empty(tallies, plan)
     _count_classes(plain, storage, tallies)
-    publish(plain, directory / COG_NAME, storage, layer.cog)
+    publish(plain, directory / cog_name(number), storage, layer.cog)
+    plain.unlink()
     _note_values(tallies, plan, layer, notes)
-    if selection.palette is None and selection.expand is None and not is_classed(layer):
-        _note_palette(file, notes)
-    facts = RasterFacts(
+    return RasterFacts(
         crs=describe(crs),
         width=storage.width,
         height=storage.height,
-        footprint=outline.wkb_hex,
+        footprint=footprint(crs, grid.transform, storage.width, storage.height, seen).wkb_hex,
         bands=tuple(t.figures(storage.dtype, storage.nodata) for t in tallies),
+        vertical=_vertical(crs, layer, notes),
     )
-    return _summary(facts, crs, notes)
+
+
+def _refuse_types(dataset: DatasetReader, plan: IngestPlan) -> None:
+    if not dataset.count:
+        raise SourceUnreadable(f"{plan.source.name} holds no band of cells.", source=plan.source.name)
+    if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+        raise SourceMismatch(f"Layer {plan.layer.id} stores real numbers; {plan.source.name} holds complex ones.")
+
+
+def _note_further(dataset: DatasetReader, notes: Notes) -> None:
+    if dataset.driver != SOURCE_DRIVERS["netcdf"] and dataset.subdatasets:
+        message = "The file holds several images; the first one is loaded, the others are not."
+        notes.add("further-images", "warning", message, count=len(dataset.subdatasets) - 1)
+
+
+def _vertical(crs: pyproj.CRS, layer: RasterLayer, notes: Notes) -> str | None:
+    """Vertical datum of a compound CRS; a layer that declares another one is told."""
+    found = next((part for part in crs.sub_crs_list if part.is_vertical), None)
+    if found is None:
+        return None
+    told = describe(found)
+    wanted = {band.vertical_datum for band in layer.bands if band.vertical_datum}
+    if wanted and told not in wanted:
+        message = f"The source states the vertical datum {told}; the layer declares {', '.join(sorted(wanted))}."
+        notes.add("vertical-datum", "warning", message, count=1)
+    return told
+
+
+def _note_units(dataset: DatasetReader, plan: IngestPlan, layer: RasterLayer, notes: Notes) -> None:
+    """Compare units where both sides state one and the mapping converts nothing."""
+    indexes = plan.mapping.bands or dataset.indexes
+    for band, index in zip(layer.bands, indexes, strict=False):
+        unit = dataset.units[index - 1] if index <= dataset.count else None
+        if unit and band.unit and band.name not in plan.mapping.factor and _plain_unit(unit) != _plain_unit(band.unit):
+            message = f"The source gives band {band.name} in {unit[:40]!r}; the layer declares {band.unit!r}."
+            notes.add("unit", "warning", message, count=1)
+
+
+def _plain_unit(unit: str) -> str:
+    text = unit.strip().lower()
+    return next((min(names) for names in _SAME_UNITS if text in names), text)
 
 
 def _refuse_strangers() -> None:
@@ -111,14 +203,6 @@ def _raster_layer(plan: IngestPlan) -> RasterLayer:
             f"Layer {plan.layer.id} stores rows; a raster cannot be read into it.", layer=plan.layer.id
         )
     return plan.layer
-
-
-def _open(file: Path, plan: IngestPlan) -> DatasetReader:
-    try:
-        return rasterio.open(file, driver=RASTER_DRIVER)
-    except (RasterioError, CPLE_BaseError) as error:
-        name = plan.source.name
-        raise SourceUnreadable(f"{name} cannot be opened as a GeoTIFF.", source=name, expected="GeoTIFF") from error
 
 
 def refuse_size(dataset: DatasetReader, plan: IngestPlan) -> None:
@@ -145,64 +229,19 @@ def refuse_size(dataset: DatasetReader, plan: IngestPlan) -> None:
             )
 
 
-def _grid(dataset: DatasetReader, plan: IngestPlan) -> tuple[Affine, bool]:
-    """The transform with north up, and whether the rows of the source run from south to north."""
-    found, name = dataset.transform, plan.source.name
-    if found.is_identity or dataset.gcps[0]:
-        raise SourceMismatch(f"{name} is not georeferenced: it has no grid of cells with an origin and a cell size.")
-    if found.b != 0 or found.d != 0 or found.a <= 0 or found.e == 0:
-        raise SourceMismatch(f"{name} is rotated or mirrored; cells must run along the axes of its CRS.")
-    if found.e < 0:
-        return found, False
-    return Affine(found.a, 0.0, found.c, 0.0, -found.e, found.f + found.e * dataset.height), True
-
-
-def _crs(dataset: DatasetReader, plan: IngestPlan) -> tuple[pyproj.CRS, CRS]:
-    """The CRS for our own arithmetic, and the same one as the file will state it."""
-    crs = _stated_crs(dataset, plan)
-    storage_transformer(crs)
-    if crs.is_geographic:
-        _refuse_latitudes(dataset, plan)
-    return crs, CRS.from_wkt(crs.to_wkt("WKT2_2019"))
-
-
-def _stated_crs(dataset: DatasetReader, plan: IngestPlan) -> pyproj.CRS:
-    mapping, name = plan.mapping, plan.source.name
-    if mapping.override_crs:
-        return parse_crs(mapping.override_crs)
-    try:
-        found = dataset.crs
-        if found:
-            return parse_crs(found.to_wkt(version="WKT2_2019"))
-    except CRSError as error:
-        raise CrsRefused(f"The coordinate reference system of {name} cannot be understood.", source=name) from error
-    if mapping.crs:
-        return parse_crs(mapping.crs)
-    raise CrsRefused(
-        f"{name} states no coordinate reference system; the mapping of the source must name one (crs: EPSG:n).",
-        source=name,
-    )
-
-
-def _refuse_latitudes(dataset: DatasetReader, plan: IngestPlan) -> None:
-    south, north = sorted((dataset.bounds.bottom, dataset.bounds.top))
-    if south < -_LATITUDE_LIMIT or north > _LATITUDE_LIMIT:
-        raise SourceMismatch(
-            f"{plan.source.name} states degrees, but spans latitudes {south:g} to {north:g}; "
-            "its CRS or its axis order is wrong.",
-            south=south,
-            north=north,
-        )
-
-
 def _write(
-    plain: Path, dataset: DatasetReader, layer: RasterLayer, how: tuple[Selection, Storage], *, south_up: bool
+    plain: Path,
+    dataset: DatasetReader,
+    layer: RasterLayer,
+    how: tuple[Selection, Storage, Grid],
+    seen: Coverage,
 ) -> list[Tally]:
-    selection, storage = how
+    selection, storage, grid = how
     tallies = [Tally(band, storage.classed) for band in layer.bands]
 
     def counted() -> Any:
-        for chunk in chunks(dataset, selection, storage, south_up=south_up):
+        for chunk in chunks(dataset, selection, storage, grid):
+            seen.add(chunk.row, np.logical_or.reduce(chunk.valid, axis=0))
             for place, tally in enumerate(tallies):
                 tally.add(chunk.values[place][chunk.valid[place]], chunk.valid[place].size)
             _refuse_many_classes(tallies, layer)
@@ -252,25 +291,31 @@ def _listed_codes(plan: IngestPlan, layer: RasterLayer) -> set[int]:
     return {int(code) for code in codes if code.lstrip("-").isdigit()}
 
 
-def _note_palette(file: Path, notes: Notes) -> None:
-    with rasterio.open(file, driver=RASTER_DRIVER) as dataset:
-        if dataset.colorinterp[0].name == "palette":
-            notes.add(
-                "palette-ignored",
-                "info",
-                "The palette of the source is not used: the layer has its own colours.",
-                count=1,
-            )
+def _note_palette(dataset: DatasetReader, notes: Notes) -> None:
+    if dataset.colorinterp[0].name == "palette":
+        notes.add(
+            "palette-ignored", "info", "The palette of the source is not used: the layer has its own colours.", count=1
+        )
 
 
-def _summary(facts: RasterFacts, crs: pyproj.CRS, notes: Notes) -> ReadSummary:
+def _summary(
+    plan: IngestPlan, parts: tuple[Part, ...], done: list[Stored], refused: list[dict[str, str]], notes: Notes
+) -> ReadSummary:
+    systems = sorted({stored.facts.crs for stored in done})
+    facts: dict[str, Any] = {"rasters": len(done)}
+    if len(parts) == 1:
+        facts[FACTS_KEY] = done[0].facts.model_dump(mode="json")
+    if refused:
+        facts[REFUSED_KEY] = refused
+        message = f"Rasters of {plan.source.name} could not be stored; they are in quarantine with the reason."
+        notes.add("raster-refused", "error", message, count=len(refused))
     return ReadSummary(
-        driver=RASTER_DRIVER,
-        read=1,
-        good=1,
-        bad=0,
+        driver=SOURCE_DRIVERS[parts[0].kind],
+        read=len(parts),
+        good=len(done),
+        bad=len(parts) - len(done),
         not_selected=0,
-        crs=describe(crs),
+        crs=", ".join(systems[:_SHOWN]),
         findings=notes.findings(),
-        facts={FACTS_KEY: facts.model_dump(mode="json")},
+        facts=facts,
     )
