@@ -24,7 +24,7 @@ from ingest.raster_facts import (
     read_refused,
     read_stored,
 )
-from ingest.raster_store import name_of, keep, sweep
+from ingest.raster_store import keep, name_of, sweep
 from ingest.record import (
     Counts,
     LoadTarget,

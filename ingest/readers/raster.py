@@ -24,7 +24,7 @@ from ingest.footprint import Coverage, footprint
 from ingest.job import IngestPlan, ReadSummary
 from ingest.notes import Notes
 from ingest.raster_drivers import SOURCE_DRIVERS, strangers
-from ingest.raster_facts import FACTS_KEY, REFUSED_KEY, RasterFacts, Stored, cog_name, list_name
+from ingest.raster_facts import FACTS_KEY, MOST_RASTERS, REFUSED_KEY, RasterFacts, Stored, cog_name, list_name
 from ingest.readers.cells import Selection, chunks, decide, is_classed, select
 from ingest.readers.raster_parts import Part, find_parts
 from ingest.readers.raster_place import (
@@ -46,7 +46,7 @@ _BLOCK_SHARE = 4
 _PLAIN_NAME = "plain.tif"
 _CACHE_BYTES = 256 << 20
 _SHOWN = 12
-_MOST_REFUSED = 1000
+_MOST_LETTERS = 500
 _SAME_UNITS = ({"m", "metre", "metres", "meter", "meters"}, {"k", "kelvin"}, {"°c", "c", "degc", "celsius"})
 
 
@@ -91,6 +91,8 @@ def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
     _raster_layer(plan)
     notes = Notes()
     parts = find_parts(plan, file, notes)
+    if len(parts) > MOST_RASTERS:
+        raise SourceMismatch(f"{plan.source.name} holds {len(parts)} rasters, more than the {MOST_RASTERS} allowed.")
     done: list[Stored] = []
     refused: list[dict[str, str]] = []
     first: GeoError | None = None
@@ -100,13 +102,13 @@ def convert(plan: IngestPlan, file: Path, directory: Path) -> ReadSummary:
         except (GeoError, RasterioError, CPLE_BaseError) as found:
             error = found if isinstance(found, GeoError) else _damaged(part.name)
             first = first or error
-            refused.append({"name": part.name, "reason": error.detail})
+            refused.append({"name": part.name, "reason": error.detail[:_MOST_LETTERS]})
             continue
         done.append(Stored(name=part.name, facts=facts))
         (directory / list_name(len(done) - 1)).write_text(done[-1].model_dump_json(), encoding="utf-8")
     if not done:
         raise first or SourceUnreadable(f"{plan.source.name} holds no raster.", source=plan.source.name)
-    return _summary(plan, parts, done, refused[:_MOST_REFUSED], notes)
+    return _summary(plan, parts, done, refused, notes)
 
 
 def _convert_part(part: Part, plan: IngestPlan, directory: Path, number: int, notes: Notes) -> RasterFacts:
