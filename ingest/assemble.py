@@ -10,13 +10,10 @@ import shapely
 
 from ingest.casting import as_text
 from ingest.notes import Notes
+from ingest.readers.antimeridian import cut_line
 from ingest.readers.source import Chunk, Positions
 from ingest.rows import Rows
 from layers.sources import Assemble
-
-_FULL, _HALF, _POLE = 360.0, 180.0, 90.0
-
-Numbers = npt.NDArray[np.float64]
 
 
 class Assembler:
@@ -75,31 +72,5 @@ class Assembler:
         found = np.full(len(counts), None, dtype=object)
         for i, (end, count) in enumerate(zip(ends, counts, strict=True)):
             if count > 1:
-                found[i] = track(xs[end - count : end], ys[end - count : end])
+                found[i] = cut_line(xs[end - count : end], ys[end - count : end])
         return found
-
-
-def track(longitudes: Numbers, latitudes: Numbers) -> shapely.Geometry:
-    """A line through points in order, each step the short way round; cut where it crosses 180 degrees.
-
-    Args:
-        longitudes: Degrees east, -180 to 180.
-        latitudes: Degrees north.
-
-    Returns:
-        A line, or a multi-line whose parts meet at +180 and -180.
-    """
-    x = np.unwrap(longitudes, period=_FULL)
-    line = shapely.LineString(np.column_stack([x, latitudes]))
-    if x.min() >= -_HALF and x.max() <= _HALF:
-        return line
-    parts: list[shapely.LineString] = []
-    for turn in range(int(np.floor((x.min() + _HALF) / _FULL)), int(np.ceil((x.max() + _HALF) / _FULL))):
-        west = turn * _FULL - _HALF
-        piece = shapely.clip_by_rect(line, west, -_POLE, west + _FULL, _POLE)
-        parts += [_line(p, turn * _FULL) for p in shapely.get_parts(piece) if shapely.get_dimensions(p) == 1]
-    return parts[0] if len(parts) == 1 else shapely.MultiLineString(parts)
-
-
-def _line(piece: shapely.Geometry, east: float) -> shapely.LineString:
-    return shapely.LineString(shapely.get_coordinates(piece) - [east, 0.0])

@@ -10,7 +10,6 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-import pyproj
 import shapely
 
 from ingest.assemble import Assembler
@@ -23,13 +22,11 @@ from ingest.project import Projector
 from ingest.readers.address_book import BOOK_NAME, AddressBook
 from ingest.readers.choose import open_source
 from ingest.readers.source import Chunk, Request, Source
-from ingest.readers.vector import refuse_missing_crs
 from ingest.repair import repair
 from ingest.repeats import Repeats
 from ingest.rows import Rows
 from ingest.stored import stored_wkb
 from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
-from layers.crs import describe, parse_crs
 from layers.errors import GeoError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer, VectorLayer
 
@@ -52,11 +49,9 @@ class Pipeline:
         self._source = source
         self._notes = request.notes
         self._mapper = Mapper(request.plan, source, request.notes)
-        self.crs = _crs(request, source)
-        self._projector = None
-        if self.crs is not None:
-            self._projector = Projector(self.crs, request.name, source.lonlat_table, request.notes)
         layer = request.plan.layer
+        placed = source.has_geometry and isinstance(layer, VectorLayer)
+        self._projector = Projector(request, source) if placed else None
         self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
         self._schema = batch_schema(layer)
         self._profiler = Profiler(layer) if not isinstance(layer, RasterLayer) else None
@@ -73,6 +68,7 @@ class Pipeline:
 
         Raises:
             SourceMismatch: At the end, when every geometry is of a type that the layer does not store.
+            CrsRefused: When the coordinates cannot be what the source declares.
         """
         for batch in self._rows():
             for kept in self._repeats.take(batch):
@@ -90,6 +86,8 @@ class Pipeline:
                 yield from self._take(chosen)
         if self._source_rows == 0:
             raise SourceUnreadable(f"{self._plan.source.name} holds no rows.", source=self._plan.source.name)
+        if self._projector is not None:
+            self._projector.finish()
         yield from self._assembled()
 
     def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -108,14 +106,17 @@ class Pipeline:
             good=self._good,
             bad=self._bad,
             not_selected=self._not_selected + self._repeats.absorbed,
-            crs=describe(self.crs) if self.crs is not None else None,
+            crs=self._projector.name if self._projector is not None else None,
             encoding=self._source.encoding,
             unmapped_fields=self._mapper.unmapped,
             repaired=self._repaired,
             findings=self._notes.findings(),
             profile=self._profiler.result() if self._profiler is not None else (),
-            facts={**self._source.facts, "source_rows": self._source_rows},
+            facts={**self._source.facts, "source_rows": self._source_rows, **self._placing()},
         )
+
+    def _placing(self) -> dict[str, Any]:
+        return self._projector.facts() if self._projector is not None else {}
 
     def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)
@@ -211,19 +212,6 @@ def _write(pipeline: Pipeline, plan: IngestPlan, rows: IO[bytes]) -> None:
     with pa.ipc.new_stream(pa.PythonFile(rows, mode="w"), batch_schema(plan.layer)) as writer:
         for batch in pipeline.batches():
             writer.write_batch(batch)
-
-
-def _crs(request: Request, source: Source) -> pyproj.CRS | None:
-    if not source.has_geometry or not isinstance(request.plan.layer, VectorLayer):
-        return None
-    mapping = request.plan.mapping
-    if mapping.override_crs is not None:
-        return parse_crs(mapping.override_crs)
-    if source.crs is not None:
-        return source.crs
-    if mapping.crs is None:
-        raise refuse_missing_crs(request)
-    return parse_crs(mapping.crs)
 
 
 def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> None:

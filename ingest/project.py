@@ -2,70 +2,120 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
 
+from ingest.georeference import Reference, reference_of, settle
 from ingest.notes import Notes
-from ingest.readers.source import Geometries, Positions
+from ingest.offset import in_box, metres_between, offset_removed
+from ingest.readers.source import Geometries, Positions, Request, Source
 from ingest.rows import Rows
+from ingest.world import World
+from ingest.zones import Sorted, Zones, turned
 from layers.crs import storage_transformer
-from layers.errors import SourceMismatch
+from layers.gauss import Zone
 
-_SLACK = 1e-6
-"""Degrees (about 0.1 m) by which a coordinate may overshoot the edge of the world from rounding; it is set onto it."""
-_HALF_TURN = 180.0
-_POLE = 90.0
-_MOST = 0.5
-
-Mask = npt.NDArray[np.bool_]
 Coordinates = npt.NDArray[np.float64]
 
 
 class Projector:
     """Brings the geometries of one source into storage."""
 
-    def __init__(self, crs: pyproj.CRS, name: str, table: bool, notes: Notes) -> None:
-        """Find the way from the CRS into storage.
+    def __init__(self, request: Request, source: Source) -> None:
+        """Find out on what the source stands, and the way from there into storage.
 
         Args:
-            crs: CRS of the source; coordinates come as x=east/longitude, y=north/latitude.
-            name: File name for sentences.
-            table: Whether the coordinates come from columns that may be swapped.
-            notes: Where findings go.
+            request: Name, layer, mapping, and where findings go.
+            source: What it states; its coordinates come as x=east/longitude, y=north/latitude.
 
         Raises:
-            CrsRefused: When there is no safe way.
+            CrsRefused: When it states nothing and the mapping neither, or when there is no safe way.
         """
-        self._transformer = storage_transformer(crs)
-        self._name = name
-        self._suspicious = table and crs.is_geographic
-        self._notes = notes
+        self._request = request
+        self._mapping = request.plan.mapping
+        self._notes: Notes = request.notes
+        self._reference: Reference = reference_of(request, source)
+        self._zones: Zones | None = None
+        self._settled = False
+        self._world = World(self._mapping.antimeridian, self._notes)
+        if self._reference.crs is not None:
+            # What cannot come in at all is refused before a row is read.
+            storage_transformer(self._reference.crs)
+
+    @property
+    def name(self) -> str:
+        """Short name of the CRS for the summary."""
+        return self._reference.name
+
+    def facts(self) -> dict[str, Any]:
+        """How the CRS was decided, for the summary."""
+        decision = self._reference.facts()
+        if self._zones is not None:
+            decision["zones"] = self._zones.facts()
+        return {"crs_decision": decision}
 
     def project(self, rows: Rows) -> None:
         """Project the geometries of rows in place; refuse rows that end up nowhere.
 
         Raises:
-            SourceMismatch: When longitude and latitude of a table are evidently swapped.
+            CrsRefused: When the coordinates cannot be what the source declares.
+            SourceMismatch: When longitude and latitude are evidently swapped.
         """
         if rows.geometry is None:
             return
         geometries = self._flat(rows.geometry, rows.position)
-        self._refuse_swapped(geometries)
-        if self._transformer is not None:
-            geometries = shapely.transform(geometries, self._transform)
-        nowhere = _not_finite(geometries)
-        rows.refuse_all(np.flatnonzero(nowhere), "The geometry has coordinates that are not finite numbers.")
-        geometries[nowhere] = None
-        geometries = self._wrap(geometries, rows.position)
-        rows.geometry = self._inside(rows, geometries)
+        if self._mapping.swap:
+            geometries = shapely.transform(geometries, turned)
+        if not self._settled or self._zones is not None:
+            bounds = shapely.bounds(geometries)
+            self._settle(bounds)
+        if self._zones is not None:
+            geometries = self._by_zone(rows, self._zones.sort(rows, geometries, bounds))
+        elif self._reference.crs is not None:
+            geometries = _moved(geometries, storage_transformer(self._reference.crs))
+        if self._mapping.offset is not None:
+            geometries = self._without_offset(geometries, rows.position)
+        rows.geometry = self._world.enter(rows, geometries)
 
-    def _transform(self, coordinates: Coordinates) -> Coordinates:
-        if self._transformer is None:
-            return coordinates
-        x, y = self._transformer.transform(coordinates[:, 0], coordinates[:, 1])
-        return np.column_stack((x, y))
+    def finish(self) -> None:
+        """Judge the source as a whole, after its last row.
+
+        Raises:
+            CrsRefused: When no row lies where the source declares it.
+        """
+        if self._zones is not None:
+            self._zones.finish(self._request.name)
+
+    def _settle(self, bounds: Coordinates) -> None:
+        finite = bounds[np.isfinite(bounds).all(axis=1)]
+        if self._settled or not len(finite):
+            return
+        self._settled = True
+        self._reference = settle(self._reference, finite, self._request)
+        told = self._reference.told()
+        if told is not None:
+            self._notes.add("crs", "info", told, count=1)
+        if self._reference.zoned and self._reference.datum is not None:
+            self._zones = Zones(self._reference.grid, self._reference.datum, self._reference.name, self._notes)
+
+    def _by_zone(self, rows: Rows, found: Sorted) -> Geometries:
+        geometries = found.geometries
+        geometries[list(rows.bad)] = None
+        for number in np.unique(found.zones[found.zones > 0]):
+            members = found.zones == number
+            way = storage_transformer(self._crs_of(int(number)))
+            geometries[members] = _moved(geometries[members], way)
+        return geometries
+
+    def _crs_of(self, number: int) -> pyproj.CRS:
+        reference = self._reference
+        if reference.crs is not None and reference.grid is not None and reference.grid.zone.number == number:
+            return reference.crs
+        return pyproj.CRS.from_epsg(Zone(number).code(reference.datum or "cgcs2000", prefixed=True))
 
     def _flat(self, geometries: Geometries, position: Positions) -> Geometries:
         deep = np.zeros(len(geometries), dtype=bool)
@@ -83,71 +133,38 @@ class Projector:
         geometries[deep] = shapely.force_2d(geometries[deep])
         return geometries
 
-    def _refuse_swapped(self, geometries: Geometries) -> None:
-        if not self._suspicious:
-            return
-        self._suspicious = False
-        points = shapely.get_coordinates(geometries)
-        points = points[np.isfinite(points).all(axis=1)]
-        if len(points) and (np.abs(points[:, 0]) <= _POLE).all() and (np.abs(points[:, 1]) > _POLE).mean() > _MOST:
-            raise SourceMismatch(
-                f"Latitudes of {self._name} lie beyond 90 degrees and no longitude does: the mapping has them swapped."
+    def _without_offset(self, geometries: Geometries, position: Positions) -> Geometries:
+        kind = self._mapping.offset
+        if kind is None:
+            return geometries
+        before = shapely.get_coordinates(geometries)
+        inside = in_box(before)
+        after = offset_removed(before, kind)
+        if inside.any():
+            metres = float(np.median(metres_between(before[inside], after[inside])))
+            message = (
+                f"The {kind.upper()} offset was taken off, as the mapping says: typically {_round(metres)} m here."
             )
+            self._notes.add(kind, "warning", message, position[~shapely.is_missing(geometries)])
+        if not inside.all():
+            message = (
+                f"Coordinates outside the box around China, where {kind.upper()} has no offset, were left as they are."
+            )
+            self._notes.add(f"{kind}-outside", "warning", message, count=int((~inside).sum()))
+        return shapely.transform(geometries, lambda _: after)
 
-    def _wrap(self, geometries: Geometries, position: Positions) -> Geometries:
-        bounds = shapely.bounds(geometries)
-        with np.errstate(invalid="ignore"):
-            rounding = (np.abs(bounds) > [_HALF_TURN, _POLE] * 2).any(axis=1) & ~_beyond(bounds, _SLACK)
-            east = (bounds[:, 2] > _HALF_TURN + _SLACK) & (bounds[:, 2] <= 2 * _HALF_TURN + _SLACK)
-            east &= bounds[:, 0] >= -_HALF_TURN - _SLACK
-        if rounding.any():
-            geometries[rounding] = shapely.transform(geometries[rounding], _clip)
-        if east.any():
-            message = "Longitudes between 180 and 360 degrees were brought to -180 to 180."
-            self._notes.add("longitude", "info", message, position[east])
-            geometries[east] = [_turn(g) for g in geometries[east]]
+
+def _moved(geometries: Geometries, way: pyproj.Transformer | None) -> Geometries:
+    if way is None:
         return geometries
 
-    def _inside(self, rows: Rows, geometries: Geometries) -> Geometries:
-        bounds = shapely.bounds(geometries)
-        with np.errstate(invalid="ignore"):
-            outside = _beyond(bounds, 0.0)
-        for row in np.flatnonzero(outside):
-            west, south, east, north = bounds[row]
-            rows.refuse(
-                int(row),
-                f"The geometry lies outside the world: longitude {west:.6g} to {east:.6g}, latitude {south:.6g} to "
-                f"{north:.6g}.",
-            )
-        geometries[outside] = None
-        return geometries
+    def transform(coordinates: Coordinates) -> Coordinates:
+        return np.column_stack(way.transform(coordinates[:, 0], coordinates[:, 1]))
+
+    moved: Geometries = shapely.transform(geometries, transform)
+    return moved
 
 
-def _beyond(bounds: Coordinates, slack: float) -> Mask:
-    limits = np.array([_HALF_TURN, _POLE] * 2) + slack
-    return np.asarray((np.abs(bounds) > limits).any(axis=1))
-
-
-def _clip(coordinates: Coordinates) -> Coordinates:
-    return np.clip(coordinates, [-_HALF_TURN, -_POLE], [_HALF_TURN, _POLE])
-
-
-def _not_finite(geometries: Geometries) -> Mask:
-    mask = np.zeros(len(geometries), dtype=bool)
-    if np.isfinite(shapely.get_coordinates(geometries).sum()):
-        return mask
-    coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
-    mask[owner[~np.isfinite(coordinates).all(axis=1)]] = True
-    return mask
-
-
-def _turn(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Longitudes of 0 to 360 as -180 to 180; what straddles 180 is cut there."""
-    if shapely.bounds(geometry)[0] >= _HALF_TURN:
-        return shapely.transform(geometry, lambda c: _clip(c - [2 * _HALF_TURN, 0.0]))
-    if not shapely.is_valid(geometry):
-        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-    near = shapely.intersection(geometry, shapely.box(-_HALF_TURN, -_POLE, _HALF_TURN, _POLE))
-    far = shapely.intersection(geometry, shapely.box(_HALF_TURN, -_POLE, 2 * _HALF_TURN + 1, _POLE))
-    turned = shapely.transform(far, lambda c: _clip(c - [2 * _HALF_TURN, 0.0]))
-    return shapely.union(near, turned)
+def _round(metres: float) -> int:
+    """To the next hundred metres, so that all chunks of a source say the same."""
+    return max(100, int(round(metres, -2)))

@@ -44,6 +44,12 @@ class Extent:
         )
 
 
+def is_box(numbers: tuple[float, float, float, float]) -> bool:
+    """Whether these are west, south, east, north (degrees) of a box with an inside that does not cross 180 degrees."""
+    west, south, east, north = numbers
+    return -MAX_LON <= west < east <= MAX_LON and -MAX_LAT <= south < north <= MAX_LAT
+
+
 def parse_bbox(text: str) -> Extent:
     """Read the `bbox` parameter (OGC API Features Part 1, 7.15.3), CRS84 order; heights are ignored.
 

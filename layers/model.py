@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from layers.access import Clearance
-from layers.sources import SourceMapping
+from layers.extent import is_box
+from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
@@ -250,12 +251,18 @@ class TabularLayer(LayerBase):
 
 
 class VectorLayer(TabularLayer):
-    """Features with a geometry, stored in EPSG:4490 as x=lon, y=lat."""
+    """Features with a geometry, stored in EPSG:4490 as x=lon, y=lat.
+
+    `extent` (west, south, east, north in degrees) is where they lie; it shows swapped axes. `vertical_datum` is that of
+    heights kept in attributes.
+    """
 
     kind: Literal["vector"]
     geometry: GeometryType
     geometry_required: bool = True
     coverage: bool = False
+    extent: tuple[float, float, float, float] | None = None
+    vertical_datum: str | None = Field(default=None, pattern=VERTICAL_PATTERN)
     tiles: Zooms = Zooms()
     style: VectorStyle
     hazard: Hazard | None = None
@@ -269,6 +276,8 @@ class VectorLayer(TabularLayer):
             self.known((self.exposure.by, self.exposure.value), "exposure")
         if self.hazard is not None:
             self.known((self.hazard.severity,), "hazard")
+        if self.extent is not None and not is_box(self.extent):
+            raise ValueError("extent is west, south, east, north in degrees")
         if self.coverage and self.geometry != "polygon":
             raise ValueError("only polygons can form a coverage")
         return self
@@ -296,7 +305,7 @@ class Band(Frozen):
     name: str = Field(pattern=NAME_PATTERN)
     title: Text | None = None
     unit: str | None = None
-    vertical_datum: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
+    vertical_datum: str | None = Field(default=None, pattern=VERTICAL_PATTERN)
     nodata: float | None = None
     range: tuple[float | None, float | None] | None = None
 

@@ -11,6 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from layers.gauss import Datum
+
+VERTICAL_PATTERN = r"^(EPSG:\d+|none)$"
+"""How a vertical datum is written: a code, or `none` for heights on no stated surface."""
 SPECIAL_FIELDS = frozenset({"$z", "$fid", "$file", "$geometry_type"})
 """Source "fields" that come from the reader: height of a point, feature number, file stem, geometry type."""
 
@@ -77,6 +81,15 @@ class SourceMapping(_Frozen):
         encoding: Encodings to try in order; absent = UTF-8 or what the file itself declares.
         crs: CRS to assume only when the file states none, as `EPSG:n`.
         override_crs: CRS to use in place of a wrong declaration in the file.
+        datum: Datum on which a source without a CRS stands; zone and form are read from its coordinates.
+        swap: True when the first coordinate of the source is the northing or latitude.
+        transformation: Name of the registered parameters that bring the source into storage.
+        offset: The offset that the coordinates carry (`gcj-02`, `bd-09`) and that is taken off.
+        antimeridian: What to do with edges longer than 180 degrees: `cut` (they cross 180 degrees) or `keep`; without
+            it they are cut with a warning.
+        vertical_datum: Vertical datum of heights (`$z`) or cells when the source states none: `EPSG:n` or `none`.
+        vertical: What to do when the vertical datum is not the layer's: `warn`, `refuse`, or `convert` where a constant
+            is known.
         delimiter, header, columns: Layout of a text table; `columns` names those of a file without a header.
         point, wkt: Where a table keeps its geometry.
         address: How rows without coordinates are placed by their address.
@@ -112,6 +125,13 @@ class SourceMapping(_Frozen):
     encoding: tuple[str, ...] = ()
     crs: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
     override_crs: str | None = Field(default=None, pattern=r"^EPSG:\d+$")
+    datum: Datum | None = None
+    swap: bool = False
+    transformation: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]*$")
+    offset: Literal["gcj-02", "bd-09"] | None = None
+    antimeridian: Literal["cut", "keep"] | None = None
+    vertical_datum: str | None = Field(default=None, pattern=VERTICAL_PATTERN)
+    vertical: Literal["warn", "refuse", "convert"] = "warn"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     header: bool = True
     columns: tuple[str, ...] = ()

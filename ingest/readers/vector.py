@@ -168,7 +168,8 @@ def read_wkb(column: pa.Array) -> tuple[Geometries, dict[int, str]]:
 def refuse_missing_crs(request: Request) -> CrsRefused:
     """The error for a source that states no CRS while the mapping assumes none."""
     return CrsRefused(
-        f"{request.name} states no coordinate reference system; name one with `crs: EPSG:...` in the source mapping "
-        f"{request.plan.mapping_name!r} of layer {request.plan.layer.id}.",
+        f"{request.name} states no coordinate reference system; name one with `crs: EPSG:...`, or the datum of "
+        f"Gauss-Krueger coordinates with `datum: ...`, in the source mapping {request.plan.mapping_name!r} of layer "
+        f"{request.plan.layer.id}.",
         source=request.name,
     )
