@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.family import is_source
 from ingest.job import IngestReport, LoadOptions, plan
 from ingest.load import LoadTarget, load
 from ingest.progress import Count
@@ -49,7 +50,7 @@ def deliver(
         SourceError, CrsRefused: See `ingest.load.load`.
     """
     layer, source = catalog.layer(delivery.layer), delivery.source
-    if not source.is_file():
+    if not is_source(source):
         raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
     lists, templates = dict(catalog.codelists), catalog.templates
     job = plan(layer, source, lists, delivery.mapping, options=delivery.options, templates=templates)

@@ -10,7 +10,22 @@ from functools import lru_cache
 
 import pyogrio
 
-ALLOWED_DRIVERS = frozenset({"GPKG", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "LIBKML", "KML", "GML"})
+ALLOWED_DRIVERS = frozenset(
+    {
+        "GPKG",
+        "ESRI Shapefile",
+        "OpenFileGDB",
+        "GeoJSON",
+        "GeoJSONSeq",
+        "LIBKML",
+        "KML",
+        "GML",
+        "GPX",
+        "DXF",
+        "MapInfo File",
+        "FlatGeobuf",
+    }
+)
 
 
 @lru_cache(maxsize=1)

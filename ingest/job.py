@@ -25,7 +25,7 @@ class ReadLimits:
     seconds: float = 3600.0
     memory: int = 2 << 30
     unpacked: int = 8 << 30
-    entries: int = 1000
+    entries: int = 4000
     vertices: int = 2_000_000
     batch_rows: int = 20_000
 

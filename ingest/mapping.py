@@ -14,6 +14,7 @@ import shapely
 from ingest.casting import EXPECTED, as_text, cast, without_zone
 from ingest.job import IngestPlan
 from ingest.notes import Notes
+from ingest.readers.sniff import EXPECTED as FORMATS
 from ingest.readers.source import Chunk, Source
 from ingest.rows import Rows, shown
 from ingest.wire import arrow_type
@@ -21,28 +22,7 @@ from layers.errors import SourceMismatch
 from layers.model import Attribute
 from layers.sources import OTHER, SPECIAL_FIELDS
 
-_SUFFIXES = frozenset(
-    [
-        ".zip",
-        ".gpkg",
-        ".shp",
-        ".geojson",
-        ".json",
-        ".topojson",
-        ".csv",
-        ".tsv",
-        ".txt",
-        ".dat",
-        ".kml",
-        ".kmz",
-        ".gml",
-        ".pbf",
-        ".osm",
-        ".cap",
-        ".xml",
-        ".atom",
-    ]
-)
+_SUFFIXES = frozenset(FORMATS)
 _PATTERN_LETTERS = "%z"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
+from ingest.family import identity
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import mapping_digest, tool_versions
-from ingest.raster_family import raster_siblings
-from layers.errors import LayerBusy, SourceMissing
+from layers.errors import LayerBusy
 from layers.model import LayerBase
 from layers.system import edition as edition_table
 from layers.system import layer_state, outbox
@@ -35,7 +34,7 @@ class LoadTarget:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Identity of a source: name, size in bytes, SHA-256 over the file (and the siblings of a shapefile)."""
+    """Identity of a source: name, size in bytes, SHA-256 over the file and its family."""
 
     name: str
     size: int
@@ -58,26 +57,13 @@ class Counts:
 
 
 def identify(path: Path) -> SourceFile:
-    """Size and SHA-256 of a source file; those beside a `.shp` or a raster that belong to it count too.
+    """Size and SHA-256 of a source with its whole family (`ingest.family`).
 
     Raises:
-        SourceMissing: When it is not a readable file.
+        SourceMissing: When it is no readable source.
+        SourceUnreadable: When a link in its family leads elsewhere.
     """
-    if not path.is_file():
-        raise SourceMissing(f"There is no file {path.name} at the place given.", source=path.name)
-    files = (
-        sorted(path.parent.glob(f"{path.stem}.*")) if path.suffix.lower() == ".shp" else [path, *raster_siblings(path)]
-    )
-    digest, size = hashlib.sha256(), 0
-    try:
-        for file in files:
-            with file.open("rb") as handle:
-                while block := handle.read(1 << 20):
-                    digest.update(block)
-                    size += len(block)
-    except PermissionError:
-        raise SourceMissing(f"{path.name} may not be read by this user.", source=path.name) from None
-    return SourceFile(path.name, size, digest.hexdigest())
+    return SourceFile(path.name, *identity(path))
 
 
 def open_edition(

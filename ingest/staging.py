@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.raster_family import raster_siblings
+from ingest.family import is_source, siblings
 from layers.errors import SourceMissing, SourceUnreadable
 
-_SIBLINGS = (".shx", ".dbf", ".prj", ".cpg", ".qpj")
 _LOG_TAIL = 600
 _PREFIX = "geoservice-read-"
 _LEFT_BEHIND = re.compile(rf"{_PREFIX}(\d+)-\w+(\.log)?", re.ASCII)
@@ -54,7 +53,7 @@ class Staged:
     def hand_over(self, user: tuple[int, int] | None) -> None:
         """Give directory and content to the child's user."""
         if user is not None:
-            for path in (self.directory, *self.directory.iterdir()):
+            for path in (self.directory, *self.directory.rglob("*")):
                 os.chown(path, *user, follow_symlinks=False)
 
     def remove(self) -> None:
@@ -64,19 +63,19 @@ class Staged:
 
 
 def stage(source: Path, user: tuple[int, int] | None, companions: tuple[Path, ...] = ()) -> Staged:
-    """Make a source (with the siblings of a .shp, and the plan's companions) available in a new private directory.
+    """Make a source with its family and the plan's companions available in a new private directory.
 
     Raises:
         SourceMissing: When it does not exist, is no ordinary file, or may not be read.
-        SourceUnreadable: When it is empty, or a database that another program has open.
+        SourceUnreadable: When it is empty, a database that another program has open, or has a link in its family.
     """
-    originals = {source.name: _checked(source)} | {p.name: p.resolve() for p in _siblings(source)}
-    originals |= {p.name: p.resolve() for p in companions}
+    originals = _originals(source) | {p.name: p.resolve() for p in companions}
     _sweep(user)
     directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     staged = Staged(directory, directory / source.name, tuple(originals.values()))
     try:
         for name, original in originals.items():
+            (directory / name).parent.mkdir(exist_ok=True)
             _place(original, directory / name)
         staged.hand_over(user)
     except OSError as error:
@@ -105,13 +104,30 @@ def _alive(pid: int) -> bool:
     return Path("/proc", str(pid)).exists()
 
 
+def _originals(source: Path) -> dict[str, Path]:
+    """Name in the private directory -> the file it stands for."""
+    checked = _checked(source)
+    if source.is_dir():
+        return {f"{source.name}/{p.name}": p.resolve() for p in siblings(source)}
+    return {source.name: checked} | {_beside(source, p): p.resolve() for p in siblings(source)}
+
+
+def _beside(source: Path, sibling: Path) -> str:
+    """Name of a sibling: readers look for it under the spelling of the file that was named."""
+    same = sibling.stem.lower() == source.stem.lower()
+    return source.stem + sibling.suffix if same else sibling.name
+
+
 def _checked(source: Path) -> Path:
     try:
-        if not source.is_file():
+        if not is_source(source):
             what = "is not a file" if source.exists() else "does not exist"
             raise SourceMissing(f"{source} {what}.", source=str(source))
-        with source.open("rb") as handle:
-            empty = not handle.read(1)
+        if source.is_dir():
+            empty = not any(source.iterdir())
+        else:
+            with source.open("rb") as handle:
+                empty = not handle.read(1)
     except OSError as error:
         raise SourceMissing(f"{source} cannot be read: {error.strerror}.", source=str(source)) from error
     if empty:
@@ -123,20 +139,6 @@ def _checked(source: Path) -> Path:
             source=source.name,
         )
     return source.resolve()
-
-
-def _siblings(source: Path) -> list[Path]:
-    if source.suffix.lower() == ".shp":
-        beside = (p for p in source.parent.iterdir() if p.stem == source.stem and p.suffix.lower() in _SIBLINGS)
-        found = [p for p in beside if p.is_file()]
-    else:
-        found = list(raster_siblings(source))
-    # Only the source itself was named by somebody: a link beside it must not bring in a file from elsewhere.
-    homes = {source.parent.resolve(), source.resolve().parent}
-    stranger = next((p for p in found if p.resolve().parent not in homes), None)
-    if stranger is not None:
-        raise SourceUnreadable(f"{stranger.name} is a link to another folder; such a file is not read.")
-    return found
 
 
 def _place(original: Path, target: Path) -> None:

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ingest.readers.archive import unpack
 from ingest.readers.boundary import open_boundary
 from ingest.readers.cap import open_cap
+from ingest.readers.ndjson import open_ndjson
 from ingest.readers.osm import open_osm
+from ingest.readers.parquet import open_parquet
 from ingest.readers.sniff import NAMES, kind_of
 from ingest.readers.source import Request, Source
 from ingest.readers.table import open_table
 from ingest.readers.topojson import open_topojson
 from ingest.readers.vector import open_vector
+from ingest.readers.xlsx import open_xlsx
 from layers.errors import SourceMismatch
 
-_FAMILY = {
-    "gpkg": "vector",
-    "shp": "vector",
-    "geojson": "vector",
-    "kml": "vector",
-    "gml": "vector",
-    "text": "table",
-    "topojson": "topojson",
-    "pbf": "osm",
-    "osm": "osm",
-    "cap": "cap",
-    "boundary": "boundary",
-    "vct": "vct",
+_OTHERS: dict[str, tuple[frozenset[str], Callable[[Request], Source]]] = {
+    "text": (frozenset({"table"}), open_table),
+    "xlsx": (frozenset({"table"}), open_xlsx),
+    "ndjson": (frozenset({"vector"}), open_ndjson),
+    "parquet": (frozenset({"vector", "table"}), open_parquet),
+    "topojson": (frozenset({"topojson"}), open_topojson),
+    "pbf": (frozenset({"osm"}), open_osm),
+    "osm": (frozenset({"osm"}), open_osm),
+    "cap": (frozenset({"cap"}), open_cap),
+    "boundary": (frozenset({"boundary"}), open_boundary),
 }
-_VECTOR = frozenset(k for k, family in _FAMILY.items() if family == "vector")
-_OTHERS: dict[str, Callable[[Request], Source]] = {
-    "text": open_table,
-    "topojson": open_topojson,
-    "pbf": open_osm,
-    "osm": open_osm,
-    "cap": open_cap,
-    "boundary": open_boundary,
-}
+"""Kind of file -> the families of formats that a mapping may call it, and its reader. GDAL reads the others."""
+_VECTOR = frozenset({"vector"})
 
 
 def open_source(request: Request) -> Source:
@@ -56,9 +50,10 @@ def open_source(request: Request) -> Source:
     if wanted == "boundary" and kind == "text":
         # Some offices leave out the names of sections.
         kind = "boundary"
-    if wanted is not None and _FAMILY[kind] != wanted:
+    families, reader = _OTHERS.get(kind, (_VECTOR, partial(open_vector, kind=kind)))
+    if wanted is not None and wanted not in families:
         raise SourceMismatch(
             f"The mapping {request.plan.mapping_name!r} reads sources of the family {wanted!r}, but {request.name} "
             f"is {NAMES[kind]}."
         )
-    return open_vector(request, kind) if kind in _VECTOR else _OTHERS[kind](request)
+    return reader(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
@@ -23,13 +24,23 @@ _PBF = re.compile(rb"^\x00\x00[\x00-\xff]{2}\x0a\x09OSMHeader", re.DOTALL)
 EXPECTED = {
     ".gpkg": ("gpkg",),
     ".shp": ("shp",),
+    ".gdb": ("gdb",),
+    ".tab": ("tab",),
+    ".mif": ("mif",),
+    ".dxf": ("dxf",),
+    ".gpx": ("gpx",),
+    ".fgb": ("fgb",),
+    ".parquet": ("parquet",),
+    ".geoparquet": ("parquet",),
     ".zip": ("zip",),
     ".kmz": ("zip",),
-    ".geojson": ("geojson",),
-    ".geojsonl": ("geojson",),
-    ".geojsons": ("geojson",),
+    ".geojson": ("geojson", "ndjson"),
+    ".geojsonl": ("ndjson", "geojson"),
+    ".geojsons": ("ndjson", "geojson"),
+    ".ndjson": ("ndjson", "geojson"),
+    ".jsonl": ("ndjson", "geojson"),
     ".topojson": ("topojson",),
-    ".json": ("geojson", "topojson"),
+    ".json": ("geojson", "topojson", "ndjson"),
     ".kml": ("kml",),
     ".gml": ("gml",),
     ".cap": ("cap",),
@@ -43,13 +54,24 @@ EXPECTED = {
     ".txt": ("text", "boundary"),
     ".vct": ("vct",),
     ".dat": ("text",),
+    ".xlsx": ("xlsx",),
+    ".xlsm": ("xlsx",),
 }
 NAMES = {
     "gpkg": "a GeoPackage",
     "sqlite": "an SQLite database, but not a GeoPackage",
     "shp": "a Shapefile",
+    "gdb": "a file geodatabase",
+    "tab": "a MapInfo table",
+    "mif": "a MapInfo interchange file",
+    "dxf": "a DXF drawing",
+    "gpx": "GPX",
+    "fgb": "FlatGeobuf",
+    "parquet": "Parquet",
     "zip": "a ZIP archive",
+    "xlsx": "an Excel workbook (XLSX)",
     "geojson": "GeoJSON",
+    "ndjson": "GeoJSON",
     "topojson": "TopoJSON",
     "kml": "KML",
     "gml": "GML",
@@ -61,8 +83,56 @@ NAMES = {
     "text": "a text table",
     "boundary": "boundary points",
     "vct": "VCT",
+    "folder": "a folder that is no file geodatabase",
     "binary": "binary data of an unknown kind",
+    "rar": "a RAR archive; pack it as ZIP",
+    "7z": "a 7-Zip archive; pack it as ZIP",
+    "gzip": "a gzip archive; pack it as ZIP",
+    "ole": "an old or password-protected Office file; save it as XLSX without a password",
+    "xlsb": "a binary Excel workbook (XLSB); save it as XLSX",
+    "ods": "an OpenDocument file; save it as XLSX or CSV",
+    "dwg": "an AutoCAD drawing (DWG); save it as DXF",
+    "dxb": "a binary DXF drawing; save it as an ASCII DXF",
+    "mdb": "an Access database; export its layers as a file geodatabase or GeoPackage",
 }
+"""Kind -> what it is called in a sentence, and for kinds that no reader exists for, what to do."""
+_STRANGERS = {
+    ".xls": "ole",
+    ".xlsb": "xlsb",
+    ".ods": "ods",
+    ".dwg": "dwg",
+    ".mdb": "mdb",
+    ".rar": "rar",
+    ".7z": "7z",
+    ".gz": "gzip",
+    ".tgz": "gzip",
+}
+"""Extensions that no reader exists for, but whose senders deserve advice."""
+_MAGIC = (
+    (b"\x00\x00\x27\x0a", "shp"),
+    (b"fgb\x03", "fgb"),
+    (b"PAR1", "parquet"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"AutoCAD Binary DXF", "dxb"),
+    (b"\x00\x01\x00\x00Standard", "mdb"),
+)
+_DWG = re.compile(rb"^AC10\d\d\x00")
+_TEXTS = (
+    (re.compile(rb"^!table\b", re.IGNORECASE), "tab"),
+    (re.compile(rb"^version\s+\d{3,4}\s", re.IGNORECASE), "mif"),
+    (re.compile(rb"^(999[^\n]*\n[^\n]*\n\s*)*0\s*\r?\n\s*SECTION\b"), "dxf"),
+)
+_LINES = re.compile(rb"^\s*\{[^\n]*\}\s*\n\s*\{")
+_LINE_SUFFIXES = frozenset({".geojsonl", ".geojsons", ".ndjson", ".jsonl"})
+_CATALOGUE = "a00000001.gdbtable"
+"""The table of tables, which every file geodatabase has."""
 _CAP_ROOTS = frozenset({"alert", "feed", "EDXLDistribution"})
 
 
@@ -81,23 +151,45 @@ def kind_of(file: Path, name: str) -> str:
             XML with a document type declaration, which no format we read needs.
     """
     suffix = Path(name).suffix.lower()
+    if suffix in _STRANGERS:
+        raise SourceUnreadable(f"{name} cannot be read: it is {NAMES[_STRANGERS[suffix]]}.", source=name)
     expected = EXPECTED.get(suffix)
     if expected is None:
         known = ", ".join(sorted(EXPECTED))
         raise SourceUnreadable(f"{name} has an unknown extension; readable are {known}.", source=name)
     kind = _by_bytes(file, name)
+    if kind == "geojson" and suffix in _LINE_SUFFIXES:
+        kind = "ndjson"
     if kind not in expected:
-        wanted = " or ".join(NAMES[k] for k in expected)
+        wanted = " or ".join(dict.fromkeys(NAMES[k] for k in expected))
         raise SourceUnreadable(f"{name} should be {wanted} by its extension, but it is {NAMES[kind]}.", source=name)
     return kind
 
 
 def _by_bytes(file: Path, name: str) -> str:
+    if file.is_dir():
+        return "gdb" if (file / _CATALOGUE).is_file() else "folder"
     with file.open("rb") as handle:
         head = handle.read(_HEAD)
     if not head:
         raise SourceUnreadable(f"{name} is empty (0 bytes).", source=name)
-    return _binary_kind(head) or _text_kind(file, name, head)
+    kind = _binary_kind(head)
+    return _zip_kind(file) if kind == "zip" else kind or _text_kind(file, name, head)
+
+
+def _zip_kind(file: Path) -> str:
+    """Office documents are ZIP archives too; what they hold tells them apart."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = frozenset(archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        # The reader of archives finds the words for what is wrong with it.
+        return "zip"
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if "xl/workbook.bin" in names:
+        return "xlsb"
+    return "ods" if {"mimetype", "content.xml"} <= names else "zip"
 
 
 def _binary_kind(head: bytes) -> str | None:
@@ -106,10 +198,11 @@ def _binary_kind(head: bytes) -> str | None:
         return "gpkg" if application in (b"GPKG", b"GP10", b"GP11") else "sqlite"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    if head.startswith(b"\x00\x00\x27\x0a"):
-        return "shp"
-    if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
-        return "tiff"
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if _DWG.match(head):
+        return "dwg"
     return "pbf" if _PBF.match(head) else None
 
 
@@ -124,11 +217,20 @@ def _text_kind(file: Path, name: str, head: bytes) -> str:
         return _xml_kind(file, name)
     if b"\x00" in head and not head.startswith(_BOMS[1:]):
         return "binary"
-    if bare.startswith((b"{", b"\x1e{")):
-        return "topojson" if _is_topology(file, head) else "geojson"
+    if bare.startswith(b"\x1e"):
+        return "ndjson"
+    if bare.startswith(b"{"):
+        return _json_kind(file, head, bare)
     if looks_like_vct(head):
         return "vct"
-    return "boundary" if looks_like_boundary(head) else "text"
+    known = next((kind for pattern, kind in _TEXTS if pattern.match(bare)), "text")
+    return "boundary" if known == "text" and looks_like_boundary(head) else known
+
+
+def _json_kind(file: Path, head: bytes, bare: bytes) -> str:
+    if _LINES.match(bare):
+        return "ndjson"
+    return "topojson" if _is_topology(file, head) else "geojson"
 
 
 def _is_topology(file: Path, head: bytes) -> bool:
@@ -193,6 +295,8 @@ def _root_kind(root: str) -> str:
         return "cap"
     if root == "osm":
         return "osm"
+    if local == "gpx":
+        return "gpx"
     if local == "kml" or "kml" in namespace:
         return "kml"
     gml_like = ("gml", "ogr.maptools.org", "wfs")

@@ -76,6 +76,7 @@ class Source:
         encoding: Encoding of its texts, when that is a question.
         any_field: Whether fields are free tags, so that no name can be wrong.
         lonlat_table: Whether coordinates come from columns that somebody may have swapped.
+        raw_names: Names of the fields as the bytes in the file, for formats that cut them (`ingest.names`).
         facts: Other facts for the summary.
     """
 
@@ -87,6 +88,7 @@ class Source:
     encoding: str | None = None
     any_field: bool = False
     lonlat_table: bool = False
+    raw_names: tuple[bytes, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 

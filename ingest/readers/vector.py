@@ -1,4 +1,4 @@
-"""Vector files through GDAL (GeoPackage, Shapefile, GeoJSON, KML, GML), as a stream of Arrow batches.
+"""Vector files through GDAL, as a stream of Arrow batches.
 
 GDAL has only the allowed drivers in this process (`ingest.drivers`), and the driver that opened the file must be
 the one that its first bytes announced.
@@ -7,8 +7,8 @@ the one that its first bytes announced.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,10 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from ingest.drivers import strangers
-from ingest.readers.dbf import encoding_of
+from ingest.readers.drawing import prepare_drawing
+from ingest.readers.mapinfo import prepare_mapinfo
+from ingest.readers.prepared import Prepared, cleaned, close_lines
+from ingest.readers.shapefile import prepare_shapefile
 from ingest.readers.source import Chunk, Geometries, Request, Source, decoded
 from layers.crs import parse_crs
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
@@ -26,25 +29,32 @@ from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
 _DRIVERS = {
     "gpkg": ("GPKG",),
     "shp": ("ESRI Shapefile",),
-    "geojson": ("GeoJSON", "GeoJSONSeq"),
+    "geojson": ("GeoJSON",),
     "kml": ("LIBKML", "KML"),
     "gml": ("GML",),
+    "gdb": ("OpenFileGDB",),
+    "tab": ("MapInfo File",),
+    "mif": ("MapInfo File",),
+    "dxf": ("DXF",),
+    "gpx": ("GPX",),
+    "fgb": ("FlatGeobuf",),
 }
-_OPTIONS: dict[str, dict[str, str]] = {
-    "geojson": {"DATE_AS_STRING": "YES"},
-    "gml": {"DOWNLOAD_SCHEMA": "NO", "READ_MODE": "STANDARD"},
+KINDS = frozenset(_DRIVERS)
+"""Kinds of files, as `sniff` calls them, that are read through GDAL."""
+
+
+_PREPARE: dict[str, Callable[[Request], Prepared]] = {
+    "shp": prepare_shapefile,
+    "tab": prepare_mapinfo,
+    "mif": prepare_mapinfo,
+    "dxf": prepare_drawing,
+    "geojson": lambda request: Prepared(request.file, options={"DATE_AS_STRING": "YES"}),
+    "gml": lambda request: Prepared(request.file, options={"DOWNLOAD_SCHEMA": "NO", "READ_MODE": "STANDARD"}),
 }
-
-
-@dataclass(frozen=True)
-class _Opening:
-    kind: str
-    encoding: str | None
-
-
 _ALL_LAYERS = frozenset({"kml"})
 _GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, pa.ArrowInvalid, OSError)
 _STYLE_LAYERS = frozenset({"layer_styles", "qgis_projects"})
+_GPX_LAYERS = ("waypoints", "routes", "tracks")
 
 
 def open_vector(request: Request, kind: str) -> Source:
@@ -55,19 +65,21 @@ def open_vector(request: Request, kind: str) -> Source:
         SourceMismatch: When it has several layers and the mapping names none of them.
     """
     _assert_allow_list()
-    encoding = encoding_of(request.file, request.plan.mapping.encoding, request.name) if kind == "shp" else None
+    prepared = _PREPARE[kind](request) if kind in _PREPARE else Prepared(request.file)
+    pyogrio.set_gdal_config_options(dict(prepared.config))
     with _gdal_errors(request):
-        layers = _layers(request, kind)
-        info = pyogrio.read_info(request.file, layer=layers[0], encoding=encoding)
+        layers = _layers(request, prepared.file, kind)
+        info = pyogrio.read_info(prepared.file, layer=layers[0], encoding=prepared.encoding)
     if info["driver"] not in _DRIVERS[kind]:
         raise SourceUnreadable(f"{request.name} was opened as {info['driver']}, not as what its bytes announce.")
     return Source(
         driver=info["driver"],
-        fields=tuple(str(f) for f in info["fields"]),
-        chunks=lambda: _chunks(request, _Opening(kind, encoding), layers),
+        fields=prepared.names or tuple(str(f) for f in info["fields"]),
+        chunks=lambda: _chunks(request, prepared, layers),
         crs=_crs(info["crs"]),
         has_geometry=info["geometry_type"] is not None,
-        encoding=encoding,
+        encoding=prepared.found_encoding,
+        raw_names=prepared.raw_names,
         facts={"geometry_type": info["geometry_type"], "layer": info["layer_name"]},
     )
 
@@ -89,8 +101,8 @@ def _gdal_errors(request: Request) -> Iterator[None]:
         ) from error
 
 
-def _layers(request: Request, kind: str) -> list[str]:
-    found = [str(name) for name, _ in pyogrio.list_layers(request.file)]
+def _layers(request: Request, file: Path, kind: str) -> list[str]:
+    found = [str(name) for name, _ in pyogrio.list_layers(file)]
     usable = [name for name in found if name not in _STYLE_LAYERS]
     wanted = request.plan.mapping.sublayer
     if wanted is not None:
@@ -99,11 +111,25 @@ def _layers(request: Request, kind: str) -> list[str]:
         return [wanted]
     if not usable:
         raise SourceUnreadable(f"{request.name} contains no layer.", source=request.name)
+    if kind == "gpx":
+        return [_only_filled(request, file, usable)]
     if len(usable) > 1 and kind not in _ALL_LAYERS:
         raise SourceMismatch(
             f"{request.name} has the layers {', '.join(usable)}; the mapping must name one as sublayer.", layers=usable
         )
     return usable
+
+
+def _only_filled(request: Request, file: Path, layers: list[str]) -> str:
+    """The layer of a GPX file that has rows: GDAL shows waypoints, routes, tracks and their points in any case."""
+    counts = {name: pyogrio.read_info(file, layer=name, force_feature_count=True)["features"] for name in layers}
+    # Points of routes and tracks are another view of the same lines.
+    filled = [name for name in _GPX_LAYERS if counts.get(name)]
+    if len(filled) > 1:
+        raise SourceMismatch(
+            f"{request.name} has the layers {', '.join(filled)}; the mapping must name one as sublayer.", layers=filled
+        )
+    return filled[0] if filled else _GPX_LAYERS[0]
 
 
 def _crs(text: str | None) -> pyproj.CRS | None:
@@ -113,47 +139,56 @@ def _crs(text: str | None) -> pyproj.CRS | None:
     return None if crs.is_engineering else crs
 
 
-def _chunks(request: Request, opening: _Opening, layers: list[str]) -> Iterator[Chunk]:
+def _chunks(request: Request, prepared: Prepared, layers: list[str]) -> Iterator[Chunk]:
     start = 0
     for layer in layers:
-        for chunk in _layer_chunks(request, opening, layer, start):
+        for chunk in _layer_chunks(request, prepared, layer, start):
+            if prepared.close_lines:
+                close_lines(chunk, request.notes)
             start += len(chunk)
             yield chunk
 
 
-def _layer_chunks(request: Request, opening: _Opening, layer: str, start: int) -> Iterator[Chunk]:
+def _layer_chunks(request: Request, prepared: Prepared, layer: str, start: int) -> Iterator[Chunk]:
     with (
         _gdal_errors(request),
         pyogrio.open_arrow(
-            request.file,
+            prepared.file,
             layer=layer,
             batch_size=request.plan.limits.batch_rows,
             use_pyarrow=True,
             return_fids=True,
             datetime_as_string=True,
-            encoding=opening.encoding,
-            **_OPTIONS.get(opening.kind, {}),
+            encoding=prepared.encoding,
+            **prepared.options,
         ) as (meta, reader),
     ):
         geometry = meta["geometry_name"] or ("wkb_geometry" if meta["geometry_type"] is not None else None)
         fid = meta["fid_column"] or "OGC_FID"
         for batch in reader:
-            yield _chunk(batch, geometry, fid, start)
+            yield _chunk(batch, (geometry, fid), start, prepared)
             start += batch.num_rows
 
 
-def _chunk(batch: pa.RecordBatch, geometry: str | None, fid: str, start: int) -> Chunk:
+def _chunk(batch: pa.RecordBatch, special: tuple[str | None, str], start: int, prepared: Prepared) -> Chunk:
+    geometry, fid = special
+    if prepared.names is not None:
+        better = iter(prepared.names)
+        batch = batch.rename_columns([n if n in special else next(better) for n in batch.schema.names])
     names = batch.schema.names
+    fids = batch.column(fid) if fid in names else None
+    batch, broken = cleaned(batch, None if fids is None else fids.to_numpy(zero_copy_only=False), prepared)
     fields = {n: batch.column(n) for n in names if n not in (geometry, fid)}
-    if fid in names:
-        fields["$fid"] = batch.column(fid)
-    chunk = Chunk(np.arange(start, start + batch.num_rows, dtype=np.int64), fields)
+    if fids is not None:
+        fields["$fid"] = fids
+    chunk = Chunk(np.arange(start, start + batch.num_rows, dtype=np.int64), fields, broken=broken)
     if geometry is not None and geometry in names:
         chunk.wkb = batch.column(geometry)
         chunk.geometry, chunk.unread = read_wkb(chunk.wkb)
-        chunk.broken = dict.fromkeys(
-            chunk.unread, "The geometry cannot be read: its binary form is damaged, or it has circular arcs."
-        )
+        for row in chunk.unread:
+            chunk.broken.setdefault(
+                row, "The geometry cannot be read: its binary form is damaged, or it has circular arcs."
+            )
     return chunk
 
 
