@@ -8,7 +8,7 @@ from typing import Any
 
 from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
 from layers.model import Attribute, LayerBase, RowLayer, TableLayer, Text, VectorLayer, codelists_of
-from web.texts import TEXTS
+from web.texts import PORTAL_TEXTS
 from web.view import EditionInfo, PortalView, VisibleLayer
 
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ def portal_config(view: PortalView) -> Json:
         "language": view.language,
         "reader": {"label": view.reader.label, "clearance": view.reader.clearance},
         "urls": {name: getattr(view.urls, name) for name in view.urls.__slots__},
-        "texts": TEXTS,
+        "texts": PORTAL_TEXTS,
         "groups": _groups(shown, view),
         "layers": [layer_entry(entry, view) for entry in shown],
         "codelists": _codelists(view),

@@ -11,15 +11,20 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from web.maps import LANGUAGE_TAGS, small_map
+from web.loads import load_context, load_title, page_context, place_features, standalone_page
+from web.maps import LANGUAGE_TAGS, findings_map, small_map
 from web.page import Page, with_nonce
 from web.texts import TEXTS, text
 
 Json = dict[str, Any]
 TEMPLATES = frozenset(
-    {"landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem"}
-)
+    {
+        "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
+        "load", "loads", "editions",
+    }
+)  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""
+ABOUT_LOADS = frozenset({"load", "loads", "editions"})
 _MOST_DRAWN = 1000
 
 
@@ -61,6 +66,8 @@ class Document:
     @cached_property
     def title(self) -> str:
         """Heading of the page."""
+        if self.kind in ABOUT_LOADS:
+            return load_title(self.kind, self.body, self.language)
         own = (self.body.get("titles") or {}).get(self.language) or self.body.get("title")
         if self.kind == "item":
             return str(self.body.get("id", text("item", self.language)))
@@ -107,17 +114,32 @@ def document_page(kind: str, body: Json, *, language: str, root: str) -> Page:
     return with_nonce(_render(document))
 
 
+def load_file(body: Json, *, language: str) -> str:
+    """The page of a load report as one file that needs no network and no service."""
+    document = Document("load", body, "zh" if language == "zh" else "en", "")
+    shared = _shared(document) | {"standalone": True, "map": ""}
+    inner = environment().get_template("doc_load.html").render(shared)
+    return standalone_page(inner, document.title, LANGUAGE_TAGS[document.language]).html
+
+
+def _map(document: Document) -> tuple[str, str, str]:
+    """Markup of the page's map: for the head, the place, the end; empty when the page has none."""
+    if document.drawn:
+        items = f"{document.root}/collections/{document.body['collection']}/items/{{key}}"
+        return small_map(document.drawn, items, document.root, document.language)
+    if document.kind == "load" and any(one["places"] for one in document.body["findings"]):
+        features = place_features(document.body["findings"], document.language)
+        return findings_map(features, document.body, document.root, document.language)
+    return "", "", ""
+
+
 def _render(document: Document) -> str:
     templates = environment()
     shared = _shared(document)
+    top, placed, script = _map(document)
     head = Markup(templates.get_template("doc_head.html").render(shared))  # noqa: S704 (a template's own output)
-    placed = ""
-    if document.drawn:
-        items = f"{document.root}/collections/{document.body['collection']}/items/{{key}}"
-        top, placed, script = small_map(document.drawn, items, document.root, document.language)
-        head += Markup(top)  # noqa: S704 (written by our own Folium elements)
-        placed += script
-    shared["map"] = Markup(placed)  # noqa: S704
+    head += Markup(top)  # noqa: S704 (written by our own Folium elements)
+    shared["map"] = Markup(placed + script)  # noqa: S704
     name = f"doc_{document.kind if document.kind in TEMPLATES else 'any'}.html"
     content = Markup(templates.get_template(name).render(shared))  # noqa: S704
     page = {"tag": LANGUAGE_TAGS[document.language], "title": document.title, "head": head, "content": content}
@@ -125,7 +147,13 @@ def _render(document: Document) -> str:
 
 
 def _shared(document: Document) -> Json:
+    more: Json = {}
+    if document.kind in ABOUT_LOADS:
+        more = load_context(document.body, document.language) if document.kind == "load" else page_context()
     return {
+        **more,
+        "kind": document.kind,
+        "standalone": False,
         "body": document.body,
         "language": document.language,
         "root": document.root,

@@ -144,16 +144,56 @@ def small_map(features: list[dict[str, Any]], items: str, root: str, language: s
         root: Address of the service.
         language: `zh` or `en`.
     """
+    told = f'id="page-features" data-items="{escape(items)}" data-language="{language}"'
+    return _framed(_country_style(root), features, told, root)
+
+
+def findings_map(
+    features: list[dict[str, Any]], body: dict[str, Any], root: str, language: str
+) -> tuple[str, str, str]:
+    """A small map of the places of findings over the layer itself, as three pieces of markup like `small_map`.
+
+    Args:
+        features: Points with severity, number and name of their finding.
+        body: The load report; `drawn` says how the layer's own tiles are drawn (None: not at all).
+        root: Address of the service.
+        language: `zh` or `en`.
+    """
+    style = _country_style(root)
+    if body.get("drawn"):
+        _add_layer(style, body["collection"], body["drawn"], root)
+    extent = "" if body["extent"] is None else ",".join(str(number) for number in body["extent"])
+    told = f'id="load-places" data-extent="{extent}" data-language="{language}"'
+    return _framed(style, features, told, root)
+
+
+def _framed(style: dict[str, Any], features: list[dict[str, Any]], told: str, root: str) -> tuple[str, str, str]:
+    """A map in a page: its scripts for the head, its place with the features as data, its start for the end."""
     static = f"{root}/static"
     drawn = LocalMap("page", static, zoom_control="topright", zoom_snap=0.25)
-    drawn.add_child(VectorMap(_country_style(root), static))
+    drawn.add_child(VectorMap(style, static))
     figure = _figure(drawn)
     figure.render()
     data = json_block({"type": "FeatureCollection", "features": features})
-    told = f'id="page-features" data-items="{escape(items)}" data-language="{language}"'
     place = f'{figure.html.render()}<script type="application/json" {told}>{data}</script>'
     head = "".join(child.render() for name, child in figure.header._children.items() if name != "meta_http")
     return _zoomable(head), place, f"<script>{figure.script.render()}</script>"
+
+
+def _add_layer(style: dict[str, Any], name: str, drawn: dict[str, Any], root: str) -> None:
+    """Draw a layer quietly: what matters lies on top of it."""
+    tiles = f"{root}/collections/{name}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}"
+    zooms = {"minzoom": drawn["from"], "maxzoom": drawn["to"]}
+    style["sources"]["loaded"] = {"type": "vector", "tiles": [tiles], **zooms}
+    shared = {"source": "loaded", "source-layer": name}
+    own = {"polygon": ("fill", "line"), "line": ("line",), "point": ("circle",)}
+    paint = {
+        "fill": {"fill-color": "#7d8ea0", "fill-opacity": 0.18},
+        "line": {"line-color": "#61707f", "line-width": 0.7},
+        "circle": {"circle-color": "#61707f", "circle-radius": 2.5},
+    }
+    for kind in own.get(drawn["geometry"], ("fill", "line", "circle")):
+        style["layers"].append({"id": f"loaded-{kind}", "type": kind, **shared, "paint": paint[kind]})
 
 
 def _figure(drawn: folium.Map) -> Figure:

@@ -1,12 +1,23 @@
-"""The words of the portal and the pages, in Chinese and English; they stand in `texts.json`."""
+"""The words of the portal and the pages, in Chinese and English; they stand in `texts.json` and `texts_loads.json`."""
 
 from __future__ import annotations
 
 import json
 from importlib import resources
 
-TEXTS: dict[str, dict[str, str]] = json.loads((resources.files("web") / "texts.json").read_text(encoding="utf-8"))
-"""Word by key, each a mapping of `zh` and `en`."""
+Words = dict[str, dict[str, str]]
+
+
+def _read(name: str) -> Words:
+    words: Words = json.loads((resources.files("web") / name).read_text(encoding="utf-8"))
+    return words
+
+
+PORTAL_TEXTS: Words = _read("texts.json")
+"""Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`."""
+
+TEXTS: Words = PORTAL_TEXTS | _read("texts_loads.json")
+"""All words, those of the report pages among them."""
 
 
 def text(key: str, language: str) -> str:

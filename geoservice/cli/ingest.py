@@ -124,5 +124,7 @@ def print_report(report: IngestReport) -> None:
     console.print(f"  {', '.join(facts)}")
     for finding in summary.findings:
         console.print(f"  {finding.severity}: {finding.message} ({finding.count} x)")
+    if report.load is not None:
+        console.print(f"  report: /loads/{report.load}, `geoservice ingest report {report.load}`")
     if report.quarantined:
         console.print(f"  see `geoservice ingest quarantine --layer {report.layer}`")

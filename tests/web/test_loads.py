@@ -1,0 +1,191 @@
+"""The page of a load: what it says, that it fits its policy, and the file that needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.web.reports import COUNTS, load_report
+from tests.web.test_page import Elements, assert_fits_policy
+from web.charts import WIDTH, columns, histogram, sketch, stacked, timeline
+from web.documents import load_file
+from web.loads import SUM, headline
+from web.numbers import bytes_of, percent, plain
+from web.pages import document_page
+from web.texts import TEXTS, text
+
+ROOT = "https://geo.example.org/base"
+EVIL = "<img src=x onerror=alert(1)>"
+DRAWN = {"from": 6, "to": 14, "geometry": "polygon"}
+
+
+def page(language: str = "en", **changes: Any) -> str:
+    body = load_report(**changes) | {"drawn": DRAWN}
+    return document_page("load", body, language=language, root=ROOT).html
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("view", ["full", "outcome"])
+def test_it_fits_its_policy_and_escapes_everything(language: str, view: str) -> None:
+    hidden = {"view": view, "counts": None, "findings": [], "samples": None, "former": None}
+    body = load_report(EVIL, **({} if view == "full" else hidden)) | {"drawn": DRAWN}
+    made = document_page("load", body, language=language, root=ROOT)
+    elements = assert_fits_policy(made.html, made.csp)
+    assert not elements.named("img")
+    assert len(elements.named("h1")) == 1
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_as_a_file_it_asks_nobody(language: str) -> None:
+    html = load_file(load_report(EVIL), language=language)
+    elements = Elements(html)
+    assert not elements.named("img")
+    assert not elements.named("link")
+    assert not elements.named("a")
+    assert not [one for one in elements.named("script") if one.get("src")]
+    (policy,) = [str(one["content"]) for one in elements.named("meta") if one.get("http-equiv")]
+    assert policy.startswith("default-src 'none';")
+    nonce = re.search(r"script-src 'nonce-([^']+)'", policy)
+    assert nonce
+    assert {one.get("nonce") for one in [*elements.named("script"), *elements.named("style")]} == {nonce[1]}
+    assert "http-equiv" in html[: html.index("<style")]
+    assert len(elements.named("circle")) == 2
+    # What opens nothing must not be offered.
+    assert not elements.named("button")
+
+
+def test_the_headline_says_what_came_of_it() -> None:
+    def said(language: str, **changes: Any) -> tuple[str, str]:
+        found = headline(load_report(**changes), language)
+        return found.tone, " ".join(found.sentences)
+
+    assert said("en") == (
+        "warn",
+        "199,997 of 200,000 rows are in the base; 3 need you. "
+        "12 rows that the source no longer holds were deleted (history keeps them).",
+    )
+    assert said("zh")[1].startswith("200,000 行中 199,997 行已入库，3 行需要处理。")
+    clean = {**COUNTS, "quarantined": 0, "unchanged": 1000, "deleted": 0}
+    assert said("en", counts=clean) == ("ok", "All 200,000 rows are in the base.")
+    some = {**clean, "unchanged": 900, "not_selected": 100}
+    assert said("en", counts=some)[1] == (
+        "All 199,900 rows are in the base. 100 rows were not selected by the mapping."
+    )
+    assert said("en", outcome="unchanged", counts=clean)[1].startswith("Nothing new: all 200,000")
+    assert said("en", outcome="dry-run", counts=clean)[1].startswith("Trial run: nothing was written.")
+    assert said("en", outcome="refused", counts=None)[0] == "bad"
+    assert "not shown at your clearance" in said("en", counts=None)[1]
+
+
+def test_the_picture_is_the_sum() -> None:
+    html = page()
+    elements = Elements(html)
+    parts = [str(one["class"]) for one in elements.named("rect") if str(one.get("class")).startswith("part-")]
+    assert parts == [f"part-{name}" for name in SUM if COUNTS[name]]
+    for name in ("inserted", "updated", "unchanged", "quarantined", "not_selected", "deleted"):
+        assert f"</span>{TEXTS[name]['en']}</th>" in html or f"{TEXTS[name]['en']}</th>" in html
+    assert "200,000" in html
+
+
+def test_a_sum_that_is_wrong_is_said() -> None:
+    html = page(counts={**COUNTS, "balanced": False})
+    assert text("sum_wrong", "en") in html
+    assert text("sum_wrong", "en") not in page()
+
+
+def test_places_are_data_of_the_map_and_buttons_of_the_list() -> None:
+    elements = Elements(page())
+    place = next(i for i, one in enumerate(elements.named("script")) if one.get("id") == "load-places")
+    features = json.loads(elements.scripts[place])["features"]
+    assert [one["geometry"]["coordinates"] for one in features] == [[105.1, 38.1], [105.2, 38.3]]
+    assert [str(one["data-finding"]) for one in elements.named("button") if "data-finding" in one] == ["1"]
+    assert {one["id"] for one in elements.named("tr") if one.get("id")} == {"finding-1", "finding-2"}
+
+
+def test_without_places_there_is_no_map() -> None:
+    assert "load-places" not in page(findings=[])
+    assert text("findings_none", "en") in page(findings=[])
+
+
+def test_lists_escape_and_link() -> None:
+    entry = {
+        "number": 7, "outcome": "loaded", "finished": "2026-05-01T08:00:00Z", "source": EVIL, "view": "outcome",
+        "edition": None, "counts": None, "errors": None, "warnings": None, "links": [],
+    }  # fmt: skip
+    edition = {
+        "number": 4, "load": 7, "committed": "2026-05-01T08:00:00Z", "kind": "withdrawal", "source": EVIL,
+        "mapping": "m", "owner": EVIL, "undoes": 3, "undone_by": None, "reason": EVIL, "inserted": None,
+        "updated": 5, "deleted": 0,
+    }  # fmt: skip
+    for kind, entries in (("loads", [entry]), ("editions", [edition])):
+        for language in ("zh", "en"):
+            titles = {"zh": EVIL, "en": EVIL}
+            body = {"collection": "spot", "titles": titles, kind: entries, "links": []}
+            made = document_page(kind, body, language=language, root=ROOT)
+            elements = assert_fits_policy(made.html, made.csp)
+            assert not elements.named("img")
+            assert f"/base/loads/7?f=html&lang={language}" in [one.get("href") for one in elements.named("a")]
+            empty = document_page(kind, {**body, kind: []}, language=language, root=ROOT).html
+            assert 'class="state"' in empty
+
+
+def test_a_bar_is_full_and_small_parts_stay_visible() -> None:
+    bar = stacked([("a", 1_000_000), ("b", 1), ("c", 0), ("d", 500_000)])
+    assert [one.key for one in bar] == ["a", "b", "d"]
+    assert sum(one.width for one in bar) == pytest.approx(1000)
+    assert bar[1].width >= 6
+    assert all(left.x + left.width == pytest.approx(right.x, abs=0.02) for left, right in pairwise(bar))
+    assert stacked([("a", 0)]) == ()
+
+
+def test_columns_are_as_high_as_their_counts() -> None:
+    chart = columns(["x", "y", "z"], [10, 5, 0], [(0.0, "x")])
+    assert [round(one.height) for one in chart.columns] == [96, 48, 0]
+    assert chart.columns[0].y == 0
+    assert all(0 <= one.x <= WIDTH for one in chart.columns)
+    assert [one.label for one in histogram((0.0, 0.5, 1.0), (1, 2)).ticks] == ["0", "0.5", "1"]
+    assert [one.label for one in timeline(["2026-01"], [3]).ticks] == ["2026-01"]
+    assert len(timeline([str(year) for year in range(2000, 2030)], [1] * 30).ticks) == 4
+
+
+def test_a_sketch_is_north_up_and_true_to_shape() -> None:
+    drawn = sketch([(0.0, 60.0, "error", 1), (1.0, 61.0, "warning", 2)], None)
+    assert drawn
+    south, north = drawn.dots
+    assert north.y < south.y
+    # At about 60 degrees a degree of longitude is half as long as one of latitude.
+    assert (north.x - south.x) / (south.y - north.y) == pytest.approx(0.5, abs=0.02)
+    assert sketch([], (0, 0, 1, 1)) is None
+    assert sketch([(1.0, 1.0, "error", 1)], None) is not None
+    across = sketch([(179.0, 1.0, "error", 1)], (170.0, 0.0, -170.0, 2.0))
+    assert across
+    assert across.frame is None
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0, "0"), (1234567, "1,234,567"), (1230.4, "1,230"),
+     (0.05, "0.05"), (12.3456, "12.35"), (2.0, "2"), (1e300, "1e+300"),
+     (0.00001, "1e-05"), (-1.5, "-1.5"), ("2026-01-01", "2026-01-01")],
+)  # fmt: skip
+def test_numbers_are_written_plainly(value: Any, written: str) -> None:
+    assert plain(value) == written
+
+
+def test_shares_are_never_rounded_to_nothing_or_all() -> None:
+    shares = [percent(one) for one in (0.0, 0.000015, 0.05, 0.5, 0.999985, 1.0, None)]
+    assert shares == ["0%", "< 0.01 %", "5.00 %", "50.0 %", "> 99.99 %", "100%", ""]
+
+
+def test_sizes_have_units() -> None:
+    assert [bytes_of(one) for one in (0, 1023, 1024, 123_456_789, 5 << 40, None)] == [
+        "0 B", "1023 B", "1.0 KiB", "117.7 MiB", "5.0 TiB", "",
+    ]  # fmt: skip
+
+
+def test_the_words_are_in_both_languages() -> None:
+    assert all(words.keys() == {"zh", "en"} and all(words.values()) for words in TEXTS.values())
