@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import shapely
 
 from ingest.job import IngestPlan
-from ingest.rows import Rows, shown
+from ingest.rows import Breach, Rows, breach, shown
 from layers.model import Attribute, VectorLayer
 
 _FAMILIES = {
@@ -56,6 +56,9 @@ def _check_filled(rows: Rows, name: str, why: str) -> None:
     known = f"Attribute {name!r}"
     fresh = [i for i in empty if known not in rows.bad.get(int(i), "")]
     rows.refuse_all(fresh, f"Attribute {name!r} is empty, but it is {why}.")
+    if fresh:
+        message = f"Values of {name} are missing, but {name} is {why}."
+        rows.breaches.append(Breach("required", "error", message, np.array(fresh, dtype=np.int64), name))
 
 
 def _check_pattern(rows: Rows, name: str, attribute: Attribute) -> None:
@@ -69,8 +72,7 @@ def _check_pattern(rows: Rows, name: str, attribute: Attribute) -> None:
         compiled = re.compile(pattern)
         fits = pa.array([None if v is None else compiled.search(v) is not None for v in column.to_pylist()], pa.bool_())
     rows.reject(
-        name,
-        _rows_where(pc.invert(fits)),
+        breach("pattern", f"Values of {name} do not match {pattern}.", _rows_where(pc.invert(fits)), name, column),
         lambda i: f"Attribute {name!r} is {shown(column[i].as_py())}, which does not match {pattern}.",
     )
 
@@ -87,8 +89,7 @@ def _check_range(rows: Rows, name: str, attribute: Attribute) -> None:
         outside = pc.or_(outside, pc.fill_null(pc.greater(column, high), False))
     bounds = f"{'-' if low is None else f'{low:g}'} to {'-' if high is None else f'{high:g}'}"
     rows.reject(
-        name,
-        _rows_where(outside),
+        breach("range", f"Values of {name} lie outside the range {bounds}.", _rows_where(outside), name, column),
         lambda i: f"Attribute {name!r} is {column[i].as_py():g}, outside the range {bounds}.",
     )
 
@@ -96,9 +97,9 @@ def _check_range(rows: Rows, name: str, attribute: Attribute) -> None:
 def _check_list(rows: Rows, name: str, codes: tuple[str, ...], list_id: str) -> None:
     column = rows.columns[name]
     known = pc.or_(column.is_null(), pc.is_in(column, value_set=pa.array(codes, pa.string())))
+    message = f"Values of {name} are not in the code list {list_id}."
     rows.reject(
-        name,
-        _rows_where(pc.invert(known)),
+        breach("domain", message, _rows_where(pc.invert(known)), name, column),
         lambda i: f"Attribute {name!r} is {shown(column[i].as_py())}, which is not in the code list {list_id}.",
     )
 
@@ -118,7 +119,9 @@ class GeometryCheck:
         if rows.geometry is None:
             return
         counts = shapely.get_num_coordinates(rows.geometry)
-        for row in np.flatnonzero(counts > self._vertices):
+        heavy = np.flatnonzero(counts > self._vertices).astype(np.int64)
+        _breach(rows, "geometry-size", f"Geometries have more than {self._vertices} vertices.", heavy)
+        for row in heavy:
             rows.refuse(
                 int(row), f"The geometry has {counts[row]} vertices, more than the {self._vertices} that are allowed."
             )
@@ -129,13 +132,15 @@ class GeometryCheck:
         if rows.geometry is None:
             if self._required:
                 rows.refuse_all(range(len(rows)), "The row has no geometry, but the layer requires one.")
+                _breach(rows, "required", "Geometries are missing.", np.arange(len(rows), dtype=np.int64))
             return
         names = _type_names(rows.geometry)
         allowed = _FAMILIES[self._family]
         wrong = np.array([n is not None and n not in allowed for n in names], dtype=bool)
+        wanted = "point, line or area" if self._family == "any" else self._family
+        _breach(rows, "geometry-type", f"Geometries are no {wanted}.", np.flatnonzero(wrong).astype(np.int64))
         for row in np.flatnonzero(wrong):
             self.wrong_types.add(str(names[row]))
-            wanted = "point, line or area" if self._family == "any" else self._family
             rows.refuse(int(row), f"The geometry is a {names[row]}, where a {wanted} was expected.")
         rows.geometry[wrong] = None
         self._empty(rows, wrong)
@@ -150,10 +155,17 @@ class GeometryCheck:
             if empty.any():
                 rows.notes.add("empty-geometry", "info", "Empty geometries count as none.", rows.position[empty])
             return
-        for row in np.flatnonzero(missing):
-            if int(row) not in rows.bad or empty[row]:
-                what = "is empty" if empty[row] else "is missing"
-                rows.refuse(int(row), f"The geometry {what}, but the layer requires one.")
+        # A row whose geometry was refused already has a better sentence.
+        absent = [int(row) for row in np.flatnonzero(missing) if int(row) not in rows.bad or empty[row]]
+        _breach(rows, "required", "Geometries are missing.", np.array(absent, dtype=np.int64))
+        for row in absent:
+            what = "is empty" if empty[row] else "is missing"
+            rows.refuse(row, f"The geometry {what}, but the layer requires one.")
+
+
+def _breach(rows: Rows, rule: str, message: str, which: npt.NDArray[np.int64]) -> None:
+    if len(which):
+        rows.breaches.append(Breach(rule, "error", message, which))
 
 
 def _type_names(geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:

@@ -16,7 +16,7 @@ from ingest.job import IngestPlan
 from ingest.notes import Notes
 from ingest.readers.sniff import EXPECTED as FORMATS
 from ingest.readers.source import Chunk, Source
-from ingest.rows import Rows, shown
+from ingest.rows import Rows, breach, shown
 from ingest.wire import arrow_type
 from layers.errors import SourceMismatch
 from layers.model import Attribute
@@ -184,7 +184,8 @@ class Mapper:
             texts = as_text(found)
             expected = _expectation(kind, formats)
             rows.reject(
-                name, lost, lambda i: f"Attribute {name!r} is {shown(texts[i].as_py())}, where {expected} was expected."
+                breach("type", f"Values of {name} cannot be read as {expected}.", lost, name, texts),
+                lambda i: f"Attribute {name!r} is {shown(texts[i].as_py())}, where {expected} was expected.",
             )
 
     def _note_zone(

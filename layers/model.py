@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from layers.access import Clearance
+from layers.checks import Equals, Gate, Rule
 from layers.extent import is_box
 from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
@@ -84,6 +85,7 @@ class Attribute(Frozen):
     pattern: str | None = None
     range: tuple[float | None, float | None] | None = None
     clearance: Clearance | None = None
+    check: Equals | None = None
 
     _clearance = field_validator("clearance", mode="before")(parse_clearance)
 
@@ -93,6 +95,8 @@ class Attribute(Frozen):
             raise ValueError("an attribute of type code names its list, and only such an attribute does")
         if self.range is not None and self.type not in ("integer", "number"):
             raise ValueError("only integer and number attributes have a range")
+        if self.check is not None and self.type not in ("integer", "number"):
+            raise ValueError("only integer and number attributes are checked against an area")
         if self.pattern is not None:
             if self.type not in ("text", "code"):
                 raise ValueError("only text and code attributes have a pattern")
@@ -235,6 +239,21 @@ class TabularLayer(LayerBase):
     time: str | None = None
     row_clearance: str | None = None
     label: Text | None = None
+    checks: tuple[Rule, ...] = ()
+    gate: Gate = Gate()
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Every declared rule, also those that attributes are short for."""
+        return (*self.checks, *(a.check.rule(name) for name, a in self.attributes.items() if a.check is not None))
+
+    @model_validator(mode="after")
+    def _rules(self) -> TabularLayer:
+        kind = getattr(self, "geometry", None)
+        for rule in self.rules():
+            self.known(rule.attributes(), f"check {rule.rule}")
+            if rule.geometries is not None and kind not in rule.geometries:
+                raise ValueError(f"check {rule.rule} does not apply to a layer of {kind or 'no'} geometries")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> TabularLayer:
