@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from ingest.job import Finding
 from layers.checks import MEASURES
@@ -14,6 +15,7 @@ FIRST = 200
 FIRST_SAMPLES = 10
 _SAMPLE_LENGTH = 60
 Place = tuple[float, float]
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Notes:
         return tuple(_finding(*key, found) for key, found in self._found.items())
 
 
-def _append[T](kept: list[T], more: Iterable[T], most: int) -> None:
+def _append(kept: list[_T], more: Iterable[_T], most: int) -> None:
     kept.extend(islice(more, most - len(kept)))
 
 

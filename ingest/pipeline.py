@@ -13,7 +13,7 @@ import pyarrow as pa
 import shapely
 
 from ingest.assemble import Assembler
-from ingest.check import GeometryCheck, check_attributes
+from ingest.checks.run import Checks
 from ingest.job import IngestPlan, ReadSummary
 from ingest.mapping import Mapper
 from ingest.notes import Notes
@@ -22,7 +22,6 @@ from ingest.project import Projector
 from ingest.readers.address_book import BOOK_NAME, AddressBook
 from ingest.readers.choose import open_source
 from ingest.readers.source import Chunk, Request, Source
-from ingest.repair import repair
 from ingest.repeats import Repeats
 from ingest.rows import Rows
 from ingest.stored import stored_wkb
@@ -52,11 +51,11 @@ class Pipeline:
         layer = request.plan.layer
         placed = source.has_geometry and isinstance(layer, VectorLayer)
         self._projector = Projector(request, source) if placed else None
-        self._check = GeometryCheck(layer, request.plan.limits.vertices) if isinstance(layer, VectorLayer) else None
+        self._checks = Checks(request.plan, request.scratch, request.notes)
         self._schema = batch_schema(layer)
         self._profiler = Profiler(layer) if not isinstance(layer, RasterLayer) else None
         self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
-        self._good = self._bad = self._not_selected = self._repaired = self._source_rows = 0
+        self._good = self._bad = self._not_selected = self._source_rows = 0
         rule = request.plan.mapping.assemble
         address = request.plan.mapping.address
         self._book = AddressBook(request.scratch / BOOK_NAME, address, request.notes) if address is not None else None
@@ -76,6 +75,7 @@ class Pipeline:
         for kept in self._repeats.rest(self._plan.limits.batch_rows):
             yield self._counted(kept)
         self._refuse_wrong_geometry()
+        self._checks.finish()
 
     def _rows(self) -> Iterator[pa.RecordBatch]:
         for chunk in self._source.chunks():
@@ -94,6 +94,7 @@ class Pipeline:
         good = batch.column(REASON).null_count
         if self._profiler is not None:
             self._profiler.add(batch if good == batch.num_rows else batch.filter(batch.column(REASON).is_null()))
+        self._checks.collect(batch)
         self._good += good
         self._bad += batch.num_rows - good
         return batch
@@ -109,7 +110,7 @@ class Pipeline:
             crs=self._projector.name if self._projector is not None else None,
             encoding=self._source.encoding,
             unmapped_fields=self._mapper.unmapped,
-            repaired=self._repaired,
+            repaired=self._checks.repaired,
             findings=self._notes.findings(),
             profile=self._profiler.result() if self._profiler is not None else (),
             facts={**self._source.facts, "source_rows": self._source_rows, **self._placing()},
@@ -138,24 +139,22 @@ class Pipeline:
 
     def _place(self, rows: Rows) -> None:
         """Bring geometries into storage; a table layer has none."""
-        if self._check is None or rows.geometry is None:
+        check = self._checks.geometry
+        if check is None or rows.geometry is None:
             rows.geometry = None
             return
         # The chunk keeps its own geometries: they go into the raw form of bad rows.
         rows.geometry = rows.geometry.copy()
-        self._check.budget(rows)
+        check.budget(rows)
         if self._projector is not None:
             self._projector.project(rows)
 
     def _finish(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
-        if self._check is not None:
-            self._repaired += repair(rows)
-            self._check.kind(rows)
-        check_attributes(rows, self._plan)
+        self._checks.judge(rows)
         return self._encode(rows, chunk)
 
     def _refuse_wrong_geometry(self) -> None:
-        check = self._check
+        check = self._checks.geometry
         if check is None or self._good or not check.wrong_types:
             return
         raise SourceMismatch(
@@ -165,6 +164,7 @@ class Pipeline:
         )
 
     def _encode(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
+        self._checks.tell(rows)
         columns = dict(rows.columns)
         if isinstance(self._plan.layer, VectorLayer):
             columns[GEOMETRY] = stored_wkb(rows, chunk)

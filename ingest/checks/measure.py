@@ -14,6 +14,7 @@ Geometries = npt.NDArray[np.object_]
 _BUDGET = 4_000_000
 """Vertices that the densified edges of one geometry may have; a zigzag around the world would have milliards."""
 _BLOCK = 500_000
+_CURVE, _SURFACE = 1, 2
 _FLATTENING = 1.0 / INVERSE_FLATTENING
 _E = float(np.sqrt(_FLATTENING * (2 - _FLATTENING)))
 
@@ -45,11 +46,21 @@ def areas(geometries: Geometries) -> Numbers:
     return found
 
 
+def surfaces(geometries: Geometries) -> npt.NDArray[np.bool_]:
+    """Mask of the geometries that have an area."""
+    return np.asarray(shapely.get_dimensions(geometries) == _SURFACE)
+
+
+def curves(geometries: Geometries) -> npt.NDArray[np.bool_]:
+    """Mask of the geometries that have a length and no area."""
+    return np.asarray(shapely.get_dimensions(geometries) == _CURVE)
+
+
 def lengths(geometries: Geometries) -> Numbers:
     """Lengths in metres of lines (outlines for surfaces) along geodesics between their vertices; NaN for None."""
     geod = pyproj.Geod(a=SEMI_MAJOR, rf=INVERSE_FLATTENING)
-    curves, part_owner = _curves(geometries)
-    points, owner = shapely.get_coordinates(curves, return_index=True)
+    lines, part_owner = _lines(geometries)
+    points, owner = shapely.get_coordinates(lines, return_index=True)
     found = np.where(shapely.is_missing(geometries), np.nan, 0.0)
     if len(points) > 1:
         same = owner[1:] == owner[:-1]
@@ -58,12 +69,12 @@ def lengths(geometries: Geometries) -> Numbers:
     return found
 
 
-def _curves(geometries: Geometries) -> tuple[Geometries, npt.NDArray[np.int64]]:
+def _lines(geometries: Geometries) -> tuple[Geometries, npt.NDArray[np.int64]]:
     """Single lines and rings of geometries, and the geometry of each."""
     parts, owner = shapely.get_parts(geometries, return_index=True)
     rings, ring_owner = shapely.get_rings(parts, return_index=True)
-    curves = shapely.get_dimensions(parts) == 1
-    return np.concatenate([parts[curves], rings]), np.concatenate([owner[curves], owner[ring_owner]])
+    single = curves(parts)
+    return np.concatenate([parts[single], rings]), np.concatenate([owner[single], owner[ring_owner]])
 
 
 def _small_areas(geometries: Geometries) -> Numbers:

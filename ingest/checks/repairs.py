@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from ingest.checks.measure import areas
+from ingest.checks.measure import areas, surfaces
 from ingest.readers.source import Geometries, Positions
 from layers.errors import SourceUnreadable
 
@@ -43,8 +43,8 @@ class RepairLog:
             Change of the area in square metres, NaN where it cannot be told (no surface, or beyond reasonable size).
         """
         change = np.full(len(before), np.nan)
-        surfaces = shapely.get_dimensions(after) == 2
-        change[surfaces] = areas(after[surfaces]) - areas(before[surfaces])
+        solid = surfaces(after)
+        change[solid] = areas(after[solid]) - areas(before[solid])
         columns = [
             pa.array(position, pa.int64()),
             pa.array(["valid-geometry"] * len(position), pa.string()),

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 
-from ingest.checks.measure import Numbers, areas, lengths
+from ingest.checks.measure import Numbers, areas, curves, lengths, surfaces
 from ingest.rows import Breach, Rows, breach, shown
 from layers import checks
 from layers.area import SQUARE_METRES_PER_HECTARE, SQUARE_METRES_PER_MU
@@ -57,17 +56,14 @@ class _Sizes:
         self._rows = rows
         self._areas: Numbers | None = None
 
-    def _surfaces(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(shapely.get_dimensions(self._rows.geometry) == 2)
-
     @property
     def areas(self) -> Numbers:
         """Square metres of surfaces; NaN for everything else."""
         if self._areas is None:
             self._areas = np.full(len(self._rows), np.nan)
             if self._rows.geometry is not None:
-                surfaces = self._surfaces()
-                self._areas[surfaces] = areas(self._rows.geometry[surfaces])
+                solid = surfaces(self._rows.geometry)
+                self._areas[solid] = areas(self._rows.geometry[solid])
         return self._areas
 
     def outlines(self, which: Which) -> Numbers:
@@ -79,8 +75,8 @@ class _Sizes:
         """Metres of lines; NaN for everything else."""
         found = np.full(len(self._rows), np.nan)
         if self._rows.geometry is not None:
-            curves = shapely.get_dimensions(self._rows.geometry) == 1
-            found[curves] = lengths(self._rows.geometry[curves])
+            single = curves(self._rows.geometry)
+            found[single] = lengths(self._rows.geometry[single])
         return found
 
 
@@ -148,7 +144,9 @@ def _attribute(rows: Rows, rule: checks.AttributeRule) -> None:
     name, column = rule.attribute, rows.columns[rule.attribute]
     which, wanted = _against(rule, column)
     found = breach(rule.rule, f"Values of {name} are not {wanted}.", which, name, column, rule.severity)
-    apply(rows, rule, found, lambda i: f"Attribute {name!r} is {shown(column[i].as_py())}, where {wanted} was expected.")
+    apply(
+        rows, rule, found, lambda i: f"Attribute {name!r} is {shown(column[i].as_py())}, where {wanted} was expected."
+    )
 
 
 def _against(rule: checks.AttributeRule, column: pa.Array) -> tuple[Which, str]:

@@ -1,0 +1,59 @@
+"""All checks of one source in the order in which they are due: rows as they come, then what rows mean together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from ingest.check import GeometryCheck, check_attributes
+from ingest.checks.repairs import RepairLog
+from ingest.checks.single import check_rows
+from ingest.checks.tell import tell
+from ingest.job import IngestPlan
+from ingest.notes import Notes
+from ingest.repair import refuse_invalid, repair
+from ingest.rows import Rows
+from layers.checks import ValidGeometry
+from layers.model import RasterLayer, VectorLayer
+
+
+class Checks:
+    """The checks of one source for one layer."""
+
+    def __init__(self, plan: IngestPlan, directory: Path, notes: Notes) -> None:
+        """Prepare; what has to wait for the last row is written into the directory."""
+        if isinstance(plan.layer, RasterLayer):
+            raise TypeError(f"{plan.layer.id} is a raster layer")
+        self._plan = plan
+        self._layer = plan.layer
+        self._notes = notes
+        self._repairs = RepairLog(directory)
+        vector = plan.layer if isinstance(plan.layer, VectorLayer) else None
+        self.geometry = GeometryCheck(vector, plan.limits.vertices) if vector is not None else None
+        self._mends = plan.options.repair and all(
+            rule.repair for rule in self._layer.rules() if isinstance(rule, ValidGeometry)
+        )
+        self.repaired = 0
+
+    def judge(self, rows: Rows) -> None:
+        """Repair and judge the rows of a chunk, whose geometries are in storage coordinates."""
+        if self.geometry is not None:
+            if self._mends:
+                self.repaired += repair(rows, self._repairs)
+            else:
+                refuse_invalid(rows)
+            self.geometry.kind(rows)
+        check_attributes(rows, self._plan)
+        check_rows(rows, self._layer)
+
+    def tell(self, rows: Rows) -> None:
+        """Note what was found about rows that go out."""
+        tell(rows, self._layer)
+
+    def collect(self, batch: pa.RecordBatch) -> None:
+        """Keep what the rules about rows together need of a batch that goes out."""
+
+    def finish(self) -> None:
+        """Judge the rows together; comes after the last batch."""
+        self._repairs.close()
