@@ -122,6 +122,7 @@ class ReadSummary(BaseModel):
     encoding: str | None = None
     unmapped_fields: tuple[str, ...] = ()
     repaired: int = 0
+    late: int = 0
     findings: tuple[Finding, ...] = ()
     profile: tuple[AttributeProfile, ...] = ()
     facts: dict[str, Any] = {}

@@ -55,7 +55,7 @@ class Pipeline:
         self._schema = batch_schema(layer)
         self._profiler = Profiler(layer) if not isinstance(layer, RasterLayer) else None
         self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
-        self._good = self._bad = self._not_selected = self._source_rows = 0
+        self._good = self._bad = self._not_selected = self._source_rows = self._late = 0
         rule = request.plan.mapping.assemble
         address = request.plan.mapping.address
         self._book = AddressBook(request.scratch / BOOK_NAME, address, request.notes) if address is not None else None
@@ -75,7 +75,8 @@ class Pipeline:
         for kept in self._repeats.rest(self._plan.limits.batch_rows):
             yield self._counted(kept)
         self._refuse_wrong_geometry()
-        self._checks.finish()
+        self._checks.close()
+        self._late = self._checks.settle()
 
     def _rows(self) -> Iterator[pa.RecordBatch]:
         for chunk in self._source.chunks():
@@ -111,6 +112,7 @@ class Pipeline:
             encoding=self._source.encoding,
             unmapped_fields=self._mapper.unmapped,
             repaired=self._checks.repaired,
+            late=self._late,
             findings=self._notes.findings(),
             profile=self._profiler.result() if self._profiler is not None else (),
             facts={**self._source.facts, "source_rows": self._source_rows, **self._placing()},

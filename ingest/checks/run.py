@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from ingest.check import GeometryCheck, check_attributes
+from ingest.checks.evidence import Collector, needs_evidence
 from ingest.checks.repairs import RepairLog
+from ingest.checks.settle import settle
 from ingest.checks.single import check_rows
 from ingest.checks.tell import tell
 from ingest.job import IngestPlan
@@ -35,6 +37,10 @@ class Checks:
             rule.repair for rule in self._layer.rules() if isinstance(rule, ValidGeometry)
         )
         self.repaired = 0
+        self._directory = directory
+        self._evidence: Collector | None = None
+        if vector is not None and needs_evidence(vector):
+            self._evidence = Collector(vector, directory)
 
     def judge(self, rows: Rows) -> None:
         """Repair and judge the rows of a chunk, whose geometries are in storage coordinates."""
@@ -53,7 +59,17 @@ class Checks:
 
     def collect(self, batch: pa.RecordBatch) -> None:
         """Keep what the rules about rows together need of a batch that goes out."""
+        if self._evidence is not None:
+            self._evidence.add(batch)
 
-    def finish(self) -> None:
-        """Judge the rows together; comes after the last batch."""
+    def close(self) -> None:
+        """Complete the files; comes after the last batch."""
         self._repairs.close()
+        if self._evidence is not None:
+            self._evidence.close()
+
+    def settle(self) -> int:
+        """Judge the rows of a source that was read as a whole; returns how many are to be kept out after all."""
+        if self._evidence is None or not isinstance(self._layer, VectorLayer):
+            return 0
+        return settle(self._layer, [self._directory], self._directory, self._notes)

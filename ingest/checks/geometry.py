@@ -1,0 +1,114 @@
+"""Geometries as numbers: the vertices and edges of many geometries at once, and hashes of them.
+
+Two edges get the same hash when their end points are the same to the last bit, whatever their direction. The hash is
+64 bits wide: among the 16 million edges of a million parcels two different ones meet with a chance of 1 in 100,000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+Geometries = npt.NDArray[np.object_]
+Coordinates = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
+Owners = npt.NDArray[np.int64]
+_ONE = np.uint64(0x9E3779B97F4A7C15)
+_TWO = np.uint64(0xC2B2AE3D27D4EB4F)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of geometries.
+
+    Attributes:
+        hash: The same for both directions of an edge.
+        sign: 1 or -1 by direction; walking around the inside of surfaces to the left, neighbours have opposite signs.
+        owner: Number of the geometry.
+        ends: Coordinates of start and end, of shape (n, 2, 2).
+    """
+
+    hash: Hashes
+    sign: npt.NDArray[np.int8]
+    owner: Owners
+    ends: Coordinates
+
+
+def edges(geometries: Geometries) -> Edges:
+    """The edges of lines and surfaces; points have none, repeated vertices make none."""
+    curves, owner, shell = _curves(geometries)
+    points, curve = shapely.get_coordinates(curves, return_index=True)
+    marks = vertex_hashes(points)
+    inside = (curve[1:] == curve[:-1]) & (marks[1:] != marks[:-1])
+    starts = np.flatnonzero(inside)
+    one, two = marks[starts], marks[starts + 1]
+    forward = np.where(one < two, np.int8(1), np.int8(-1))
+    turns = _left_turning(points, curve, len(curves))
+    # Shells run to the left and holes to the right, so that the inside is always on the left.
+    side = np.where(turns == shell, np.int8(1), np.int8(-1))
+    ends = np.stack([points[starts], points[starts + 1]], axis=1)
+    mixed = _mixed(np.minimum(one, two) * _ONE + _mixed(np.maximum(one, two)))
+    return Edges(mixed, (forward * side[curve[starts]]).astype(np.int8), owner[curve[starts]], ends)
+
+
+def vertex_hashes(points: Coordinates) -> Hashes:
+    """Hashes of vertices; 0 and -0 are the same."""
+    bits = (points + 0.0).view(np.uint64)
+    return _mixed(_mixed(bits[:, 0] + _ONE) ^ (bits[:, 1] * _TWO))
+
+
+def digests(geometries: Geometries, known: Edges) -> Hashes:
+    """Digests of 128 bits (two columns) of geometries as sets of edges or points.
+
+    They do not depend on where rings start, on directions and on the order of parts.
+
+    Args:
+        geometries: The geometries.
+        known: Their edges.
+    """
+    found = np.zeros((len(geometries), 2), dtype=np.uint64)
+    np.add.at(found[:, 0], known.owner, known.hash)
+    np.add.at(found[:, 1], known.owner, _mixed(known.hash ^ _TWO))
+    flat = np.flatnonzero(shapely.get_dimensions(geometries) == 0)
+    points, owner = shapely.get_coordinates(geometries[flat], return_index=True)
+    marks = vertex_hashes(points)
+    np.add.at(found[:, 0], flat[owner], marks)
+    np.add.at(found[:, 1], flat[owner], _mixed(marks ^ _TWO))
+    return found
+
+
+def _curves(geometries: Geometries) -> tuple[Geometries, Owners, npt.NDArray[np.bool_]]:
+    """Single lines and rings, the number of the geometry of each, and whether it is a shell or a line."""
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    dimensions = shapely.get_dimensions(parts)
+    solid = np.flatnonzero(dimensions == 2)  # noqa: PLR2004 - the dimension of a surface
+    rings, ring_part = shapely.get_rings(parts[solid], return_index=True)
+    shell = np.ones(len(rings), dtype=bool)
+    shell[1:] = ring_part[1:] != ring_part[:-1]
+    lines = np.flatnonzero(dimensions == 1)
+    if not len(lines):
+        return rings, owner[solid][ring_part], shell
+    curves = np.concatenate([rings, parts[lines]])
+    owners = np.concatenate([owner[solid][ring_part], owner[lines]])
+    return curves, owners, np.concatenate([shell, np.ones(len(lines), dtype=bool)])
+
+
+def _left_turning(points: Coordinates, curve: Owners, count: int) -> npt.NDArray[np.bool_]:
+    """Whether each closed curve runs to the left (counterclockwise)."""
+    first = np.flatnonzero(np.diff(curve, prepend=-1))
+    local = points - points[first][np.cumsum(np.diff(curve, prepend=curve[:1]) != 0)] if len(points) else points
+    cross = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
+    twice = np.bincount(curve[:-1], np.where(curve[1:] == curve[:-1], cross, 0.0), minlength=count)
+    return np.asarray(twice >= 0)
+
+
+def _mixed(bits: Hashes) -> Hashes:
+    """Each bit of the result depends on each bit of the argument (the finaliser of SplitMix64; Steele et al. 2014)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
+    bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
+    return np.asarray(bits ^ (bits >> np.uint64(31)))
