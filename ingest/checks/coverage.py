@@ -178,8 +178,7 @@ def _linework(evidence: Evidence, borders: Borders) -> Geometries:
     rows = _rows(borders.rows)
     for start in range(0, len(rows), _SLICE):
         outline = edges(evidence.geometries(rows[start : start + _SLICE]))
-        chosen = np.isin(outline.hash, borders.hashes)
-        found.append(outline.ends[chosen])
+        found.append(outline.ends(np.isin(outline.hash, borders.hashes)))
     if not found:
         return np.zeros(0, dtype=object)
     return np.asarray(shapely.linestrings(np.concatenate(found)), dtype=object)

@@ -95,7 +95,7 @@ class Collector:
 
     def _write_edges(self, outline: Edges) -> None:
         """Write the edges that find no counterpart within the batch, in buckets by hash."""
-        order = np.argsort(outline.hash, kind="stable")
+        order = np.argsort(outline.hash)
         marks, signs = outline.hash[order], outline.sign[order]
         first = np.flatnonzero(np.concatenate([[True], marks[1:] != marks[:-1]]))
         length = np.diff(np.append(first, len(marks)))

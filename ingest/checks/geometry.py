@@ -30,13 +30,18 @@ class Edges:
         hash: The same for both directions of an edge.
         sign: 1 or -1 by direction; walking around the inside of surfaces to the left, neighbours have opposite signs.
         owner: Number of the geometry.
-        ends: Coordinates of start and end, of shape (n, 2, 2).
     """
 
     hash: Hashes
     sign: npt.NDArray[np.int8]
     owner: Owners
-    ends: Coordinates
+    _points: Coordinates
+    _starts: Owners
+
+    def ends(self, which: npt.NDArray[np.bool_]) -> Coordinates:
+        """Coordinates of start and end of some edges, of shape (n, 2, 2)."""
+        starts = self._starts[which]
+        return np.stack([self._points[starts], self._points[starts + 1]], axis=1)
 
 
 def edges(geometries: Geometries) -> Edges:
@@ -51,9 +56,8 @@ def edges(geometries: Geometries) -> Edges:
     turns = _left_turning(points, curve, len(curves))
     # Shells run to the left and holes to the right, so that the inside is always on the left.
     side = np.where(turns == shell, np.int8(1), np.int8(-1))
-    ends = np.stack([points[starts], points[starts + 1]], axis=1)
     mixed = _mixed(np.minimum(one, two) * _ONE + _mixed(np.maximum(one, two)))
-    return Edges(mixed, (forward * side[curve[starts]]).astype(np.int8), owner[curve[starts]], ends)
+    return Edges(mixed, (forward * side[curve[starts]]).astype(np.int8), owner[curve[starts]], points, starts)
 
 
 def vertex_hashes(points: Coordinates) -> Hashes:
