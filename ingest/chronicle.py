@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -43,6 +44,8 @@ class Attempt:
         self._started = dt.datetime.now(dt.UTC)
         self._clock = time.monotonic()
         self.number: int | None = None
+        self.folders: tuple[Path, ...] = ()
+        """Directories in which confined readers left files about the load."""
 
     @property
     def seconds(self) -> float:

@@ -123,7 +123,7 @@ def land(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Landed
 def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[Any]:
     """Rows that repeat a key of their own source with other content: position, key, first position, raw content."""
     again, first = landed.table.alias(), landed.table.alias()
-    raw = sa.cast(sa.func.to_jsonb(_row_json(layer, staging.good)), sa.Text())
+    raw = sa.cast(sa.func.to_jsonb(row_json(layer, staging.good)), sa.Text())
     return (
         sa.select(again.c.position, again.c.key, first.c.position, raw)
         .join(first, (first.c.key == again.c.key) & (first.c.occurrence == 1))
@@ -132,7 +132,8 @@ def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[
     )
 
 
-def _row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[Any]:
+def row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[Any]:
+    """The content of a landed row as JSON, its geometry as WKT (longitude, latitude)."""
     pairs: list[sa.ColumnElement[Any]] = []
     for name in content_names(layer):
         column = rows.c[name]

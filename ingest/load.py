@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import beside, diff, figures, indexes, landing, quarantine, undo
+from ingest import beside, diff, figures, gate, indexes, landing, late, mending, quarantine, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
@@ -68,8 +68,10 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
         try:
             record.enter("reading")
             summary = _read(plan, target, stream, tables, progress)
+            record.folders = (stream.folder,)
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
+            summary = late.move(target.engine, plan, tables, record.folders, summary)
             tables = _indexed(target, layer, tables)
             return _apply(plan, target, layer, tables, source, summary, record)
         finally:
@@ -131,8 +133,10 @@ def _apply(
         else:
             landed = diff.land(connection, layer, tables)
             refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
+            summary = late.note_conflicts(connection, plan, tables, landed, summary)
             record.enter("writing")
             counts = _write(connection, plan, layer, tables, landed, number)
+        gate.enforce(plan, summary, refused)
         if not counts.any:
             drop_edition(connection, number)
             return record.keep(connection, make_report(plan, source, summary, None, counts, refused, record.seconds))
@@ -140,6 +144,7 @@ def _apply(
         indexes.ensure(connection, layer)
         report = make_report(plan, source, summary, number, counts, refused, record.seconds)
         report = record.keep(connection, report)
+        mending.keep_repairs(connection, report, record.folders)
         whole = figures.renew(connection, layer)
         extent = whole if first is not None else _extent_of(connection, layer, number)
         close_edition(connection, layer, counts, report, extent)

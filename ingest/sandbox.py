@@ -82,6 +82,11 @@ class Child:
         return self._process.pid
 
     @property
+    def folder(self) -> Path:
+        """The private directory, in which the child may have left files; open them without following links."""
+        return self._staged.directory
+
+    @property
     def summary(self) -> ReadSummary:
         """What the reader says about the whole source.
 

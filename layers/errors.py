@@ -178,6 +178,12 @@ class SourceMismatch(SourceError):
     title = "Source does not fit the layer"
 
 
+class GateClosed(SourceError):
+    """The source has more errors than the layer's gate allows, so that none of it was loaded."""
+
+    title = "Source refused by the layer's gate"
+
+
 class ConfigurationError(GeoError):
     """A setting or the installation is not usable; the sentence says how to mend it."""
 

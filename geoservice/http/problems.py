@@ -45,6 +45,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.SourceMissing: 422,
     errors.SourceUnreadable: 422,
     errors.SourceMismatch: 422,
+    errors.GateClosed: 422,
     errors.SourceError: 422,
     errors.LayerBusy: 409,
     errors.AssetUnavailable: 503,
