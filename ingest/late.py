@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ingest import diff
 from ingest.checks import verdict
 from ingest.job import IngestPlan, ReadSummary
-from ingest.landing import Staging
+from ingest.landing import Staging, spill
 from ingest.notes import FIRST, Notes
 from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer
@@ -19,8 +19,10 @@ from layers.model import RasterLayer, RowLayer
 
 def move(
     engine: sa.Engine, plan: IngestPlan, tables: Staging, folders: Iterable[Path], summary: ReadSummary
-) -> ReadSummary:
+) -> tuple[Staging, ReadSummary]:
     """Move the rows that the confined reader keeps out after all from the good to the bad landing table.
+
+    A table beside is given up for it: the rows are compared like those of any later load.
 
     Args:
         engine: The writer's.
@@ -30,15 +32,16 @@ def move(
         summary: What the reader said.
 
     Returns:
-        The summary with the rows counted as bad.
+        The landing tables to go on with, and the summary with the rows counted as bad.
 
     Raises:
         SourceUnreadable: When the verdicts do not fit the rows that were delivered.
     """
     if not summary.late:
-        return summary
+        return tables, summary
     layer = _row_layer(plan)
     with engine.begin() as connection:
+        tables = spill(connection, layer, tables)
         late = _late_table(connection)
         for folder in folders:
             for batch in verdict.read(folder):
@@ -50,7 +53,7 @@ def move(
             "found; nothing was loaded.",
             source=plan.source.name,
         )
-    return summary.model_copy(update={"good": summary.good - moved, "bad": summary.bad + moved})
+    return tables, summary.model_copy(update={"good": summary.good - moved, "bad": summary.bad + moved})
 
 
 def note_conflicts(

@@ -71,7 +71,7 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
             record.folders = (stream.folder,)
             if identify(plan.source) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
-            summary = late.move(target.engine, plan, tables, record.folders, summary)
+            tables, summary = late.move(target.engine, plan, tables, record.folders, summary)
             tables = _indexed(target, layer, tables)
             return _apply(plan, target, layer, tables, source, summary, record)
         finally:

@@ -70,6 +70,9 @@ def load_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything, report the counts, and write nothing.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair/--no-repair", help="Mend invalid geometries, or keep them out of the layer.")
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Load a file into a layer as one edition. A second load of the same file changes nothing."""
@@ -78,7 +81,7 @@ def load_command(
     catalog.layer(layer)
     database = open_database(settings)
     synchronise(settings, database)
-    target, options = target_of(settings, database), LoadOptions(dry_run=dry_run)
+    target, options = target_of(settings, database), LoadOptions(dry_run=dry_run, repair=repair)
     report = load_source(catalog, target, layer, source, mapping, options=options, quiet=json_)
     if json_:
         typer.echo(report.model_dump_json(indent=2))
