@@ -1,155 +1,169 @@
-"""The encoding of a Shapefile's table: declared, or found by reading every text strictly."""
+"""Tables in dBase form (the .dbf of a Shapefile, the .dat of a MapInfo table), looked through before GDAL opens them.
+
+GDAL recodes texts without a word about bytes that are no text. So every text is decoded strictly here first; those
+that cannot be are remembered by row and field.
+"""
 
 from __future__ import annotations
 
-import codecs
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from layers.errors import SourceMismatch, SourceUnreadable
+from ingest.readers.decide import Scan
+from layers.errors import SourceUnreadable
 
-_HEADER, _DESCRIPTOR, _TERMINATOR = 32, 32, 0x0D
-_LANGUAGES = {
-    0x03: ("utf-8", "cp1252"),
-    0x4D: ("gb18030",),
-    0x4F: ("cp950",),
-    0x57: ("utf-8", "iso-8859-1"),
-    0x7A: ("gb18030",),
-    0x78: ("cp950",),
-    0xC8: ("cp1250",),
-    0xC9: ("cp1251",),
-}
+HEADER, DESCRIPTOR = 32, 32
+_TERMINATOR = 0x0D
+_NAME = 11
+_DELETED = 0x2A
 _BLOCK_ROWS = 20_000
 _LONGEST_CHARACTER = 4
+_SAMPLE_BLOCKS = 16
+_SAMPLE_ROWS = 500
+_HIGH = 0x80
+_PATIENCE = 1000
 
 Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
+    """How a table is laid out.
+
+    Attributes:
+        rows: Number of records, deleted ones included.
+        start: Byte at which the records begin.
+        width: Bytes of a record.
+        language: The language driver byte.
+        names: Names of the fields as they are in the file.
+        texts: Number of a text field among the fields, its offset in the record, its width.
+    """
+
     rows: int
     start: int
     width: int
     language: int
-    texts: tuple[tuple[int, int], ...]
+    names: tuple[bytes, ...]
+    texts: tuple[tuple[int, int, int], ...]
 
 
-def encoding_of(shp: Path, candidates: tuple[str, ...], name: str) -> str | None:
-    """The encoding of the .dbf beside a .shp.
+def layout_of(dbf: Path, name: str) -> Layout:
+    """The layout of a table.
 
     Args:
-        shp: The .shp file.
-        candidates: What the mapping says, in order; empty = what the file declares (.cpg, then the language byte),
-            else UTF-8.
+        dbf: The table.
         name: File name for sentences.
 
-    Returns:
-        A Python encoding name, or None when there is no table.
-
     Raises:
-        SourceUnreadable: Naming the encodings tried and the byte at which each failed.
+        SourceUnreadable: When the file is shorter than its header announces.
     """
-    dbf = _beside(shp, ".dbf")
-    if dbf is None:
-        return None
-    layout = _layout(dbf, name)
-    tried = [_known(c) for c in candidates] or _declared(shp) or list(_LANGUAGES.get(layout.language, ("utf-8",)))
-    failures: list[str] = []
-    for encoding in tried:
-        position = _first_bad_byte(dbf, layout, encoding)
-        if position is None:
-            return encoding
-        failures.append(f"{encoding} (fails at byte {position} of the .dbf)")
-    raise SourceUnreadable(
-        f"The table of {name} is not text in any expected encoding; tried {', '.join(failures)}. "
-        "Name its encoding in the source mapping.",
-        source=name,
-    )
-
-
-def _beside(shp: Path, suffix: str) -> Path | None:
-    return next((p for p in shp.parent.iterdir() if p.stem == shp.stem and p.suffix.lower() == suffix), None)
-
-
-def _known(encoding: str) -> str:
-    try:
-        return codecs.lookup(encoding).name
-    except LookupError as error:
-        raise SourceMismatch(f"The source mapping names the unknown encoding {encoding!r}.") from error
-
-
-def _declared(shp: Path) -> list[str]:
-    cpg = _beside(shp, ".cpg")
-    if cpg is None:
-        return []
-    text = cpg.read_bytes()[:64].decode("ascii", errors="ignore").strip().lower().removeprefix("ansi ")
-    for spelling in (text, f"cp{text}", {"88591": "iso-8859-1"}.get(text, "")):
-        try:
-            return [codecs.lookup(spelling).name]
-        except LookupError:
-            continue
-    return []
-
-
-def _layout(dbf: Path, name: str) -> _Layout:
     with dbf.open("rb") as handle:
-        head = handle.read(_HEADER)
+        head = handle.read(HEADER)
         try:
             rows, start, width = struct.unpack_from("<IHH", head, 4)
-            descriptors = handle.read(max(0, start - _HEADER))
-        except struct.error as error:
-            raise SourceUnreadable(f"The table (.dbf) of {name} is truncated.", source=name) from error
-    texts: list[tuple[int, int]] = []
+            descriptors = handle.read(max(0, start - HEADER))
+            language = head[29]
+        except (struct.error, IndexError) as error:
+            raise SourceUnreadable(f"The table ({dbf.suffix}) of {name} is truncated.", source=name) from error
+    if dbf.stat().st_size < start + rows * width:
+        raise SourceUnreadable(
+            f"The table ({dbf.suffix}) of {name} is truncated: it announces {rows} rows of {width} bytes.", source=name
+        )
+    names, texts = _fields(descriptors, width)
+    return Layout(rows, start, width, language, names, texts)
+
+
+def _fields(descriptors: bytes, width: int) -> tuple[tuple[bytes, ...], tuple[tuple[int, int, int], ...]]:
+    names: list[bytes] = []
+    texts: list[tuple[int, int, int]] = []
     offset = 1
-    for at in range(0, len(descriptors) - _DESCRIPTOR + 1, _DESCRIPTOR):
+    for at in range(0, len(descriptors) - DESCRIPTOR + 1, DESCRIPTOR):
         if descriptors[at] == _TERMINATOR:
             break
         kind, length = chr(descriptors[at + 11]), descriptors[at + 16]
         if kind == "C":
             length += descriptors[at + 17] << 8
-            texts.append((offset, length))
+            if offset + length <= width:
+                texts.append((len(names), offset, length))
+        names.append(descriptors[at : at + _NAME].split(b"\0", 1)[0].rstrip())
         offset += length
-    if dbf.stat().st_size < start + rows * width:
-        raise SourceUnreadable(
-            f"The table (.dbf) of {name} is truncated: it announces {rows} rows of {width} bytes.", source=name
-        )
-    return _Layout(rows, start, width, head[29], tuple(texts))
+    return tuple(names), tuple(texts)
 
 
-def _first_bad_byte(dbf: Path, layout: _Layout, encoding: str) -> int | None:
-    if not layout.texts or not layout.rows:
-        return None
-    shape = (layout.rows, layout.width)
-    table: Bytes = np.memmap(dbf, dtype=np.uint8, mode="r", offset=layout.start, shape=shape)
-    for first in range(0, layout.rows, _BLOCK_ROWS):
-        block = table[first : first + _BLOCK_ROWS]
-        for offset, length in layout.texts:
+def sample(dbf: Path, layout: Layout) -> Iterator[bytes]:
+    """Names of fields, and texts outside ASCII from places spread over the whole table."""
+    yield from layout.names
+    table = _records(dbf, layout)
+    for first in range(0, len(table), max(_SAMPLE_ROWS, len(table) // _SAMPLE_BLOCKS)):
+        block = table[first : first + _SAMPLE_ROWS]
+        for _, offset, length in layout.texts:
             values = np.ascontiguousarray(block[:, offset : offset + length])
-            row = _first_bad_row(values, encoding)
-            if row is not None:
-                return layout.start + (first + row) * layout.width + offset
-    return None
+            for row in np.flatnonzero((values >= _HIGH).any(axis=1)):
+                text = values[row].tobytes().rstrip(b" \0")
+                yield text[: len(text) - _cut(text, length)]
 
 
-def _first_bad_row(values: Bytes, encoding: str) -> int | None:
+def _cut(text: bytes, width: int) -> int:
+    """How much of a text to leave out of statistics: one that fills its field may end inside a character."""
+    return _LONGEST_CHARACTER if len(text) == width > 2 * _LONGEST_CHARACTER else 0
+
+
+def scan(dbf: Path, layout: Layout, encoding: str) -> Scan:
+    """Decode all texts of all records strictly; gives up when the encoding is hopeless."""
+    found = Scan()
+    table = _records(dbf, layout)
+    for first in range(0, len(table), _BLOCK_ROWS):
+        block = table[first : first + _BLOCK_ROWS]
+        alive = block[:, 0] != _DELETED
+        for number, offset, length in layout.texts:
+            values = np.ascontiguousarray(block[:, offset : offset + length])
+            rows = np.flatnonzero((values >= _HIGH).any(axis=1) & alive)
+            found.filled += len(rows)
+            for row in rows if len(rows) and not _clean(values[rows], encoding) else ():
+                text = values[row].tobytes()
+                if _cut_readable(text, encoding):
+                    found.cut += not _readable(text, encoding)
+                else:
+                    found.spoiled.setdefault(first + int(row), {})[number] = text.rstrip(b" \0")
+                    found.first = found.first or layout.start + (first + int(row)) * layout.width + offset
+        if found.bad > _PATIENCE and found.hopeless:
+            break
+    return found
+
+
+def _records(dbf: Path, layout: Layout) -> Bytes:
+    """The records as rows of bytes; none when there is no text in them."""
+    if not layout.texts or not layout.rows:
+        return np.empty((0, layout.width), dtype=np.uint8)
+    shape = (layout.rows, layout.width)
+    return np.memmap(dbf, dtype=np.uint8, mode="r", offset=layout.start, shape=shape)
+
+
+def _clean(values: Bytes, encoding: str) -> bool:
+    """Whether all values can be read; a line feed between them ends whatever a value left open."""
     ends = np.full((len(values), 1), ord("\n"), dtype=np.uint8)
     try:
         np.hstack([values, ends]).tobytes().decode(encoding)
     except UnicodeDecodeError:
-        return next((i for i, value in enumerate(values) if not _readable(value.tobytes(), encoding)), None)
-    return None
+        return False
+    return True
 
 
 def _readable(value: bytes, encoding: str) -> bool:
-    """Whether a field can be read; one that fills its width may be cut inside its last character."""
-    for cut in range(_LONGEST_CHARACTER):
-        try:
-            value[: len(value) - cut].decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return cut == 0 or not value.endswith((b" ", b"\x00"))
-    return False
+    try:
+        value.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _cut_readable(value: bytes, encoding: str) -> bool:
+    """Whether a text can be read when it may be cut inside its last character; only one that fills its field is."""
+    if value.endswith((b" ", b"\0")):
+        return _readable(value, encoding)
+    return any(_readable(value[: len(value) - cut], encoding) for cut in range(_LONGEST_CHARACTER))

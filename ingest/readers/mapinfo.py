@@ -3,46 +3,86 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from ingest.readers.prepared import Prepared
+from ingest.readers import dbf, lines
+from ingest.readers.decide import Evidence, decide
+from ingest.readers.prepared import ANY, Prepared
 from ingest.readers.source import Request
 from layers.errors import SourceUnreadable
 
 _HEAD = 1 << 16
-_CHARSET = re.compile(rb"""^\s*!?charset\s+"?([A-Za-z0-9_]+)"?""", re.IGNORECASE | re.MULTILINE)
+_COPY = 1 << 20
+_MENDED = "mended"
+_CHARSET = re.compile(rb"""^(\s*!?charset\s+)("?)([A-Za-z0-9_-]+)("?)""", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^\s*Type\s+(\w+)", re.IGNORECASE | re.MULTILINE)
 _ELSEWHERE = re.compile(rb"\bcreate\s+view\b|\bopen\s+table\b|IsSeamless\"?\s*=\s*\"?TRUE", re.IGNORECASE)
 _CHARSETS = {
-    "windowssimpchinese": "gb18030",
-    "windowstradchinese": "cp950",
-    "windowslatin1": "cp1252",
-    "iso8859_1": "iso-8859-1",
-    "utf-8": "utf-8",
+    "WindowsSimpChinese": "gb18030",
+    "WindowsTradChinese": "cp950",
+    "WindowsLatin1": "cp1252",
+    "UTF-8": "utf-8",
 }
+_ENCODINGS = {charset.lower(): encoding for charset, encoding in _CHARSETS.items()}
+_NAMES = {encoding: charset for charset, encoding in _CHARSETS.items()}
 _COMPANIONS = {".tab": ".dat", ".mif": ".mid"}
 
 
 def prepare_mapinfo(request: Request) -> Prepared:
-    """Check that a MapInfo table is whole and stands for itself.
+    """Check that a MapInfo table is whole and stands for itself, and find the encoding of its texts.
 
     Raises:
-        SourceUnreadable: When the file with the attributes is missing, or the table refers to other files.
+        SourceUnreadable: When the file with the attributes is missing, the table refers to other files, or its texts
+            are in no expected encoding.
     """
     suffix = request.file.suffix.lower()
     companion = _COMPANIONS[suffix]
-    present = {p.suffix.lower() for p in request.file.parent.iterdir() if p.stem == request.file.stem}
+    beside = {p.suffix.lower(): p for p in request.file.parent.iterdir() if p.stem == request.file.stem}
     with request.file.open("rb") as handle:
         head = handle.read(_HEAD)
     if suffix == ".tab":
         _refuse_elsewhere(request, head)
-    if companion not in present:
+    if companion not in beside:
         raise SourceUnreadable(
             f"{request.name} lacks its {companion} file with the attributes; send all files of the table.",
             source=request.name,
         )
     found = _CHARSET.search(head)
-    encoding = _CHARSETS.get(found.group(1).decode("ascii").lower()) if found else None
-    return Prepared(request.file, found_encoding=encoding, strict=True)
+    stated = _ENCODINGS.get(found.group(3).decode("ascii").lower()) if found else None
+    decision, scan = decide(_evidence(request, beside[companion], stated), request.notes)
+    file = request.file
+    if decision.encoding != stated and scan.filled and decision.encoding in _NAMES and found is not None:
+        file = _restated(request, beside, found, _NAMES[decision.encoding].encode())
+    # MapInfo counts features from 1.
+    spoiled = {row + 1: {ANY: next(iter(fields.values())).hex()} for row, fields in scan.spoiled.items()}
+    return Prepared(file, found_encoding=decision.encoding, spoiled=spoiled, strict=True)
+
+
+def _evidence(request: Request, companion: Path, stated: str | None) -> Evidence:
+    declared = [] if stated is None else [(stated, "the charset of the table")]
+    insisted = request.plan.mapping.encoding
+    if companion.suffix.lower() == ".mid":
+        sample = list(lines.sample(companion))
+        return Evidence(request.name, "of the .mid", insisted, declared, sample, lambda e: lines.scan(companion, e))
+    layout = dbf.layout_of(companion, request.name)
+    sample = list(dbf.sample(companion, layout))
+    return Evidence(request.name, "of the .dat", insisted, declared, sample, lambda e: dbf.scan(companion, layout, e))
+
+
+def _restated(request: Request, beside: dict[str, Path], found: re.Match[bytes], charset: bytes) -> Path:
+    """A copy of the .tab or .mif that states another charset: GDAL takes it from nowhere else."""
+    folder = request.scratch / _MENDED
+    folder.mkdir()
+    for path in beside.values():
+        if path != request.file:
+            (folder / path.name).symlink_to(path)
+    target = folder / request.file.name
+    with request.file.open("rb") as source, target.open("wb") as out:
+        head = source.read(_HEAD)
+        out.write(head[: found.start(3)] + charset + head[found.end(3) :])
+        while block := source.read(_COPY):
+            out.write(block)
+    return target
 
 
 def _refuse_elsewhere(request: Request, head: bytes) -> None:

@@ -16,6 +16,8 @@ from ingest.notes import Notes
 from ingest.readers.source import Chunk
 
 _RING_POINTS = 4
+ANY = "*"
+"""Stands for a field where only the line of the row is known to hold bytes that are no text."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Prepared:
         found_encoding: Encoding for the summary.
         names: Names of the fields in the order of the file, when GDAL's are to be replaced.
         raw_names: Names of the fields as bytes, where the format may have cut them.
-        spoiled: Feature number (as GDAL counts) -> field -> hexadecimal bytes that are no text in the encoding.
+        spoiled: Feature number (as GDAL counts) -> field (or `ANY`) -> hexadecimal bytes that are no text in the
+            encoding.
         strict: Whether texts may hold bytes that are no UTF-8, so that every batch is looked at.
         close_lines: Whether closed lines become polygons.
         config: Configuration of GDAL for this file.
@@ -72,15 +75,14 @@ def _as_text(
     known = {} if fids is None else _known(name, fids, prepared)
     if not known and _is_text(column):
         return column
-    values = pc.cast(column, pa.binary()).to_pylist()
     texts: list[str | None] = []
-    for row, value in enumerate(values):
-        spoiled = known.get(row) or _spoiled(value)
+    for row, value in enumerate(pc.cast(column, pa.binary()).to_pylist()):
+        text = None if value is None else _decoded(value)
+        spoiled = known.get(row) or (value.hex() if value is not None and text is None else None)
         if spoiled is not None:
             broken[row] = f"The field {name!r} holds bytes that are no text in the encoding {prepared.found_encoding}."
-            texts.append(f"hex:{spoiled}")
-        else:
-            texts.append(None if value is None else value.decode())
+            text = f"hex:{spoiled}"
+        texts.append(text)
     return pa.array(texts, pa.string())
 
 
@@ -88,7 +90,9 @@ def _known(name: str, fids: npt.NDArray[np.int64], prepared: Prepared) -> dict[i
     if not prepared.spoiled:
         return {}
     rows = {int(fid): row for row, fid in enumerate(fids)}
-    found = ((rows[fid], fields.get(name)) for fid, fields in prepared.spoiled.items() if fid in rows)
+    found = (
+        (rows[fid], fields.get(name) or fields.get(ANY)) for fid, fields in prepared.spoiled.items() if fid in rows
+    )
     return {row: spoiled for row, spoiled in found if spoiled is not None}
 
 
@@ -100,14 +104,13 @@ def _is_text(column: pa.Array) -> bool:
     return True
 
 
-def _spoiled(value: bytes | None) -> str | None:
-    if value is None:
-        return None
+def _decoded(value: bytes) -> str | None:
+    """Text of bytes, or None; an incomplete character at the very end is left out (the reader has noted it)."""
     try:
-        value.decode()
-    except UnicodeDecodeError:
-        return value.hex()
-    return None
+        return value.decode()
+    except UnicodeDecodeError as error:
+        at_end = error.end == len(value) and error.reason == "unexpected end of data"
+        return value[: error.start].decode() if at_end else None
 
 
 def close_lines(chunk: Chunk, notes: Notes) -> None:

@@ -59,7 +59,7 @@ def test_table_without_header(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "expected"),
-    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("gb18030", "GB18030"), ("utf-16", "utf-16")],
+    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("gb18030", "gb18030"), ("utf-16", "utf-16")],
 )
 def test_encodings_in_order(tmp_path: Path, written: str, expected: str) -> None:
     file = write(tmp_path / "a.csv", "name\n土地利用图斑\n", written)
