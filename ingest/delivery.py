@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.family import is_source
-from ingest.job import IngestReport, LoadOptions, plan
+from ingest.job import IngestReport, LoadOptions, plan, with_transformations
 from ingest.load import LoadTarget, load
 from ingest.progress import Count
 from ingest.raster import load_raster
@@ -54,5 +54,6 @@ def deliver(
         raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
     lists, templates = dict(catalog.codelists), catalog.templates
     job = plan(layer, source, lists, delivery.mapping, options=delivery.options, templates=templates)
+    job = with_transformations(job, catalog.transformations)
     way = load_raster if isinstance(layer, RasterLayer) else load
     return way(job, target, principal=principal, progress=progress)

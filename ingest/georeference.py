@@ -20,6 +20,7 @@ from layers.crs import describe, horizontal, parse_crs
 from layers.errors import CrsRefused, SourceMismatch
 from layers.gauss import FALSE_EASTING, FARTHEST, GEOGRAPHIC, NAMES, Datum, Grid, Zone, grid_of
 from layers.model import VectorLayer
+from layers.transformation import LOCAL
 
 Bounds = npt.NDArray[np.float64]
 How = Literal["override", "stated", "assumed", "degrees", "zone-number", "local"]
@@ -96,6 +97,9 @@ def reference_of(request: Request, source: Source) -> Reference:
         return _known(parse_crs(mapping.crs), "assumed")
     if mapping.datum is not None:
         return Reference(None, "zone-number", mapping.datum)
+    named = request.plan.transformations.get(mapping.transformation or "")
+    if named is not None and named.source == LOCAL:
+        return Reference(None, "local")
     raise refuse_missing_crs(request)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from layers.codelist import CodeList
 from layers.errors import SourceMismatch
 from layers.model import Layer, codelists_of
 from layers.sources import SourceMapping
+from layers.transformation import Grid, Transformation
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class IngestPlan:
         limits: What the reader may use.
         options: How the load is done.
         templates: Templates of boundary-point files, by name.
+        transformations: Registered transformation parameters, by name; their grids are among the companions.
         companions: Further files that the reader finds beside the source; they are ours, not the sender's.
     """
 
@@ -74,6 +76,7 @@ class IngestPlan:
     options: LoadOptions = LoadOptions()
     templates: dict[str, BoundaryTemplate] = field(default_factory=dict)
     companions: tuple[Path, ...] = ()
+    transformations: dict[str, Transformation] = field(default_factory=dict)
 
 
 class Finding(BaseModel):
@@ -199,6 +202,14 @@ def plan(
         options or LoadOptions(),
         dict(templates or {}),
     )
+
+
+def with_transformations(job: IngestPlan, registered: Mapping[str, Transformation]) -> IngestPlan:
+    """The plan with the registered parameters that its mapping may use, and the files of their grids."""
+    wanted = job.mapping.transformation
+    usable = {name: t for name, t in registered.items() if wanted in (None, name)}
+    grids = tuple(t.path for t in usable.values() if isinstance(t, Grid) and t.path is not None)
+    return replace(job, transformations=usable, companions=(*job.companions, *grids))
 
 
 def _match(layer: Layer, source: Path) -> str:

@@ -13,10 +13,11 @@ from ingest.georeference import Reference, reference_of, settle
 from ingest.notes import Notes
 from ingest.offset import in_box, metres_between, offset_removed
 from ingest.readers.source import Geometries, Positions, Request, Source
+from ingest.registered import registered_for
 from ingest.rows import Rows
 from ingest.world import World
 from ingest.zones import Sorted, Zones, turned
-from layers.crs import storage_transformer
+from layers.crs import conversion, storage_transformer
 from layers.gauss import Zone
 
 Coordinates = npt.NDArray[np.float64]
@@ -42,9 +43,10 @@ class Projector:
         self._zones: Zones | None = None
         self._settled = False
         self._world = World(self._mapping.antimeridian, self._notes)
+        # What cannot come in at all is refused before a row is read.
+        self._registered = registered_for(self._reference, request)
         if self._reference.crs is not None:
-            # What cannot come in at all is refused before a row is read.
-            storage_transformer(self._reference.crs)
+            self._way(self._reference.crs)
 
     @property
     def name(self) -> str:
@@ -56,7 +58,7 @@ class Projector:
         decision = self._reference.facts()
         if self._zones is not None:
             decision["zones"] = self._zones.facts()
-        return {"crs_decision": decision}
+        return {"crs_decision": decision, **(self._registered.facts() if self._registered is not None else {})}
 
     def project(self, rows: Rows) -> None:
         """Project the geometries of rows in place; refuse rows that end up nowhere.
@@ -76,7 +78,9 @@ class Projector:
         if self._zones is not None:
             geometries = self._by_zone(rows, self._zones.sort(rows, geometries, bounds))
         elif self._reference.crs is not None:
-            geometries = _moved(geometries, storage_transformer(self._reference.crs))
+            geometries = _moved(geometries, self._way(self._reference.crs))
+        if self._registered is not None:
+            geometries = self._registered.apply(rows, geometries)
         if self._mapping.offset is not None:
             geometries = self._without_offset(geometries, rows.position)
         rows.geometry = self._world.enter(rows, geometries)
@@ -107,9 +111,14 @@ class Projector:
         geometries[list(rows.bad)] = None
         for number in np.unique(found.zones[found.zones > 0]):
             members = found.zones == number
-            way = storage_transformer(self._crs_of(int(number)))
-            geometries[members] = _moved(geometries[members], way)
+            geometries[members] = _moved(geometries[members], self._way(self._crs_of(int(number))))
         return geometries
+
+    def _way(self, crs: pyproj.CRS) -> pyproj.Transformer | None:
+        """From a CRS of the source into storage, or to where the registered parameters begin."""
+        if self._registered is None or self._registered.base is None:
+            return storage_transformer(crs)
+        return conversion(crs, self._registered.base)
 
     def _crs_of(self, number: int) -> pyproj.CRS:
         reference = self._reference

@@ -19,6 +19,7 @@ from layers.codelist import Code, CodeList
 from layers.errors import CrsRefused, GeoError, SourceError, SourceMismatch, SourceMissing, SourceUnreadable
 from layers.model import Layer, RasterLayer, VectorLayer
 from layers.sources import SourceMapping
+from layers.transformation import TRANSFORMATION
 
 GEOMETRY, POSITION, REASON, RAW = "geom", "_position", "_reason", "_raw"
 MAX_SENTENCE = 2000
@@ -71,6 +72,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "codelists": {i: [dataclasses.asdict(c) for c in li.codes.values()] for i, li in plan.codelists.items()},
         "limits": dataclasses.asdict(plan.limits),
         "options": dataclasses.asdict(plan.options),
+        "transformations": {n: t.model_dump(mode="json", by_alias=True) for n, t in plan.transformations.items()},
         "templates": {name: t.model_dump(mode="json") for name, t in plan.templates.items()},
     }
 
@@ -82,7 +84,9 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     mapping = SourceMapping.model_validate(data["mapping"])
     limits, options = ReadLimits(**data["limits"]), LoadOptions(**data["options"])
     templates = {name: BoundaryTemplate.model_validate(t) for name, t in data.get("templates", {}).items()}
-    return IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options, templates)
+    found = IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options, templates)
+    registered = {n: TRANSFORMATION.validate_python(t) for n, t in data.get("transformations", {}).items()}
+    return dataclasses.replace(found, transformations=registered)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,31 +17,22 @@ from layers.codelist import CodeList, read_codelist
 from layers.errors import DefinitionError, UnknownLayer
 from layers.model import Layer, VectorLayer, codelists_of
 from layers.sources import Address
+from layers.strict_yaml import UniqueKeyLoader
+from layers.transformation import Transformation, read_transformation
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _PLACE = re.compile(r"^[a-z][a-z0-9_]*$")
 _TEMPLATE = re.compile(r"^[a-z][a-z0-9-]*$")
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key that stands twice in one mapping (plain YAML keeps the last)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping, refusing double keys."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 @dataclass(frozen=True)
 class Catalog:
-    """Layers by name (the collection id), code lists by id, templates of boundary-point files by name."""
+    """Layers by name (the collection id), code lists by id, templates and transformation parameters by name."""
 
     layers: Mapping[str, Layer] = field(default_factory=dict)
     codelists: Mapping[str, CodeList] = field(default_factory=dict)
     templates: Mapping[str, BoundaryTemplate] = field(default_factory=dict)
+    transformations: Mapping[str, Transformation] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Layer]:
         """All layers, by group, order and name."""
@@ -91,7 +82,7 @@ class Catalog:
                 )
             merged[layer.name] = layer
         _check_references(merged, lists)
-        return Catalog(merged, lists, {**self.templates, **(templates or {})})
+        return Catalog(merged, lists, {**self.templates, **(templates or {})}, self.transformations)
 
 
 def read_catalog(extra_dir: Path | None = None) -> Catalog:
@@ -109,13 +100,15 @@ def read_catalog(extra_dir: Path | None = None) -> Catalog:
 
 
 def read_directory(root: Path, base: Catalog) -> Catalog:
-    """Read `codes/*.csv`, `themes/*/*.yaml` and `templates/*.yaml` below a directory on top of a catalogue."""
+    """Read `codes/*.csv`, `themes/*/*.yaml`, `templates/*.yaml`, `transformations/*.yaml` on top of a catalogue."""
     if not root.is_dir():
         raise DefinitionError(f"The layer directory {root} does not exist.", directory=str(root))
     codes = [read_codelist(p) for p in sorted((root / "codes").glob("*.csv"))]
     layers = [read_layer(p) for p in sorted((root / "themes").glob("*/*.yaml"))]
     templates = {p.stem: read_template(p) for p in sorted((root / "templates").glob("*.yaml"))}
-    return base.with_(layers, codes, templates)
+    registered = {p.stem: read_transformation(p) for p in sorted((root / "transformations").glob("*.yaml"))}
+    merged = base.with_(layers, codes, templates)
+    return replace(merged, transformations={**base.transformations, **registered})
 
 
 def read_layer(path: Path) -> Layer:
@@ -148,7 +141,7 @@ def read_template(path: Path) -> BoundaryTemplate:
 def _mapping(path: Path, place: str) -> dict[str, Any]:
     try:
         # The loader derives from SafeLoader: it builds plain values only.
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{place}: not valid YAML in UTF-8: {error}", file=place) from error
     if not isinstance(data, dict):

@@ -15,6 +15,7 @@ from geoservice.db.provision import open_database
 from geoservice.db.sync import SyncReport, require_mode, sync
 from geoservice.settings import Settings, load_settings
 from layers.catalog import read_catalog
+from layers.transformation import Grid
 
 commands = typer.Typer(help="List and check layer definitions.", no_args_is_help=True)
 
@@ -38,7 +39,25 @@ def list_layers() -> None:
 def check() -> None:
     """Read all layer files and code lists; exit code 2 with the place of the first mistake."""
     catalog = read_catalog(load_settings().layers_dir)
+    for registered in catalog.transformations.values():
+        if isinstance(registered, Grid) and registered.path is not None:
+            registered.verify(registered.path)
     typer.echo(f"{len(catalog.layers)} layers and {len(catalog.codelists)} code lists are in order.")
+    if catalog.transformations:
+        typer.echo(f"{len(catalog.transformations)} sets of transformation parameters are in order.")
+
+
+@commands.command("transformations")
+def transformations() -> None:
+    """List the registered transformation parameters: between which systems, where, how well, whose; no parameter."""
+    table = Table("name", "from", "to", "method", "region", "residual", "owner", "secrecy", "valid", "digest")
+    for name, t in sorted(read_catalog(load_settings().layers_dir).transformations.items()):
+        valid = f"{t.valid.from_ or ''}..{t.valid.to or ''}"
+        residual = f"{t.residual.rmse:g} m, {t.residual.points} points"
+        ends = (t.target, t.source) if t.backwards else (t.source, t.target)
+        row = (name, *ends, t.method, t.region.shown(), residual, t.owner, t.secrecy.label, valid, t.digest())
+        table.add_row(*row)
+    Console(width=200 if not Console().is_terminal else None).print(table)
 
 
 def sync_command(

@@ -6,6 +6,7 @@ the machine first, then the cluster, then what is inside.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import importlib.util
 import os
@@ -26,7 +27,10 @@ from geoservice.db.credentials import Role
 from geoservice.db.embedded import SOCKET_LIMIT, EmbeddedCluster, State, fits_socket
 from geoservice.db.engine import Database
 from geoservice.settings import Settings
-from layers.errors import ConfigurationError, GeoError
+from layers.access import Clearance
+from layers.catalog import read_catalog
+from layers.errors import ConfigurationError, DefinitionError, GeoError
+from layers.transformation import Grid, Transformation
 
 DISTRIBUTION = "geoservice"
 PACKAGES = ("geoservice", "layers", "tiles", "ingest", "web")
@@ -254,12 +258,48 @@ def _server(settings: Settings, connection: sa.Connection) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "durability", text, "geoservice db stop, then geoservice db start")
 
 
+def check_parameters(settings: Settings) -> Iterator[Finding]:
+    """Registered transformation parameters are in order, in force, and as closed as they are secret."""
+    try:
+        registered = read_catalog(settings.layers_dir).transformations.values()
+    except DefinitionError as error:
+        yield Finding(Level.PROBLEM, "transformations", error.detail, "Correct the file; geoservice layers check.")
+        return
+    if not registered:
+        text = "No parameters are registered: Beijing 1954, Xian 1980 and New Beijing are refused."
+        yield Finding(Level.OK, "transformations", text)
+    for one in registered:
+        yield from parameter_findings(one, dt.datetime.now(dt.UTC).date())
+
+
+def parameter_findings(registered: Transformation, today: dt.date) -> Iterator[Finding]:
+    """Judge one set of parameters on a day."""
+    subject = f"transformation {registered.name}"
+    try:
+        if isinstance(registered, Grid) and registered.path is not None:
+            registered.verify(registered.path)
+    except DefinitionError as error:
+        yield Finding(Level.PROBLEM, subject, error.detail, "Put the registered grid beside its file.")
+        return
+    file = registered.folder / f"{registered.name}.yaml" if registered.folder is not None else None
+    if registered.secrecy > Clearance.PUBLIC and file is not None and stat.S_IMODE(file.stat().st_mode) & 0o007:
+        text = f"{file} is {registered.secrecy.label} and can be read by every user."
+        yield Finding(Level.PROBLEM, subject, text, f"chmod o= {file}")
+    elif not registered.on(today):
+        yield Finding(Level.NOTE, subject, "It is not in force today.")
+    else:
+        residual = registered.residual
+        text = f"In force; residual {residual.rmse:g} m at {residual.points} check points, owner {registered.owner}."
+        yield Finding(Level.OK, subject, text)
+
+
 CHECKS: tuple[Check, ...] = (
     check_packages,
     check_disk,
     check_binaries,
     check_socket,
     check_credentials,
+    check_parameters,
     check_cluster,
     check_contents,
     check_listener,
