@@ -14,6 +14,7 @@ from markupsafe import Markup
 from web import charts
 from web.numbers import bytes_of, percent, plain
 from web.page import Page, with_nonce
+from web.sentences import in_language
 from web.texts import text
 
 Json = dict[str, Any]
@@ -22,6 +23,7 @@ SUM = ("inserted", "updated", "unchanged", "not_selected", "quarantined")
 _COMPARED = ("read", "inserted", "updated", "unchanged", "quarantined", "not_selected", "deleted")
 _STYLES = ("portal/tokens.css", "pages/pages.css", "pages/loads.css")
 _MINUTES = 16
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def load_context(body: Json, language: str) -> Json:
         "placed": any(one["places"] for one in findings),
         "compared": _comparison(body),
         "raw": _raw,
+        "sentence": lambda said: in_language(said, language),
         **page_context(),
     }
 
@@ -131,9 +134,17 @@ def _profile(entry: Json) -> Json:
         }
     elif entry["timeline"] is not None:
         made |= {"columns": charts.timeline(entry["timeline"]["labels"], entry["timeline"]["counts"]), "kind": "time"}
+    elif _nearly_unique(entry):
+        made["kind"] = "unique"
     top = max((one["count"] for one in entry["values"]), default=0)
     made["values"] = [{**one, "part": one["count"] / top} for one in entry["values"]]
     return made
+
+
+def _nearly_unique(entry: Json) -> bool:
+    """Whether frequent values say nothing, because nearly every row has its own."""
+    distinct, filled = entry["distinct"], entry["rows"] - entry["nulls"]
+    return distinct is not None and distinct > _FEW and distinct * 2 > filled
 
 
 def _comparison(body: Json) -> list[tuple[str, int, int]]:

@@ -65,10 +65,10 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
         console.print(Text(f"{report.problem.title}: {report.problem.detail}"))
     if report.findings:
         console.print(_findings(report, language))
-    if report.samples is not None and report.samples.quarantine:
-        table = Table("row", "reason")
-        for row in report.samples.quarantine:
-            table.add_row(str(row.position), Text(row.reason))
+    if report.samples is not None and report.samples.reasons:
+        table = Table("rows", "reason", "first row")
+        for one in report.samples.reasons:
+            table.add_row(f"{one.count:,}", Text(one.reason), str(one.first.position))
         console.print(table)
 
 

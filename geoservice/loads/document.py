@@ -141,9 +141,18 @@ class RepairEntry(_Value):
     area_change: float | None = None
 
 
+class ReasonCount(_Value):
+    """How many rows are in quarantine for a reason, and the first of them."""
+
+    reason: str
+    count: int
+    first: QuarantinedRow
+
+
 class Samples(_Value):
     """The first rows in quarantine and the first repairs, and how many there are in all."""
 
+    reasons: tuple[ReasonCount, ...] = Field((), description="The most frequent reasons.")
     quarantine: tuple[QuarantinedRow, ...] = ()
     quarantine_total: int = 0
     repairs: tuple[RepairEntry, ...] = ()

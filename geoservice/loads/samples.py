@@ -5,12 +5,14 @@ Whoever calls this has decided that the asker may see everything of the load.
 
 from __future__ import annotations
 
+from typing import Any
+
 import shapely
 import sqlalchemy as sa
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
-from geoservice.loads.document import QuarantinedRow, RepairEntry, Samples
+from geoservice.loads.document import QuarantinedRow, ReasonCount, RepairEntry, Samples
 from geoservice.loads.record import LoadRecord
 from layers.system import quarantine, repair
 
@@ -22,27 +24,42 @@ _VERTICES_SHOWN = 60
 def read_samples(database: Database, record: LoadRecord) -> Samples:
     """What went wrong with single rows, the first of each kind."""
     with database.transaction(Role.WRITER) as connection:
-        rows, total = _quarantined(connection, record)
+        kept = _quarantined(connection, record)
         repairs, mended = _repaired(connection, record)
-    return Samples(quarantine=rows, quarantine_total=total, repairs=repairs, repairs_total=mended)
+    return kept.model_copy(update={"repairs": repairs, "repairs_total": mended})
 
 
-def _quarantined(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[QuarantinedRow, ...], int]:
+def _quarantined(connection: sa.Connection, record: LoadRecord) -> Samples:
     if record.sha256 is None:
-        return (), 0
+        return Samples()
     table = quarantine
-    same = (
+    same = sa.and_(
         table.c.layer == record.layer,
         table.c.sha256 == record.sha256,
         table.c.mapping == record.report.get("mapping"),
     )
-    columns = [table.c[n] for n in ("id", "position", "reason", "state")]
     # Cut by the server: a raw row may be large.
-    raw = sa.func.left(table.c.raw, _RAW_SHOWN).label("raw")
-    statement = sa.select(*columns, raw).where(*same).order_by(table.c.position).limit(FIRST)
-    found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(statement).mappings()]
-    total = connection.execute(sa.select(sa.func.count()).select_from(table).where(*same)).scalar_one()
-    return tuple(found), int(total)
+    columns = [*(table.c[n] for n in ("id", "position", "reason", "state")), _shown(table).label("raw")]
+    rows = sa.select(*columns).where(same).order_by(table.c.position).limit(FIRST)
+    found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(rows).mappings()]
+    groups = sa.select(table.c.reason, sa.func.count().label("count"), sa.func.min(table.c.id).label("first"))
+    frequent = groups.where(same).group_by(table.c.reason).order_by(sa.desc("count"), table.c.reason).limit(FIRST)
+    counted = frequent.subquery()
+    firsts = sa.select(*columns, counted.c["count"]).join(counted, counted.c.first == table.c.id)
+    reasons = connection.execute(firsts.order_by(counted.c["count"].desc(), table.c.reason)).mappings()
+    total = connection.execute(sa.select(sa.func.count()).select_from(table).where(same)).scalar_one()
+    return Samples(
+        reasons=tuple(_reason(dict(row)) for row in reasons), quarantine=tuple(found), quarantine_total=int(total)
+    )
+
+
+def _shown(table: sa.Table) -> sa.ColumnElement[str]:
+    return sa.func.left(table.c.raw, _RAW_SHOWN)
+
+
+def _reason(row: dict[str, Any]) -> ReasonCount:
+    count = row.pop("count")
+    return ReasonCount(reason=row["reason"], count=count, first=QuarantinedRow.model_validate(row))
 
 
 def _repaired(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[RepairEntry, ...], int]:

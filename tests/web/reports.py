@@ -108,4 +108,11 @@ def profiles(word: str) -> list[dict[str, Any]]:
 def samples(word: str) -> dict[str, Any]:
     row = {"id": 1, "position": 17, "reason": word, "state": "open", "raw": f'{{"name": "{word}", "n": null}}'}
     repair = {"position": 4, "rule": "valid-geometry", "before": word, "after": word, "area_change": -0.25}
-    return {"quarantine": [row, {**row, "raw": word}], "quarantine_total": 3, "repairs": [repair], "repairs_total": 5}
+    reasons = [{"reason": word, "count": 2, "first": row}]
+    return {
+        "reasons": reasons,
+        "quarantine": [row, {**row, "raw": word}],
+        "quarantine_total": 3,
+        "repairs": [repair],
+        "repairs_total": 5,
+    }
