@@ -16,7 +16,7 @@ from web.documents import load_file
 from web.loads import SUM, headline
 from web.numbers import bytes_of, percent, plain
 from web.pages import document_page
-from web.texts import TEXTS, text
+from web.texts import PORTAL_TEXTS, TEXTS, text
 
 ROOT = "https://geo.example.org/base"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -187,5 +187,7 @@ def test_sizes_have_units() -> None:
     ]  # fmt: skip
 
 
-def test_the_words_are_in_both_languages() -> None:
+def test_the_words_are_in_both_languages_and_have_one_meaning() -> None:
+    assert set(PORTAL_TEXTS) < set(TEXTS)
+    assert all(TEXTS[key] is words for key, words in PORTAL_TEXTS.items()), "a word is told twice"
     assert all(words.keys() == {"zh", "en"} and all(words.values()) for words in TEXTS.values())
