@@ -17,6 +17,7 @@ from ingest.notes import Notes
 from ingest.readers.sniff import EXPECTED as FORMATS
 from ingest.readers.source import Chunk, Source
 from ingest.rows import Rows, breach, shown
+from ingest.vertical import Heights, settle_heights, stated
 from ingest.wire import arrow_type
 from layers.errors import SourceMismatch
 from layers.model import Attribute
@@ -42,6 +43,7 @@ class Mapper:
         self._stem = _stem(plan.source.name)
         self._null = pa.array(["", *self._mapping.null], pa.string())
         self._feeds = self._resolve(source)
+        self.heights = self._heights_of(source)
         self.unmapped = () if source.any_field else self._unused(source)
 
     def select(self, chunk: Chunk) -> Chunk:
@@ -142,7 +144,16 @@ class Mapper:
             return None
         if name == "$geometry_type":
             return pa.array([None if g is None else g.geom_type for g in chunk.geometry], pa.string())
-        return _heights(chunk)
+        found = _heights(chunk)
+        return pc.add(found, self.heights.shift) if self.heights is not None and self.heights.shift else found
+
+    def _heights_of(self, source: Source) -> Heights | None:
+        """What the heights of points stand on, when they go into an attribute."""
+        if "$z" not in {*self._mapping.fields, *self._mapping.template_fields()}:
+            return None
+        wanted = getattr(self._plan.layer, "vertical_datum", None)
+        found = stated(source.crs) or self._mapping.vertical_datum
+        return settle_heights(found, wanted, self._mapping.vertical, self._plan.source.name, self._notes)
 
     def _accepts(self, chunk: Chunk, name: str, accepted: str | tuple[str, ...]) -> npt.NDArray[np.bool_]:
         column = self._field(chunk, name)

@@ -119,7 +119,9 @@ class Pipeline:
         )
 
     def _placing(self) -> dict[str, Any]:
-        return self._projector.facts() if self._projector is not None else {}
+        heights = self._mapper.heights
+        found = {"vertical_datum": heights.facts()} if heights is not None else {}
+        return {**found, **(self._projector.facts() if self._projector is not None else {})}
 
     def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)

@@ -37,9 +37,10 @@ from ingest.readers.raster_place import (
     upright,
 )
 from ingest.tally import MAX_CLASSES, Tally
+from ingest.vertical import NONE, stated
 from ingest.wire import error_to_json, plan_from_json
 from layers.crs import describe
-from layers.errors import GeoError, SourceMismatch, SourceUnreadable
+from layers.errors import CrsRefused, GeoError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer
 
 _BLOCK_SHARE = 4
@@ -148,7 +149,7 @@ def _convert_part(part: Part, plan: IngestPlan, directory: Path, number: int, no
         height=storage.height,
         footprint=footprint(crs, grid.transform, storage.width, storage.height, seen).wkb_hex,
         bands=tuple(t.figures(storage.dtype, storage.nodata) for t in tallies),
-        vertical=_vertical(crs, layer, notes),
+        vertical=_vertical(crs, plan, layer, notes),
     )
 
 
@@ -165,14 +166,17 @@ def _note_further(dataset: DatasetReader, notes: Notes) -> None:
         notes.add("further-images", "warning", message, count=len(dataset.subdatasets) - 1)
 
 
-def _vertical(crs: pyproj.CRS, layer: RasterLayer, notes: Notes) -> str | None:
-    """Vertical datum of a compound CRS; a layer that declares another one is told."""
-    found = next((part for part in crs.sub_crs_list if part.is_vertical), None)
-    if found is None:
-        return None
-    told = describe(found)
-    wanted = {band.vertical_datum for band in layer.bands if band.vertical_datum}
-    if wanted and told not in wanted:
+def _vertical(crs: pyproj.CRS, plan: IngestPlan, layer: RasterLayer, notes: Notes) -> str | None:
+    """Vertical datum that source or mapping states; a layer that declares another one is told. Cells keep theirs."""
+    told = stated(crs) or plan.mapping.vertical_datum
+    wanted = {band.vertical_datum for band in layer.bands if band.vertical_datum} - {NONE}
+    if wanted and told is not None and told not in wanted:
+        if plan.mapping.vertical != "warn":
+            raise CrsRefused(
+                f"Heights of {plan.source.name} are on {told}, but the layer has {', '.join(sorted(wanted))}; "
+                "cells are not converted.",
+                source=told,
+            )
         message = f"The source states the vertical datum {told}; the layer declares {', '.join(sorted(wanted))}."
         notes.add("vertical-datum", "warning", message, count=1)
     return told

@@ -347,6 +347,8 @@ class TestPlace:
         stored, _, rules = self.run(file, layer_of(".tif", {"bands": bands}))
         assert stored.facts.vertical == "EPSG:5737"
         assert rules == ("vertical-datum",)
+        with pytest.raises(CrsRefused, match="are on EPSG:5737, but the layer has EPSG:5703"):
+            self.run(file, layer_of(".tif", {"bands": bands}, vertical="refuse"))
 
     def test_another_unit_is_noticed_and_ours_is_written(self, tmp_path: Path) -> None:
         file = write_tif(tmp_path / "a.tif", ramp_of_numbers(4, 4))
