@@ -11,11 +11,14 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
+from geoservice.api.job_events import Newsroom
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
+from geoservice.jobs.desk import Desk
+from geoservice.jobs.uploads import UploadStore
 from geoservice.ogc.blocks import BLOCKS
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
@@ -35,8 +38,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         DefinitionError: When a layer file is wrong.
     """
     settings = settings or load_settings()
-    pools = Pools(Database.from_settings(settings))
-    house = House(settings, catalog or read_catalog(settings.layers_dir), pools, KeyRing(pools))
+    house = _house(settings, catalog or read_catalog(settings.layers_dir))
     app = FastAPI(
         title="geoservice",
         version=version("geoservice"),
@@ -61,9 +63,17 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     return app
 
 
+def _house(settings: Settings, catalog: Catalog) -> House:
+    database, uploads = Database.from_settings(settings), UploadStore(settings)
+    pools, desk = Pools(database), Desk(database, catalog, uploads)
+    return House(settings, catalog, pools, KeyRing(pools), desk, uploads, Newsroom(desk))
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     async with house.pools:
         await house.settle()
         yield
+        await house.newsroom.close()
+        house.desk.close()

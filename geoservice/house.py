@@ -11,9 +11,12 @@ from typing import Annotated, TypeAlias
 import asyncpg
 from fastapi import Depends, Request
 
+from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
 from geoservice.features.state import LayerState, read_states
+from geoservice.jobs.desk import Desk
+from geoservice.jobs.uploads import UploadStore
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from layers.access import Clearance, Decision, Principal, decide, visible
@@ -32,6 +35,9 @@ class House:
     catalog: Catalog
     pools: Pools
     keys: KeyRing
+    desk: Desk
+    uploads: UploadStore
+    newsroom: Newsroom
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False
     """Whether the server was asked how rows are read there."""

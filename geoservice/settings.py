@@ -65,9 +65,6 @@ def _known_dsn(value: Dsn) -> Dsn:
     return value
 
 
-RemoteDsn = Annotated[Dsn, AfterValidator(_known_dsn)]
-
-
 def parse_dsn(text: str) -> Dsn:
     """Read a PostgreSQL address and check that it is usable.
 
@@ -154,22 +151,6 @@ class Settings(BaseSettings):
     data: AbsolutePath | None = Field(
         default=None, description="Local mirror of the open data sources, read instead of the network."
     )
-    remote_hosts: tuple[str, ...] = Field(
-        default=(),
-        description="Hosts from which remote sources may be fetched, as a JSON list: `name`, `name:port`, and "
-        "`name=network` for addresses that are not public (`geo.intern=10.0.0.0/8`). None by default.",
-    )
-    remote_databases: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], RemoteDsn] = Field(
-        default_factory=dict,
-        description="PostGIS databases that may be read as remote sources, as a JSON object: name -> address with "
-        "user and password. A source names the connection: `postgresql:name/schema.table`.",
-    )
-    remote_seconds: float = Field(
-        default=3600.0, gt=0, le=86_400, description="Seconds that fetching one remote source may take."
-    )
-    remote_max_bytes: int = Field(
-        default=4 << 30, ge=1_024, description="Most bytes of the snapshot of one remote source."
-    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address on which the service listens.")
     port: int = Field(default=8000, ge=1, le=65535, description="TCP port on which the service listens.")
     workers: int = Field(
@@ -205,6 +186,38 @@ class Settings(BaseSettings):
         default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
     )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
+    job_workers: int = Field(
+        default=1, ge=0, le=64, description="Worker processes for jobs that `geoservice serve` keeps; 0: none."
+    )
+    job_concurrency: int = Field(
+        default=2, ge=1, le=64, description="Jobs that one worker does at the same time, for different layers."
+    )
+    job_memory_mb: int = Field(
+        default=4096, ge=256, description="Memory of one job with its reader, in MiB; a job that takes more is ended."
+    )
+    job_timeout: float = Field(default=6 * 3600.0, gt=0, description="Seconds one job may take; then it is ended.")
+    job_queue_max: int = Field(
+        default=100, ge=1, le=100_000, description="Most waiting jobs of one principal; more are answered with 429."
+    )
+    source_folders: tuple[AbsolutePath, ...] = Field(
+        default=(),
+        description="Folders, as a JSON list, below which jobs asked for over HTTP may name files; none by default.",
+    )
+    max_upload_bytes: int = Field(default=50 << 30, ge=1, description="Largest uploaded file, in bytes.")
+    upload_quota_bytes: int = Field(
+        default=200 << 30, ge=1, description="Most bytes of one principal's uploads that no job has used yet."
+    )
+    upload_reserve_bytes: int = Field(default=2 << 30, ge=0, description="Bytes of the disk that uploads leave free.")
+    upload_expiry_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="Hours after which an upload that no job has used is removed."
+    )
+    upload_idle_timeout: float = Field(
+        default=30.0, gt=0, le=3600, description="Seconds an upload may stand still before its request is ended."
+    )
+    uploads_unconfined: bool = Field(
+        default=False,
+        description="Take uploads also where the reader cannot be shut off from network and files. Dangerous.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )

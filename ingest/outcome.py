@@ -10,11 +10,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ingest.job import LoadOptions
-from layers.errors import GeoError
+from layers.errors import SourceError
 from layers.system import job as job_table
 
 
-class JobLost(GeoError):
+class JobLost(SourceError):
     """The job of a load was cancelled, or another worker has taken it over; the load changed nothing."""
 
     title = "Job is not under way any more"

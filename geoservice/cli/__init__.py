@@ -14,7 +14,21 @@ from typing import Annotated
 import typer
 
 from geoservice import __version__
-from geoservice.cli import db, demo, doctor, editions, ingest, keys, layers, repairs, reports, sample, serve, sources
+from geoservice.cli import (
+    db,
+    demo,
+    doctor,
+    editions,
+    ingest,
+    jobs,
+    keys,
+    layers,
+    repairs,
+    reports,
+    sample,
+    serve,
+    sources,
+)
 from geoservice.db.errors import ClusterError
 from layers.errors import DatabaseUnavailable, GeoError, QueryTimeout
 
@@ -23,7 +37,7 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # Errors that no other wording of the command would have avoided.
 FAILURES = (ClusterError, DatabaseUnavailable, QueryTimeout)
-GROUPS = (serve, demo, ingest, editions, reports, repairs, layers, sources, sample, keys, db, doctor)
+GROUPS = (serve, demo, ingest, editions, reports, repairs, layers, sources, sample, jobs, keys, db, doctor)
 
 app = typer.Typer(
     name="geoservice",

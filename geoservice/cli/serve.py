@@ -12,11 +12,15 @@ import uvicorn
 from geoservice.cli.layers import synchronise
 from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
+from geoservice.jobs.keeper import kept_workers
 from geoservice.settings import Settings, load_settings
 from layers.errors import ConfigurationError
 
 WORKER_START_SECONDS = 120
 """A busy machine may need long to import the libraries; a supervisor that gives up early would restart for ever."""
+
+GRACE_SECONDS = 10
+"""Time that requests under way have when the service ends; streams of progress would keep it for ever."""
 
 
 def register(root: typer.Typer) -> None:
@@ -67,17 +71,19 @@ def run(settings: Settings, *, started_here: bool) -> None:
     # Worker processes build their settings from the environment.
     os.environ.update({"GEOSERVICE_HOST": settings.host, "GEOSERVICE_PORT": str(settings.port)})
     try:
-        uvicorn.run(
-            "geoservice.app:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            log_level=settings.log_level,
-            access_log=False,
-            timeout_worker_healthcheck=WORKER_START_SECONDS,
-            server_header=False,
-        )
+        with kept_workers(settings.job_workers):
+            uvicorn.run(
+                "geoservice.app:create_app",
+                factory=True,
+                host=settings.host,
+                port=settings.port,
+                workers=settings.workers,
+                log_level=settings.log_level,
+                access_log=False,
+                timeout_worker_healthcheck=WORKER_START_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                server_header=False,
+            )
     finally:
         if started_here:
             release(settings)

@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
+from geoservice.jobs import errors as jobs
 from geoservice.security.keys import SESSION_COOKIE
 from layers import errors
 from web import pages
@@ -47,9 +48,17 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.SourceMismatch: 422,
     errors.GateClosed: 422,
     errors.SourceError: 422,
-    errors.RemoteRefused: 403,
-    errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
+    jobs.UploadTooSlow: 408,
+    jobs.JobEnded: 409,
+    jobs.WrongOffset: 409,
+    jobs.OtherProtocol: 412,
+    jobs.WrongMediaType: 415,
+    jobs.UploadLocked: 423,
+    jobs.TooManyJobs: 429,
+    jobs.PartMismatch: 460,
+    jobs.UploadsRefused: 503,
+    jobs.StorageFull: 507,
     errors.AssetUnavailable: 503,
     errors.QueryTimeout: 503,
     errors.DatabaseUnavailable: 503,
@@ -61,6 +70,8 @@ STATUS: dict[type[errors.GeoError], int] = {
 
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": 'Bearer realm="geoservice"'},
+    412: {"Tus-Version": "1.0.0"},
+    429: {"Retry-After": "30"},
     503: {"Retry-After": "5"},
 }
 _SERVER_FAULT = 500

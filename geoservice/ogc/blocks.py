@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, description, health, loads, session
+from geoservice.api import analysis, description, health, jobs, loads, session, uploads
 from geoservice.ogc import common, features, tiles
 from geoservice.ogc.block import Block
 
@@ -13,6 +13,8 @@ BLOCKS: tuple[Block, ...] = (
     tiles.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,
+    uploads.BLOCK,
+    jobs.BLOCK,
     description.BLOCK,
     health.BLOCK,
     session.BLOCK,

@@ -15,6 +15,10 @@ STATIC_PREFIX = "/static/"
 STATIC_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob: data:"
 """Policy of our own files: a worker script obeys the policy it was served with, and it fetches tiles from us."""
 
+UPLOADS = "/uploads"
+"""Resources of the upload protocol; the parts sent there are measured as they are written to disk."""
+TUS_VERSION = "1.0.0"
+
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -44,9 +48,15 @@ class SecurityHeaders:
                 headers.setdefault("Content-Security-Policy", policy)
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
+                if _is_upload(scope):
+                    headers.setdefault("Tus-Resumable", TUS_VERSION)
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+def _is_upload(scope: Scope) -> bool:
+    return bool(scope["path"] == UPLOADS or scope["path"].startswith(f"{UPLOADS}/"))
 
 
 class HeadRequests:
@@ -80,7 +90,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass through, counting the body."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["method"] == "PATCH" and _is_upload(scope)):
             await self.app(scope, receive, send)
             return
         announced = next((v for k, v in scope["headers"] if k == b"content-length"), None)

@@ -40,6 +40,8 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "tile_row": (str(ROW),),
         "tile_col": (str(COLUMN),),
         "load_number": ("1", "2", "3", "4"),
+        "job_id": ("1", "2"),
+        "upload_id": ("x" * 32,),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

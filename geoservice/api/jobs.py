@@ -1,0 +1,232 @@
+"""Jobs over HTTP: make, list, look, follow, cancel. Shaped like the jobs of OGC API Processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from geoservice.api.job_events import event_id
+from geoservice.house import Asker, House, Inside
+from geoservice.http.documents import document
+from geoservice.http.links import link, self_links, url
+from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
+from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
+from geoservice.http.problems import PROBLEM_TYPE
+from geoservice.jobs.desk import Wish
+from geoservice.jobs.model import Job, State
+from geoservice.jobs.queue import unknown_job
+from geoservice.loads.view import View, view_of
+from geoservice.ogc.block import Block
+from geoservice.ogc.common import Format, Language
+from ingest.progress import PHASES
+from layers.access import Principal
+from layers.errors import BadParameter
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+PRIVATE = {"Cache-Control": "private, no-store"}
+STATUS: dict[State, str] = {
+    "queued": "accepted",
+    "running": "running",
+    "done": "successful",
+    "refused": "failed",
+    "failed": "failed",
+    "cancelled": "dismissed",
+}
+"""Status of OGC API Processes (Part 1, 7.11) for each state."""
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    204: {"description": "The end was seen already; there is nothing to come back for"},
+}
+_FAILED = 500
+_REFUSED = 422
+_JOB_LIST = "http://www.opengis.net/def/rel/ogc/1.0/job-list"
+
+
+class NewJob(BaseModel):
+    """The body that makes a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layer: str = Field(min_length=1, max_length=200, description="Collection to load into.")
+    uploads: list[Annotated[str, Field(max_length=100)]] = Field(
+        default=[], max_length=32, description="Ids of complete uploads: one source with its companions."
+    )
+    source: str | None = Field(default=None, max_length=4000, description="File below a folder that is allowed.")
+    mapping: str | None = Field(default=None, max_length=200, description="Source mapping; default: by file name.")
+    options: dict[str, Any] = Field(default={}, max_length=10, description="repair, dry_run, owner.")
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Query parameters of the list."""
+
+    status: Annotated[str | None, Query(description="accepted, running, successful, failed or dismissed.")] = None
+    limit: Annotated[str | None, Query(description="Jobs per page, at least 1; large values are clamped.")] = None
+    cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
+    f: Format = None
+    lang: Language = None
+
+    def states(self) -> tuple[State, ...]:
+        """The states asked for; all when none is named.
+
+        Raises:
+            BadParameter: When the status is none.
+        """
+        found = tuple(state for state, status in STATUS.items() if status == self.status)
+        if self.status is not None and not found:
+            known = ", ".join(dict.fromkeys(STATUS.values()))
+            raise BadParameter(f"status is one of {known}; {self.status[:30]!r} is not.", parameter="status")
+        return found if self.status is not None else ()
+
+
+async def visible_job(house: Inside, asker: Asker, job_id: str) -> Job:
+    """The job of the address.
+
+    Raises:
+        UnknownResource: When there is none, or none for this asker; the two look the same.
+    """
+    if not (job_id.isascii() and job_id.isdigit() and len(job_id) <= MOST_DIGITS):
+        raise unknown_job(job_id)
+    return await run_in_threadpool(house.desk.get, asker, int(job_id))
+
+
+Found = Annotated[Job, Depends(visible_job)]
+
+
+@router.post("", status_code=201, summary="Make a job")
+async def make(request: Request, house: Inside, asker: Asker, body: NewJob) -> Response:
+    """Load a source into a layer, in the background."""
+    wish = Wish(body.layer, tuple(body.uploads), body.source, body.mapping, body.options)
+    job = await run_in_threadpool(house.desk.submit, asker, wish)
+    headers = {**PRIVATE, "Location": url(request, f"/jobs/{job.id}")}
+    return JSONResponse(status_info(request, house, asker, job), 201, headers)
+
+
+@router.get("", summary="Jobs")
+async def jobs(request: Request, house: Inside, asker: Asker, asked: Annotated[JobQuery, Depends()]) -> Response:
+    """Your jobs and those of the layers you may load, newest first; none for the anonymous public."""
+    chosen = negotiate(request, asked.f, DOCUMENT)
+    size = parse_limit(asked.limit, house.settings.default_limit, house.settings.max_limit)
+    before, states = parse_cursor(asked.cursor), asked.states()
+    found = await run_in_threadpool(house.desk.listing, asker, states=states, before=before, limit=size + 1)
+    entries = [status_info(request, house, asker, job) for job in found[:size]]
+    links = self_links(request, "/jobs", chosen, DOCUMENT, status=asked.status, limit=asked.limit, cursor=asked.cursor)
+    if len(found) > size:
+        address = url(request, "/jobs", status=asked.status, limit=asked.limit, cursor=found[size - 1].id, f=chosen)
+        links.append(link(address, "next", DOCUMENT[chosen], "Next page"))
+    body = {"jobs": entries, "numberReturned": len(entries), "links": links}
+    return document(request, "jobs", body, chosen, asked.lang, headers=PRIVATE)
+
+
+@router.get("/{job_id}", summary="One job")
+async def job(
+    request: Request, house: Inside, asker: Asker, found: Found, f: Format = None, lang: Language = None
+) -> Response:
+    """How a job stands, and what came of it."""
+    chosen = negotiate(request, f, DOCUMENT)
+    return document(request, "job", status_info(request, house, asker, found), chosen, lang, headers=PRIVATE)
+
+
+@router.delete("/{job_id}", summary="Cancel a job")
+async def dismiss(request: Request, house: Inside, asker: Asker, found: Found) -> Response:
+    """A waiting job is dismissed at once, a running one within seconds; nothing of it stays."""
+    cancelled = await run_in_threadpool(house.desk.cancel, asker, found.id)
+    return JSONResponse(status_info(request, house, asker, cancelled), headers=PRIVATE)
+
+
+@router.get("/{job_id}/events", summary="Progress of a job", response_class=Response, responses=_STREAM)
+async def events(request: Request, house: Inside, asker: Asker, found: Found) -> Response:
+    """Server-sent events `progress` and `end`; a client that comes back gets the state it missed."""
+    seen = request.headers.get("last-event-id")
+    if found.over and seen == event_id(found):
+        # What a client of server-sent events takes for "do not come back".
+        return Response(status_code=204, headers=PRIVATE)
+    stream = house.newsroom.follow(found, seen, lambda job: status_info(request, house, asker, job))
+    return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+
+def status_info(request: Request, house: House, asker: Principal, job: Job) -> dict[str, Any]:
+    """The statusInfo of a job (OGC API Processes Part 1, 7.11), with what is ours beside it."""
+    stamps = {n: getattr(job, n) for n in ("created", "started", "finished", "updated")}
+    body: dict[str, Any] = {
+        "processID": job.kind,
+        "type": "process",
+        "jobID": str(job.id),
+        "status": STATUS[job.state],
+        "message": _message(job),
+        **{n: t.isoformat().replace("+00:00", "Z") for n, t in stamps.items() if t is not None},
+        "progress": percent(job),
+        "collection": job.layer,
+        "source": job.source,
+        "mapping": job.mapping,
+        "options": job.options,
+        "state": job.state,
+        "phase": job.phase if job.state == "running" else None,
+        "rows": job.rows,
+        "edition": job.edition,
+        "links": _links(request, job),
+    }
+    if job.error is not None:
+        body["exception"] = _exception(house, asker, job)
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def percent(job: Job) -> int:
+    """How far a job is, from 0 to 100: by rows where their number is known, else by phases."""
+    if job.over or job.state == "queued":
+        return 100 if job.state == "done" else 0
+    step = 100 / len(PHASES)
+    place = next((n for n, phase in enumerate(PHASES) if phase == job.phase), 0)
+    within = min(1.0, job.rows / job.total) if job.total and job.phase == "reading" else 0.0
+    return min(99, round(step * (place + within)))
+
+
+def _message(job: Job) -> str:
+    sentences: dict[State, str] = {
+        "queued": "The job waits for its turn.",
+        "running": f"The job is {job.phase or 'starting'}; {job.rows} rows were read.",
+        "done": "Done." if job.edition is None else f"Done: edition {job.edition}.",
+        "refused": "The source was refused; nothing was changed.",
+        "failed": "The job failed; nothing was changed.",
+        "cancelled": "The job was cancelled; nothing was changed.",
+    }
+    return sentences[job.state]
+
+
+def _exception(house: House, asker: Principal, job: Job) -> dict[str, Any]:
+    """What went wrong, as problem details; sentences that may quote the source are for those cleared for all of it."""
+    error = job.error or {}
+    status = _REFUSED if job.state == "refused" else _FAILED
+    body = {"type": PROBLEM_TYPE, "title": str(error.get("title", "")), "status": status}
+    layer = next((found for found in house.catalog if found.name == job.layer), None)
+    if layer is not None and view_of(asker, layer, job.state, job.principal) is View.FULL:
+        body["detail"] = str(error.get("detail", ""))
+    return body
+
+
+def _links(request: Request, job: Job) -> list[dict[str, Any]]:
+    path = f"/jobs/{job.id}"
+    links = [
+        link(url(request, path), "self", JSON, "This job"),
+        link(url(request, "/jobs"), "up", JSON, "Jobs"),
+        link(url(request, f"/collections/{job.layer}"), "collection", JSON),
+    ]
+    if not job.over:
+        links.append(link(url(request, f"{path}/events"), "monitor", "text/event-stream", "Progress"))
+    if job.load is not None:
+        results = "http://www.opengis.net/def/rel/ogc/1.0/results"
+        links.append(link(url(request, f"/loads/{job.load}"), results, JSON, "Report of the load"))
+    return links
+
+
+def _landing_links(request: Request) -> list[dict[str, Any]]:
+    return [link(url(request, "/jobs"), _JOB_LIST, JSON, "Jobs")]
+
+
+BLOCK = Block("jobs", None, "experimental", (), router, _landing_links)

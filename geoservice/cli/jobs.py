@@ -1,0 +1,163 @@
+"""`geoservice jobs`: work on the queue, look at it, steer it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geoservice.cli.bars import bar
+from geoservice.db.credentials import Role
+from geoservice.db.provision import open_database
+from geoservice.jobs import queue
+from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.runner import end_with_parent
+from geoservice.jobs.worker import work
+from geoservice.settings import load_settings
+from ingest.job import plan
+from layers.catalog import read_catalog
+from layers.errors import SourceMissing
+
+EXIT_NOT_DONE = 1
+_FOLLOW_SECONDS = 0.3
+
+commands = typer.Typer(help="Work on the queue of jobs; list, follow and cancel them.", no_args_is_help=True)
+JobId = Annotated[int, typer.Argument(help="Number of the job.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the root application."""
+    root.add_typer(commands, name="jobs")
+
+
+@commands.command("work")
+def work_command(
+    once: Annotated[bool, typer.Option("--once", help="End when no job is waiting.")] = False,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at the same time.")] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when the process that started this one ends.")
+    ] = False,
+) -> None:
+    """Do jobs until interrupted. A job under way goes back to the queue when its worker ends."""
+    if with_parent:
+        end_with_parent()
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    database, stop = open_database(settings), threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    work(database, stop, slots=concurrency or settings.job_concurrency, once=once)
+
+
+@commands.command("add")
+def add(
+    layer: Annotated[str, typer.Argument(help="Layer, as name or theme/name.")],
+    source: Annotated[Path, typer.Argument(help="File to load.")],
+    mapping: Annotated[
+        str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the counts and write nothing.")] = False,
+    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first among layers.")] = 0,
+) -> None:
+    """Put a load into the queue and print the number of its job."""
+    settings = load_settings()
+    catalog = read_catalog(settings.layers_dir)
+    found = catalog.layer(layer)
+    if not source.is_file():
+        raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
+    name = plan(found, source, dict(catalog.codelists), mapping).mapping_name
+    request = JobRequest(
+        found.name,
+        "cli",
+        "cli",
+        source.name,
+        {"path": str(source.absolute())},
+        name,
+        options={"dry_run": dry_run},
+        priority=priority,
+    )
+    with open_database(settings).transaction(Role.WRITER) as connection:
+        typer.echo(queue.submit(connection, request).id)
+
+
+@commands.command("list")
+def list_jobs(
+    state: Annotated[
+        list[str] | None, typer.Option(help="queued, running, done, refused, failed or cancelled; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most jobs to show.")] = 30,
+) -> None:
+    """List jobs, the newest first."""
+    table = Table("job", "state", "layer", "source", "by", "phase", "rows", "edition", "created")
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        for job in queue.listing(connection, states=state or (), limit=limit):
+            edition = "" if job.edition is None else str(job.edition)
+            created = job.created.isoformat(" ", "seconds")
+            phase = job.phase or "" if job.state == "running" else ""
+            table.add_row(
+                str(job.id), job.state, job.layer, job.source, job.principal, phase, str(job.rows), edition, created
+            )
+    Console().print(table)
+
+
+@commands.command("show")
+def show(job: JobId) -> None:
+    """Show one job: what was asked, how it stands, what came of it."""
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        found = queue.get(connection, job)
+    for name, value in _facts(found).items():
+        typer.echo(f"{name:<9} {value}")
+
+
+def _facts(job: Job) -> dict[str, object]:
+    stamps = {n: getattr(job, n) for n in ("created", "started", "finished")}
+    facts: dict[str, object | None] = {
+        "job": job.id,
+        "state": f"{job.state} ({job.phase})" if job.state == "running" else job.state,
+        "layer": job.layer,
+        "source": job.source,
+        "mapping": job.mapping,
+        "by": f"{job.principal} ({job.origin})",
+        **{n: t.isoformat(" ", "seconds") if t else None for n, t in stamps.items()},
+        "attempts": job.attempts,
+        "rows": job.rows,
+        "edition": job.edition,
+        "report": job.load,
+        "error": job.error["detail"] if job.error else None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+@commands.command("cancel")
+def cancel(job: JobId) -> None:
+    """Cancel a job: a waiting one at once, a running one within two seconds."""
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        found = queue.cancel(connection, job)
+    typer.echo(f"Job {job} is {'cancelled' if found.over else 'being cancelled'}.")
+
+
+@commands.command("follow")
+def follow(job: JobId) -> None:
+    """Follow a job with a progress bar until it has ended; exit code 1 when it is not done."""
+    database = open_database(load_settings())
+    engine = database.sync_engine(Role.WRITER, pooled=True)
+    with engine.connect() as connection:
+        found = queue.get(connection, job)
+        with bar(f"{found.layer} <- {found.source}") as display:
+            while not found.over:
+                display.show(found.phase or found.state, found.rows, found.total)
+                time.sleep(_FOLLOW_SECONDS)
+                connection.rollback()
+                found = queue.get(connection, job)
+    typer.echo(f"Job {job} is {found.state}.{'' if found.error is None else ' ' + found.error['detail']}")
+    if found.state != "done":
+        raise typer.Exit(EXIT_NOT_DONE)

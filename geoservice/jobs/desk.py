@@ -1,0 +1,217 @@
+"""The desk: what the service does with jobs on behalf of a principal. Blocking; routes call it in a worker thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database, unavailable
+from geoservice.jobs import queue
+from geoservice.jobs.errors import UploadsRefused
+from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.perform import options_of
+from geoservice.jobs.uploads import UploadStore, discard_incoming
+from geoservice.settings import Settings
+from ingest.job import plan
+from ingest.sandbox import SandboxCapabilities, probe
+from layers.access import Principal, decide
+from layers.catalog import Catalog
+from layers.errors import BadParameter, NotAllowed, NotAuthenticated, SourceMissing, UnknownLayer
+from layers.model import Layer
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for over HTTP.
+
+    Attributes:
+        layer: Name or id of the layer.
+        uploads: Ids of complete uploads that make one source.
+        source: Path of a file below one of the allowed folders, when there are no uploads.
+        mapping: Source mapping, or None to choose by the file's name.
+        options: Load options.
+    """
+
+    layer: str
+    uploads: tuple[str, ...] = ()
+    source: str | None = None
+    mapping: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Desk:
+    """Jobs for principals: each sees their own, and those of the layers they may load."""
+
+    def __init__(self, database: Database, catalog: Catalog, uploads: UploadStore) -> None:
+        """Work on a database; it is connected to on first use."""
+        self._database = database
+        self._catalog = catalog
+        self._uploads = uploads
+        self._engine = database.sync_engine(Role.WRITER, pooled=True)
+        self._confinement: SandboxCapabilities | None = None
+        self._guard = threading.Lock()
+
+    @property
+    def _settings(self) -> Settings:
+        return self._database.settings
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise unavailable(error.orig) from None
+
+    def require_confinement(self) -> None:
+        """Check, once per process, that files from elsewhere can be read safely here.
+
+        Raises:
+            UploadsRefused: When the reader would have a network or a view of other files.
+        """
+        if self._settings.uploads_unconfined:
+            return
+        with self._guard:
+            if self._confinement is None:
+                self._confinement = probe()
+        if not self._confinement.fit_for_strangers:
+            raise UploadsRefused(
+                "This machine cannot shut the reader off from network and files, so it takes no uploads; "
+                "`geoservice doctor` says what is missing."
+            )
+
+    def submit(self, asker: Principal, wish: Wish) -> Job:
+        """Make a job.
+
+        Raises:
+            NotAuthenticated, NotAllowed: When the asker may not load the layer.
+            UnknownLayer: When there is no such layer, or none that the asker may see.
+            BadParameter, SourceMismatch, SourceMissing: When the wish makes no sense.
+            TooManyJobs: When the asker has too many waiting.
+        """
+        layer = self._loadable(asker, wish.layer)
+        options_of(wish.options)
+        if bool(wish.uploads) == (wish.source is not None):
+            raise BadParameter("A job has either uploads or a source.", parameter="uploads")
+        if wish.uploads:
+            return self._submit_uploads(asker, layer, wish)
+        file = self._allowed(wish.source or "")
+        return self._put(asker, layer, wish, file.name, {"path": str(file)})
+
+    def _submit_uploads(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
+        self.require_confinement()
+        place = self._uploads.gather(asker.id, wish.uploads)
+        try:
+            job = self._put(asker, layer, wish, place["file"], place)
+        except BaseException:
+            discard_incoming(self._settings, place)
+            raise
+        self._uploads.drop(asker.id, wish.uploads)
+        return job
+
+    def _put(self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any]) -> Job:
+        mapping = plan(layer, Path(name), dict(self._catalog.codelists), wish.mapping).mapping_name
+        request = JobRequest(layer.name, asker.id, "api", name, place, mapping, options=wish.options)
+        with self._transaction() as connection:
+            return queue.submit(connection, request, self._settings.job_queue_max)
+
+    def _loadable(self, asker: Principal, name: str) -> Layer:
+        layer = next((found for found in self._catalog if name in (found.name, found.id)), None)
+        if layer is None or not decide(asker, "read", layer).allowed:
+            raise UnknownLayer(f"There is no collection {name[:60]!r}; /collections lists those there are.")
+        require_loader(asker)
+        if not decide(asker, "load", layer).allowed:
+            raise NotAllowed(f"Your key may not load {layer.name}.")
+        return layer
+
+    def _allowed(self, text: str) -> Path:
+        """A file below an allowed folder; links that lead out of it do not count.
+
+        Raises:
+            SourceMissing: When there is none; a file elsewhere looks the same.
+        """
+        file = Path(text)
+        with_roots = [root.resolve() for root in self._settings.source_folders]
+        found = file.resolve() if file.is_absolute() and "\0" not in text else None
+        if found is None or not any(found.is_relative_to(root) for root in with_roots) or not found.is_file():
+            raise SourceMissing("There is no such file below the folders that jobs may load from.")
+        return found
+
+    def get(self, asker: Principal, number: int) -> Job:
+        """A job that the asker may see.
+
+        Raises:
+            UnknownResource: When there is none, or none for this asker.
+        """
+        with self._transaction() as connection:
+            job = queue.get(connection, number)
+        if not self._shows(asker, job):
+            raise queue.unknown_job(number)
+        return job
+
+    def _shows(self, asker: Principal, job: Job) -> bool:
+        layer = next((found for found in self._catalog if found.name == job.layer), None)
+        if layer is None or asker.anonymous or not decide(asker, "read", layer).allowed:
+            return False
+        return job.principal == asker.id or decide(asker, "load", layer).allowed
+
+    def listing(self, asker: Principal, *, states: Collection[str], before: int | None, limit: int) -> list[Job]:
+        """Jobs that the asker may see, the newest first."""
+        if asker.anonymous:
+            return []
+        readable = [layer for layer in self._catalog if decide(asker, "read", layer).allowed]
+        loadable = [layer.name for layer in readable if decide(asker, "load", layer).allowed]
+        with self._transaction() as connection:
+            return queue.listing(
+                connection,
+                principal=asker.id,
+                layers=loadable,
+                among=[layer.name for layer in readable],
+                states=states,
+                before=before,
+                limit=limit,
+            )
+
+    def cancel(self, asker: Principal, number: int) -> Job:
+        """Cancel a job that the asker may see.
+
+        Raises:
+            UnknownResource: See `get`.
+            JobEnded: When it has ended.
+        """
+        self.get(asker, number)
+        with self._transaction() as connection:
+            job = queue.cancel(connection, number)
+        if job.over:
+            discard_incoming(self._settings, job.place)
+        return job
+
+    def several(self, numbers: Collection[int]) -> dict[int, Job]:
+        """Jobs by number, for those who were shown them already."""
+        with self._transaction() as connection:
+            return queue.several(connection, numbers)
+
+
+def require_loader(asker: Principal) -> None:
+    """Somebody who holds any right to load.
+
+    Raises:
+        NotAuthenticated: When they are anonymous.
+        NotAllowed: When their key only reads.
+    """
+    if asker.anonymous:
+        raise NotAuthenticated("Loading data takes an API key that may load.")
+    if not asker.loads:
+        raise NotAllowed("Your key may read, and not load; ask the operator for one with --may-load.")

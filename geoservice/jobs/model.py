@@ -1,0 +1,96 @@
+"""The values of the queue: what is asked, what a job is, which states it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import sqlalchemy as sa
+
+State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
+Origin = Literal["api", "cli", "watch", "schedule"]
+OVER: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
+"""States that a job never leaves."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What is asked of the queue.
+
+    Attributes:
+        layer: Name of the layer.
+        principal: Id of whoever asks, for access and for the record.
+        origin: Which way it came.
+        source: Name of the source, for people.
+        place: Where the source lies: `{"path": ...}`, or `{"folder": ..., "file": ...}` for uploads.
+        mapping: Source mapping; found by the file's name when absent.
+        sha256: Digest of the source, where it is known beforehand.
+        options: `repair`, `dry_run`, `owner` as in `ingest.job.LoadOptions`.
+        kind: What is done with it.
+        priority: Higher goes first among layers; jobs of one layer keep their order.
+    """
+
+    layer: str
+    principal: str
+    origin: Origin
+    source: str
+    place: dict[str, Any]
+    mapping: str | None = None
+    sha256: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    kind: str = "load"
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands: the columns of `meta.job`, described in `layers.system`."""
+
+    id: int
+    kind: str
+    layer: str
+    principal: str
+    origin: Origin
+    source: str
+    place: dict[str, Any]
+    mapping: str | None
+    sha256: str | None
+    options: dict[str, Any]
+    priority: int
+    state: State
+    attempts: int
+    deaths: int
+    cancel: bool
+    created: dt.datetime
+    not_before: dt.datetime | None
+    started: dt.datetime | None
+    updated: dt.datetime
+    finished: dt.datetime | None
+    filed: dt.datetime | None
+    phase: str | None
+    rows: int
+    total: int | None
+    edition: int | None
+    load: int | None
+    error: dict[str, Any] | None
+
+    @classmethod
+    def from_row(cls, row: sa.Row[Any]) -> Self:
+        """The job of a row of `meta.job`."""
+        return cls(**{f.name: getattr(row, f.name) for f in dataclasses.fields(cls)})
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.state in OVER
+
+
+@dataclass
+class Progress:
+    """How far a running job is."""
+
+    phase: str = "starting"
+    rows: int = 0
+    total: int | None = None

@@ -1,0 +1,100 @@
+"""Doing one job: from its row to the delivery, in the process of a runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
+
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.db.sync import definition_digest, require_mode, sync
+from geoservice.jobs.model import Job
+from geoservice.settings import Settings
+from ingest.delivery import Delivery, deliver
+from ingest.job import IngestReport, LoadOptions
+from ingest.load import LoadTarget
+from ingest.progress import Count
+from layers.catalog import Catalog, read_catalog
+from layers.errors import BadParameter
+from layers.system import layer_state
+
+INCOMING = "incoming"
+"""Folder of the state directory that keeps the uploaded files of waiting jobs, one folder for each."""
+_SYNC_LOCK = "geoservice.sync"
+# A server that waits for nobody would go on with the statement of a killed runner, and keep its locks.
+_NOTICE = "-c client_connection_check_interval=1000"
+
+
+@dataclass(frozen=True)
+class Performer:
+    """What a runner needs for any job.
+
+    Attributes:
+        settings: The settings.
+        database: The database of the settings.
+    """
+
+    settings: Settings
+    database: Database
+
+    def perform(self, job: Job, progress: Count | None = None) -> IngestReport:
+        """Do a job.
+
+        Args:
+            job: A job that is claimed; its attempt is written into the outcome.
+            progress: Told of rows and phases.
+
+        Raises:
+            GeoError: When it is refused; nothing was changed.
+        """
+        if job.kind != "load":
+            raise BadParameter(f"Jobs of the kind {job.kind!r} are not known here; `load` is.")
+        catalog = read_catalog(self.settings.layers_dir)
+        self._ensure_tables(catalog, job.layer)
+        options = replace(options_of(job.options), job=job.id, attempt=job.attempts)
+        delivery = Delivery(job.layer, place_of(self.settings, job.place), job.mapping, options)
+        return deliver(catalog, self._target(), delivery, principal=job.principal, progress=progress)
+
+    def _target(self) -> LoadTarget:
+        dsn = make_conninfo(self.database.dsn(Role.WRITER), options=_NOTICE)
+        engine = sa.create_engine("postgresql+psycopg://", poolclass=sa.NullPool, creator=lambda: psycopg.connect(dsn))
+        return LoadTarget(engine, dsn, self.settings.home / "rasters")
+
+    def _ensure_tables(self, catalog: Catalog, name: str) -> None:
+        """Reconcile the tables when the layer's definition is another one than they were made for."""
+        layer = catalog.layer(name)
+        known = sa.select(layer_state.c.definition).where(layer_state.c.layer == layer.name)
+        with self.database.transaction(Role.WRITER) as connection:
+            if connection.execute(known).scalar() == definition_digest(layer):
+                return
+        with self.database.transaction(Role.OWNER) as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(_SYNC_LOCK, 0))))
+            sync(connection, catalog, self.settings.role_prefix, require_mode(connection))
+
+
+def options_of(asked: dict[str, Any]) -> LoadOptions:
+    """The load options that a job was given.
+
+    Raises:
+        BadParameter: When one is unknown or has another type.
+    """
+    kinds: dict[str, type] = {"repair": bool, "dry_run": bool, "owner": str}
+    for name, value in asked.items():
+        if name not in kinds:
+            raise BadParameter(f"A job has the options {', '.join(kinds)}; {name[:40]!r} is none.", parameter=name[:40])
+        if value is not None and not isinstance(value, kinds[name]):
+            wanted = "true or false" if kinds[name] is bool else "a text"
+            raise BadParameter(f"The option {name} is {wanted}.", parameter=name)
+    return LoadOptions(**{name: value for name, value in asked.items() if value is not None})
+
+
+def place_of(settings: Settings, place: dict[str, Any]) -> Path:
+    """The file of a job's source."""
+    if "folder" in place:
+        return settings.home / INCOMING / str(place["folder"]) / str(place["file"])
+    return Path(str(place["path"]))

@@ -1,1 +1,0 @@
-"""Remote sources: a snapshot is fetched by trusted code, then read by the confined child like any file."""
