@@ -65,6 +65,9 @@ def _known_dsn(value: Dsn) -> Dsn:
     return value
 
 
+RemoteDsn = Annotated[Dsn, AfterValidator(_known_dsn)]
+
+
 def parse_dsn(text: str) -> Dsn:
     """Read a PostgreSQL address and check that it is usable.
 
@@ -150,6 +153,22 @@ class Settings(BaseSettings):
     )
     data: AbsolutePath | None = Field(
         default=None, description="Local mirror of the open data sources, read instead of the network."
+    )
+    remote_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts from which remote sources may be fetched, as a JSON list: `name`, `name:port`, and "
+        "`name=network` for addresses that are not public (`geo.intern=10.0.0.0/8`). None by default.",
+    )
+    remote_databases: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], RemoteDsn] = Field(
+        default_factory=dict,
+        description="PostGIS databases that may be read as remote sources, as a JSON object: name -> address with "
+        "user and password. A source names the connection: `postgresql:name/schema.table`.",
+    )
+    remote_seconds: float = Field(
+        default=3600.0, gt=0, le=86_400, description="Seconds that fetching one remote source may take."
+    )
+    remote_max_bytes: int = Field(
+        default=4 << 30, ge=1_024, description="Most bytes of the snapshot of one remote source."
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address on which the service listens.")
     port: int = Field(default=8000, ge=1, le=65535, description="TCP port on which the service listens.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.family import is_source
-from ingest.job import IngestReport, LoadOptions, plan, with_transformations
+from ingest.job import Fetched, IngestReport, LoadOptions, Origin, plan, with_transformations
 from ingest.load import LoadTarget, load
 from ingest.progress import Count
 from ingest.raster import load_raster
@@ -24,12 +24,14 @@ class Delivery:
         source: The file.
         mapping: Source mapping of the layer; found by the file's name when absent.
         options: How it is loaded.
+        origin: Where the file came from, when it is a snapshot of a remote source.
     """
 
     layer: str
     source: Path
     mapping: str | None = None
     options: LoadOptions = field(default_factory=LoadOptions)
+    origin: Origin | None = None
 
 
 def deliver(
@@ -53,7 +55,8 @@ def deliver(
     if not is_source(source):
         raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
     lists, templates = dict(catalog.codelists), catalog.templates
-    job = plan(layer, source, lists, delivery.mapping, options=delivery.options, templates=templates)
+    what = source if delivery.origin is None else Fetched(source, delivery.origin)
+    job = plan(layer, what, lists, delivery.mapping, options=delivery.options, templates=templates)
     job = with_transformations(job, catalog.transformations)
     way = load_raster if isinstance(layer, RasterLayer) else load
     return way(job, target, principal=principal, progress=progress)

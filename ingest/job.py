@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,35 +51,6 @@ class LoadOptions:
     attempt: int = 0
 
 
-@dataclass(frozen=True)
-class IngestPlan:
-    """One source for one layer: what is read, through which mapping, with which code lists and limits.
-
-    Attributes:
-        layer: Where to.
-        source: The file.
-        mapping_name: Name of the mapping in the layer file.
-        mapping: The mapping.
-        codelists: Code lists that layer and mapping name.
-        limits: What the reader may use.
-        options: How the load is done.
-        templates: Templates of boundary-point files, by name.
-        transformations: Registered transformation parameters, by name; their grids are among the companions.
-        companions: Further files that the reader finds beside the source; they are ours, not the sender's.
-    """
-
-    layer: Layer
-    source: Path
-    mapping_name: str
-    mapping: SourceMapping
-    codelists: dict[str, CodeList] = field(default_factory=dict)
-    limits: ReadLimits = ReadLimits()
-    options: LoadOptions = LoadOptions()
-    templates: dict[str, BoundaryTemplate] = field(default_factory=dict)
-    companions: tuple[Path, ...] = ()
-    transformations: dict[str, Transformation] = field(default_factory=dict)
-
-
 class Finding(BaseModel):
     """Something the reader or a check noticed.
 
@@ -105,6 +77,61 @@ class Finding(BaseModel):
     element: str | None = None
     places: tuple[tuple[float, float], ...] = ()
     samples: tuple[str, ...] = ()
+
+
+class Origin(BaseModel):
+    """Where the snapshot of a remote source came from.
+
+    Attributes:
+        address: The remote address, without credentials.
+        kind: `ogc-features`, `wfs` or `postgis`.
+        fetched: When the fetching began, UTC.
+        pages: How many pages it took.
+        features: How many features they held.
+        sha256: SHA-256 of the snapshot, hexadecimal.
+        findings: What did not fit together; such a snapshot may be incomplete.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str
+    kind: Literal["ogc-features", "wfs", "postgis"]
+    fetched: dt.datetime
+    pages: int
+    features: int
+    sha256: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class IngestPlan:
+    """One source for one layer: what is read, through which mapping, with which code lists and limits.
+
+    Attributes:
+        layer: Where to.
+        source: The file.
+        mapping_name: Name of the mapping in the layer file.
+        mapping: The mapping.
+        codelists: Code lists that layer and mapping name.
+        limits: What the reader may use.
+        options: How the load is done.
+        templates: Templates of boundary-point files, by name.
+        transformations: Registered transformation parameters, by name; their grids are among the companions.
+        companions: Further files that the reader finds beside the source; they are ours, not the sender's.
+        origin: Where the source came from, when it is a snapshot of a remote one.
+    """
+
+    layer: Layer
+    source: Path
+    mapping_name: str
+    mapping: SourceMapping
+    codelists: dict[str, CodeList] = field(default_factory=dict)
+    limits: ReadLimits = ReadLimits()
+    options: LoadOptions = LoadOptions()
+    templates: dict[str, BoundaryTemplate] = field(default_factory=dict)
+    companions: tuple[Path, ...] = ()
+    transformations: dict[str, Transformation] = field(default_factory=dict)
+    origin: Origin | None = None
 
 
 class ReadSummary(BaseModel):
@@ -164,20 +191,28 @@ class IngestReport(BaseModel):
         return parts == self.read
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A source that is a snapshot of a remote one: its file, and where it came from."""
+
+    file: Path
+    origin: Origin
+
+
 def plan(
     layer: Layer,
-    source: Path,
+    source: Path | Fetched,
     codelists: dict[str, CodeList],
     mapping: str | None = None,
     limits: ReadLimits | None = None,
     options: LoadOptions | None = None,
     templates: Mapping[str, BoundaryTemplate] | None = None,
 ) -> IngestPlan:
-    """Choose the mapping for a source by name or by its file name.
+    """Choose the mapping for a source by name, or by its file name or remote address.
 
     Args:
         layer: Where to.
-        source: The file.
+        source: The file, or a snapshot.
         codelists: All code lists that there are.
         mapping: Name of the mapping; by file name when absent.
         limits: What the reader may use.
@@ -185,22 +220,33 @@ def plan(
         templates: Templates of boundary-point files, by name.
 
     Raises:
-        SourceMismatch: When the layer has no mapping of that name, or none (or several) fit the file name.
+        SourceMismatch: When the layer has no mapping of that name, none (or several) fit the source, or a snapshot
+            that may lack features would be taken for the whole layer.
     """
-    name = mapping or _match(layer, source)
+    origin = source.origin if isinstance(source, Fetched) else None
+    file = source.file if isinstance(source, Fetched) else source
+    name = mapping or _match(layer, origin.address if origin is not None else file.name)
     if name not in layer.sources:
         known = ", ".join(layer.sources) or "none"
         raise SourceMismatch(f"Layer {layer.id} has no source mapping {name!r}; known: {known}.", layer=layer.id)
     lists = {i: codelists[i] for i in codelists_of(layer)}
+    chosen = layer.sources[name]
+    if origin is not None and origin.findings and chosen.complete:
+        raise SourceMismatch(
+            f"{origin.address} changed while it was fetched ({origin.findings[0].message}) Since the mapping {name!r} "
+            "takes it for the whole layer, what is missing would be deleted; fetch it again.",
+            layer=layer.id,
+        )
     return IngestPlan(
         layer,
-        source,
+        file,
         name,
-        layer.sources[name],
+        chosen,
         lists,
         limits or ReadLimits(),
         options or LoadOptions(),
-        dict(templates or {}),
+        templates=dict(templates or {}),
+        origin=origin,
     )
 
 
@@ -212,14 +258,14 @@ def with_transformations(job: IngestPlan, registered: Mapping[str, Transformatio
     return replace(job, transformations=usable, companions=(*job.companions, *grids))
 
 
-def _match(layer: Layer, source: Path) -> str:
-    file = source.name.lower()
-    fits = [n for n, m in layer.sources.items() if any(fnmatch.fnmatchcase(file, g.lower()) for g in m.match)]
+def _match(layer: Layer, source: str) -> str:
+    text = source.lower()
+    fits = [n for n, m in layer.sources.items() if any(fnmatch.fnmatchcase(text, g.lower()) for g in m.match)]
     if len(fits) == 1:
         return fits[0]
     known = "; ".join(f"{n}: {', '.join(m.match)}" for n, m in layer.sources.items()) or "none"
     found = "no mapping fits" if not fits else f"several mappings fit ({', '.join(fits)})"
     raise SourceMismatch(
-        f"For {source.name} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.",
+        f"For {source} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.",
         layer=layer.id,
     )

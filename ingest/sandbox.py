@@ -123,7 +123,7 @@ class Child:
         if found is None or damaged:
             raise self._death()
         try:
-            self._summary = ReadSummary.model_validate(found)
+            self._summary = _with_origin(ReadSummary.model_validate(found), self._plan)
         except ValidationError as error:
             raise SourceUnreadable("The confined reader gave a summary that makes no sense.") from error
 
@@ -370,6 +370,14 @@ def _hand(process: subprocess.Popen[bytes], order: bytes) -> None:
         return
     finally:
         process.stdin = None
+
+
+def _with_origin(summary: ReadSummary, plan: IngestPlan) -> ReadSummary:
+    """The summary with what is known of the remote source, which the reader was not told."""
+    if plan.origin is None:
+        return summary
+    facts = {**summary.facts, "origin": plan.origin.model_dump(mode="json", exclude={"findings"})}
+    return summary.model_copy(update={"facts": facts, "findings": (*plan.origin.findings, *summary.findings)})
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

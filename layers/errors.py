@@ -184,6 +184,18 @@ class GateClosed(SourceError):
     title = "Source refused by the layer's gate"
 
 
+class RemoteRefused(SourceError):
+    """A remote source lies where this installation does not go: scheme, host, address or name is not allowed."""
+
+    title = "Remote source not allowed"
+
+
+class RemoteUnavailable(SourceError):
+    """A remote source does not answer, answers nonsense, or exceeds a limit."""
+
+    title = "Remote source unavailable"
+
+
 class ConfigurationError(GeoError):
     """A setting or the installation is not usable; the sentence says how to mend it."""
 

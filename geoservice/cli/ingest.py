@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +17,12 @@ from geoservice.cli.layers import synchronise
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
+from geoservice.remote import is_remote, snapshot
 from geoservice.settings import Settings, load_settings
 from ingest.delivery import Delivery, deliver
-from ingest.job import IngestReport, LoadOptions
+from ingest.job import Fetched, IngestReport, LoadOptions
 from ingest.load import LoadTarget
+from ingest.remote.guard import redacted
 from layers.catalog import Catalog, read_catalog
 from layers.system import quarantine
 
@@ -43,7 +47,7 @@ def load_source(
     catalog: Catalog,
     target: LoadTarget,
     layer_name: str,
-    source: Path,
+    source: Path | Fetched,
     mapping: str | None = None,
     *,
     options: LoadOptions | None = None,
@@ -55,15 +59,30 @@ def load_source(
         UnknownLayer, SourceError, CrsRefused: See `ingest.load.load`.
     """
     name = catalog.layer(layer_name).name
-    delivery = Delivery(layer_name, source, mapping, options or LoadOptions())
-    with bar(f"{name} <- {source.name}", quiet=quiet) as progress:
+    file, origin = (source.file, source.origin) if isinstance(source, Fetched) else (source, None)
+    delivery = Delivery(layer_name, file, mapping, options or LoadOptions(), origin)
+    with bar(f"{name} <- {file.name}", quiet=quiet) as progress:
         return deliver(catalog, target, delivery, progress=progress)
+
+
+@contextmanager
+def _at_hand(settings: Settings, source: str, *, quiet: bool) -> Iterator[Path | Fetched]:
+    """The source as a file: itself, or the snapshot of a remote one, fetched before anything is opened."""
+    if not is_remote(source):
+        yield Path(source)
+        return
+    with ExitStack() as stack:
+        with bar(f"fetching {redacted(source)}", quiet=quiet) as progress:
+            fetched = stack.enter_context(snapshot(settings, source, progress))
+        yield fetched
 
 
 @commands.command("load")
 def load_command(
     layer: Annotated[str, typer.Argument(help="Layer, as name or theme/name.")],
-    source: Annotated[Path, typer.Argument(help="File to load.")],
+    source: Annotated[
+        str, typer.Argument(help="File to load, or a remote source: https://..., wfs:https://..., postgresql:...")
+    ],
     mapping: Annotated[
         str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")
     ] = None,
@@ -75,14 +94,15 @@ def load_command(
     ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Load a file into a layer as one edition. A second load of the same file changes nothing."""
+    """Load a file or remote source into a layer as one edition. A second load of the same one changes nothing."""
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
     catalog.layer(layer)
     database = open_database(settings)
     synchronise(settings, database)
     target, options = target_of(settings, database), LoadOptions(dry_run=dry_run, repair=repair)
-    report = load_source(catalog, target, layer, source, mapping, options=options, quiet=json_)
+    with _at_hand(settings, source, quiet=json_) as what:
+        report = load_source(catalog, target, layer, what, mapping, options=options, quiet=json_)
     if json_:
         typer.echo(report.model_dump_json(indent=2))
     else:

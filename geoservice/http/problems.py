@@ -48,6 +48,8 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.SourceMismatch: 422,
     errors.GateClosed: 422,
     errors.SourceError: 422,
+    errors.RemoteRefused: 403,
+    errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
     jobs.UploadTooSlow: 408,
     jobs.JobEnded: 409,
