@@ -28,6 +28,7 @@ from ingest.record import (
     make_report,
     open_edition,
 )
+from ingest.references import referenced
 from ingest.sandbox import RowStream, open_rows
 from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer, TableLayer, VectorLayer
@@ -62,7 +63,12 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
     layer = row_layer(plan)
     source = identify(plan.source)
     # The reader gets ready while the landing tables are made.
-    with layer_lock(target.engine, layer), placed(plan, target.engine) as ready, open_rows(ready) as stream:
+    with (
+        layer_lock(target.engine, layer),
+        placed(plan, target.engine) as placing,
+        referenced(placing, target.engine) as ready,
+        open_rows(ready) as stream,
+    ):
         with target.engine.begin() as connection:
             tables = landing.create(connection, layer)
         try:

@@ -13,9 +13,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from layers.boundary import BoundaryTemplate
+from layers.checks import Referential, Within
 from layers.codelist import CodeList, read_codelist
 from layers.errors import DefinitionError, UnknownLayer
-from layers.model import Layer, VectorLayer, codelists_of
+from layers.model import Layer, RasterLayer, VectorLayer, codelists_of
 from layers.sources import Address
 from layers.strict_yaml import UniqueKeyLoader
 from layers.transformation import Transformation, read_transformation
@@ -171,6 +172,7 @@ def _check_references(layers: Mapping[str, Layer], lists: Mapping[str, CodeList]
         for list_id in codelists_of(layer):
             if list_id not in lists:
                 raise DefinitionError(f"{layer.id}: there is no code list {list_id!r}", layer=layer.id, list=list_id)
+        _check_rules(layer, layers)
         owner = getattr(layer, "belongs_to", None)
         if owner is not None and owner.layer not in {la.id for la in layers.values()}:
             raise DefinitionError(f"{layer.id}: belongs to the unknown layer {owner.layer!r}", layer=layer.id)
@@ -193,3 +195,19 @@ def _check_address(layer: Layer, name: str, address: Address, layers: Mapping[st
         fault = f"{reference.id} is more confidential than the layer that it would place"
     if fault is not None:
         raise DefinitionError(f"{layer.id}: the addresses of source {name!r}: {fault}", layer=layer.id)
+
+
+def _check_rules(layer: Layer, layers: Mapping[str, Layer]) -> None:
+    """Check that rules about other layers name a layer and an attribute that exist."""
+    known = {la.id: la for la in layers.values()}
+    for rule in () if isinstance(layer, RasterLayer) else layer.rules():
+        if not isinstance(rule, Referential | Within):
+            continue
+        other = known.get(rule.layer)
+        place = f"{layer.id}: check {rule.rule}"
+        if other is None or isinstance(other, RasterLayer):
+            raise DefinitionError(f"{place} names {rule.layer!r}, which is no layer of rows.", layer=layer.id)
+        if isinstance(rule, Within) and not isinstance(other, VectorLayer):
+            raise DefinitionError(f"{place} names {rule.layer!r}, which has no surfaces.", layer=layer.id)
+        if rule.by is not None and rule.by not in other.attributes:
+            raise DefinitionError(f"{place} names the unknown attribute {rule.by!r} of {rule.layer}.", layer=layer.id)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ingest.check import GeometryCheck, check_attributes
 from ingest.checks.evidence import Collector, needs_evidence
+from ingest.checks.reference import References
 from ingest.checks.repairs import RepairLog
 from ingest.checks.settle import settle
 from ingest.checks.single import check_rows
@@ -31,6 +32,7 @@ class Checks:
         self._layer = plan.layer
         self._notes = notes
         self._repairs = RepairLog(directory)
+        self._references = References(self._layer, directory)
         vector = plan.layer if isinstance(plan.layer, VectorLayer) else None
         self.geometry = GeometryCheck(vector, plan.limits.vertices) if vector is not None else None
         self._mends = plan.options.repair and all(
@@ -52,6 +54,7 @@ class Checks:
             self.geometry.kind(rows)
         check_attributes(rows, self._plan)
         check_rows(rows, self._layer)
+        self._references.judge(rows)
 
     def tell(self, rows: Rows) -> None:
         """Note what was found about rows that go out."""
