@@ -68,6 +68,7 @@ MEASURES: Mapping[str, Measure] = {
     "undershoot": Measure(23, _TOPOLOGY),
     "overshoot": Measure(24, _TOPOLOGY),
     "unconnected": Measure(21, _TOPOLOGY),
+    "unreadable": Measure(19, "format consistency"),
     "type": Measure(19, "format consistency"),
     "domain": Measure(16, _DOMAIN),
     "pattern": Measure(16, _DOMAIN),

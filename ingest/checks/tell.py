@@ -14,7 +14,13 @@ from layers.model import RowLayer
 
 
 def tell(rows: Rows, layer: RowLayer) -> None:
-    """Note the breaches of a chunk of rows, each once."""
+    """Note the breaches of a chunk of rows, each once, so that no row is refused without a finding."""
+    told = {int(row) for breach in rows.breaches for row in breach.rows}
+    others = np.array(sorted(set(rows.bad) - told), dtype=np.int64)
+    if len(others):
+        rows.breaches.append(
+            Breach("unreadable", "error", "Rows cannot be read, or have no place in the world.", others)
+        )
     for breach in rows.breaches:
         _tell(rows, breach, layer, rows.notes)
     rows.breaches.clear()
