@@ -18,9 +18,13 @@ from ingest.rows import Rows
 from ingest.world import World
 from ingest.zones import Sorted, Zones, turned
 from layers.crs import conversion, storage_transformer
+from layers.errors import CrsRefused
 from layers.gauss import Zone
 
 Coordinates = npt.NDArray[np.float64]
+
+DOUBT = "crs_doubt"
+"""Fact of a part whose rows, seen alone, contradict what the source declares."""
 
 
 class Projector:
@@ -42,6 +46,9 @@ class Projector:
         self._reference: Reference = reference_of(request, source)
         self._zones: Zones | None = None
         self._settled = False
+        self._doubt: str | None = None
+        part = getattr(request.plan, "part", None)
+        self._part: int | None = part.number if part is not None else None
         self._world = World(self._mapping.antimeridian, self._notes)
         # What cannot come in at all is refused before a row is read.
         self._registered = registered_for(self._reference, request)
@@ -55,10 +62,12 @@ class Projector:
 
     def facts(self) -> dict[str, Any]:
         """How the CRS was decided, for the summary."""
-        decision = self._reference.facts()
+        found: dict[str, Any] = {"crs_decision": self._reference.facts()}
         if self._zones is not None:
-            decision["zones"] = self._zones.facts()
-        return {"crs_decision": decision, **(self._registered.facts() if self._registered is not None else {})}
+            found["zones"] = self._zones.facts()
+        if self._doubt is not None:
+            found[DOUBT] = self._doubt
+        return {**found, **(self._registered.facts() if self._registered is not None else {})}
 
     def project(self, rows: Rows) -> None:
         """Project the geometries of rows in place; refuse rows that end up nowhere.
@@ -91,15 +100,24 @@ class Projector:
         Raises:
             CrsRefused: When no row lies where the source declares it.
         """
-        if self._zones is not None:
+        if self._zones is None:
+            return
+        try:
             self._zones.finish(self._request.name)
+        except CrsRefused as error:
+            if self._part is None:
+                raise
+            # A part does not know the others: whoever joins them has the source read as one.
+            self._doubt = error.detail
 
     def _settle(self, bounds: Coordinates) -> None:
         finite = bounds[np.isfinite(bounds).all(axis=1)]
         if self._settled or not len(finite):
             return
         self._settled = True
-        self._reference = settle(self._reference, finite, self._request)
+        if self._reference.crs is None or not self._part:
+            # What is declared is judged by the first rows of the source, which only the first part has.
+            self._reference = settle(self._reference, finite, self._request)
         told = self._reference.told()
         if told is not None:
             self._notes.add("crs", "info", told, count=1)

@@ -144,7 +144,7 @@ def test_rows_of_several_zones_are_read_each_in_its_own(tmp_path: Path) -> None:
     for mapping in ({"crs": "EPSG:4527"}, {"datum": "cgcs2000"}):
         found = rows(tmp_path, given_, **mapping)
         assert np.array(where(found)) == pytest.approx(np.array(places), abs=1e-8)
-        assert found.summary.facts["crs_decision"]["zones"] == {"38": 1, "39": 2, "40": 1}
+        assert found.summary.facts["zones"] == {"38": 1, "39": 2, "40": 1}
     assert "mixed-zones" in rows(tmp_path, given_, crs="EPSG:4527").rules()
 
 
