@@ -81,6 +81,8 @@ class Projector:
         geometries = self._flat(rows.geometry, rows.position)
         if self._mapping.swap:
             geometries = shapely.transform(geometries, turned)
+            message = "The coordinates of each pair changed places, as the mapping says."
+            self._notes.add("axes-swapped", "info", message, rows.position)
         if not self._settled or self._zones is not None:
             bounds = shapely.bounds(geometries)
             self._settle(bounds)

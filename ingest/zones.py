@@ -88,6 +88,10 @@ class Zones:
             CrsRefused: When no row lies in the declared zone, or none in any.
         """
         wanted = self._grid.zone.number if self._grid is not None else None
+        if wanted is None and len(self.seen) > 1:
+            shown = ", ".join(str(number) for number in sorted(self.seen))
+            message = f"Rows carry the numbers of the zones {shown}; each was read in its own zone."
+            self._notes.add("mixed-zones", "info", message, count=self.seen.total())
         if self.seen[wanted] if wanted else self.seen:
             return
         if self.seen:

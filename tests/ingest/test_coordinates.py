@@ -145,7 +145,9 @@ def test_rows_of_several_zones_are_read_each_in_its_own(tmp_path: Path) -> None:
         found = rows(tmp_path, given_, **mapping)
         assert np.array(where(found)) == pytest.approx(np.array(places), abs=1e-8)
         assert found.summary.facts["zones"] == {"38": 1, "39": 2, "40": 1}
-    assert "mixed-zones" in rows(tmp_path, given_, crs="EPSG:4527").rules()
+    for mapping, severity in (({"crs": "EPSG:4527"}, "warning"), ({"datum": "cgcs2000"}, "info")):
+        findings = rows(tmp_path, given_, **mapping).summary.findings
+        assert [f.severity for f in findings if f.rule == "mixed-zones"] == [severity]
 
 
 def test_single_impossible_rows_go_to_quarantine(tmp_path: Path) -> None:
@@ -181,6 +183,7 @@ def test_swapped_degrees(tmp_path: Path) -> None:
         rows(tmp_path, swapped, crs="EPSG:4490")
     found = rows(tmp_path, swapped, crs="EPSG:4490", swap=True)
     assert where(found) == [BEIJING, (104.1, 30.6)]
+    assert [f.severity for f in found.summary.findings if f.rule == "axes-swapped"] == ["info"]
     with pytest.raises(SourceMismatch, match=r"take `swap: true` out of"):
         rows(tmp_path, [BEIJING], crs="EPSG:4490", swap=True)
 
