@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from ingest.names import named
 from ingest.readers.archive import unpack
 from ingest.readers.boundary import open_boundary
 from ingest.readers.cap import open_cap
@@ -56,4 +57,4 @@ def open_source(request: Request) -> Source:
             f"The mapping {request.plan.mapping_name!r} reads sources of the family {wanted!r}, but {request.name} "
             f"is {NAMES[kind]}."
         )
-    return reader(request)
+    return named(reader(request), request.plan, request.notes)

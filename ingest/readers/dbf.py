@@ -120,6 +120,7 @@ def scan(dbf: Path, layout: Layout, encoding: str) -> Scan:
     for first in range(0, len(table), _BLOCK_ROWS):
         block = table[first : first + _BLOCK_ROWS]
         alive = block[:, 0] != _DELETED
+        found.rows += int(alive.sum())
         for number, offset, length in layout.texts:
             values = np.ascontiguousarray(block[:, offset : offset + length])
             rows = np.flatnonzero((values >= _HIGH).any(axis=1) & alive)
@@ -137,8 +138,7 @@ def scan(dbf: Path, layout: Layout, encoding: str) -> Scan:
 
 
 def _records(dbf: Path, layout: Layout) -> Bytes:
-    """The records as rows of bytes; none when there is no text in them."""
-    if not layout.texts or not layout.rows:
+    if not layout.width or not layout.rows:
         return np.empty((0, layout.width), dtype=np.uint8)
     shape = (layout.rows, layout.width)
     return np.memmap(dbf, dtype=np.uint8, mode="r", offset=layout.start, shape=shape)

@@ -20,12 +20,14 @@ class Scan:
     """What a strict reading of all texts in one encoding found.
 
     Attributes:
+        rows: Rows or lines that are not empty.
         filled: Texts outside ASCII.
         spoiled: Row -> number of the field -> its bytes, for those that are no text.
         first: Byte in the file of the first of them.
         cut: Texts that fill their field and end inside a character.
     """
 
+    rows: int = 0
     filled: int = 0
     cut: int = 0
     spoiled: dict[int, dict[int, bytes]] = field(default_factory=dict)

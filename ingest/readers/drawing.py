@@ -6,9 +6,12 @@ import re
 
 from ingest.readers.prepared import Prepared
 from ingest.readers.source import Request
+from layers.errors import SourceUnreadable
 from layers.model import VectorLayer
 
 _HEADER_BYTES = 1 << 20
+_TAIL_BYTES = 1024
+_END = re.compile(rb"^[ \t]*0[ \t]*\r?\n[ \t]*EOF\s*\Z", re.MULTILINE)
 _VARIABLE = re.compile(rb"^\s*9\s*\r?\n\$(INSUNITS|DWGCODEPAGE|ACADVER)\s*\r?\n\s*\d+\s*\r?\n([^\r\n]*)", re.MULTILINE)
 _UNITS = {1: "inches", 2: "feet", 4: "millimetres", 5: "centimetres", 6: "metres", 7: "kilometres"}
 _UTF8_SINCE = "AC1021"
@@ -20,10 +23,13 @@ def prepare_drawing(request: Request) -> Prepared:
     """Read the header of a DXF file: its unit (`$INSUNITS`), version and code page.
 
     Raises:
-        Nothing: A header that makes no sense is left to GDAL.
+        SourceUnreadable: When the end mark of the drawing is missing.
     """
     with request.file.open("rb") as handle:
         found = dict(_VARIABLE.findall(handle.read(_HEADER_BYTES)))
+        handle.seek(max(0, request.file.stat().st_size - _TAIL_BYTES))
+        if not _END.search(handle.read()):
+            raise SourceUnreadable(f"{request.name} is truncated: a DXF ends with EOF.", source=request.name)
     _note_unit(request, found.get(b"INSUNITS", b"0"))
     version = found.get(b"ACADVER", b"").decode("ascii", "replace").strip()
     page = found.get(b"DWGCODEPAGE", b"").decode("ascii", "replace").strip().upper()

@@ -29,6 +29,7 @@ def scan(file: Path, encoding: str) -> Scan:
     start = 0
     with file.open("rb") as handle:
         for number, line in enumerate(handle):
+            found.rows += not line.isspace()
             if not line.isascii():
                 found.filled += 1
                 try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from ingest.readers import dbf, lines
 from ingest.readers.decide import Evidence, decide
 from ingest.readers.prepared import ANY, Prepared
@@ -13,6 +15,8 @@ from layers.errors import SourceUnreadable
 
 _HEAD = 1 << 16
 _COPY = 1 << 20
+_MAP_BLOCK = 512
+"""A .map file consists of whole blocks."""
 _MENDED = "mended"
 _CHARSET = re.compile(rb"""^(\s*!?charset\s+)("?)([A-Za-z0-9_-]+)("?)""", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^\s*Type\s+(\w+)", re.IGNORECASE | re.MULTILINE)
@@ -47,6 +51,8 @@ def prepare_mapinfo(request: Request) -> Prepared:
             f"{request.name} lacks its {companion} file with the attributes; send all files of the table.",
             source=request.name,
         )
+    if suffix == ".tab":
+        _refuse_cut(request, beside)
     found = _CHARSET.search(head)
     stated = _ENCODINGS.get(found.group(3).decode("ascii").lower()) if found else None
     decision, scan = decide(_evidence(request, beside[companion], stated), request.notes)
@@ -55,7 +61,23 @@ def prepare_mapinfo(request: Request) -> Prepared:
         file = _restated(request, beside, found, _NAMES[decision.encoding].encode())
     # MapInfo counts features from 1.
     spoiled = {row + 1: {ANY: next(iter(fields.values())).hex()} for row, fields in scan.spoiled.items()}
-    return Prepared(file, found_encoding=decision.encoding, spoiled=spoiled, strict=True)
+    return Prepared(file, found_encoding=decision.encoding, spoiled=spoiled, strict=True, rows=scan.rows)
+
+
+def _refuse_cut(request: Request, beside: dict[str, Path]) -> None:
+    """The .id holds, for each row of the .dat, where its object begins in the .map (0 = it has none)."""
+    rows = dbf.layout_of(beside[".dat"], request.name).rows
+    if ".id" not in beside and ".map" not in beside:
+        return
+    missing = next((part for part in (".id", ".map") if part not in beside), None)
+    if missing is not None:
+        raise SourceUnreadable(f"{request.name} lacks its {missing} file; send all files of the table.")
+    places, size = np.fromfile(beside[".id"], dtype="<u4"), beside[".map"].stat().st_size
+    if len(places) < rows or (rows and int(places.max()) >= size) or size % _MAP_BLOCK:
+        raise SourceUnreadable(
+            f"{request.name} is truncated: its .id or .map file is shorter than its {rows} rows need.",
+            source=request.name,
+        )
 
 
 def _evidence(request: Request, companion: Path, stated: str | None) -> Evidence:

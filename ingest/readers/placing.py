@@ -9,12 +9,23 @@ import pyarrow.compute as pc
 import shapely
 
 from ingest.casting import as_text
+from ingest.names import match
 from ingest.readers.source import Chunk, Geometries, Request, decoded
 from layers.errors import SourceMismatch
 from layers.model import VectorLayer
 from layers.sources import SourceMapping
 
 Numbers = npt.NDArray[np.float64]
+
+
+def headings(request: Request, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The headings of a table, with those of the geometry as the mapping spells them."""
+    new = match(fields, _wanted(request.plan.mapping), request.notes)
+    return tuple(new.get(f, f) for f in fields)
+
+
+def _wanted(mapping: SourceMapping) -> list[str]:
+    return [mapping.point.x, mapping.point.y] if mapping.point else [mapping.wkt] if mapping.wkt else []
 
 
 def geometry_columns(request: Request, fields: tuple[str, ...]) -> bool:
@@ -24,7 +35,7 @@ def geometry_columns(request: Request, fields: tuple[str, ...]) -> bool:
         SourceMismatch: When such a column does not exist, or the layer needs geometries and the mapping names none.
     """
     mapping = request.plan.mapping
-    wanted = [mapping.point.x, mapping.point.y] if mapping.point else [mapping.wkt] if mapping.wkt else []
+    wanted = _wanted(mapping)
     missing = [c for c in wanted if c not in fields]
     if missing:
         raise SourceMismatch(

@@ -33,6 +33,7 @@ class Prepared:
         spoiled: Feature number (as GDAL counts) -> field (or `ANY`) -> hexadecimal bytes that are no text in the
             encoding.
         strict: Whether texts may hold bytes that are no UTF-8, so that every batch is looked at.
+        rows: How many rows its parts announce, when they do.
         close_lines: Whether closed lines become polygons.
         config: Configuration of GDAL for this file.
         options: Open options of the driver.
@@ -45,6 +46,7 @@ class Prepared:
     raw_names: tuple[bytes, ...] = ()
     spoiled: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     strict: bool = False
+    rows: int | None = None
     close_lines: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)

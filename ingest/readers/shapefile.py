@@ -11,9 +11,11 @@ from ingest.readers.dbf import DESCRIPTOR, HEADER, Layout, layout_of, sample, sc
 from ingest.readers.decide import Evidence, Scan, decide
 from ingest.readers.prepared import Prepared
 from ingest.readers.source import Request
+from layers.errors import SourceUnreadable
 
 _MENDED = "mended"
 _NAME = 11
+_HEAD, _INDEX_RECORD = 100, 8
 _LANGUAGES = {
     0x01: "cp437",
     0x02: "cp850",
@@ -51,6 +53,7 @@ def prepare_shapefile(request: Request) -> Prepared:
         SourceUnreadable: When the table is damaged, or text in none of the expected encodings.
     """
     beside = {p.suffix.lower(): p for p in request.file.parent.iterdir() if p.stem == request.file.stem}
+    _refuse_cut(request)
     config: dict[str, str] = {}
     if ".shx" not in beside:
         config["SHAPE_RESTORE_SHX"] = "YES"
@@ -61,6 +64,7 @@ def prepare_shapefile(request: Request) -> Prepared:
         request.notes.add("missing-table", "warning", message, count=1)
         return Prepared(request.file, config=config)
     layout = layout_of(beside[".dbf"], request.name)
+    _refuse_other_count(request, beside, layout.rows)
     encoding, found = _read(request, beside, layout)
     names = readable_names(layout.names, encoding)
     spoiled = {
@@ -77,8 +81,32 @@ def prepare_shapefile(request: Request) -> Prepared:
         raw_names=layout.names,
         spoiled=spoiled,
         strict=encoding == "utf-8",
+        rows=found.rows,
         config=config,
     )
+
+
+def _refuse_cut(request: Request) -> None:
+    """The header of a .shp tells its length in words of 16 bits (ESRI Shapefile Technical Description, table 1)."""
+    with request.file.open("rb") as handle:
+        head = handle.read(_HEAD)
+    stated, size = 2 * int.from_bytes(head[24:28], "big"), request.file.stat().st_size
+    if len(head) < _HEAD or size < stated:
+        raise SourceUnreadable(
+            f"{request.name} is truncated: it announces {stated} bytes and has {size}.", source=request.name
+        )
+
+
+def _refuse_other_count(request: Request, beside: dict[str, Path], rows: int) -> None:
+    """A table with another number of rows than there are shapes belongs to another file, or one of them is cut."""
+    index = beside.get(".shx")
+    shapes = rows if index is None else (index.stat().st_size - _HEAD) // _INDEX_RECORD
+    if shapes != rows:
+        raise SourceUnreadable(
+            f"The table (.dbf) of {request.name} has {rows} rows, but its index (.shx) has {shapes} shapes; one of "
+            "them is truncated or belongs to another file.",
+            source=request.name,
+        )
 
 
 def readable_names(names: Sequence[bytes], encoding: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ingest.readers import lines
 from ingest.readers.decide import Evidence, decide, known
-from ingest.readers.placing import geometry_columns, place
+from ingest.readers.placing import geometry_columns, headings, place
 from ingest.readers.source import Chunk, Request, Source
 from layers.errors import SourceMismatch, SourceUnreadable
 
@@ -46,7 +46,7 @@ def open_table(request: Request) -> Source:
     """
     csv.field_size_limit(_FIELD_LIMIT)
     text = _text_of(request)
-    fields = _header(request, text)
+    fields = headings(request, _header(request, text))
     has_geometry = geometry_columns(request, fields)
     return Source(
         driver="CSV",

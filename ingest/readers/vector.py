@@ -51,8 +51,19 @@ _PREPARE: dict[str, Callable[[Request], Prepared]] = {
     "geojson": lambda request: Prepared(request.file, options={"DATE_AS_STRING": "YES"}),
     "gml": lambda request: Prepared(request.file, options={"DOWNLOAD_SCHEMA": "NO", "READ_MODE": "STANDARD"}),
 }
+_COUNTED = frozenset({"gdb", "mif", "tab", "fgb"})
+"""Kinds that announce the number of their rows, so that asking for it costs nothing."""
 _ALL_LAYERS = frozenset({"kml"})
-_GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, pa.ArrowInvalid, OSError)
+_GDAL_ERRORS = (
+    DataSourceError,
+    DataLayerError,
+    FeatureError,
+    FieldError,
+    GeometryError,
+    pa.ArrowInvalid,
+    OSError,
+    UnicodeDecodeError,
+)
 _STYLE_LAYERS = frozenset({"layer_styles", "qgis_projects"})
 _GPX_LAYERS = ("waypoints", "routes", "tracks")
 
@@ -69,13 +80,17 @@ def open_vector(request: Request, kind: str) -> Source:
     pyogrio.set_gdal_config_options(dict(prepared.config))
     with _gdal_errors(request):
         layers = _layers(request, prepared.file, kind)
-        info = pyogrio.read_info(prepared.file, layer=layers[0], encoding=prepared.encoding)
+        counted = kind in _COUNTED
+        info = pyogrio.read_info(
+            prepared.file, layer=layers[0], encoding=prepared.encoding, force_feature_count=counted
+        )
+    announced = max(info["features"] if counted else 0, prepared.rows or 0)
     if info["driver"] not in _DRIVERS[kind]:
         raise SourceUnreadable(f"{request.name} was opened as {info['driver']}, not as what its bytes announce.")
     return Source(
         driver=info["driver"],
         fields=prepared.names or tuple(str(f) for f in info["fields"]),
-        chunks=lambda: _chunks(request, prepared, layers),
+        chunks=lambda: _complete(request, _chunks(request, prepared, layers), announced),
         crs=_crs(info["crs"]),
         has_geometry=info["geometry_type"] is not None,
         encoding=prepared.found_encoding,
@@ -137,6 +152,19 @@ def _crs(text: str | None) -> pyproj.CRS | None:
         return None
     crs = parse_crs(text)
     return None if crs.is_engineering else crs
+
+
+def _complete(request: Request, chunks: Iterator[Chunk], announced: int) -> Iterator[Chunk]:
+    """The chunks, which must hold all rows that the file announces: GDAL ends early at damage without a word."""
+    count = 0
+    for chunk in chunks:
+        count += len(chunk)
+        yield chunk
+    if count < announced:
+        raise SourceUnreadable(
+            f"{request.name} is damaged or truncated: it announces {announced} rows, but only {count} can be read.",
+            source=request.name,
+        )
 
 
 def _chunks(request: Request, prepared: Prepared, layers: list[str]) -> Iterator[Chunk]:

@@ -25,7 +25,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from ingest.readers.archive import checked_members
 from ingest.readers.columns import column
-from ingest.readers.placing import geometry_columns, place
+from ingest.readers.placing import geometry_columns, headings, place
 from ingest.readers.source import Chunk, Request, Source
 from ingest.readers.workbook import SheetFacts, look_through, refuse_big_strings
 from layers.errors import SourceMismatch, SourceUnreadable
@@ -64,9 +64,10 @@ def open_xlsx(request: Request) -> Source:
         facts = look_through(request, archive)
     with _faults(request), _workbook(request) as book:
         sheet = _sheet(request, book)
-        number, fields = _header(request, sheet)
+        number, written = _header(request, sheet)
         found = facts.get(getattr(sheet, "_worksheet_path", "").lstrip("/"), SheetFacts())
         title = str(sheet.title)
+    fields = headings(request, written)
     _refuse_merged(request, found, number)
     if found.uncached:
         message = "Formulas were never computed by the program that saved the workbook; their cells are empty."
