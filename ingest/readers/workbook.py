@@ -62,7 +62,9 @@ def look_through(request: Request, archive: zipfile.ZipFile) -> dict[str, SheetF
             with archive.open(member) as part:
                 left -= _parse(request, part, walk, left)
         except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError) as error:
-            raise SourceUnreadable(f"{request.name} is a damaged workbook: {str(error)[:120]}.", source=request.name) from error
+            raise SourceUnreadable(
+                f"{request.name} is a damaged workbook: {str(error)[:120]}.", source=request.name
+            ) from error
     return facts
 
 
