@@ -133,12 +133,15 @@ def conflicting(layer: RowLayer, staging: Staging, landed: Landed) -> sa.Select[
 
 
 def row_json(layer: RowLayer, rows: sa.Table) -> sa.ColumnElement[Any]:
-    """The content of a landed row as JSON, its geometry as WKT (longitude, latitude)."""
+    """The content of a landed row in the form of `ingest.raw`: its attributes, and its geometry as WKB."""
     pairs: list[sa.ColumnElement[Any]] = []
-    for name in content_names(layer):
-        column = rows.c[name]
-        pairs += [sa.literal(name), sa.func.ST_AsText(column) if name == "geom" else column]
-    return sa.func.jsonb_build_object(*pairs)
+    for name in layer.attributes:
+        pairs += [sa.literal(name), rows.c[name]]
+    if "geom" not in content_names(layer):
+        return sa.func.jsonb_build_object(*pairs)
+    shape = sa.func.encode(sa.func.ST_AsBinary(_plain(rows.c.geom)), "base64")
+    wkb = sa.case((_plain(rows.c.geom).is_(None), None), else_=sa.func.jsonb_build_object("$wkb", shape))
+    return sa.func.jsonb_build_object(*pairs, "geometry", wkb)
 
 
 def fresh(layer: RowLayer, landed: Landed) -> sa.Select[Any]:

@@ -104,6 +104,15 @@ class Origin(BaseModel):
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Rows of quarantine that are loaded again: name, size in bytes and SHA-256 of the source they came from."""
+
+    source: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class IngestPlan:
     """One source for one layer: what is read, through which mapping, with which code lists and limits.
 
@@ -119,6 +128,7 @@ class IngestPlan:
         transformations: Registered transformation parameters, by name; their grids are among the companions.
         companions: Further files that the reader finds beside the source; they are ours, not the sender's.
         origin: Where the source came from, when it is a snapshot of a remote one.
+        replay: When the source is a file of quarantined rows that `ingest.replay` wrote: where they came from.
     """
 
     layer: Layer
@@ -132,6 +142,7 @@ class IngestPlan:
     companions: tuple[Path, ...] = ()
     transformations: dict[str, Transformation] = field(default_factory=dict)
     origin: Origin | None = None
+    replay: Replay | None = None
 
 
 class ReadSummary(BaseModel):

@@ -18,9 +18,11 @@ from sqlalchemy.dialects.postgresql import UUID
 from ingest import beside
 from ingest.digest import HASH, content_digests
 from layers.model import RowLayer
-from layers.table import STAGING_SCHEMA, content_names, staging_table
+from layers.table import STAGING_SCHEMA, column_type, content_names, staging_table
 
 BAD_COLUMNS = ("_position", "_reason", "_raw")
+STORED = "_stored"
+"""True for refused rows whose content is kept as the layer would hold it, because the reader had let them through."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
     bad = sa.Table(
         f"{good.name}_bad",
         sa.MetaData(schema=STAGING_SCHEMA),
+        *(sa.Column(name, column_type(layer.attributes[name])) for name in layer.key),
         sa.Column("_position", sa.BigInteger()),
         sa.Column("_reason", sa.Text()),
         sa.Column("_raw", sa.Text()),
+        sa.Column(STORED, sa.Boolean()),
         prefixes=["UNLOGGED"],
     )
     good.create(connection)
@@ -103,10 +107,21 @@ def fill(
                 good += _send(cursor, staging.beside, beside.rows_for(layer, accepted, digests))
             else:
                 good += _send(cursor, staging.good, accepted.select(good_names).append_column(HASH, digests))
-            bad += _send(cursor, staging.bad, refused.select(BAD_COLUMNS))
+            bad += _send(cursor, staging.bad, _with_key(layer, refused))
             progress(batch.num_rows)
         connection.commit()
     return good, bad
+
+
+def _with_key(layer: RowLayer, refused: pa.Table) -> pa.Table:
+    """Refused rows with what they say of their key; texts that PostgreSQL cannot store are left out."""
+    rows = refused.select((*layer.key, *BAD_COLUMNS))
+    for place, name in enumerate(layer.key):
+        column = rows.column(name)
+        if pa.types.is_string(column.type):
+            storable = pc.if_else(pc.match_substring(column, "\0"), pa.scalar(None, column.type), column)
+            rows = rows.set_column(place, name, storable)
+    return rows
 
 
 def _send(cursor: adbc.Cursor, table: sa.Table, rows: pa.Table) -> int:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ingest import diff
 from ingest.checks import verdict
 from ingest.job import IngestPlan, ReadSummary
-from ingest.landing import Staging, spill
+from ingest.landing import STORED, Staging, spill
 from ingest.notes import FIRST, Notes
 from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer
@@ -103,8 +103,9 @@ def _records(batch: pa.RecordBatch) -> list[dict[str, object]]:
 def _move(connection: sa.Connection, layer: RowLayer, tables: Staging, late: sa.Table) -> int:
     good, bad = tables.good, tables.bad
     raw = sa.cast(diff.row_json(layer, good), sa.Text())
-    rows = sa.select(late.c.position, late.c.reason, raw).join(good, good.c["_position"] == late.c.position)
-    statement = sa.insert(bad).from_select(["_position", "_reason", "_raw"], rows)
+    columns = [*(good.c[name] for name in layer.key), late.c.position, late.c.reason, raw, sa.true()]
+    rows = sa.select(*columns).join(good, good.c["_position"] == late.c.position)
+    statement = sa.insert(bad).from_select([*layer.key, "_position", "_reason", "_raw", STORED], rows)
     moved = connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
     connection.execute(sa.delete(good).where(good.c["_position"] == late.c.position))
     return moved

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import beside, diff, figures, gate, indexes, landing, late, mending, quarantine, undo
+from ingest import beside, diff, figures, gate, indexes, landing, late, mending, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
+from ingest.quarantine import Book, Case, open_book
 from ingest.record import (
     CHANNEL,
     Counts,
@@ -24,6 +25,7 @@ from ingest.record import (
     close_edition,
     drop_edition,
     identify,
+    identify_plan,
     layer_lock,
     make_report,
     open_edition,
@@ -61,7 +63,7 @@ def load(
 
 def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Callable[[int], None]) -> IngestReport:
     layer = row_layer(plan)
-    source = identify(plan.source)
+    source = identify_plan(plan)
     # The reader gets ready while the landing tables are made.
     with (
         layer_lock(target.engine, layer),
@@ -75,10 +77,10 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
             record.enter("reading")
             summary = _read(plan, target, stream, tables, progress)
             record.folders = (stream.folder,)
-            if identify(plan.source) != source:
+            if identify_plan(plan) != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
             tables, summary = late.move(target.engine, plan, tables, record.folders, summary)
-            tables = _indexed(target, layer, tables)
+            tables = _indexed(plan, target, layer, tables)
             return _apply(plan, target, layer, tables, source, summary, record)
         finally:
             with target.engine.begin() as connection:
@@ -110,9 +112,11 @@ def _read(
     return summary
 
 
-def _indexed(target: LoadTarget, layer: RowLayer, tables: landing.Staging) -> landing.Staging:
-    """Index the table of a first load; its rows are compared after all when a key comes twice."""
-    if tables.beside is None or beside.build_indexes(target.engine, layer, tables.beside.name):
+def _indexed(plan: IngestPlan, target: LoadTarget, layer: RowLayer, tables: landing.Staging) -> landing.Staging:
+    """Index the table of a first load; its rows are compared after all when a key comes twice, and in a replay."""
+    if tables.beside is None:
+        return tables
+    if plan.replay is None and beside.build_indexes(target.engine, layer, tables.beside.name):
         return tables
     with target.engine.begin() as connection:
         return landing.spill(connection, layer, tables)
@@ -129,26 +133,31 @@ def _apply(
 ) -> IngestReport:
     record.enter("comparing")
     with target.engine.begin() as connection:
-        refused = quarantine.keep_bad(connection, plan, source.sha256, tables)
+        book = open_book(connection, Case(plan, source, summary, tables, record.principal))
+        book.keep_bad()
         number = open_edition(connection, layer, plan, source, record.principal)
         if isinstance(layer, TableLayer) and layer.storage == "series":
             _ensure_months(connection, layer, tables)
-        first = _insert_first(connection, layer, tables, number, summary.good)
+        first = None if plan.replay else _insert_first(connection, layer, tables, number, summary.good)
         if first is not None:
             counts = Counts(first)
         else:
             landed = diff.land(connection, layer, tables)
-            refused += quarantine.keep_conflicting(connection, plan, source.sha256, tables, landed)
+            book.keep_conflicting(landed)
             summary = late.note_conflicts(connection, plan, tables, landed, summary)
             record.enter("writing")
-            counts = _write(connection, plan, layer, tables, landed, number)
-        gate.enforce(plan, summary, refused)
+            counts = _write(book, layer, tables, landed, number)
+        if plan.replay is None:
+            gate.enforce(plan, summary, book.refused)
         if not counts.any:
             drop_edition(connection, number)
-            return record.keep(connection, make_report(plan, source, summary, None, counts, refused, record.seconds))
+            book.settle(None)
+            nothing = make_report(plan, source, summary, None, counts, book.refused, record.seconds)
+            return record.keep(connection, nothing)
         record.enter("indexing")
         indexes.ensure(connection, layer)
-        report = make_report(plan, source, summary, number, counts, refused, record.seconds)
+        book.settle(number)
+        report = make_report(plan, source, summary, number, counts, book.refused, record.seconds)
         report = record.keep(connection, report)
         mending.keep_repairs(connection, report, record.folders)
         whole = figures.renew(connection, layer)
@@ -182,21 +191,15 @@ def _insert_first(
     return inserted
 
 
-def _write(
-    connection: sa.Connection,
-    plan: IngestPlan,
-    layer: RowLayer,
-    tables: landing.Staging,
-    landed: diff.Landed,
-    number: int,
-) -> Counts:
+def _write(book: Book, layer: RowLayer, tables: landing.Staging, landed: diff.Landed, number: int) -> Counts:
+    connection = book.connection
     fresh = _keep(connection, "fresh", diff.fresh(layer, landed))
     changed = _keep(connection, "changed", diff.changed(layer, landed))
     deleted = 0
-    if plan.mapping.complete:
-        gone = _keep(connection, "gone", diff.gone(layer, landed))
-        connection.execute(diff.archive(layer, sa.select(gone.c.fid), number))
+    if book.case.plan.mapping.complete:
         current = current_table(layer)
+        gone = _keep(connection, "gone", diff.gone(layer, landed).where(~book.protects(current.c.key)))
+        connection.execute(diff.archive(layer, sa.select(gone.c.fid), number))
         deleted = _count(connection, sa.delete(current).where(current.c.fid.in_(sa.select(gone.c.fid))))
     connection.execute(diff.archive(layer, sa.select(changed.c.fid), number))
     updated = _count(connection, diff.update_changed(layer, tables, landed, changed, number))

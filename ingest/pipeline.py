@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-import shapely
 
 from ingest.assemble import Assembler
 from ingest.checks.run import Checks
@@ -19,8 +17,10 @@ from ingest.mapping import Mapper
 from ingest.notes import Notes
 from ingest.profile import Profiler
 from ingest.project import Projector
+from ingest.raw import row_of, write_raw
 from ingest.readers.address_book import BOOK_NAME, AddressBook
 from ingest.readers.choose import open_source
+from ingest.readers.quarantined import READER, reader_facts
 from ingest.readers.source import Chunk, Request, Source
 from ingest.repeats import Repeats
 from ingest.rows import Rows
@@ -28,10 +28,6 @@ from ingest.stored import stored_wkb
 from ingest.wire import GEOMETRY, POSITION, RAW, REASON, batch_schema, error_to_json, plan_from_json
 from layers.errors import GeoError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer, VectorLayer
-
-_RAW_LIMIT = 1 << 20
-_RAW_VALUE = 2000
-_RAW_VERTICES = 20_000
 
 
 class Pipeline:
@@ -115,13 +111,14 @@ class Pipeline:
             late=self._late,
             findings=self._notes.findings(),
             profile=self._profiler.result() if self._profiler is not None else (),
-            facts={**self._source.facts, "source_rows": self._source_rows, **self._placing()},
+            facts=self._facts(),
         )
 
-    def _placing(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         heights = self._mapper.heights
-        found = {"vertical_datum": heights.facts()} if heights is not None else {}
-        return {**found, **(self._projector.facts() if self._projector is not None else {})}
+        found = {**self._source.facts, "source_rows": self._source_rows, READER: reader_facts(self._source)}
+        found |= {"vertical_datum": heights.facts()} if heights is not None else {}
+        return found | (self._projector.facts() if self._projector is not None else {})
 
     def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)
@@ -175,7 +172,7 @@ class Pipeline:
         columns[POSITION] = pa.array(rows.position, pa.int64())
         reasons, raws = np.full(len(rows), None, dtype=object), np.full(len(rows), None, dtype=object)
         for row, reason in rows.bad.items():
-            reasons[row], raws[row] = reason, _raw(chunk, row)
+            reasons[row], raws[row] = reason, write_raw(row_of(chunk, row))
         columns[REASON] = pa.array(reasons, pa.string())
         columns[RAW] = pa.array(raws, pa.string())
         return pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
@@ -224,26 +221,3 @@ def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> No
         # Arithmetic on empty and non-finite coordinates is judged row by row elsewhere.
         if issubclass(warning.category, RuntimeWarning | UserWarning) and "encountered in" not in text:
             request.notes.add("reader-warning", "warning", text[:300], count=1)
-
-
-def _raw(chunk: Chunk, row: int) -> str:
-    """The source row as JSON: its fields, and its geometry as WKT or as what stood in its place."""
-    record: dict[str, Any] = {name: column[row].as_py() for name, column in chunk.fields.items()}
-    if row in chunk.unread:
-        record["geometry"] = chunk.unread[row]
-    elif chunk.geometry is not None:
-        record["geometry"] = _wkt(chunk.geometry[row])
-    text = json.dumps(record, ensure_ascii=False, default=str)
-    if len(text) <= _RAW_LIMIT:
-        return text
-    cut = {name: value if value is None else str(value)[:_RAW_VALUE] for name, value in record.items()}
-    return json.dumps({**cut, "$cut": f"values were cut to {_RAW_VALUE} characters"}, ensure_ascii=False)
-
-
-def _wkt(geometry: shapely.Geometry | None) -> str | None:
-    if geometry is None:
-        return None
-    vertices = int(shapely.get_num_coordinates(geometry))
-    if vertices > _RAW_VERTICES:
-        return f"{shapely.to_wkt(shapely.envelope(geometry))} (the extent of {vertices} vertices)"
-    return str(shapely.to_wkt(geometry, rounding_precision=-1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
@@ -14,13 +14,12 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 from ingest.family import identity
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import mapping_digest, tool_versions
-from layers.errors import LayerBusy
+from layers.errors import CountsDisagree, LayerBusy
 from layers.model import LayerBase
 from layers.system import edition as edition_table
 from layers.system import layer_state, outbox
 
 CHANNEL = "geoservice_change"
-EditionKind = Literal["load", "replay", "withdrawal", "edit"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,19 @@ def identify(path: Path) -> SourceFile:
     return SourceFile(path.name, *identity(path))
 
 
+def identify_plan(plan: IngestPlan) -> SourceFile:
+    """Identity of what a plan loads; quarantined rows still belong to the source they came from."""
+    if plan.replay is not None:
+        return SourceFile(plan.replay.source, plan.replay.size, plan.replay.sha256)
+    return identify(plan.source)
+
+
 def open_edition(
     connection: sa.Connection,
     layer: LayerBase,
     plan: IngestPlan,
     source: SourceFile,
     principal: str,
-    kind: EditionKind = "load",
 ) -> int:
     """Begin an edition in the transaction of the load; returns its number.
 
@@ -89,7 +94,7 @@ def open_edition(
         mapping=plan.mapping_name,
         mapping_digest=mapping_digest(plan.mapping),
         owner=plan.options.owner,
-        kind=kind,
+        kind="load" if plan.replay is None else "replay",
     )
 
 
@@ -173,8 +178,18 @@ def make_report(
     refused: int,
     seconds: float,
 ) -> IngestReport:
-    """The report of a load whose rows are counted; `unchanged` is what remains of the rows read."""
+    """The report of a load whose rows are counted; `unchanged` is what remains of the rows read.
+
+    Raises:
+        CountsDisagree: When more rows were written and refused than read.
+    """
     written = counts.inserted + counts.updated
+    if written + refused + summary.not_selected > summary.read:
+        raise CountsDisagree(
+            f"The counts of {source.name} do not add up: {written} written, {refused} quarantined and "
+            f"{summary.not_selected} not selected are more than the {summary.read} rows read. Nothing was loaded.",
+            source=source.name,
+        )
     return IngestReport(
         layer=plan.layer.id,
         source=source.name,

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from ingest.job import IngestPlan, LoadOptions, ReadLimits
+from ingest.job import IngestPlan, LoadOptions, ReadLimits, Replay
 from layers.boundary import BoundaryTemplate
 from layers.codelist import Code, CodeList
 from layers.errors import CrsRefused, GeoError, SourceError, SourceMismatch, SourceMissing, SourceUnreadable
@@ -74,6 +74,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "options": dataclasses.asdict(plan.options),
         "transformations": {n: t.model_dump(mode="json", by_alias=True) for n, t in plan.transformations.items()},
         "templates": {name: t.model_dump(mode="json") for name, t in plan.templates.items()},
+        "replay": None if plan.replay is None else dataclasses.asdict(plan.replay),
     }
 
 
@@ -86,7 +87,8 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     templates = {name: BoundaryTemplate.model_validate(t) for name, t in data.get("templates", {}).items()}
     found = IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options, templates)
     registered = {n: TRANSFORMATION.validate_python(t) for n, t in data.get("transformations", {}).items()}
-    return dataclasses.replace(found, transformations=registered)
+    replay = None if data.get("replay") is None else Replay(**data["replay"])
+    return dataclasses.replace(found, transformations=registered, replay=replay)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:

@@ -58,6 +58,12 @@ class UnknownRow(UnknownResource):
     title = "Unknown quarantined row"
 
 
+class CountsDisagree(GeoError):
+    """The books of a load do not balance: a fault of this product, never of the source; the load is rolled back."""
+
+    title = "Counts do not add up"
+
+
 class NotWithdrawable(GeoError):
     """An edition cannot be withdrawn: it is already, or later ones stand upon it."""
 

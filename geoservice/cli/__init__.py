@@ -23,6 +23,7 @@ from geoservice.cli import (
     jobs,
     keys,
     layers,
+    quarantine,
     repairs,
     reports,
     sample,
@@ -37,7 +38,7 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # Errors that no other wording of the command would have avoided.
 FAILURES = (ClusterError, DatabaseUnavailable, QueryTimeout)
-GROUPS = (serve, demo, ingest, editions, reports, repairs, layers, sources, sample, jobs, keys, db, doctor)
+GROUPS = (serve, demo, ingest, editions, quarantine, reports, repairs, layers, sources, sample, jobs, keys, db, doctor)
 
 app = typer.Typer(
     name="geoservice",

@@ -1,4 +1,4 @@
-"""`geoservice ingest`: load sources into layers, look at quarantine."""
+"""`geoservice ingest`: load sources into layers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from geoservice.cli.bars import bar
 from geoservice.cli.layers import synchronise
@@ -24,7 +22,6 @@ from ingest.job import Fetched, IngestReport, LoadOptions
 from ingest.load import LoadTarget
 from ingest.remote.guard import redacted
 from layers.catalog import Catalog, read_catalog
-from layers.system import quarantine
 
 commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
 
@@ -109,24 +106,6 @@ def load_command(
         print_report(report)
         if dry_run:
             Console().print("  This was a dry run: nothing was written.")
-
-
-@commands.command("quarantine")
-def quarantine_command(
-    layer: Annotated[str | None, typer.Option(help="Only this layer.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show.")] = 50,
-) -> None:
-    """List rows that could not be loaded, with place and reason."""
-    settings = load_settings()
-    name = read_catalog(settings.layers_dir).layer(layer).name if layer else None
-    statement = sa.select(quarantine.c.layer, quarantine.c.source, quarantine.c.position, quarantine.c.reason)
-    if name is not None:
-        statement = statement.where(quarantine.c.layer == name)
-    table = Table("layer", "source", "row", "reason")
-    with open_database(settings).transaction(Role.WRITER) as connection:
-        for row in connection.execute(statement.order_by(quarantine.c.id).limit(limit)):
-            table.add_row(row.layer, row.source, str(row.position), row.reason)
-    Console().print(table)
 
 
 def print_report(report: IngestReport) -> None:

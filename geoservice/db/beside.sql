@@ -29,7 +29,8 @@ BEGIN
     ) THEN
         RETURN false;
     END IF;
-    EXECUTE format('SELECT EXISTS (SELECT FROM geo.%I)', layer) INTO filled;
+    -- A layer that has had rows goes on counting its features; numbers of the past are not given out again.
+    EXECUTE format('SELECT EXISTS (SELECT FROM geo.%I) OR EXISTS (SELECT FROM hist.%I)', layer, layer) INTO filled;
     IF filled THEN
         RETURN false;
     END IF;
@@ -137,7 +138,8 @@ DECLARE
 BEGIN
     PERFORM meta.require_beside(layer, name);
     EXECUTE format('LOCK TABLE geo.%I IN ACCESS EXCLUSIVE MODE', layer);
-    EXECUTE format('SELECT EXISTS (SELECT FROM geo.%I)', layer) INTO filled;
+    -- A layer that has had rows goes on counting its features; numbers of the past are not given out again.
+    EXECUTE format('SELECT EXISTS (SELECT FROM geo.%I) OR EXISTS (SELECT FROM hist.%I)', layer, layer) INTO filled;
     IF filled THEN
         RAISE EXCEPTION 'the table geo.% has rows', layer;
     END IF;

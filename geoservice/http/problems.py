@@ -66,6 +66,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.DatabaseUnavailable: 503,
     errors.DefinitionError: 500,
     errors.ConfigurationError: 500,
+    errors.CountsDisagree: 500,
     errors.GeoError: 500,
 }
 """HTTP status of each error class. A test asserts that every class has its row."""

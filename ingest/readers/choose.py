@@ -13,6 +13,7 @@ from ingest.readers.cap import open_cap
 from ingest.readers.ndjson import open_ndjson
 from ingest.readers.osm import open_osm
 from ingest.readers.parquet import open_parquet
+from ingest.readers.quarantined import open_quarantined
 from ingest.readers.sniff import NAMES, kind_of
 from ingest.readers.source import Request, Source
 from ingest.readers.table import open_table
@@ -43,6 +44,8 @@ def open_source(request: Request) -> Source:
         SourceUnreadable: When it is not what its extension claims, or damaged.
         SourceMismatch: When the mapping wants another family of formats.
     """
+    if request.plan.replay is not None:
+        return open_quarantined(request)
     kind = kind_of(request.file, request.file.name)
     if kind == "zip":
         request = replace(request, file=unpack(request))

@@ -30,6 +30,7 @@ class Chunk:
         geometry: Shapely geometries (None = no geometry) in the CRS of the source as x, y; None for a table.
         broken: Row in the chunk -> why the reader could not make sense of it, a sentence.
         unread: Row in the chunk -> what stands in the place of its geometry, when that could not be read.
+        original: Row in the chunk -> its cells, when they did not fit the columns of its table.
         skipped: Rows that the reader itself left out because the mapping does not select them.
         wkb: The geometries as GDAL wrote them (ISO WKB, little-endian), by readers that go through GDAL; a geometry
             that nothing changes keeps these bytes instead of being written anew.
@@ -40,6 +41,7 @@ class Chunk:
     geometry: Geometries | None = None
     broken: dict[int, str] = field(default_factory=dict)
     unread: dict[int, str] = field(default_factory=dict)
+    original: dict[int, tuple[str, ...]] = field(default_factory=dict)
     skipped: int = 0
     wkb: pa.Array | None = None
 
@@ -59,6 +61,7 @@ class Chunk:
             geometry=None if self.geometry is None else self.geometry[rows],
             broken={moved[i]: text for i, text in self.broken.items() if i in moved},
             unread={moved[i]: text for i, text in self.unread.items() if i in moved},
+            original={moved[i]: cells for i, cells in self.original.items() if i in moved},
             wkb=None if self.wkb is None else self.wkb.filter(mask),
         )
 

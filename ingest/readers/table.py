@@ -175,9 +175,10 @@ def _chunk(
         for i, row in enumerate(rows)
         if len(row) != width
     }
+    original = {i: tuple(rows[i]) for i in broken}
     for i in broken:
         rows[i] = (rows[i] + [""] * width)[:width]
     columns = {n: pa.array(c, pa.string()) for n, c in zip(fields, zip(*rows, strict=True), strict=True)}
-    chunk = Chunk(np.arange(start, start + len(rows), dtype=np.int64), columns, broken=broken)
+    chunk = Chunk(np.arange(start, start + len(rows), dtype=np.int64), columns, broken=broken, original=original)
     place(chunk, request.plan.mapping)
     return chunk

@@ -1,0 +1,189 @@
+"""Rows of quarantine as a file that an officer can mend in a spreadsheet or a map, and that file read back.
+
+CSV: UTF-8 with a byte order mark, one column per source field, the geometry as WKT. GeoJSON: the geometry in the CRS of
+the source, which the file names in the member `crs` of older GeoJSON. Both key the rows by their number in quarantine.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import shapely
+import sqlalchemy as sa
+from shapely.geometry import shape
+
+from ingest.set_aside import SetAside, as_written, field_names, mend, row
+from layers.errors import BadParameter, SourceMismatch, SourceMissing, SourceUnreadable
+
+NUMBER, REASON, POSITION, SOURCE, GEOMETRY = "$quarantine", "$reason", "$position", "$source", "$geometry"
+_OURS = (NUMBER, REASON, POSITION, SOURCE, GEOMETRY)
+_MOST_BYTES = 256 << 20
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+def export(found: Sequence[SetAside], file: Path) -> None:
+    """Write rows into a new file, as CSV or GeoJSON by its suffix.
+
+    Raises:
+        SourceMismatch: When the suffix is neither, or rows for GeoJSON have different CRS.
+        SourceMissing: When the file exists or cannot be written.
+    """
+    writers = {".csv": _write_csv, ".geojson": _write_geojson, ".json": _write_geojson}
+    writer = writers.get(file.suffix.lower())
+    if writer is None:
+        raise SourceMismatch(f"Rows of quarantine are exported as .csv or .geojson; {file.name} is neither.")
+    try:
+        writer(found, file)
+    except OSError as error:
+        raise SourceMissing(f"{file.name} cannot be written: {error.strerror}.", source=file.name) from error
+
+
+def mend_from(connection: sa.Connection, file: Path) -> int:
+    """Mend rows as an exported file says that was edited since.
+
+    Only what differs from the present content counts, so a file may be read back twice. Columns of ours other than the
+    number and the geometry are ignored.
+
+    Returns:
+        How many rows were changed.
+
+    Raises:
+        SourceMissing: When there is no such file.
+        SourceUnreadable: When it is no such export, or too large.
+        UnknownRow, BadParameter: As `ingest.set_aside.mend`; no row was changed then.
+    """
+    readers = {".csv": _read_csv, ".geojson": _read_geojson, ".json": _read_geojson}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise SourceMismatch(f"Mended rows are read from .csv or .geojson; {file.name} is neither.")
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise SourceUnreadable(f"{file.name} has more than the {_MOST_BYTES >> 20} MiB allowed.", source=file.name)
+        return sum(_mend_one(connection, file, entry) for entry in reader(file))
+    except OSError as error:
+        raise SourceMissing(f"{file.name} cannot be read: {error.strerror}.", source=file.name) from error
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+        raise SourceUnreadable(f"{file.name} is not an export of quarantine: {error}.", source=file.name) from error
+
+
+def defused(text: str) -> str:
+    """A text that no spreadsheet takes for a formula; plain numbers stay as they are."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def restored(text: str) -> str:
+    """The text that `defused` was given."""
+    return text[1:] if _QUOTED.match(text) else text
+
+
+def _write_csv(found: Sequence[SetAside], file: Path) -> None:
+    names = field_names(found)
+    with file.open("x", encoding="utf-8-sig", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow([*_OURS, *(defused(name) for name in names)])
+        for one in found:
+            now = one.now
+            wkt = "" if now.geometry is None else shapely.to_wkt(now.geometry, rounding_precision=-1)
+            cells = [one.facts["reason"], str(one.facts["position"]), one.facts["source"], wkt or now.unread or ""]
+            cells += [as_written(now.fields.get(name)) for name in names]
+            writer.writerow([str(one.id), *(defused(cell) for cell in cells)])
+
+
+def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(_MOST_BYTES)
+    with file.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.reader(handle)
+        names = [restored(name) for name in next(reader, [])]
+        for cells in reader:
+            if any(cells):
+                yield {name: restored(cell) for name, cell in zip(names, cells, strict=False)}
+
+
+def _write_geojson(found: Sequence[SetAside], file: Path) -> None:
+    systems = {(one.facts["reader"] or {}).get("crs") for one in found}
+    if len(systems) > 1:
+        raise SourceMismatch("These rows come from sources in different CRS; export them source by source, or as CSV.")
+    crs = next(iter(systems), None)
+    body: dict[str, Any] = {"type": "FeatureCollection"}
+    if crs is not None and crs.startswith("EPSG:"):
+        body["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{crs[5:]}"}}
+    body["features"] = [_feature(one) for one in found]
+    with file.open("x", encoding="utf-8") as handle:
+        json.dump(body, handle, ensure_ascii=False)
+
+
+def _feature(one: SetAside) -> dict[str, Any]:
+    now = one.now
+    ours = {NUMBER: one.id, REASON: one.facts["reason"], POSITION: one.facts["position"], SOURCE: one.facts["source"]}
+    fields = {name: as_written(value) for name, value in now.fields.items()}
+    geometry = None if now.geometry is None else json.loads(shapely.to_geojson(now.geometry))
+    return {"type": "Feature", "id": one.id, "geometry": geometry, "properties": {**ours, **fields}}
+
+
+def _read_geojson(file: Path) -> Iterator[dict[str, Any]]:
+    body = json.loads(file.read_text(encoding="utf-8-sig"))
+    features = body.get("features") if isinstance(body, dict) else None
+    for feature in features if isinstance(features, list) else ():
+        if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
+            raise SourceUnreadable(f"{file.name} holds something that is no feature.", source=file.name)
+        properties = {name: as_written(value) for name, value in feature["properties"].items()}
+        if NUMBER not in properties and "id" in feature:
+            properties[NUMBER] = str(feature["id"])
+        geometry = feature.get("geometry")
+        yield {**properties, **({} if geometry is None else {GEOMETRY: geometry})}
+
+
+def _mend_one(connection: sa.Connection, file: Path, entry: Mapping[str, Any]) -> bool:
+    written = str(entry.get(NUMBER, "")).strip()
+    if not (written.isascii() and written.isdigit() and len(written) <= len(str(2**62))):
+        raise SourceUnreadable(
+            f"{file.name} has a row without a number in {NUMBER}; export the rows and edit that file.", source=file.name
+        )
+    number = int(written)
+    found = row(connection, number)
+    fields = {name: value or None for name, value in entry.items() if name not in _OURS}
+    changed = {name: value for name, value in fields.items() if as_written(found.now.fields.get(name)) != (value or "")}
+    # A file of several sources has columns that this row does not know; they are empty for it.
+    known = {name: value for name, value in changed.items() if name in found.now.fields or value is not None}
+    geometry = _geometry(entry.get(GEOMETRY), found)
+    return bool(known or geometry is not None) and mend(connection, number, known, geometry)
+
+
+def _geometry(written: Any, found: SetAside) -> shapely.Geometry | None:
+    """The geometry of an edited row; None when it is the one that the row has."""
+    now = found.now
+    if written in (None, "", now.unread):
+        return None
+    geometry = parse_wkt(written, found.id) if isinstance(written, str) else _shape(written, found.id)
+    same = now.geometry is not None and shapely.equals_identical(
+        shapely.force_2d(now.geometry), shapely.force_2d(geometry)
+    )
+    return None if same else geometry
+
+
+def parse_wkt(text: str, number: int) -> shapely.Geometry:
+    """A geometry that somebody wrote for a row.
+
+    Raises:
+        BadParameter: When it is no WKT.
+    """
+    geometry = shapely.from_wkt(text, on_invalid="ignore")
+    if geometry is None:
+        raise BadParameter(f"The geometry given for row {number} is no WKT.", parameter="geometry")
+    return geometry
+
+
+def _shape(written: Any, number: int) -> shapely.Geometry:
+    try:
+        return shape(written)
+    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
+        raise BadParameter(
+            f"The geometry given for row {number} is no GeoJSON geometry.", parameter="geometry"
+        ) from error
