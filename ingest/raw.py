@@ -88,8 +88,13 @@ def write_raw(row: RawRow) -> str:
 
 
 def read_raw(text: str) -> RawRow:
-    """The row of a text that `write_raw` wrote."""
-    record = json.loads(text)
+    """The row of a text that `write_raw` wrote; any other text stands where its geometry would."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        return RawRow({}, unread=text)
     types, original, placed = record.pop(TYPES, {}), record.pop(ORIGINAL, []), record.pop(PLACED, False)
     place = "$geometry" if "$geometry" in record else "geometry"
     geometry, unread = _read_geometry(record.pop(place, None))

@@ -18,7 +18,7 @@ from ingest.record import LoadTarget
 from ingest.set_aside import Wanted
 from layers.catalog import Catalog
 from layers.errors import SourceMismatch
-from layers.model import Layer
+from layers.model import Layer, RasterLayer
 from layers.sources import SourceMapping
 from layers.system import quarantine
 
@@ -75,6 +75,10 @@ def replay(
 
 def _plan(catalog: Catalog, batch: Batch, options: LoadOptions) -> IngestPlan:
     layer = catalog.layer(batch.layer)
+    if isinstance(layer, RasterLayer):
+        raise SourceMismatch(
+            f"What {batch.source} lacks of the raster layer {layer.id} is loaded from the source again.", layer=layer.id
+        )
     if batch.reader is None:
         raise SourceMismatch(
             f"Rows of {batch.source} were set aside by an older version, which did not note how it read them; load "

@@ -25,7 +25,7 @@ class AreaFault(ValueError):
         """Keep sentence and text."""
         super().__init__(sentence)
         self.sentence = sentence
-        self.text = text[:2000]
+        self.text = text
 
 
 def area_geometry(polygons: list[str], circles: list[str]) -> tuple[shapely.Geometry | None, list[str]]:

@@ -21,7 +21,6 @@ from layers.errors import SourceUnreadable
 
 _SEPARATOR = b"\x1e"
 _LONGEST = 256 << 20
-_SHOWN = 2000
 _NO_FEATURE = "The line is no GeoJSON Feature: {0}."
 
 
@@ -112,9 +111,9 @@ def _chunk(lines: list[bytes], fields: tuple[str, ...], start: int) -> Chunk:
 
 def _shown(line: bytes) -> str:
     try:
-        return line.decode()[:_SHOWN]
+        return line.decode()
     except UnicodeDecodeError:
-        return f"hex:{line[:_SHOWN].hex()}"
+        return f"hex:{line.hex()}"
 
 
 def _geometries(chunk: Chunk, texts: list[str | None]) -> Geometries:
@@ -122,5 +121,5 @@ def _geometries(chunk: Chunk, texts: list[str | None]) -> Geometries:
     for i, text in enumerate(texts):
         if text is not None and found[i] is None:
             chunk.broken.setdefault(i, "The geometry does not follow the GeoJSON format.")
-            chunk.unread.setdefault(i, text[:_SHOWN])
+            chunk.unread.setdefault(i, text)
     return found

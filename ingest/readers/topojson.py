@@ -122,7 +122,7 @@ def _chunk(features: list[dict[str, Any]], arcs: _Arcs, fields: tuple[str, ...],
             chunk.geometry[i] = _geometry(feature, arcs)
         except (TypeError, ValueError, KeyError, IndexError, shapely.errors.GEOSException) as error:
             chunk.broken[i] = f"The geometry does not follow the TopoJSON format: {str(error)[:100]}."
-            chunk.unread[i] = json.dumps(feature, ensure_ascii=False)[:2000]
+            chunk.unread[i] = json.dumps(feature, ensure_ascii=False)
     return chunk
 
 
