@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.job import IngestPlan, IngestReport, LoadOptions, Replay, plan
+from ingest.job import IngestPlan, IngestReport, LoadOptions, Replay, plan, with_transformations
 from ingest.load import load
 from ingest.readers.quarantined import LAYER_DRIVER
 from ingest.record import LoadTarget
@@ -85,7 +85,9 @@ def _plan(catalog: Catalog, batch: Batch, options: LoadOptions) -> IngestPlan:
             "the source again.",
             source=batch.source,
         )
-    made = plan(layer, Path(batch.source), dict(catalog.codelists), batch.mapping, options=options)
+    lists, templates = dict(catalog.codelists), dict(catalog.templates)
+    made = plan(layer, Path(batch.source), lists, batch.mapping, options=options, templates=templates)
+    made = with_transformations(made, catalog.transformations)
     mapping = _mapping(layer, batch, made.mapping)
     origin = Replay(batch.source, int(batch.reader["size"]), batch.sha256)
     return replace(made, mapping=mapping, replay=origin)
