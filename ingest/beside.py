@@ -38,11 +38,14 @@ def name_of(layer: RowLayer, job: str) -> str:
 
 def make(connection: sa.Connection, layer: RowLayer, name: str) -> sa.Table | None:
     """Make the table beside; None where a layer cannot be loaded in this way or has rows already."""
-    if (
-        not can_write_key(layer)
-        or not connection.execute(sa.select(sa.func.meta.make_beside(layer.name, name))).scalar()
-    ):
+    if not can_write_key(layer):
         return None
+    made = connection.execute(sa.select(sa.func.meta.make_beside(layer.name, name))).scalar()
+    return table(layer, name) if made else None
+
+
+def table(layer: RowLayer, name: str) -> sa.Table:
+    """The table beside, by its name."""
     columns = [sa.Column(c.name, c.type) for c in current_table(layer).columns if c.name not in _LATE]
     return sa.Table(name, sa.MetaData(schema=STAGING_SCHEMA), *columns)
 

@@ -22,6 +22,7 @@ _UNWANTED = ("pandas", "geopandas")
 # Rows and rasters are read by libraries that each bring a GDAL of their own: a child loads one of them.
 _MODULES = {
     "rows": ("ingest.pipeline", "ingest.drivers"),
+    "judge": ("ingest.checks.together", "ingest.drivers"),
     "raster": ("ingest.readers.raster", "ingest.raster_drivers"),
 }
 

@@ -42,6 +42,8 @@ class LoadOptions:
         owner: Who delivered the source, for the lineage.
         job: Number of the job that does the load, when one does.
         attempt: Which attempt at that job it is.
+        parts: How many readers share a source; by its size and the number of processors when absent.
+        scheduler: Address of a Dask scheduler whose workers read the parts; threads of this process when absent.
     """
 
     repair: bool = True
@@ -49,6 +51,16 @@ class LoadOptions:
     owner: str | None = None
     job: int | None = None
     attempt: int = 0
+    parts: int | None = None
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several readers that share a source: its number, from 0, and how many there are."""
+
+    number: int
+    of: int
 
 
 class Finding(BaseModel):
@@ -129,6 +141,7 @@ class IngestPlan:
         companions: Further files that the reader finds beside the source; they are ours, not the sender's.
         origin: Where the source came from, when it is a snapshot of a remote one.
         replay: When the source is a file of quarantined rows that `ingest.replay` wrote: where they came from.
+        part: Which share of the rows is read; all when absent.
     """
 
     layer: Layer
@@ -143,6 +156,7 @@ class IngestPlan:
     transformations: dict[str, Transformation] = field(default_factory=dict)
     origin: Origin | None = None
     replay: Replay | None = None
+    part: Part | None = None
 
 
 class ReadSummary(BaseModel):

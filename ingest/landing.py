@@ -47,6 +47,13 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
     """
     _drop_orphans(connection, layer)
     job = f"_{secrets.token_hex(4)}"
+    tables = _tables(layer, job)
+    tables.good.create(connection)
+    tables.bad.create(connection)
+    return replace(tables, beside=beside.make(connection, layer, beside.name_of(layer, job)))
+
+
+def _tables(layer: RowLayer, job: str) -> Staging:
     good = staging_table(layer, job)
     good.append_column(sa.Column(HASH, UUID()))
     bad = sa.Table(
@@ -59,9 +66,18 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
         sa.Column(STORED, sa.Boolean()),
         prefixes=["UNLOGGED"],
     )
-    good.create(connection)
-    bad.create(connection)
-    return Staging(good, bad, beside.make(connection, layer, beside.name_of(layer, job)))
+    return Staging(good, bad)
+
+
+def names(staging: Staging) -> tuple[str, ...]:
+    """Names of the landing tables, from which `named` finds them again in another process."""
+    return tuple(t.name for t in (staging.good, staging.beside) if t is not None)
+
+
+def named(layer: RowLayer, names: tuple[str, ...]) -> Staging:
+    """The landing tables of these names."""
+    tables = _tables(layer, names[0].removeprefix(f"{layer.name}_"))
+    return replace(tables, beside=beside.table(layer, names[1])) if len(names) > 1 else tables
 
 
 def spill(connection: sa.Connection, layer: RowLayer, staging: Staging) -> Staging:

@@ -6,13 +6,14 @@ Killed at any step, a load leaves the current rows untouched; its landing tables
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import beside, diff, figures, gate, indexes, landing, late, mending, undo
+from ingest import beside, diff, figures, gate, indexes, landing, late, mending, parts, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
@@ -31,7 +32,6 @@ from ingest.record import (
     open_edition,
 )
 from ingest.references import referenced
-from ingest.sandbox import RowStream, open_rows
 from layers.errors import SourceUnreadable
 from layers.model import RasterLayer, RowLayer, TableLayer, VectorLayer
 from layers.table import current_table
@@ -64,27 +64,41 @@ def load(
 def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Callable[[int], None]) -> IngestReport:
     layer = row_layer(plan)
     source = identify_plan(plan)
-    # The reader gets ready while the landing tables are made.
     with (
         layer_lock(target.engine, layer),
         placed(plan, target.engine) as placing,
         referenced(placing, target.engine) as ready,
-        open_rows(ready) as stream,
     ):
-        with target.engine.begin() as connection:
-            tables = landing.create(connection, layer)
+        record.enter("reading")
         try:
-            record.enter("reading")
-            summary = _read(plan, target, stream, tables, progress)
-            record.folders = (stream.folder,)
-            if identify_plan(plan) != source:
+            return _land(ready, target, layer, source, record, progress, parts.number_of_parts(ready))
+        except parts.PartsDisagree:
+            return _land(ready, target, layer, source, record, progress, 1)
+
+
+def _land(
+    plan: IngestPlan,
+    target: LoadTarget,
+    layer: RowLayer,
+    source: SourceFile,
+    record: Attempt,
+    progress: Callable[[int], None],
+    readers: int,
+) -> IngestReport:
+    with target.engine.begin() as connection:
+        tables = landing.create(connection, layer)
+    try:
+        with parts.read(plan, target.dsn, tables, readers, progress) as (read, record.folders):
+            with ThreadPoolExecutor(1, "ingest-digest") as pool:
+                again = pool.submit(identify_plan, plan)
+                tables, summary = late.move(target.engine, plan, tables, record.folders, read)
+                tables = _indexed(plan, target, layer, tables)
+            if again.result() != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
-            tables, summary = late.move(target.engine, plan, tables, record.folders, summary)
-            tables = _indexed(plan, target, layer, tables)
             return _apply(plan, target, layer, tables, source, summary, record)
-        finally:
-            with target.engine.begin() as connection:
-                landing.drop(connection, layer, tables)
+    finally:
+        with target.engine.begin() as connection:
+            landing.drop(connection, layer, tables)
 
 
 def row_layer(plan: IngestPlan) -> RowLayer:
@@ -92,24 +106,6 @@ def row_layer(plan: IngestPlan) -> RowLayer:
     if isinstance(plan.layer, RasterLayer):
         raise TypeError(f"{plan.layer.id} is a raster layer")
     return plan.layer
-
-
-def _read(
-    plan: IngestPlan,
-    target: LoadTarget,
-    stream: RowStream,
-    tables: landing.Staging,
-    progress: Callable[[int], None],
-) -> ReadSummary:
-    good, bad = landing.fill(target.dsn, row_layer(plan), tables, stream, progress)
-    summary = stream.summary
-    if (good, bad) != (summary.good, summary.bad) or summary.read != good + bad + summary.not_selected:
-        raise SourceUnreadable(
-            f"The reader of {plan.source.name} delivered {good}+{bad} rows but counted {summary.good}+{summary.bad} "
-            f"of {summary.read}; nothing was loaded.",
-            source=plan.source.name,
-        )
-    return summary
 
 
 def _indexed(plan: IngestPlan, target: LoadTarget, layer: RowLayer, tables: landing.Staging) -> landing.Staging:

@@ -75,13 +75,16 @@ class Pipeline:
         self._late = self._checks.settle()
 
     def _rows(self) -> Iterator[pa.RecordBatch]:
+        part = self._plan.part
+        if part is not None and part.number and not self._source.split:
+            return
         for chunk in self._source.chunks():
             chosen = self._mapper.select(chunk)
             self._source_rows += len(chunk) + chunk.skipped
             self._not_selected += len(chunk) - len(chosen) + chunk.skipped
             if len(chosen):
                 yield from self._take(chosen)
-        if self._source_rows == 0:
+        if self._source_rows == 0 and part is None:
             raise SourceUnreadable(f"{self._plan.source.name} holds no rows.", source=self._plan.source.name)
         if self._projector is not None:
             self._projector.finish()
@@ -116,9 +119,20 @@ class Pipeline:
 
     def _facts(self) -> dict[str, Any]:
         heights = self._mapper.heights
-        found = {**self._source.facts, "source_rows": self._source_rows, READER: reader_facts(self._source)}
+        found = {
+            **self._source.facts,
+            **self._wrong_types(),
+            "source_rows": self._source_rows,
+            READER: reader_facts(self._source),
+        }
         found |= {"vertical_datum": heights.facts()} if heights is not None else {}
         return found | (self._projector.facts() if self._projector is not None else {})
+
+    def _wrong_types(self) -> dict[str, list[str]]:
+        """For whoever joins the parts: types of geometry that the layer does not store."""
+        check = self._checks.geometry
+        found = sorted(check.wrong_types) if check is not None and self._plan.part is not None else []
+        return {"wrong_types": found} if found else {}
 
     def _take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         rows = self._mapper.rows(chunk)
@@ -156,7 +170,7 @@ class Pipeline:
 
     def _refuse_wrong_geometry(self) -> None:
         check = self._checks.geometry
-        if check is None or self._good or not check.wrong_types:
+        if check is None or self._good or not check.wrong_types or self._plan.part is not None:
             return
         raise SourceMismatch(
             f"{self._plan.source.name} holds {' and '.join(sorted(check.wrong_types))} geometries, but layer "

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from ingest.drivers import skip_list
 from ingest.job import IngestPlan, ReadLimits, ReadSummary
 from ingest.raster_drivers import raster_skip_list
-from ingest.staging import Staged, stage
+from ingest.staging import PREFIX, Staged, part_name, stage
 from ingest.wire import batch_schema, error_from_json, plan_to_json
 from layers.errors import GeoError, SourceUnreadable
 
@@ -35,8 +35,11 @@ _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _CONTROL_LIMIT = 4 << 20
 _PROBE_SECONDS = 60.0
 _NOBODY = 65534
-Work = Literal["rows", "raster"]
-"""What a child does: deliver rows, or rewrite a raster. Each has its own library and its own allow-list."""
+Work = Literal["rows", "raster", "judge"]
+"""What a child does: deliver rows, rewrite a raster, or judge rows together.
+
+Rows and rasters have a library of their own each, with an allow-list of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,37 @@ class RasterReader(Child):
         return self._staged.directory
 
 
+class Judge(Child):
+    """Judges the rows of several readers together, from the evidence they left."""
+
+    def finish(self) -> ReadSummary:
+        """Wait for the child.
+
+        Returns:
+            A summary with `late` and findings only; the rows to be kept out are named in a file of `folder`.
+
+        Raises:
+            SourceUnreadable: When the evidence is damaged, or a limit or a crash ended the child.
+        """
+        self._finish(damaged=False)
+        return self.summary
+
+
+def open_judge(plan: IngestPlan, folders: Sequence[Path]) -> Judge:
+    """Start a confined child that judges what the readers of all parts of a source left in their folders."""
+    user = _unprivileged()
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    staged = Staged(directory, directory, tuple(folders))
+    try:
+        for number, folder in enumerate(folders):
+            (directory / part_name(number)).symlink_to(folder)
+        staged.hand_over(user)
+        return Judge(plan, *_order(plan, "judge", staged, user))
+    except OSError:
+        staged.remove()
+        raise
+
+
 def open_raster(plan: IngestPlan) -> RasterReader:
     """Start the rewriting of a raster in a confined child.
 
@@ -232,17 +266,22 @@ def _begin(plan: IngestPlan, work: Work) -> tuple[subprocess.Popen[bytes], IO[by
     user = _unprivileged()
     staged = stage(plan.source, user, plan.companions)
     try:
-        order = {
-            "work": work,
-            "plan": plan_to_json(plan),
-            "file": str(staged.file),
-            "confinement": _confinement(plan.limits, staged, user),
-        }
-        process, control = _start(order, staged)
+        return _order(plan, work, staged, user)
     except OSError:
         staged.remove()
         raise
-    return process, control, staged
+
+
+def _order(
+    plan: IngestPlan, work: Work, staged: Staged, user: tuple[int, int] | None
+) -> tuple[subprocess.Popen[bytes], IO[bytes], Staged]:
+    order = {
+        "work": work,
+        "plan": plan_to_json(plan),
+        "file": str(staged.file),
+        "confinement": _confinement(plan.limits, staged, user),
+    }
+    return *_start(order, staged), staged
 
 
 def probe() -> SandboxCapabilities:
@@ -319,7 +358,7 @@ def environment(directory: Path, work: Work = "rows") -> dict[str, str]:
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
-        "GDAL_SKIP": skip_list() if work == "rows" else raster_skip_list(),
+        "GDAL_SKIP": raster_skip_list() if work == "raster" else skip_list(),
         "GDAL_DRIVER_PATH": "disable",
         "GDAL_PAM_ENABLED": "NO",
         "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",

@@ -16,8 +16,9 @@ from ingest.family import is_source, siblings
 from layers.errors import SourceMissing, SourceUnreadable
 
 _LOG_TAIL = 600
-_PREFIX = "geoservice-read-"
-_LEFT_BEHIND = re.compile(rf"{_PREFIX}(\d+)-\w+(\.log)?", re.ASCII)
+PREFIX = "geoservice-read-"
+_LEFT_BEHIND = re.compile(rf"{PREFIX}(\d+)-\w+(\.log)?", re.ASCII)
+PART = "part-"
 _ORPHAN_SECONDS = 600.0
 """Age below which nothing is swept: process numbers of another container look dead from here."""
 
@@ -71,7 +72,7 @@ def stage(source: Path, user: tuple[int, int] | None, companions: tuple[Path, ..
     """
     originals = _originals(source) | {p.name: p.resolve() for p in companions}
     _sweep(user)
-    directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     staged = Staged(directory, directory / source.name, tuple(originals.values()))
     try:
         for name, original in originals.items():
@@ -84,11 +85,16 @@ def stage(source: Path, user: tuple[int, int] | None, companions: tuple[Path, ..
     return staged
 
 
+def part_name(number: int) -> str:
+    """Name under which the folder of a part stands in the directory of the child that judges all parts."""
+    return f"{PART}{number:04}"
+
+
 def _sweep(user: tuple[int, int] | None) -> None:
     """Remove what killed loads left in the temporary folder: copies of sources and unpacked archives."""
     owners = {os.geteuid(), user[0] if user else os.geteuid()}
     limit = time.time() - _ORPHAN_SECONDS
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         match = _LEFT_BEHIND.fullmatch(path.name)
         with suppress(OSError):
             facts = path.lstat()

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from ingest.job import IngestPlan, LoadOptions, ReadLimits, Replay
+from ingest.job import IngestPlan, LoadOptions, Part, ReadLimits, Replay
 from layers.boundary import BoundaryTemplate
 from layers.codelist import Code, CodeList
 from layers.errors import CrsRefused, GeoError, SourceError, SourceMismatch, SourceMissing, SourceUnreadable
@@ -75,6 +75,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "transformations": {n: t.model_dump(mode="json", by_alias=True) for n, t in plan.transformations.items()},
         "templates": {name: t.model_dump(mode="json") for name, t in plan.templates.items()},
         "replay": None if plan.replay is None else dataclasses.asdict(plan.replay),
+                "part": dataclasses.asdict(plan.part) if plan.part is not None else None,
     }
 
 
@@ -89,6 +90,8 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     registered = {n: TRANSFORMATION.validate_python(t) for n, t in data.get("transformations", {}).items()}
     replay = None if data.get("replay") is None else Replay(**data["replay"])
     return dataclasses.replace(found, transformations=registered, replay=replay)
+        part = Part(**data["part"]) if data.get("part") else None
+    return dataclasses.replace(found, transformations=registered, part=part)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class Checks:
             self._evidence.close()
 
     def settle(self) -> int:
-        """Judge the rows of a source that was read as a whole; returns how many are to be kept out after all."""
-        if self._evidence is None or not isinstance(self._layer, VectorLayer):
+        """Judge the rows of a source that was read as a whole; returns how many are to be kept out after all.
+
+        Parts of a source are judged together by somebody else (`ingest.checks.together`).
+        """
+        if self._evidence is None or not isinstance(self._layer, VectorLayer) or self._plan.part is not None:
             return 0
         return settle(self._layer, [self._directory], self._directory, self._notes)

@@ -81,6 +81,7 @@ class Source:
         lonlat_table: Whether coordinates come from columns that somebody may have swapped.
         raw_names: Names of the fields as the bytes in the file, for formats that cut them (`ingest.names`).
         facts: Other facts for the summary.
+        split: Whether the reader gives the rows of the plan's part only; others leave the whole source to part 0.
     """
 
     driver: str
@@ -93,6 +94,7 @@ class Source:
     lonlat_table: bool = False
     raw_names: tuple[bytes, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    split: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ingest.readers.mapinfo import prepare_mapinfo
 from ingest.readers.prepared import Prepared, cleaned, close_lines
 from ingest.readers.shapefile import prepare_shapefile
 from ingest.readers.source import Chunk, Geometries, Request, Source, decoded
+from ingest.readers.window import Window, can_split, window_of
 from layers.crs import parse_crs
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
 
@@ -87,15 +88,22 @@ def open_vector(request: Request, kind: str) -> Source:
     announced = max(info["features"] if counted else 0, prepared.rows or 0)
     if info["driver"] not in _DRIVERS[kind]:
         raise SourceUnreadable(f"{request.name} was opened as {info['driver']}, not as what its bytes announce.")
+    split = can_split(kind, layers, info["features"])
+    window = Window()
+    if split and request.plan.part is not None:
+        place = (layers[0], info["fid_column"] or "fid")
+        window = window_of(prepared.file, kind, place, info["features"], request.plan.part)
+        announced = window.share(info["features"]) if counted else 0
     return Source(
         driver=info["driver"],
         fields=prepared.names or tuple(str(f) for f in info["fields"]),
-        chunks=lambda: _complete(request, _chunks(request, prepared, layers), announced),
+        chunks=lambda: _complete(request, _chunks(request, prepared, layers, window), announced),
         crs=_crs(info["crs"]),
         has_geometry=info["geometry_type"] is not None,
         encoding=prepared.found_encoding,
         raw_names=prepared.raw_names,
         facts={"geometry_type": info["geometry_type"], "layer": info["layer_name"]},
+        split=split,
     )
 
 
@@ -167,17 +175,17 @@ def _complete(request: Request, chunks: Iterator[Chunk], announced: int) -> Iter
         )
 
 
-def _chunks(request: Request, prepared: Prepared, layers: list[str]) -> Iterator[Chunk]:
-    start = 0
+def _chunks(request: Request, prepared: Prepared, layers: list[str], window: Window) -> Iterator[Chunk]:
+    start = window.start
     for layer in layers:
-        for chunk in _layer_chunks(request, prepared, layer, start):
+        for chunk in _layer_chunks(request, prepared, layer, window, start):
             if prepared.close_lines:
                 close_lines(chunk, request.notes)
             start += len(chunk)
             yield chunk
 
 
-def _layer_chunks(request: Request, prepared: Prepared, layer: str, start: int) -> Iterator[Chunk]:
+def _layer_chunks(request: Request, prepared: Prepared, layer: str, window: Window, start: int) -> Iterator[Chunk]:
     with (
         _gdal_errors(request),
         pyogrio.open_arrow(
@@ -189,13 +197,19 @@ def _layer_chunks(request: Request, prepared: Prepared, layer: str, start: int) 
             datetime_as_string=True,
             encoding=prepared.encoding,
             **prepared.options,
+            **window.options,
         ) as (meta, reader),
     ):
         geometry = meta["geometry_name"] or ("wkb_geometry" if meta["geometry_type"] is not None else None)
         fid = meta["fid_column"] or "OGC_FID"
-        for batch in reader:
+        left = window.rows
+        for whole in reader:
+            batch = whole if left is None else whole.slice(0, left)
             yield _chunk(batch, (geometry, fid), start, prepared)
             start += batch.num_rows
+            left = None if left is None else left - batch.num_rows
+            if left == 0:
+                break
 
 
 def _chunk(batch: pa.RecordBatch, special: tuple[str | None, str], start: int, prepared: Prepared) -> Chunk:
