@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyproj
 import shapely
 
-from ingest.readers.boundary_crs import PREFIX, Zone, datum_of, geodetic, width_of_zone, zone_of_meridian, zone_prefix
 from ingest.readers.boundary_parcel import Parcel, RawParcel, parcels, parse
 from ingest.readers.exchange import ATTRIBUTES, COORDINATES, ENCODINGS, SECTION
 from ingest.readers.source import Chunk, Request, Source
+from ingest.readers.stated_crs import Stated, crs_of, datum_of, geodetic, grid_of_zone, zone_prefix
 from ingest.readers.table import find_encoding
 from layers.boundary import BoundaryTemplate
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
+from layers.gauss import PREFIX, Grid
 
 _ENTRY = re.compile(r"^\s*([^=＝:：]{1,40}?)\s*[=＝:：]\s*(.*?)\s*$")
 _SAMPLE = 200
@@ -47,11 +48,11 @@ def open_boundary(request: Request) -> Source:
     text = _Text(request, encoding)
     template_name = _choose(text)
     template = request.plan.templates[template_name]
-    crs, zone = _crs(text, template)
+    crs, grid = _crs(text, template)
     return Source(
         driver="Boundary points",
         fields=(*template.header, *template.optional),
-        chunks=lambda: _chunks(text, template, zone),
+        chunks=lambda: _chunks(text, template, grid),
         crs=crs,
         encoding=encoding,
         facts={
@@ -162,7 +163,7 @@ def _plausible(geometry: shapely.Geometry) -> bool:
     )
 
 
-def _crs(text: _Text, template: BoundaryTemplate) -> tuple[pyproj.CRS | None, Zone | None]:
+def _crs(text: _Text, template: BoundaryTemplate) -> tuple[pyproj.CRS | None, Grid | None]:
     """What the attributes state, checked against the coordinates; None when they name no datum."""
     stated = text.attributes.get("坐标系", "")
     datum = datum_of(stated)
@@ -183,31 +184,14 @@ def _crs(text: _Text, template: BoundaryTemplate) -> tuple[pyproj.CRS | None, Zo
     west = float(shapely.bounds(first)[0])
     if "度" in text.attributes.get("计量单位", "") and abs(west) <= _HALF_TURN:
         return geodetic(datum), None
-    prefix = zone_prefix(west)
-    number, width = _zone(text, prefix)
-    zone = Zone(datum, width, number, prefixed=prefix is not None)
-    return zone.crs, zone
-
-
-def _zone(text: _Text, prefix: int | None) -> tuple[int, int]:
-    """Number and width of the zone from attributes and prefix, which must agree."""
-    attributes, name = text.attributes, text.request.name
-    declared = _whole(attributes.get("带号", ""))
-    width = _whole(attributes.get("几度分带", ""))
-    meridian = _decimal(attributes.get("中央子午线", ""))
-    if declared is None and meridian is not None:
-        declared = zone_of_meridian(meridian, width or 3)
-    number = declared if declared is not None else prefix
-    if number is None:
-        raise CrsRefused(
-            f"{name} states no zone number (带号) and its eastings carry none; without the zone their place is unknown."
-        )
-    if prefix is not None and declared is not None and prefix != declared:
-        raise CrsRefused(f"{name} states zone {declared}, but its eastings begin with {prefix}.", zone=declared)
-    fitting = width_of_zone(number)
-    if width is not None and fitting is not None and width != fitting:
-        raise CrsRefused(f"{name} states zones of {width} degrees, but zone {number} is one of {fitting} degrees.")
-    return number, width or fitting or 3
+    attributes = text.attributes
+    stated_zone = Stated(
+        number=_whole(attributes.get("带号", "")),
+        width=_whole(attributes.get("几度分带", "")),
+        meridian=_decimal(attributes.get("中央子午线", "")),
+    )
+    grid = grid_of_zone(datum, stated_zone, west, text.request.name)
+    return crs_of(grid), grid
 
 
 def _whole(text: str) -> int | None:
@@ -220,21 +204,21 @@ def _decimal(text: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def _chunks(text: _Text, template: BoundaryTemplate, zone: Zone | None) -> Iterator[Chunk]:
+def _chunks(text: _Text, template: BoundaryTemplate, grid: Grid | None) -> Iterator[Chunk]:
     batch: list[RawParcel] = []
     start = points = 0
     for raw in text.parcels(template):
         batch.append(raw)
         points += len(raw.points)
         if points >= _CHUNK_POINTS or len(batch) >= text.request.plan.limits.batch_rows:
-            yield _chunk(text, template, zone, batch, start)
+            yield _chunk(text, template, grid, batch, start)
             start += len(batch)
             batch, points = [], 0
     if batch:
-        yield _chunk(text, template, zone, batch, start)
+        yield _chunk(text, template, grid, batch, start)
 
 
-def _chunk(text: _Text, template: BoundaryTemplate, zone: Zone | None, batch: list[RawParcel], start: int) -> Chunk:
+def _chunk(text: _Text, template: BoundaryTemplate, grid: Grid | None, batch: list[RawParcel], start: int) -> Chunk:
     found = [parse(raw, template) for raw in batch]
     names = (*template.header, *template.optional)
     columns = {n: pa.array([p.values.get(n) for p in found], pa.string()) for n in names}
@@ -243,7 +227,7 @@ def _chunk(text: _Text, template: BoundaryTemplate, zone: Zone | None, batch: li
     chunk = Chunk(np.arange(start, start + len(batch), dtype=np.int64), columns)
     chunk.geometry = np.full(len(batch), None, dtype=object)
     for i, parcel in enumerate(found):
-        reasons = parcel.complaints or _wrong_zone(parcel, zone, template)
+        reasons = parcel.complaints or _wrong_zone(parcel, grid, template)
         if reasons:
             chunk.broken[i] = " ".join(reasons)
         else:
@@ -252,17 +236,17 @@ def _chunk(text: _Text, template: BoundaryTemplate, zone: Zone | None, batch: li
     return chunk
 
 
-def _wrong_zone(parcel: Parcel, zone: Zone | None, template: BoundaryTemplate) -> list[str]:
+def _wrong_zone(parcel: Parcel, grid: Grid | None, template: BoundaryTemplate) -> list[str]:
     """Complaints about eastings that do not belong to the zone of the file."""
-    if parcel.geometry is None or zone is None:
+    if parcel.geometry is None or grid is None:
         return []
     west, _, east, _ = map(float, shapely.bounds(parcel.geometry))
     prefixes = {zone_prefix(west), zone_prefix(east)}
-    if prefixes != {zone.number if zone.prefixed else None}:
+    if prefixes != {grid.zone.number if grid.prefixed else None}:
         seen = " and ".join(sorted("none" if p is None else str(p) for p in prefixes))
-        wanted = zone.number if zone.prefixed else "none"
+        wanted = grid.zone.number if grid.prefixed else "none"
         return [f"The eastings carry the zone number {seen} where {wanted} was expected."]
-    if (template.prefix == "required" and not zone.prefixed) or (template.prefix == "none" and zone.prefixed):
+    if (template.prefix == "required" and not grid.prefixed) or (template.prefix == "none" and grid.prefixed):
         return [f"The template expects eastings {'with' if template.prefix == 'required' else 'without'} zone number."]
     return []
 

@@ -18,6 +18,7 @@ from ingest.readers.sniff import NAMES, kind_of
 from ingest.readers.source import Request, Source
 from ingest.readers.table import open_table
 from ingest.readers.topojson import open_topojson
+from ingest.readers.vct import open_vct
 from ingest.readers.vector import open_vector
 from ingest.readers.xlsx import open_xlsx
 from layers.errors import SourceMismatch
@@ -32,6 +33,7 @@ _OTHERS: dict[str, tuple[frozenset[str], Callable[[Request], Source]]] = {
     "osm": (frozenset({"osm"}), open_osm),
     "cap": (frozenset({"cap"}), open_cap),
     "boundary": (frozenset({"boundary"}), open_boundary),
+    "vct": (frozenset({"vct"}), open_vct),
 }
 """Kind of file -> the families of formats that a mapping may call it, and its reader. GDAL reads the others."""
 _VECTOR = frozenset({"vector"})
