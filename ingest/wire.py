@@ -75,7 +75,7 @@ def plan_to_json(plan: IngestPlan) -> dict[str, Any]:
         "transformations": {n: t.model_dump(mode="json", by_alias=True) for n, t in plan.transformations.items()},
         "templates": {name: t.model_dump(mode="json") for name, t in plan.templates.items()},
         "replay": None if plan.replay is None else dataclasses.asdict(plan.replay),
-                "part": dataclasses.asdict(plan.part) if plan.part is not None else None,
+        "part": dataclasses.asdict(plan.part) if plan.part is not None else None,
     }
 
 
@@ -89,9 +89,8 @@ def plan_from_json(data: dict[str, Any]) -> IngestPlan:
     found = IngestPlan(layer, Path(data["source"]), data["mapping_name"], mapping, lists, limits, options, templates)
     registered = {n: TRANSFORMATION.validate_python(t) for n, t in data.get("transformations", {}).items()}
     replay = None if data.get("replay") is None else Replay(**data["replay"])
-    return dataclasses.replace(found, transformations=registered, replay=replay)
-        part = Part(**data["part"]) if data.get("part") else None
-    return dataclasses.replace(found, transformations=registered, part=part)
+    part = Part(**data["part"]) if data.get("part") else None
+    return dataclasses.replace(found, transformations=registered, replay=replay, part=part)
 
 
 def error_to_json(error: GeoError) -> dict[str, Any]:
