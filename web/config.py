@@ -29,9 +29,16 @@ def portal_config(view: PortalView) -> Json:
         "texts": PORTAL_TEXTS,
         "groups": _groups(shown, view),
         "layers": [layer_entry(entry, view) for entry in shown],
+        "loads": [_loadable(entry) for entry in view.layers if entry.layer.name in view.loadable],
         "codelists": _codelists(view),
         "sample": view.sample,
     }
+
+
+def _loadable(entry: VisibleLayer) -> Json:
+    """What the panel of jobs says of a layer that may be loaded."""
+    layer = entry.layer
+    return {"id": layer.name, "title": layer.title.model_dump(), "kind": layer.kind, "mappings": list(layer.sources)}
 
 
 def map_style(view: PortalView) -> Json:

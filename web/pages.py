@@ -26,6 +26,7 @@ def portal_page(view: PortalView) -> Page:
         "urls": view.urls,
         "reader": view.reader,
         "sample": view.sample,
+        "loads": bool(view.loadable),
         "config": Markup(json_block(portal_config(view))),  # noqa: S704 (json_block leaves no markup in it)
         "t": lambda key: text(key, view.language),
     }

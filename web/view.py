@@ -60,6 +60,9 @@ class UrlPatterns:
     raster_tiles: str = "/collections/{id}/map/tiles/WebMercatorQuad/{z}/{y}/{x}"
     analysis: str = "/analysis/zone"
     load: str = "/loads/{number}"
+    jobs: str = "/jobs"
+    job: str = "/jobs/{id}"
+    uploads: str = "/uploads"
     session: str = "/session"
     openapi: str = "/openapi.json"
     api: str = "/"
@@ -94,6 +97,7 @@ class PortalView:
         reader: Who looks.
         urls: Where the service answers.
         sample: Extent of the fictional sample region, when it is loaded.
+        loadable: Names of the layers that the reader may load; without any there is no panel of jobs.
         now: Time against which freshness is judged.
     """
 
@@ -103,4 +107,5 @@ class PortalView:
     reader: Reader = Reader()
     urls: UrlPatterns = UrlPatterns()
     sample: Box | None = None
+    loadable: frozenset[str] = frozenset()
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))

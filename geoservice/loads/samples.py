@@ -5,6 +5,7 @@ Whoever calls this has decided that the asker may see everything of the load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import shapely
@@ -19,6 +20,7 @@ from layers.system import quarantine, repair
 FIRST = 10
 _RAW_SHOWN = 1000
 _VERTICES_SHOWN = 60
+_DECIMALS = r"[0-9]+[.][0-9]+"
 
 
 def read_samples(database: Database, record: LoadRecord) -> Samples:
@@ -42,15 +44,22 @@ def _quarantined(connection: sa.Connection, record: LoadRecord) -> Samples:
     columns = [*(table.c[n] for n in ("id", "position", "reason", "state")), _shown(table).label("raw")]
     rows = sa.select(*columns).where(same).order_by(table.c.position).limit(FIRST)
     found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(rows).mappings()]
-    groups = sa.select(table.c.reason, sa.func.count().label("count"), sa.func.min(table.c.id).label("first"))
-    frequent = groups.where(same).group_by(table.c.reason).order_by(sa.desc("count"), table.c.reason).limit(FIRST)
-    counted = frequent.subquery()
-    firsts = sa.select(*columns, counted.c["count"]).join(counted, counted.c.first == table.c.id)
-    reasons = connection.execute(firsts.order_by(counted.c["count"].desc(), table.c.reason)).mappings()
+    reasons = connection.execute(_frequent(table, same, columns)).mappings()
     total = connection.execute(sa.select(sa.func.count()).select_from(table).where(same)).scalar_one()
     return Samples(
         reasons=tuple(_reason(dict(row)) for row in reasons), quarantine=tuple(found), quarantine_total=int(total)
     )
+
+
+def _frequent(
+    table: sa.Table, same: sa.ColumnElement[bool], columns: Sequence[sa.ColumnElement[Any]]
+) -> sa.Select[Any]:
+    """The most frequent reasons with the first row of each. Measured values (decimals) do not make another reason."""
+    alike = sa.func.regexp_replace(table.c.reason, _DECIMALS, "…", "g").label("alike")
+    grouped = sa.select(alike, sa.func.count().label("count"), sa.func.min(table.c.id).label("first")).where(same)
+    counted = grouped.group_by("alike").order_by(sa.desc("count"), sa.asc("first")).limit(FIRST).subquery()
+    firsts = sa.select(*columns, counted.c["count"], counted.c.alike).join(counted, counted.c.first == table.c.id)
+    return firsts.order_by(counted.c["count"].desc(), counted.c.first)
 
 
 def _shown(table: sa.Table) -> sa.ColumnElement[str]:
@@ -58,8 +67,9 @@ def _shown(table: sa.Table) -> sa.ColumnElement[str]:
 
 
 def _reason(row: dict[str, Any]) -> ReasonCount:
-    count = row.pop("count")
-    return ReasonCount(reason=row["reason"], count=count, first=QuarantinedRow.model_validate(row))
+    count, alike = row.pop("count"), row.pop("alike")
+    reason = alike if count > 1 else row["reason"]
+    return ReasonCount(reason=reason, count=count, first=QuarantinedRow.model_validate(row))
 
 
 def _repaired(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[RepairEntry, ...], int]:

@@ -50,10 +50,11 @@ PHONE = (360, 740)
 
 @dataclass
 class Site:
-    """The running service: its address and an API key per clearance."""
+    """The running service: its address, an API key per clearance, its settings."""
 
     url: str
     keys: dict[Clearance, str]
+    settings: Settings
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ def site(cluster_settings: Settings) -> Iterator[Site]:
                 load_source(catalog, target, one.layer, one.file, one.mapping, quiet=True)
         keys = make_keys(database)
         with _serving(settings) as url:
-            yield Site(url, keys)
+            yield Site(url, keys, settings)
 
 
 def _bundled() -> Iterator[Delivery]:

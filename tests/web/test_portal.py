@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ingest.progress import PHASES
 from layers.access import Clearance
 from layers.catalog import parse_layer
 from tests.web.test_page import Elements, assert_fits_policy
@@ -153,3 +154,32 @@ def test_every_word_has_both_languages() -> None:
     assert text("layers", "zh") == "图层"
     with pytest.raises(KeyError):
         text("no-such-word", "en")
+
+
+def test_only_who_may_load_gets_the_panel_of_jobs() -> None:
+    reader, loader = portal_page(portal_view()).html, portal_page(portal_view(loadable=frozenset({"road"}))).html
+    assert 'data-panel="jobs"' not in reader
+    assert 'data-panel="jobs"' in loader
+    assert portal_config(portal_view())["loads"] == []
+    (entry,) = portal_config(portal_view(loadable=frozenset({"road", "no-such-layer"})))["loads"]
+    assert (entry["id"], entry["kind"]) == ("road", "vector")
+    assert "sample" in entry["mappings"]
+
+
+def test_a_layer_above_the_reader_is_not_offered_for_loading() -> None:
+    hidden = frozenset(one.name for one in CATALOG if one.clearance > Clearance.PUBLIC)
+    assert portal_config(portal_view(loadable=hidden))["loads"] == []
+    assert portal_config(portal_view(INSIDER, loadable=hidden))["loads"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [
+        ("phase", PHASES),
+        ("job_state", ("queued", "running", "done", "refused", "failed", "cancelled")),
+        ("row", ("inserted", "updated", "unchanged", "quarantined", "not_selected", "deleted")),
+        ("finding", ("error", "warning", "info")),
+    ],
+)
+def test_words_that_scripts_put_together_exist(prefix: str, names: tuple[str, ...]) -> None:
+    assert [name for name in names if f"{prefix}_{name}" not in TEXTS] == []

@@ -4,6 +4,7 @@ import { config, t } from "./state.js";
 import { byId, notice } from "./dom.js";
 import { drawHazards } from "./hazards.js";
 import { startIdentify } from "./identify.js";
+import { drawJobs } from "./jobs.js";
 import { startLegend } from "./legend.js";
 import { startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
@@ -21,6 +22,7 @@ async function start() {
   addPanel("layers", "layers", drawLayers);
   addPanel("query", "query", drawQuery);
   addPanel("hazards", "hazards", drawHazards);
+  addPanel("jobs", "jobs", drawJobs);
   startStatus();
   startTree();
   startShell();

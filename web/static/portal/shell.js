@@ -129,7 +129,7 @@ function back() {
   else if (open) closePanel();
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), i: () => announce("identify-centre"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), Escape: back };
 
 function key(event) {
   if (byId("dialog").open) return;

@@ -1,0 +1,145 @@
+"""The report of a load as a person sees it: dirty patches loaded, looked at in both languages, themes and sizes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pytest
+import shapely
+from playwright.sync_api import Browser, Page
+
+from geoservice.cli.ingest import load_source, target_of
+from geoservice.db.engine import Database
+from ingest.sample.write import write_sample
+from layers.access import Clearance
+from layers.catalog import read_catalog
+from layers.errors import SourceError
+from tests.architecture.checkout import ROOT
+from tests.browser.conftest import DESKTOP, PARCELS, PHONE, Site, Witness
+from tests.support.service import make_loader
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+TANGLED, UNKNOWN = 5, 7
+
+
+@pytest.fixture(scope="module")
+def loads(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """A dirty load and a refused one; their numbers."""
+    folder = tmp_path_factory.mktemp("dirty")
+    write_sample(folder, PARCELS)
+    patches = gpd.read_file(folder / "sample_landuse_patch.gpkg")
+    for row in range(TANGLED):
+        west, south, east, north = patches.geometry.iloc[row].bounds
+        tangle = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
+        patches.loc[row, "geometry"] = tangle
+    patches.loc[20 : 20 + UNKNOWN - 1, "class_code"] = "9999"
+    dirty = folder / "sample_landuse_patch.dirty.gpkg"
+    patches.to_file(dirty, driver="GPKG", engine="pyogrio")
+    broken = folder / "sample_landuse_patch.broken.gpkg"
+    broken.write_bytes(dirty.read_bytes()[:4000])
+    catalog, target = read_catalog(), target_of(site.settings, Database.from_settings(site.settings))
+    report = load_source(catalog, target, "landuse_patch", dirty, quiet=True)
+    assert report.load
+    with pytest.raises(SourceError):
+        load_source(catalog, target, "landuse_patch", broken, quiet=True)
+    return {"dirty": report.load, "refused": report.load + 1}
+
+
+@pytest.fixture(scope="module")
+def key(site: Site) -> str:
+    """Key of somebody who may load everything."""
+    return make_loader(Database.from_settings(site.settings), Clearance.RESTRICTED)
+
+
+@pytest.fixture(
+    params=[("zh", "light", DESKTOP), ("en", "dark", DESKTOP), ("zh", "dark", PHONE), ("en", "light", PHONE)]
+)
+def view(request: pytest.FixtureRequest, browser: Browser, site: Site, key: str) -> Iterator[tuple[Page, str, str]]:
+    """A window with a language; afterwards: nothing was asked of others, nothing complained."""
+    language, theme, (width, height) = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, extra_http_headers={"X-API-Key": key}
+    )
+    page, witness = context.new_page(), Witness(site.url)
+    page.on("request", witness.request)
+    page.on("console", witness.console)
+    page.on("pageerror", lambda error: witness.complaints.append(str(error)))
+    yield page, language, f"{language}_{theme}_{width}"
+    context.close()
+    assert witness.outside == []
+    assert witness.complaints == []
+
+
+def accessible(page: Page) -> list[str]:
+    """Breaches of WCAG 2.2 A and AA that axe finds; needs the development packages of package.json."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci")
+    page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')} }}")
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found: Any = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", rules)
+    return [f"{one['id']}: {json.dumps(one['nodes'][0]['target'])}" for one in found["violations"]]
+
+
+def test_the_report_is_readable_and_leads_from_list_to_map(
+    view: tuple[Page, str, str], site: Site, loads: dict[str, int], shots: Path
+) -> None:
+    page, language, name = view
+    page.goto(f"{site.url}/loads/{loads['dirty']}?f=html&lang={language}")
+    words = {"zh": "行需要处理", "en": "need you"}
+    assert words[language] in page.inner_text(".verdict")
+    page.wait_for_selector("#places path.leaflet-interactive")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    dots = page.locator("#places path.leaflet-interactive")
+    assert dots.count() >= UNKNOWN
+    zoom = "geoserviceMap.leaflet.getZoom()"
+    before = page.evaluate(zoom)
+    button = page.locator(".show-places").first
+    number = button.get_attribute("data-finding")
+    button.click()
+    assert page.locator(f"tr#finding-{number}.marked").count() == 1
+    assert page.evaluate(zoom) >= before
+    page.wait_for_timeout(500)
+    page.screenshot(path=shots / f"load_{name}.png", full_page=True)
+    assert accessible(page) == []
+
+
+def test_a_refused_load_says_why(view: tuple[Page, str, str], site: Site, loads: dict[str, int]) -> None:
+    page, language, _ = view
+    page.goto(f"{site.url}/loads/{loads['refused']}?f=html&lang={language}")
+    assert page.locator(".verdict-bad").count() == 1
+    assert "sample_landuse_patch.broken.gpkg" in page.inner_text(".card-bad")
+    assert accessible(page) == []
+
+
+def test_lists_lead_to_the_report(view: tuple[Page, str, str], site: Site, loads: dict[str, int]) -> None:
+    page, language, _ = view
+    page.goto(f"{site.url}/collections/landuse_patch/loads?f=html&lang={language}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert accessible(page) == []
+    page.click(f"a[href*='/loads/{loads['dirty']}?']")
+    page.wait_for_selector(".verdict-warn")
+
+
+def test_the_layer_panel_leads_to_the_report(browser: Browser, site: Site, loads: dict[str, int]) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{site.url}/portal?lang=en")
+    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    page.click("[data-layer=landuse_patch] [aria-label='About this layer']")
+    page.click("#dialog-body a:text('Load report')")
+    page.wait_for_selector(".verdict")
+    assert "/loads/" in page.url
+    page.close()
+
+
+def test_a_link_to_a_box_opens_the_portal_there(browser: Browser, site: Site) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{site.url}/portal?lang=en#box=104.9,38.3,105.1,38.5&layers=landuse_patch")
+    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    centre = page.evaluate("geoserviceMap.leaflet.getBounds().contains([38.4, 105.0])")
+    assert centre
+    assert page.evaluate("geoserviceMap.leaflet.getZoom()") > 8
+    page.close()
