@@ -218,6 +218,9 @@ class Settings(BaseSettings):
     job_queue_max: int = Field(
         default=100, ge=1, le=100_000, description="Most waiting jobs of one principal; more are answered with 429."
     )
+    watch: AbsolutePath | None = Field(
+        default=None, description="YAML file with folders to watch and schedules of loads; see the operator's guide."
+    )
     source_folders: tuple[AbsolutePath, ...] = Field(
         default=(),
         description="Folders, as a JSON list, below which jobs asked for over HTTP may name files; none by default.",

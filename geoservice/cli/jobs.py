@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import signal
 import sys
@@ -9,7 +10,9 @@ import threading
 import time
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,18 +21,23 @@ from geoservice.cli.bars import bar
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.jobs import queue
+from geoservice.jobs.intake import read_intake
 from geoservice.jobs.model import Job, JobRequest
 from geoservice.jobs.runner import end_with_parent
+from geoservice.jobs.schedule import remember, run
 from geoservice.jobs.worker import work
 from geoservice.settings import load_settings
 from ingest.job import plan
 from layers.catalog import read_catalog
-from layers.errors import SourceMissing
+from layers.errors import BadParameter, SourceMissing
+from layers.system import schedule as schedule_table
 
 EXIT_NOT_DONE = 1
 _FOLLOW_SECONDS = 0.3
 
 commands = typer.Typer(help="Work on the queue of jobs; list, follow and cancel them.", no_args_is_help=True)
+schedules = typer.Typer(help="Schedules of the watch file.", no_args_is_help=True)
+commands.add_typer(schedules, name="schedule")
 JobId = Annotated[int, typer.Argument(help="Number of the job.")]
 
 
@@ -161,3 +169,31 @@ def follow(job: JobId) -> None:
     typer.echo(f"Job {job} is {found.state}.{'' if found.error is None else ' ' + found.error['detail']}")
     if found.state != "done":
         raise typer.Exit(EXIT_NOT_DONE)
+
+
+@schedules.command("list")
+def list_schedules() -> None:
+    """List the schedules with their next time and their last job."""
+    settings = load_settings()
+    now, table = dt.datetime.now(dt.UTC), Table("schedule", "cron", "zone", "layer", "source", "next", "last job")
+    with open_database(settings).transaction(Role.WRITER) as connection:
+        last = {row.name: row.job for row in connection.execute(sa.select(schedule_table))}
+    for entry in read_intake(settings.watch).schedules:
+        following = entry.following(now).astimezone(ZoneInfo(entry.zone)).isoformat(" ", "minutes")
+        job = last.get(entry.name)
+        table.add_row(entry.name, entry.cron, entry.zone, entry.layer, entry.source, following, str(job or ""))
+    Console().print(table)
+
+
+@schedules.command("run")
+def run_schedule(name: Annotated[str, typer.Argument(help="Name of the schedule.")]) -> None:
+    """Make the job of a schedule now and print its number."""
+    settings = load_settings()
+    entry = next((s for s in read_intake(settings.watch).schedules if s.name == name), None)
+    if entry is None:
+        raise BadParameter(f"The watch file has no schedule {name!r}; `geoservice jobs schedule list` shows them.")
+    catalog = read_catalog(settings.layers_dir)
+    with open_database(settings).transaction(Role.WRITER) as connection:
+        job = run(connection, catalog, entry)
+        remember(connection, entry, job, dt.datetime.now(dt.UTC))
+    typer.echo(job.id)

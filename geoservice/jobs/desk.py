@@ -21,6 +21,8 @@ from geoservice.jobs.perform import options_of
 from geoservice.jobs.uploads import UploadStore, discard_incoming
 from geoservice.settings import Settings
 from ingest.job import plan
+from ingest.remote.fetch import is_remote
+from ingest.remote.guard import redacted
 from ingest.sandbox import SandboxCapabilities, probe
 from layers.access import Principal, decide
 from layers.catalog import Catalog
@@ -107,8 +109,17 @@ class Desk:
             raise BadParameter("A job has either uploads or a source.", parameter="uploads")
         if wish.uploads:
             return self._submit_uploads(asker, layer, wish)
+        if is_remote(wish.source or ""):
+            return self._submit_remote(asker, layer, wish)
         file = self._allowed(wish.source or "")
         return self._put(asker, layer, wish, file.name, {"path": str(file)})
+
+    def _submit_remote(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
+        """A job that fetches from one of the allowed hosts; connections to databases are not for requests."""
+        address = wish.source or ""
+        if not address.lower().startswith(("https://", "http://")):
+            raise BadParameter("A remote source of a job is an https address.", parameter="source")
+        return self._queue(asker, layer, wish, redacted(address), {"remote": address}, wish.mapping)
 
     def _submit_uploads(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
         self.require_confinement()
@@ -123,6 +134,11 @@ class Desk:
 
     def _put(self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any]) -> Job:
         mapping = plan(layer, Path(name), dict(self._catalog.codelists), wish.mapping).mapping_name
+        return self._queue(asker, layer, wish, name, place, mapping)
+
+    def _queue(
+        self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any], mapping: str | None
+    ) -> Job:
         request = JobRequest(layer.name, asker.id, "api", name, place, mapping, options=wish.options)
         with self._transaction() as connection:
             return queue.submit(connection, request, self._settings.job_queue_max)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, require_mode, sync
 from geoservice.jobs.model import Job
+from geoservice.remote import snapshot
 from geoservice.settings import Settings
 from ingest.delivery import Delivery, deliver
-from ingest.job import IngestReport, LoadOptions
+from ingest.job import IngestReport, LoadOptions, Origin
 from ingest.load import LoadTarget
 from ingest.progress import Count
 from layers.catalog import Catalog, read_catalog
@@ -57,8 +60,18 @@ class Performer:
         catalog = read_catalog(self.settings.layers_dir)
         self._ensure_tables(catalog, job.layer)
         options = replace(options_of(job.options), job=job.id, attempt=job.attempts)
-        delivery = Delivery(job.layer, place_of(self.settings, job.place), job.mapping, options)
-        return deliver(catalog, self._target(), delivery, principal=job.principal, progress=progress)
+        with self._at_hand(job.place) as (file, origin):
+            delivery = Delivery(job.layer, file, job.mapping, options, origin)
+            return deliver(catalog, self._target(), delivery, principal=job.principal, progress=progress)
+
+    @contextmanager
+    def _at_hand(self, place: dict[str, Any]) -> Iterator[tuple[Path, Origin | None]]:
+        """The source as a file: itself, or a snapshot of a remote one."""
+        if "remote" not in place:
+            yield place_of(self.settings, place), None
+            return
+        with snapshot(self.settings, str(place["remote"])) as fetched:
+            yield fetched.file, fetched.origin
 
     def _target(self) -> LoadTarget:
         dsn = make_conninfo(self.database.dsn(Role.WRITER), options=_NOTICE)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.jobs import queue
+from geoservice.jobs.leader import Leader
 from geoservice.jobs.model import Job, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
 from geoservice.jobs.uploads import discard_incoming
@@ -203,6 +204,8 @@ def work(database: Database, stop: threading.Event, *, slots: int, once: bool = 
     """Do jobs in so many slots until `stop` is set; `once`: until none is waiting."""
     places = [Slot(database, stop) for _ in range(slots)]
     threads = [threading.Thread(target=place.work, kwargs={"once": once}, name="job-slot") for place in places]
+    if not once:
+        threads.append(threading.Thread(target=Leader(database, stop).lead, name="job-leader"))
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,128 @@
+"""The watch file: folders whose files are loaded, and schedules of loads, as one YAML document."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from layers.errors import ConfigurationError
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("a folder is named by its whole path")
+    return path
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("expected a time zone such as Asia/Shanghai") from None
+    return name
+
+
+def _known_cron(text: str) -> str:
+    try:
+        CronSim(text, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    except CronSimError as error:
+        raise ValueError(f"expected a cron expression such as '30 2 * * *': {error}") from None
+    return text
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WatchedFolder(_Entry):
+    """A folder whose files are loaded.
+
+    Attributes:
+        folder: Its path. `done/` and `refused/` are made in it.
+        layer: Layer of all files; without it the one layer whose mapping fits a file's name.
+        mapping: Source mapping; found by the file's name when absent.
+        settle: Seconds for which size and time of a file stand still before it is taken for complete.
+        owner: Who delivers, for the lineage.
+    """
+
+    folder: Annotated[Path, AfterValidator(_absolute)]
+    layer: str | None = None
+    mapping: str | None = None
+    settle: float = Field(default=10.0, ge=0, le=86_400)
+    owner: str | None = None
+
+
+class Schedule(_Entry):
+    """A load that is repeated.
+
+    Attributes:
+        name: Its name, kept in the database.
+        cron: Five fields: minute, hour, day of month, month, day of week.
+        zone: Time zone in which they are meant.
+        layer: Layer to load into.
+        source: Path or address.
+        mapping: Source mapping; found by the source's name when absent.
+        owner: Who delivers, for the lineage.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    cron: Annotated[str, AfterValidator(_known_cron)]
+    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    layer: str
+    source: str
+    mapping: str | None = None
+    owner: str | None = None
+
+    def latest(self, now: dt.datetime) -> dt.datetime:
+        """The last planned time that is not after `now`."""
+        local = now.astimezone(ZoneInfo(self.zone))
+        # Going back from the next minute, so that the present one counts.
+        start = local.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+        return next(CronSim(self.cron, start, reverse=True)).astimezone(dt.UTC)
+
+    def following(self, now: dt.datetime) -> dt.datetime:
+        """The first planned time after `now`."""
+        return next(CronSim(self.cron, now.astimezone(ZoneInfo(self.zone)))).astimezone(dt.UTC)
+
+
+class Intake(_Entry):
+    """All that comes by itself."""
+
+    format: Literal[1]
+    watch: tuple[WatchedFolder, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+
+
+NOTHING = Intake(format=1)
+
+
+def read_intake(file: Path | None) -> Intake:
+    """Read a watch file; nothing comes by itself without one.
+
+    Raises:
+        ConfigurationError: When it cannot be read or is wrong; the sentence names the place.
+    """
+    if file is None:
+        return NOTHING
+    try:
+        intake = Intake.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"The watch file {file.name} cannot be read: {reason}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise ConfigurationError(f"The watch file {file.name} is wrong at {place}: {first['msg']}.") from None
+    for kind, values in (
+        ("folder", [str(w.folder) for w in intake.watch]),
+        ("name", [s.name for s in intake.schedules]),
+    ):
+        if len(set(values)) != len(values):
+            raise ConfigurationError(f"The watch file {file.name} has the same {kind} twice.")
+    return intake

@@ -1,0 +1,109 @@
+"""What one worker of all does beside jobs: look at watched folders, keep schedules, sweep. A session lock elects it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.jobs import queue, schedule
+from geoservice.jobs.intake import NOTHING, Intake, Schedule, read_intake
+from geoservice.jobs.uploads import UploadStore, sweep_incoming
+from geoservice.jobs.watch import Watcher
+from layers.catalog import Catalog, read_catalog
+from layers.errors import GeoError
+
+LOOK_SECONDS = 1.0
+SWEEP_SECONDS = 300.0
+_HOUR = 3600.0
+_LOCK = "geoservice.jobs.leader"
+_log = logging.getLogger(__name__)
+
+
+class Leader:
+    """Waits for the lock, then looks after everything that comes by itself."""
+
+    def __init__(self, database: Database, stop: threading.Event) -> None:
+        """Work on a database until `stop` is set."""
+        self._database = database
+        self._stop = stop
+        self._engine = database.sync_engine(Role.WRITER)
+        self._intake: Intake = NOTHING
+        self._stamp: float | None = None
+        self._catalog: Catalog | None = None
+        self._watchers: list[Watcher] = []
+        self._swept = 0.0
+
+    def lead(self) -> None:
+        """Try for the lock and work as long as it is held; another one takes over when this one ends."""
+        while not self._stop.is_set():
+            try:
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    self._serve(connection)
+            except DBAPIError as error:
+                _log.warning("the database is away: %s", type(error.orig).__name__)
+            self._stop.wait(LOOK_SECONDS)
+
+    def _serve(self, connection: sa.Connection) -> None:
+        key = sa.func.hashtextextended(_LOCK, 0)
+        while not self._stop.is_set():
+            # Asking again is also how the end of the connection, and with it of the lock, is noticed.
+            if connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar():
+                self.look()
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            self._stop.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Look at everything once."""
+        self._renew()
+        for watcher in self._watchers:
+            watcher.scan()
+        for entry in self._intake.schedules:
+            self._tick(entry)
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._sweep()
+
+    def _renew(self) -> None:
+        """Read the watch file when it has changed; a wrong one is named once and changes nothing."""
+        file = self._database.settings.watch
+        stamp = file.stat().st_mtime if file is not None and file.exists() else None
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            intake = read_intake(file)
+            catalog = read_catalog(self._database.settings.layers_dir)
+        except GeoError as error:
+            _log.error("%s", error.detail)
+            return
+        self._intake, self._catalog = intake, catalog
+        self._watchers = [Watcher(self._engine, catalog, entry) for entry in intake.watch]
+
+    def _tick(self, entry: Schedule) -> None:
+        if self._catalog is None:
+            return
+        try:
+            with self._engine.begin() as connection:
+                job = schedule.tick(connection, self._catalog, entry, dt.datetime.now(dt.UTC))
+        except GeoError as error:
+            _log.error("schedule %s: %s", entry.name, error.detail)
+            return
+        if job is not None:
+            _log.info("schedule %s made job %s", entry.name, job.id)
+
+    def _sweep(self) -> None:
+        settings = self._database.settings
+        removed = UploadStore(settings).sweep()
+        with self._engine.begin() as connection:
+            waiting = queue.listing(connection, states=("queued", "running"), limit=1_000_000)
+        needed = {str(job.place["folder"]) for job in waiting if "folder" in job.place}
+        removed += sweep_incoming(settings, needed, settings.upload_expiry_hours * _HOUR)
+        if removed:
+            _log.info("%s unused uploads were removed", removed)
