@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -127,6 +127,7 @@ def test_killed_at_every_phase(yard: Yard) -> None:
     for version, (phase, table, victim) in enumerate(STAGES, start=1):
         number = submit(yard.database, "kill", yard.file("kill", version))
         with worker(yard.environ) as process:
+            until(lambda n=number: job(yard.database, n).state == "running", every=0.005)
             with yard.held(table):
                 until(lambda p=phase, n=number: job(yard.database, n).phase == p, every=0.005)
                 victim(process)
@@ -185,8 +186,10 @@ def test_cancelled_at_random(yard: Yard) -> None:
 def test_cancelled_in_sql(yard: Yard) -> None:
     deliver(yard.catalog, yard.target, Delivery("kill", yard.file("kill", 0)))
     before = content(yard.database)
-    with worker(yard.environ), yard.held("hist.kill"):
-        number = submit(yard.database, "kill", yard.file("kill", 1))
+    number = submit(yard.database, "kill", yard.file("kill", 1))
+    with worker(yard.environ), ExitStack() as stack:
+        until(lambda: job(yard.database, number).state == "running", every=0.005)
+        stack.enter_context(yard.held("hist.kill"))
         until(lambda: job(yard.database, number).phase == "writing")
         with yard.database.psycopg(Role.WRITER, autocommit=True) as connection:
             connection.execute("UPDATE meta.job SET cancel = true WHERE id = %s", (number,))
