@@ -6,6 +6,7 @@ make, are written here and only laid out by it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,8 @@ from layers.errors import SourceMismatch
 from layers.model import CogProfile
 
 Cells = npt.NDArray[Any]
-CELLS_PER_CHUNK = 16_000_000
+CELLS_PER_CHUNK = 4_000_000
+_BARE_BYTES = 1 << 30
 RGB = 3
 _LOSSY = frozenset({"jpeg", "webp"})
 _ARITHMETIC = frozenset({"average", "bilinear", "sum"})
@@ -97,8 +99,19 @@ def read_plain(path: Path, storage: Storage) -> Iterator[tuple[Cells, npt.NDArra
     with rasterio.open(path, driver="GTiff") as source:
         for row in range(0, storage.height, step):
             window = Window(0, row, storage.width, min(step, storage.height - row))
-            values = source.read(window=window, masked=True)
-            yield values.data, ~np.ma.getmaskarray(values)
+            values = source.read(window=window)
+            inside = source.dataset_mask(window=window) > 0 if storage.masked else True
+            yield values, with_data(values, storage.nodata) & inside
+
+
+def with_data(values: Cells, nodata: float | None) -> npt.NDArray[np.bool_]:
+    """Where cells hold neither the value that means no data nor "not a number"."""
+    good = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=np.bool_)
+    if nodata is None or math.isnan(nodata):
+        return good
+    # A tag such as -3.4028234663852886e+38 is written in decimal digits: decimals compare in the type of the cells.
+    limit = values.dtype.type(nodata) if values.dtype.kind == "f" else nodata
+    return np.asarray(good & (values != limit), dtype=np.bool_)
 
 
 def publish(plain: Path, target: Path, storage: Storage, profile: CogProfile) -> None:
@@ -113,7 +126,7 @@ def publish(plain: Path, target: Path, storage: Storage, profile: CogProfile) ->
         "BLOCKSIZE": profile.blocksize,
         "COMPRESS": profile.compress.upper(),
         "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": "1",
+        "NUM_THREADS": "ALL_CPUS",
         "STATISTICS": "NO",
         "ADD_ALPHA": "NO",
     }
@@ -150,11 +163,15 @@ def _profile(storage: Storage) -> dict[str, Any]:
         "nodata": storage.nodata,
         "interleave": "pixel" if storage.count == RGB else "band",
         "photometric": "RGB" if storage.count == RGB and storage.dtype == "uint8" else "MINISBLACK",
-        # This file lives for seconds: little compression, much speed.
-        "compress": "zstd",
-        "zstd_level": 1,
         "bigtiff": "if_safer",
+        **_packing(storage),
     }
+
+
+def _packing(storage: Storage) -> dict[str, Any]:
+    """This file lives for seconds: no compression while it is small, then little, for speed."""
+    size = storage.width * storage.height * storage.count * np.dtype(storage.dtype).itemsize
+    return {} if size <= _BARE_BYTES else {"compress": "zstd", "zstd_level": 1, "num_threads": "ALL_CPUS"}
 
 
 def _write_sums(plain: Path, storage: Storage, block: int) -> None:

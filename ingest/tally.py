@@ -15,13 +15,20 @@ from layers.model import Band
 
 Values = npt.NDArray[Any]
 HISTOGRAM_CLASSES = 64
+_BLOCK = 1 << 16
+"""Values that are worked on at once: they stay in the cache of the processor."""
+_NARROW, _VALUES, _OFFSET = 2, 3 << 15, 1 << 15
+"""Bytes of a narrow whole number; how many of those there are, signed or not; the place of zero among them."""
 MAX_CLASSES = 4096
 """A band with more distinct values than this is no classification."""
 
 
 @dataclass
 class Tally:
-    """Figures of one band. Moments are merged chunk by chunk (Chan, Golub and LeVeque 1979), sums by `math.fsum`."""
+    """Figures of one band. Narrow whole numbers are counted by value; of others, moments are merged block by block.
+
+    Sources: merging of moments by Chan, Golub and LeVeque (1979); sums by `math.fsum`.
+    """
 
     band: Band
     classed: bool
@@ -35,27 +42,55 @@ class Tally:
     sums: list[float] = field(default_factory=list)
     classes: Counter[int] = field(default_factory=Counter)
     histogram: npt.NDArray[np.int64] | None = None
+    table: npt.NDArray[np.int64] | None = None
 
     def add(self, values: Values, cells: int) -> None:
-        """Add the valid values of a chunk that has `cells` cells in all."""
+        """Add the valid values of a chunk that has `cells` cells in all; all chunks have one type."""
         self.cells += cells
-        if not values.size:
+        flat = values.ravel()
+        for start in range(0, flat.size, _BLOCK):
+            block = flat[start : start + _BLOCK]
+            if block.dtype.kind in "iu" and block.dtype.itemsize <= _NARROW:
+                self._count(block)
+            else:
+                self._add_block(block)
+
+    @property
+    def distinct(self) -> int:
+        """How many values a classification holds so far."""
+        return len(self.classes) if self.table is None else int(np.count_nonzero(self.table))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the histogram needs no second pass; call `close` first."""
+        return self.classed or not self.valid or self.table is not None
+
+    def close(self) -> None:
+        """Work out the figures of narrow whole numbers, when all chunks were added."""
+        if self.table is None or not self.table.any():
             return
-        exact = values.astype(np.float64)
-        self.minimum = min(self.minimum, float(exact.min()))
-        self.maximum = max(self.maximum, float(exact.max()))
-        self._merge(exact)
-        self._outside(exact)
+        found = np.flatnonzero(self.table)
+        counts, values = self.table[found], found - _OFFSET
+        self.valid = int(counts.sum())
+        self.minimum, self.maximum = float(values[0]), float(values[-1])
+        total = sum(int(v) * int(c) for v, c in zip(values, counts, strict=True))
+        self.mean, self.sums = total / self.valid, [float(total)]
+        self.squares = math.fsum((np.square(values - self.mean) * counts).tolist())
+        low, high = self._plausible()
+        self.outside = int(counts[(values < low) | (values > high)].sum())
         if self.classed:
-            found, counts = np.unique(values, return_counts=True)
-            self.classes.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+            self.classes = Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        else:
+            self.histogram = self._classes_of(values.astype(np.float64), counts)
 
     def add_histogram(self, values: Values) -> None:
         """Count valid values in equal classes between the extremes; called in a second pass, when those are known."""
-        if self.classed or not self.valid:
+        if self.complete:
             return
-        counts = self._classes_of(values)
-        self.histogram = counts if self.histogram is None else self.histogram + counts
+        flat = values.ravel()
+        for start in range(0, flat.size, _BLOCK):
+            counts = self._classes_of(flat[start : start + _BLOCK].astype(np.float64))
+            self.histogram = counts if self.histogram is None else self.histogram + counts
 
     def figures(self, dtype: str, nodata: float | None) -> BandFigures:
         """The figures as a value."""
@@ -75,31 +110,48 @@ class Tally:
             }
         )
 
+    def _count(self, block: Values) -> None:
+        if self.table is None:
+            self.table = np.zeros(_VALUES, dtype=np.int64)
+        low = int(block.min())
+        counts = np.bincount(block.astype(np.intp) - low)
+        self.table[low + _OFFSET : low + _OFFSET + counts.size] += counts
+
+    def _add_block(self, block: Values) -> None:
+        self.minimum = min(self.minimum, float(block.min()))
+        self.maximum = max(self.maximum, float(block.max()))
+        exact = block.astype(np.float64)
+        self._merge(exact)
+        low, high = self._plausible()
+        if self.band.range is not None:
+            self.outside += int(np.count_nonzero((exact < low) | (exact > high)))
+        if self.classed:
+            found, counts = np.unique(block, return_counts=True)
+            self.classes.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
     def _merge(self, exact: npt.NDArray[np.float64]) -> None:
         count, total = exact.size, float(exact.sum())
         mean = total / count
         apart, whole = mean - self.mean, self.valid + count
-        self.squares += float(np.square(exact - mean).sum()) + apart * apart * self.valid * count / whole
+        rest = exact - mean
+        self.squares += float(np.dot(rest, rest)) + apart * apart * self.valid * count / whole
         self.mean += apart * count / whole
         self.valid = whole
         self.sums.append(total)
 
-    def _outside(self, exact: npt.NDArray[np.float64]) -> None:
-        if self.band.range is None:
-            return
-        low, high = self.band.range
-        if low is not None:
-            self.outside += int(np.count_nonzero(exact < low))
-        if high is not None:
-            self.outside += int(np.count_nonzero(exact > high))
+    def _plausible(self) -> tuple[float, float]:
+        low, high = self.band.range or (None, None)
+        return -math.inf if low is None else low, math.inf if high is None else high
 
-    def _classes_of(self, values: Values) -> npt.NDArray[np.int64]:
+    def _classes_of(
+        self, values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.int64]:
         if self.minimum == self.maximum:
             last = np.zeros(HISTOGRAM_CLASSES, dtype=np.int64)
-            last[-1] = values.size
+            last[-1] = values.size if counts is None else int(counts.sum())
             return last
         extremes = (self.minimum, self.maximum)
-        return np.histogram(values.astype(np.float64), HISTOGRAM_CLASSES, range=extremes)[0].astype(np.int64)
+        return np.histogram(values, HISTOGRAM_CLASSES, range=extremes, weights=counts)[0].astype(np.int64)
 
     def _edges(self) -> npt.NDArray[np.float64]:
         return np.linspace(self.minimum, self.maximum, HISTOGRAM_CLASSES + 1)

@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from ingest.cog import RGB, Cells, Chunk, Storage, rows_per_chunk
+from ingest.cog import RGB, Cells, Chunk, Storage, rows_per_chunk, with_data
 from ingest.job import IngestPlan
 from ingest.readers.raster_place import Grid
 from layers.errors import SourceMismatch
@@ -225,7 +225,7 @@ def chunks(dataset: DatasetReader, selection: Selection, storage: Storage, grid:
 
 def _chunk(row: int, raw: Cells, inside: Mask, selection: Selection, storage: Storage) -> Chunk:
     if selection.expand is not None:
-        return _expanded(row, raw[0], inside & _valid(raw[0], selection.bands[0].nodata), selection.expand)
+        return _expanded(row, raw[0], inside & with_data(raw[0], selection.bands[0].nodata), selection.expand)
     values = np.empty((storage.count, *inside.shape), dtype=storage.dtype)
     valid = np.empty(values.shape, dtype=np.bool_)
     for place, band in enumerate(selection.bands):
@@ -233,18 +233,8 @@ def _chunk(row: int, raw: Cells, inside: Mask, selection: Selection, storage: St
     return Chunk(row, values, valid)
 
 
-def _valid(raw: Cells, nodata: float | None) -> Mask:
-    good = ~np.isnan(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, dtype=np.bool_)
-    if nodata is None or math.isnan(nodata):
-        return good
-    if raw.dtype.kind == "f":
-        # A tag such as -3.4028234663852886e+38 is written in decimal digits: compare in the type of the cells.
-        return np.asarray(good & (raw != raw.dtype.type(nodata)), dtype=np.bool_)
-    return np.asarray(raw != nodata, dtype=np.bool_)
-
-
 def _converted(raw: Cells, inside: Mask, band: BandSource, storage: Storage) -> tuple[Cells, Mask]:
-    valid = inside & _valid(raw, band.nodata)
+    valid = inside & with_data(raw, band.nodata)
     if raw.dtype.kind in "iu" and storage.dtype == "float64":
         _refuse_inexact(raw, valid)
     if band.scaled:

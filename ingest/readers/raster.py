@@ -8,6 +8,7 @@ becomes a file of its own, and one that cannot be stored does not hold up the ot
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from ingest.cog import Storage, publish, read_plain, write_plain
+from ingest.cog import Chunk, Storage, publish, read_plain, write_plain
 from ingest.footprint import Coverage, footprint
 from ingest.job import IngestPlan, ReadSummary
 from ingest.notes import Notes
@@ -139,8 +140,11 @@ def _convert_part(part: Part, plan: IngestPlan, directory: Path, number: int, no
         if selection.palette is None and selection.expand is None and not is_classed(layer):
             _note_palette(dataset, notes)
     _refuse_empty(tallies, plan)
-    _count_classes(plain, storage, tallies)
-    publish(plain, directory / cog_name(number), storage, layer.cog)
+    # Both only read the plain file, and both leave the interpreter to others for most of their time.
+    with ThreadPoolExecutor(1, "histogram") as pool:
+        histograms = pool.submit(_count_classes, plain, storage, tallies)
+        publish(plain, directory / cog_name(number), storage, layer.cog)
+        histograms.result()
     plain.unlink()
     _note_values(tallies, plan, layer, notes)
     return RasterFacts(
@@ -248,17 +252,26 @@ def _write(
     def counted() -> Any:
         for chunk in chunks(dataset, selection, storage, grid):
             seen.add(chunk.row, np.logical_or.reduce(chunk.valid, axis=0))
-            for place, tally in enumerate(tallies):
-                tally.add(chunk.values[place][chunk.valid[place]], chunk.valid[place].size)
-            _refuse_many_classes(tallies, layer)
+            last = pool.submit(_tally, tallies, chunk)
             yield chunk
+            last.result()
+            _refuse_many_classes(tallies, layer)
 
-    write_plain(plain, storage, counted())
+    # Cells are counted by another thread while they are written.
+    with ThreadPoolExecutor(1, "tally") as pool:
+        write_plain(plain, storage, counted())
+    for tally in tallies:
+        tally.close()
     return tallies
 
 
+def _tally(tallies: list[Tally], chunk: Chunk) -> None:
+    for tally, values, valid in zip(tallies, chunk.values, chunk.valid, strict=True):
+        tally.add(values if valid.all() else values[valid], valid.size)
+
+
 def _refuse_many_classes(tallies: list[Tally], layer: RasterLayer) -> None:
-    if any(len(t.classes) > MAX_CLASSES for t in tallies):
+    if any(t.classed and t.distinct > MAX_CLASSES for t in tallies):
         raise SourceMismatch(
             f"The source holds more than {MAX_CLASSES} values; layer {layer.id} holds codes of a list."
         )
@@ -270,11 +283,11 @@ def _refuse_empty(tallies: list[Tally], plan: IngestPlan) -> None:
 
 
 def _count_classes(plain: Path, storage: Storage, tallies: list[Tally]) -> None:
-    if storage.classed:
+    if all(tally.complete for tally in tallies):
         return
-    for values, valid in read_plain(plain, storage):
-        for place, tally in enumerate(tallies):
-            tally.add_histogram(values[place][valid[place]])
+    for cells, held in read_plain(plain, storage):
+        for tally, values, valid in zip(tallies, cells, held, strict=True):
+            tally.add_histogram(values if valid.all() else values[valid])
 
 
 def _note_values(tallies: list[Tally], plan: IngestPlan, layer: RasterLayer, notes: Notes) -> None:
