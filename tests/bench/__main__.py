@@ -7,12 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.bench import machine, pair_ingest, pair_items, pair_tiles, table, world
+from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_tiles, table, world
 from tests.bench.client import BenchError
 from tests.bench.results import Figures, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAIRS = ("ingest", "tiles", "items")
+PAIRS = ("ingest", "tiles", "items", "cog")
 COMMAND = "scripts/bench"
 
 
@@ -57,6 +57,9 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     if "ingest" in asked.pairs:
         _tell("Loading")
         found.append(pair_ingest.measure(place, asked.parcels, asked.repetitions, _tell))
+    if "cog" in asked.pairs:
+        _tell("COG")
+        found += pair_cog.measure(asked.repetitions, _tell)
     return found
 
 
@@ -67,7 +70,7 @@ def _tell(line: str) -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
-        "pairs", nargs="*", default=PAIRS, metavar="PAIR", help="which pairs: tiles, items, ingest (default: all)"
+        "pairs", nargs="*", default=PAIRS, metavar="PAIR", help="which pairs: tiles, items, ingest, cog (default: all)"
     )
     parser.add_argument("--parcels", type=int, default=200_000, help="parcels of the sample region")
     parser.add_argument("--repetitions", type=int, default=5, help="repetitions of each side")
