@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import shapely
 
@@ -195,7 +196,9 @@ def test_a_geometry_of_too_many_vertices_is_set_aside(house: Dock, tmp_path: Pat
 
 @pytest.mark.slow
 def test_ten_million_vertices(house: Dock, tmp_path: Path) -> None:
-    circle = shapely.Point(105, 38).buffer(1, quad_segs=2_500_000)
+    angle = np.linspace(0, 2 * np.pi, 10_000_001)
+    angle[-1] = 0
+    circle = shapely.Polygon(np.column_stack([105 + np.cos(angle), 38 + np.sin(angle)]))
     file = write_rows(tmp_path / "a.gpkg", [{"name": "big", "geometry": circle}])
     verdict = house.receive(file, limits=ReadLimits(seconds=300))
     assert verdict.refused or (verdict.report is not None and verdict.report.quarantined == 1)
