@@ -35,7 +35,7 @@ SPLIT_SUFFIXES = frozenset({".gpkg", ".fgb"})
 PART_BYTES = 64 << 20
 """A part should be worth the start of its reader (about half a second)."""
 _SAME = ("driver", "crs", "encoding", "unmapped_fields")
-_SAME_FACTS = ("geometry_type", "layer", "crs_decision")
+_SAME_FACTS = ("geometry_type", "layer", "crs_decision", "vertical_datum", "transformation")
 
 
 class PartsDisagree(Exception):

@@ -47,7 +47,7 @@ class Projector:
         self._zones: Zones | None = None
         self._settled = False
         self._doubt: str | None = None
-        part = getattr(request.plan, "part", None)
+        part = request.plan.part
         self._part: int | None = part.number if part is not None else None
         self._world = World(self._mapping.antimeridian, self._notes)
         # What cannot come in at all is refused before a row is read.
