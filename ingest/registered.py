@@ -106,12 +106,14 @@ class Registered:
         fits = [c for c in self._candidates if _covers(c.region, bounds)]
         if len(fits) == 1:
             return fits[0]
-        many = ", ".join(c.name for c in fits or self._candidates)
+        # The sentence stands in a report that everybody may read who may read the layer.
+        open_ = [c.name for c in fits or self._candidates if c.secrecy <= self._request.plan.layer.clearance]
+        many = f" ({', '.join(open_)})" if open_ else ""
         what = "several registered sets of parameters cover it" if fits else "no registered set of parameters covers it"
         raise CrsRefused(
-            f"{self._request.name} stands on a datum with registered parameters, but {what} ({many}); name one as "
+            f"{self._request.name} stands on a datum with registered parameters, but {what}{many}; name one as "
             "`transformation` in the source mapping.",
-            candidates=[c.name for c in fits],
+            candidates=open_,
         )
 
     def _note(self, used: Transformation) -> None:

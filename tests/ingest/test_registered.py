@@ -265,5 +265,9 @@ def test_a_secret_set_is_not_named_in_the_report_of_an_open_layer(tmp_path: Path
     assert "tarim-secret" not in seen
     assert "Hidden office" not in seen
     assert secret.digest() in seen
+    with pytest.raises(CrsRefused) as caught:
+        load(tmp_path, places[:1], [secret, registered(tmp_path, "tarim-open", TARIM)], crs="EPSG:4214")
+    assert "(tarim-open)" in caught.value.detail
+    assert "tarim-secret" not in f"{caught.value.detail} {caught.value.facts}"
     restricted = load(tmp_path, places, [secret], crs="EPSG:4214", layer=vector(clearance="restricted"))
     assert restricted.summary.facts["transformation"]["name"] == "tarim-secret"
