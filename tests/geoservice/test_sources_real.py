@@ -14,6 +14,7 @@ import rasterio
 
 from geoservice.sources.registry import read_registry
 from ingest.job import ReadSummary, plan
+from ingest.raster_facts import cog_name
 from ingest.sandbox import open_raster, open_rows
 from layers.catalog import read_catalog
 from layers.model import RasterLayer
@@ -157,7 +158,11 @@ def test_rasters_become_cogs(source_id: str, real_data: Path) -> None:
     assert isinstance(layer, RasterLayer)
     original = real_data / str(source.file)
     job = plan(layer, original, dict(CATALOG.codelists))
-    with open_raster(job) as reader, rasterio.open(reader.finish()) as cog, rasterio.open(original) as before:
+    with (
+        open_raster(job) as reader,
+        rasterio.open(reader.finish() / cog_name(0)) as cog,
+        rasterio.open(original) as before,
+    ):
         assert (cog.width, cog.height) == (before.width, before.height)
         assert cog.count == len(layer.bands)
         assert cog.crs.to_epsg() or cog.crs.is_projected
@@ -167,6 +172,10 @@ def test_rasters_become_cogs(source_id: str, real_data: Path) -> None:
 def test_landsat_bands_are_put_in_the_order_of_the_layer(real_data: Path) -> None:
     original = real_data / "imagery/L7_ETMs.tif"
     job = plan(CATALOG.layer("imagery"), original, dict(CATALOG.codelists))
-    with open_raster(job) as reader, rasterio.open(reader.finish()) as cog, rasterio.open(original) as before:
+    with (
+        open_raster(job) as reader,
+        rasterio.open(reader.finish() / cog_name(0)) as cog,
+        rasterio.open(original) as before,
+    ):
         assert (cog.read(1) == before.read(3)).all()
         assert (cog.read(3) == before.read(1)).all()

@@ -18,7 +18,7 @@ from shapely.affinity import translate
 from shapely.ops import split
 
 from geoservice.analysis.zonal import zonal
-from ingest.raster_facts import COG_NAME, read_facts
+from ingest.raster_facts import cog_name, read_facts
 from ingest.readers.raster import convert
 from layers.asset import Asset
 from layers.errors import AssetUnavailable, BadGeometry
@@ -32,7 +32,7 @@ def stored(directory: Path, cells: npt.NDArray[Any], *where: Any, **profile: Any
     directory.mkdir(exist_ok=True)
     file = write_tif(directory / "source.tif", cells, *where, **profile)
     facts = read_facts(convert(raster_plan(raster_layer(), file), file, directory).facts)
-    return Asset(directory / COG_NAME, facts.outline.bounds, facts.crs)
+    return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs)
 
 
 def geodesic_area(shape: shapely.Geometry) -> float:

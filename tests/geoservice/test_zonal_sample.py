@@ -10,7 +10,7 @@ import shapely
 
 from geoservice.analysis.zonal import zonal
 from ingest.job import plan
-from ingest.raster_facts import COG_NAME, RasterFacts, read_facts
+from ingest.raster_facts import RasterFacts, cog_name, read_facts
 from ingest.readers.raster import convert
 from ingest.sample.manifest import SampleManifest
 from ingest.sample.write import write_sample
@@ -37,7 +37,7 @@ def converted(sample: Sample, layer: str) -> tuple[Asset, RasterFacts]:
     summary = convert(plan(catalog.layer(layer), source, dict(catalog.codelists)), source, directory)
     assert summary.findings == ()
     facts = read_facts(summary.facts)
-    return Asset(directory / COG_NAME, facts.outline.bounds, facts.crs), facts
+    return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs), facts
 
 
 def test_people_of_the_county_and_of_its_townships(sample: Sample) -> None:

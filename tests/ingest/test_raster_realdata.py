@@ -15,7 +15,7 @@ from geoservice.analysis.zonal import zonal
 from geoservice.db.engine import Database
 from ingest.job import plan
 from ingest.raster import load_raster
-from ingest.raster_facts import COG_NAME, RasterFacts, read_facts
+from ingest.raster_facts import RasterFacts, cog_name, read_facts
 from ingest.readers.raster import convert
 from layers.asset import Asset
 from layers.catalog import read_catalog
@@ -47,7 +47,7 @@ def stored(layer: str, source: Path, directory: Path) -> tuple[Asset, RasterFact
     """Convert a file by the mapping that its name chooses."""
     summary = convert(plan(CATALOG.layer(layer), source, dict(CATALOG.codelists)), source, directory)
     facts = read_facts(summary.facts)
-    return Asset(directory / COG_NAME, facts.outline.bounds, facts.crs), facts
+    return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs), facts
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

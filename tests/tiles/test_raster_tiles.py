@@ -15,7 +15,7 @@ import rasterio
 from affine import Affine
 from rasterio.io import MemoryFile
 
-from ingest.raster_facts import COG_NAME, read_facts
+from ingest.raster_facts import cog_name, read_facts
 from ingest.readers.raster import convert
 from layers.asset import Asset
 from layers.errors import AssetUnavailable, DefinitionError
@@ -48,7 +48,7 @@ def cog(directory: Path, layer: RasterLayer, cells: npt.NDArray[Any], *where: An
     directory.mkdir(exist_ok=True)
     file = write_tif(directory / "source.tif", cells, *where, **profile)
     facts = read_facts(convert(raster_plan(layer, file), file, directory).facts)
-    return Asset(directory / COG_NAME, facts.outline.bounds, facts.crs)
+    return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs)
 
 
 def decoded(image: bytes) -> npt.NDArray[np.uint8]:
