@@ -65,6 +65,9 @@ class PartTask:
 
 def number_of_parts(plan: IngestPlan) -> int:
     """How many readers share the source: one, unless it is large, of a kind that can be shared, and plainly mapped."""
+    if plan.replay is not None:
+        # Quarantined rows bear the name of their source, but not its format.
+        return 1
     mapping = plan.mapping
     plain = mapping.assemble is None and mapping.repeats == "refuse" and mapping.address is None
     if not plain or plan.source.suffix.lower() not in SPLIT_SUFFIXES:

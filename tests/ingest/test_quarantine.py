@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
@@ -16,8 +17,9 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from ingest.editions import withdraw
 from ingest.exporting import export, mend_from
-from ingest.job import LoadOptions
+from ingest.job import LoadOptions, Replay, plan
 from ingest.load import LoadTarget
+from ingest.parts import number_of_parts
 from ingest.replay import replay
 from ingest.set_aside import SetAside, Wanted, dismiss, mend, row, rows
 from layers.errors import BadParameter, SourceMismatch, SourceUnreadable, UnknownRow
@@ -279,6 +281,13 @@ def test_rows_of_which_several_make_a_feature_are_not_replayed(
         connection.execute(sa.text("UPDATE meta.quarantine SET reader = NULL"))
     with pytest.raises(SourceMismatch, match="older version"):
         replay(CATALOG, target, Wanted(), principal="officer")
+
+
+def test_quarantined_rows_are_never_read_in_parts(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "a.gpkg", [{"code": "a", "geometry": shapely.Point(100, 30)}])
+    made = plan(LAYER, file, dict(CATALOG.codelists), options=LoadOptions(parts=4))
+    assert number_of_parts(made) == 4
+    assert number_of_parts(dataclasses.replace(made, replay=Replay("a.gpkg", 1, "0"))) == 1
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".geojson"])
