@@ -37,7 +37,7 @@ from ingest.readers.vct_text import (
 from layers.errors import CrsRefused, SourceMismatch, SourceUnreadable
 
 _STORE = "geoservice-vct.sqlite"
-_ID, _CODE, _TEXT, _LINE = "$fid", "$code", "$text", "$line"
+_ID, _CODE, _WORDS, _TEXT, _LINE = "$fid", "$code", "$annotation", "$text", "$line"
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 _MERIDIANS = (73.0, 136.0)
 _CHUNK_VERTICES = 500_000
@@ -289,6 +289,7 @@ class _Rows:
         batch.vertices += int(shapely.get_num_coordinates(shape))
         # Coordinates and references of many objects would fill the memory; the geometry has them already.
         found.parts, found.references = [], []
+        found.original = found.original if reasons else None
         batch.objects.append(found)
         batch.rows.append(values)
         batch.shapes.append(shape)
@@ -303,7 +304,8 @@ class _Rows:
             columns[name] = pa.array([None if r is None else r[place] for r in batch.rows], pa.string())
         columns[_CODE] = pa.array([o.code or None for o in batch.objects], pa.string())
         columns[_LINE] = pa.array([o.line for o in batch.objects], pa.int64())
-        columns[_TEXT] = pa.array([o.text for o in batch.objects], pa.string())
+        columns[_WORDS] = pa.array([o.text for o in batch.objects], pa.string())
+        columns[_TEXT] = pa.array([o.original for o in batch.objects], pa.string())
         chunk = Chunk(np.arange(self._start, self._start + count, dtype=np.int64), columns, broken=batch.broken)
         if self._survey.codes:
             chunk.geometry = np.array([*batch.shapes, None], dtype=object)[:-1]
@@ -334,11 +336,13 @@ def _section(request: Request, lines: Lines, section: str, survey: _Survey, rows
     reader = ObjectReader(lines, survey.schema, request.plan.limits.vertices)
     while not ends(lines.peek(), section):
         found, fault = VctObject(lines.number), None
+        lines.keep()
         try:
             reader.read(section, found)
         except Fault as error:
             fault = str(error)
             reader.resume(section)
+        found.original = lines.kept()
         # What cannot even be told by its code may be one of ours: it is not lost silently.
         if found.code in survey.codes or (fault and not found.code):
             yield from rows.add(found, section, fault)

@@ -43,6 +43,7 @@ class VctObject:
         parts: Coordinates of its points, lines or rings.
         references: Identifiers of lines; a negative one is taken backwards, 0 separates rings.
         by_areas: Whether the references are to other areas.
+        original: Its lines as they stand in the file, with their numbers.
     """
 
     line: int
@@ -52,6 +53,7 @@ class VctObject:
     parts: list[Coordinates] = field(default_factory=list)
     references: list[int] = field(default_factory=list)
     by_areas: bool = False
+    original: str | None = None
 
 
 class ObjectReader:

@@ -16,6 +16,7 @@ _HEAD = re.compile(r"^\s*([A-Za-z]+)\s*[:：]\s*(.*?)\s*$")
 _NUMBER = re.compile(r"^[+-]?\d+$", re.ASCII)
 _LINE_LIMIT = 1 << 20
 _MOST_STRUCTURES = 10_000
+_MOST_KEPT = 5_000
 
 
 class Truncated(Exception):
@@ -30,11 +31,20 @@ class Lines:
         self._handle = file.open(encoding=encoding, newline=None)
         self._name = name
         self._ahead: str | None = None
+        self._kept: list[str] = []
         self.number = 0
 
     def close(self) -> None:
         """Close the file."""
         self._handle.close()
+
+    def keep(self) -> None:
+        """Keep the original lines from here on, the next one first."""
+        self._kept = []
+
+    def kept(self) -> str:
+        """The lines kept, each with its number; of a very long object the first ones."""
+        return "\n".join(self._kept)
 
     def next(self, *, blank: bool = False) -> str:
         """The next line, stripped; blank lines only when asked for.
@@ -45,19 +55,27 @@ class Lines:
         """
         if self._ahead is not None:
             line, self._ahead = self._ahead, None
-            return line
+            return self._noted(line)
         while True:
             line = self._raw()
             if line.lower() == "commentbegin":
                 while self._raw().lower() != "commentend":
                     continue
             elif line or blank:
-                return line
+                return self._noted(line)
+
+    def _noted(self, line: str) -> str:
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(f"{self.number}: {line}")
+        return line
 
     def peek(self) -> str:
         """The next filled line, which `next` will give again."""
         if self._ahead is None:
             self._ahead = self.next()
+            # It is kept when it is taken.
+            if self._kept and len(self._kept) < _MOST_KEPT:
+                self._kept.pop()
         return self._ahead
 
     def _raw(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -407,6 +408,14 @@ def test_a_broken_object_goes_to_quarantine_alone(
     assert re.search(message, bad["_reason"])
     assert len(found.good) == 2
     assert found.summary.read == 3
+    # Its original lines are kept, with their numbers, from the identifier to the closing zero.
+    text = WHOLE.replace(old, new)
+    first = text[: text.index(f"\n{700 + int(number[1])}\n2001010100")].count("\n") + 2
+    kept = json.loads(bad["_raw"])["$text"].split("\n")
+    lines = text.splitlines()
+    assert kept[0] == f"{first}: {lines[first - 1]}"
+    assert kept[-1].endswith(": 0")
+    assert all(lines[int(k.partition(":")[0]) - 1].strip() == k.partition(": ")[2] for k in kept)
 
 
 def test_attributes_and_objects_that_do_not_meet(tmp_path: Path) -> None:
