@@ -24,9 +24,13 @@ from layers.checks import CoverageGap, CoverageOverlap
 
 _TILE = 4096
 _SLICE = 20_000
-_PAIRS_PER_ROW = 200
+_PAIRS_PER_ROW, _PAIRS_ANYWAY = 200, 10_000_000
+"""Pairs of rows whose boxes meet that the search looks at before it gives up."""
 _MOST_EDGES = 200_000
 """Unmatched edges from which gaps are sought; a coverage with more has borders without common vertices."""
+_MOST_MEETINGS = 3_000_000
+"""Pairs of unmatched edges whose boxes meet; each edge meets itself and its two neighbours."""
+_EDGE_BLOCK = 1024
 _GRID = 1e-11
 """Degrees (about 1 micrometre) to which an intersection is rounded when it does not succeed otherwise."""
 Mask = npt.NDArray[np.bool_]
@@ -72,10 +76,12 @@ def overlaps(evidence: Evidence, rule: CoverageOverlap, borders: Borders, copies
     left = search.run(seeds)
     involved = search.involved
     # Copies overlap each other as wholes.
-    copied = np.flatnonzero(search.copy)
-    if len(copied):
-        large = copied[areas(evidence.geometries(copies[copied])) > rule.tolerance]
-        involved[large] = involved[copies[large]] = True
+    copied = _rows(search.copy)
+    originals = np.unique(copies[copied])
+    for start in range(0, len(originals), _SLICE):
+        some = originals[start : start + _SLICE]
+        involved[some[areas(evidence.geometries(some)) > rule.tolerance]] = True
+    involved[copied] = involved[copies[copied]]
     message = f"Surfaces overlap others by more than {rule.tolerance:g} m2."
     found = [Verdict(rule, rule.rule, message, "The surface overlaps another one of this source.", _rows(involved))]
     if len(left):
@@ -93,7 +99,7 @@ class _Search:
         self.copy = copy
         self.involved = np.zeros(len(evidence), dtype=bool)
         self._examined = np.zeros(len(evidence), dtype=bool)
-        self._budget = _PAIRS_PER_ROW * len(evidence)
+        self._budget = _PAIRS_ANYWAY + _PAIRS_PER_ROW * len(evidence)
 
     def run(self, seeds: Mask) -> Rows:
         """Search until nothing is left.
@@ -150,10 +156,15 @@ def _intersections(one: Geometries, other: Geometries) -> Geometries:
 
 def gaps(evidence: Evidence, rule: CoverageGap, borders: Borders) -> list[Verdict]:
     """Find the holes of the coverage: faces between unmatched edges that no surface covers."""
+    message = ""
+    lines = np.zeros(0, dtype=object)
     if len(borders.hashes) > _MOST_EDGES:
         message = "Gaps were not sought: too many borders of surfaces have no vertices in common."
+    elif _cross_often(lines := _linework(evidence, borders)):
+        message = "Gaps were not sought: borders of surfaces cross each other too often."
+    if message:
         return [Verdict(rule, rule.rule, message, message, _rows(borders.rows), doubt=True)]
-    faces = _faces(_linework(evidence, borders))
+    faces = _faces(lines)
     sizes = areas(faces)
     fitting = sizes >= rule.minimum
     if rule.maximum is not None:
@@ -173,15 +184,31 @@ def gaps(evidence: Evidence, rule: CoverageGap, borders: Borders) -> list[Verdic
 
 
 def _linework(evidence: Evidence, borders: Borders) -> Geometries:
-    """The unmatched edges as lines."""
+    """The unmatched edges as lines, each once."""
     found = []
+    taken = np.zeros(len(borders.hashes), dtype=bool)
     rows = _rows(borders.rows)
     for start in range(0, len(rows), _SLICE):
         outline = edges(evidence.geometries(rows[start : start + _SLICE]))
-        found.append(outline.ends(np.isin(outline.hash, borders.hashes)))
+        marks, first = np.unique(outline.hash, return_index=True)
+        place = np.searchsorted(borders.hashes, marks)
+        known = borders.hashes[np.minimum(place, len(taken) - 1)] == marks
+        fresh = known & ~taken[np.minimum(place, len(taken) - 1)]
+        taken[place[fresh]] = True
+        found.append(outline.ends(first[fresh]))
     if not found:
         return np.zeros(0, dtype=object)
     return np.asarray(shapely.linestrings(np.concatenate(found)), dtype=object)
+
+
+def _cross_often(lines: Geometries) -> bool:
+    """Whether there are more pairs of edges whose boxes meet than GEOS should be asked to cut at each other."""
+    tree, found = shapely.STRtree(lines), 0
+    for start in range(0, len(lines), _EDGE_BLOCK):
+        found += tree.query(lines[start : start + _EDGE_BLOCK]).shape[1]
+        if found > _MOST_MEETINGS:
+            return True
+    return False
 
 
 def _faces(lines: Geometries) -> Geometries:
@@ -194,9 +221,10 @@ def _covered(evidence: Evidence, points: Geometries) -> Mask:
     found = np.zeros(len(points), dtype=bool)
     for given, row in meeting(evidence, shapely.bounds(points)):
         for start in range(0, len(given), _SLICE):
-            some = given[start : start + _SLICE]
-            shapes = evidence.geometries(row[start : start + _SLICE])
-            found[some[shapely.intersects(shapes, points[some])]] = True
+            some, rows = given[start : start + _SLICE], row[start : start + _SLICE]
+            open_ = ~found[some]
+            some, rows = some[open_], rows[open_]
+            found[some[shapely.intersects(evidence.geometries(rows), points[some])]] = True
     return found
 
 

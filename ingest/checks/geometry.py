@@ -38,8 +38,8 @@ class Edges:
     _points: Coordinates
     _starts: Owners
 
-    def ends(self, which: npt.NDArray[np.bool_]) -> Coordinates:
-        """Coordinates of start and end of some edges, of shape (n, 2, 2)."""
+    def ends(self, which: Owners) -> Coordinates:
+        """Coordinates of start and end of some edges (by number), of shape (n, 2, 2)."""
         starts = self._starts[which]
         return np.stack([self._points[starts], self._points[starts + 1]], axis=1)
 

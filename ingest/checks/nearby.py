@@ -12,6 +12,7 @@ from ingest.checks.evidence import Evidence, Rows
 
 Boxes = npt.NDArray[np.float64]
 _SIDE = 256
+_STEP = 1024
 
 
 class Raster:
@@ -55,9 +56,11 @@ def meeting(evidence: Evidence, boxes: Boxes) -> Iterator[tuple[Rows, Rows]]:
     tree = shapely.STRtree(_polygons(boxes))
     for start, records in evidence.blocks():
         chosen = np.flatnonzero(raster.may_meet(records["box"]))
-        if len(chosen):
-            row, given = tree.query(_polygons(records["box"][chosen]))
-            yield given.astype(np.int64), start + chosen[row]
+        # In a heap every row meets every box: small steps keep the answers small.
+        for step in range(0, len(chosen), _STEP):
+            some = chosen[step : step + _STEP]
+            row, given = tree.query(_polygons(records["box"][some]))
+            yield given.astype(np.int64), start + some[row]
 
 
 def _polygons(boxes: Boxes) -> npt.NDArray[np.object_]:

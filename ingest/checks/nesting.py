@@ -21,9 +21,11 @@ def nesting(rule: Nests, evidence: Evidence) -> Verdict:
     children = np.flatnonzero(parents >= 0).astype(np.int64)
     children = children[np.argsort(parents[children], kind="stable")]
     found = [np.zeros(0, dtype=np.int64)]
-    for parent in np.unique(parents[children]):
-        rows = children[parents[children] == parent]
-        surface = evidence.geometries(np.array([parent]))[0]
+    _, firsts = np.unique(parents[children], return_index=True)
+    for rows in np.split(children, firsts[1:]):
+        if not len(rows):
+            continue
+        surface = evidence.geometries(parents[rows[:1]])[0]
         shapely.prepare(surface)
         for start in range(0, len(rows), _SLICE):
             found.append(_leaving(rule, evidence, rows[start : start + _SLICE], surface))

@@ -121,6 +121,7 @@ def test_rules_that_are_not_declared_find_nothing() -> None:
 def test_heaps_of_surfaces_end_the_search_with_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     heap = [affinity.translate(shapely.box(105, 38, 105.01, 38.01), i * 1e-6) for i in range(60)]
     monkeypatch.setattr(coverage, "_PAIRS_PER_ROW", 20)
+    monkeypatch.setattr(coverage, "_PAIRS_ANYWAY", 0)
     found = judge(layer_with(OVERLAP), heap)
     assert found.kept_out == {}
     assert "not sought to the end" in found.findings[0].message
@@ -134,3 +135,12 @@ def test_a_coverage_without_common_vertices_is_not_searched_for_gaps(monkeypatch
     found = judge(layer_with({**GAP, "severity": "error"}), shapes)
     assert found.kept_out == {}
     assert "not sought" in found.findings[0].message
+
+
+def test_borders_that_cross_in_masses_are_not_cut_at_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    heap = [affinity.translate(shapely.box(105, 38, 105.01, 38.01), i * 1e-6, i * 1e-6) for i in range(60)]
+    assert judge(layer_with(GAP), heap).findings == ()
+    monkeypatch.setattr(coverage, "_MOST_MEETINGS", 1000)
+    found = judge(layer_with(GAP), heap)
+    assert "cross each other too often" in found.findings[0].message
+    assert found.kept_out == {}
