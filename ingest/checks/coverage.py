@@ -133,9 +133,11 @@ class _Search:
         return True
 
     def _compare(self, one: Rows, other: Rows) -> None:
+        # In turns, one meeting of each row after the other: in a heap of surfaces the first tells all there is to tell.
+        order = np.argsort(_turns(other), kind="stable")
+        one, other = one[order], other[order]
         for start in range(0, len(one), _SLICE):
             left, right = one[start : start + _SLICE], other[start : start + _SLICE]
-            # In a heap of surfaces most pairs tell nothing new.
             new = ~(self.involved[left] & self.involved[right])
             left, right = left[new], right[new]
             rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -143,6 +145,14 @@ class _Search:
             common = areas(_intersections(shapes[place[: len(left)]], shapes[place[len(left) :]]))
             deep = common > self._tolerance
             self.involved[left[deep]] = self.involved[right[deep]] = True
+
+
+def _turns(values: Rows) -> Rows:
+    """How often each value stood before, in an array whose equal values stand together."""
+    fresh = np.ones(len(values), dtype=bool)
+    fresh[1:] = values[1:] != values[:-1]
+    numbers = np.arange(len(values), dtype=np.int64)
+    return numbers - np.maximum.accumulate(np.where(fresh, numbers, 0))
 
 
 def _intersections(one: Geometries, other: Geometries) -> Geometries:
