@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_overlapping_rows_go_to_quarantine_after_all(database: Database, tmp_pat
     assert report.balanced
     assert {7, 8} <= {row.position for row in kept}
     assert "overlaps" in kept[0].reason
-    assert "POLYGON" in kept[0].raw
+    assert "geometry" in json.loads(kept[0].raw)
     assert count(database, "geo.trial") == report.inserted
     found = finding(report, "coverage-overlap")
     assert (found.count, found.measure, found.severity) == (len(kept), 11, "error")
