@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 def event_id(job: Job) -> str:
-    """Name of a state of a job: equal states have equal names."""
-    return f"{job.attempts}-{round(job.updated.timestamp() * 1_000_000)}"
+    """Name of a state of a job: equal states have equal names, however often they were written down."""
+    return f"{job.attempts}-{job.state}-{job.phase or 'none'}-{job.rows}"
 
 
 @dataclass

@@ -51,12 +51,12 @@ def work_command(
     once: Annotated[bool, typer.Option("--once", help="End when no job is waiting.")] = False,
     concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at the same time.")] = None,
     with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the process that started this one ends.")
-    ] = False,
+        int | None, typer.Option(help="Number of the process that starts this one; end when that ends.")
+    ] = None,
 ) -> None:
     """Do jobs until interrupted. A job under way goes back to the queue when its worker ends."""
-    if with_parent:
-        end_with_parent()
+    if with_parent is not None:
+        end_with_parent(with_parent)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)

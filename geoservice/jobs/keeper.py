@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -31,7 +32,7 @@ class Keeper(threading.Thread):
         pause = 1.0
         while not self._ending.is_set():
             began = time.monotonic()
-            command = [sys.executable, "-m", "geoservice", "jobs", "work", "--with-parent"]
+            command = [sys.executable, "-m", "geoservice", "jobs", "work", "--with-parent", str(os.getpid())]
             self.process = subprocess.Popen(command)  # noqa: S603 - our own command, run by our own interpreter
             code = self.process.wait()
             if self._ending.is_set():

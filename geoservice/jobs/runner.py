@@ -111,14 +111,14 @@ def _speaker(channel: IO[str]) -> Say:
     return say
 
 
-def end_with_parent(parent: int | None = None) -> None:
+def end_with_parent(parent: int) -> None:
     """Have the kernel end this process when its parent ends, also when that is killed.
 
     Args:
         parent: Number of the parent; a second look at it closes the gap before the first took hold.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != parent:
         sys.exit(1)
 
 
