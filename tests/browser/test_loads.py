@@ -20,6 +20,7 @@ from layers.catalog import read_catalog
 from layers.errors import SourceError
 from tests.architecture.checkout import ROOT
 from tests.browser.conftest import DESKTOP, PARCELS, PHONE, Site, Witness
+from tests.support.jobs import environment, worker
 from tests.support.service import make_loader
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -27,8 +28,8 @@ TANGLED, UNKNOWN = 5, 7
 
 
 @pytest.fixture(scope="module")
-def loads(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """A dirty load and a refused one; their numbers."""
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The patches of the sample region, some tangled, some of an unknown class."""
     folder = tmp_path_factory.mktemp("dirty")
     write_sample(folder, PARCELS)
     patches = gpd.read_file(folder / "sample_landuse_patch.gpkg")
@@ -37,9 +38,15 @@ def loads(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int
         tangle = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
         patches.loc[row, "geometry"] = tangle
     patches.loc[20 : 20 + UNKNOWN - 1, "class_code"] = "9999"
-    dirty = folder / "sample_landuse_patch.dirty.gpkg"
-    patches.to_file(dirty, driver="GPKG", engine="pyogrio")
-    broken = folder / "sample_landuse_patch.broken.gpkg"
+    file = folder / "sample_landuse_patch.dirty.gpkg"
+    patches.to_file(file, driver="GPKG", engine="pyogrio")
+    return file
+
+
+@pytest.fixture(scope="module")
+def loads(site: Site, dirty: Path) -> dict[str, int]:
+    """A dirty load and a refused one; their numbers."""
+    broken = dirty.with_name("sample_landuse_patch.broken.gpkg")
     broken.write_bytes(dirty.read_bytes()[:4000])
     catalog, target = read_catalog(), target_of(site.settings, Database.from_settings(site.settings))
     report = load_source(catalog, target, "landuse_patch", dirty, quiet=True)
@@ -74,13 +81,13 @@ def view(request: pytest.FixtureRequest, browser: Browser, site: Site, key: str)
     assert witness.complaints == []
 
 
-def accessible(page: Page) -> list[str]:
+def accessible(page: Page, part: str = "body") -> list[str]:
     """Breaches of WCAG 2.2 A and AA that axe finds; needs the development packages of package.json."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: npm ci")
     page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')} }}")
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found: Any = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", rules)
+    found: Any = page.evaluate("([part, tags]) => axe.run(part, {runOnly: tags})", [part, rules])
     return [f"{one['id']}: {json.dumps(one['nodes'][0]['target'])}" for one in found["violations"]]
 
 
@@ -143,3 +150,38 @@ def test_a_link_to_a_box_opens_the_portal_there(browser: Browser, site: Site) ->
     assert centre
     assert page.evaluate("geoserviceMap.leaflet.getZoom()") > 8
     page.close()
+
+
+def test_from_files_to_the_map(browser: Browser, site: Site, key: str, dirty: Path, shots: Path) -> None:
+    """The straight line of a land officer: sign in, drop, watch, look at what is wrong, see it on the map."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page, witness = context.new_page(), Witness(site.url)
+    page.on("request", witness.request)
+    page.on("console", witness.console)
+    page.goto(f"{site.url}/portal?lang=en")
+    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    assert page.locator("[data-panel=jobs]").count() == 0, "the public may not load"
+    signed = "(key) => fetch('/session', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: key})"
+    page.evaluate(signed, json.dumps({"key": key}))
+    page.reload()
+    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    page.click("[data-panel=jobs]")
+    assert page.locator("button[type=submit]").is_disabled()
+    page.select_option("#job-layer", "landuse_patch")
+    page.set_input_files("#job-files", dirty)
+    page.check("#job-dry")
+    page.click("button[type=submit]")
+    page.locator("#job-step:text-is('Waiting for its turn')").wait_for(timeout=60_000)
+    # A worker of its own process, as an operator would start it; the page hears of it from the service alone.
+    settings = environment(Database.from_settings(site.settings), dirty.parent)
+    with worker({name: value for name, value in settings.items() if name != "GEOSERVICE_LAYERS_DIR"}):
+        page.wait_for_selector(".result-findings", timeout=120_000)
+    assert "Trial run" in page.inner_text(".result .state")
+    assert page.locator("path.leaflet-interactive").count() >= UNKNOWN
+    assert accessible(page, "#panel") == []
+    page.screenshot(path=shots / "upload_result.png")
+    page.click(".result a:text('Load report')")
+    page.wait_for_selector(".verdict")
+    context.close()
+    assert witness.outside == []
+    assert witness.complaints == []
