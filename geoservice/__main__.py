@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from geoservice.cli import main
+from geoservice.command import main
 
 main()

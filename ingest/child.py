@@ -11,14 +11,12 @@ import importlib
 import json
 import os
 import sys
-from importlib.abc import MetaPathFinder
 from typing import IO, Any
 
 from ingest.confine import Confinement, cut_network, lock_in
+from ingest.gdal_probe import Unwanted
 
 EXIT_OK, EXIT_REFUSED = 0, 3
-# Optional companions of our libraries that reading never needs: loading them would take longer than a small source.
-_UNWANTED = ("pandas", "geopandas")
 # Rows and rasters are read by libraries that each bring a GDAL of their own: a child loads one of them.
 _MODULES = {
     "rows": ("ingest.pipeline", "ingest.drivers"),
@@ -27,22 +25,13 @@ _MODULES = {
 }
 
 
-class _Unwanted(MetaPathFinder):
-    """Says of the unwanted libraries that they are not installed."""
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Refuse the unwanted; say nothing of the others."""
-        if fullname.partition(".")[0] in _UNWANTED:
-            raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
-
-
 def main() -> int:
     """Lock in, read, report. Returns the exit code: 0 when the summary was delivered, 3 when an error was."""
     order = json.load(sys.stdin)
     control = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     rows = _own_output()
     achieved: dict[str, Any] = {"network": cut_network()}
-    sys.meta_path.insert(0, _Unwanted())
+    sys.meta_path.insert(0, Unwanted())
     reader, drivers = _MODULES[order.get("work", "rows")]
     run = importlib.import_module(reader)
     achieved["drivers"] = importlib.import_module(drivers).registered()

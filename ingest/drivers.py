@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import pyogrio
+from ingest import gdal_probe
 
 ALLOWED_DRIVERS = frozenset(
     {
@@ -31,12 +31,12 @@ ALLOWED_DRIVERS = frozenset(
 @lru_cache(maxsize=1)
 def skip_list() -> str:
     """All vector drivers of this GDAL but the allowed ones, as GDAL_SKIP wants them (commas: names have spaces)."""
-    return ",".join(sorted(set(pyogrio.list_drivers()) - ALLOWED_DRIVERS))
+    return ",".join(sorted(gdal_probe.all_drivers("pyogrio") - ALLOWED_DRIVERS))
 
 
 def registered() -> tuple[str, ...]:
     """Vector drivers that this process can open files with."""
-    return tuple(sorted(pyogrio.list_drivers()))
+    return gdal_probe.registered("pyogrio")
 
 
 def strangers() -> tuple[str, ...]:

@@ -19,6 +19,9 @@ from layers.model import Layer, codelists_of
 from layers.sources import SourceMapping
 from layers.transformation import Grid, Transformation
 
+CRS_DOUBT = "crs_doubt"
+"""Fact of a part whose rows, seen alone, contradict what the source declares."""
+
 
 @dataclass(frozen=True)
 class ReadLimits:
@@ -29,7 +32,7 @@ class ReadLimits:
     unpacked: int = 8 << 30
     entries: int = 4000
     vertices: int = 2_000_000
-    batch_rows: int = 20_000
+    batch_rows: int = 8_000
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _send(cursor: adbc.Cursor, table: sa.Table, rows: pa.Table) -> int:
     return int(rows.num_rows)
 
 
-def _merged(batches: Iterable[pa.RecordBatch], rows: int = 20_000) -> Iterator[pa.Table]:
+def _merged(batches: Iterable[pa.RecordBatch], rows: int = 8_000) -> Iterator[pa.Table]:
     """Join small batches, because each COPY has a fixed cost."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
@@ -158,7 +158,7 @@ def _merged(batches: Iterable[pa.RecordBatch], rows: int = 20_000) -> Iterator[p
         yield pa.Table.from_batches(waiting)
 
 
-def _ahead(batches: Iterator[pa.Table], depth: int = 3) -> Iterator[pa.Table]:
+def _ahead(batches: Iterator[pa.Table], depth: int = 1) -> Iterator[pa.Table]:
     """Fetch the next batches in a thread, so that the reader is not held up while a batch is sent."""
     pool = ThreadPoolExecutor(1, "ingest-fetch")
     try:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
-from ingest import beside, diff, figures, gate, indexes, landing, late, mending, parts, undo
+from ingest import again, beside, diff, figures, gate, indexes, landing, late, mending, parts, undo
 from ingest.chronicle import Attempt, attempt
 from ingest.job import IngestPlan, IngestReport, ReadSummary
 from ingest.places import placed
@@ -69,11 +69,27 @@ def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Calla
         placed(plan, target.engine) as placing,
         referenced(placing, target.engine) as ready,
     ):
+        report = _unchanged(plan, ready, target, source, record)
+        if report is not None:
+            return report
         record.enter("reading")
         try:
             return _land(ready, target, layer, source, record, progress, parts.number_of_parts(ready))
         except parts.PartsDisagree:
             return _land(ready, target, layer, source, record, progress, 1)
+
+
+def _unchanged(
+    plan: IngestPlan, ready: IngestPlan, target: LoadTarget, source: SourceFile, record: Attempt
+) -> IngestReport | None:
+    """The report of a source that stands already, as it is; None when it has to be read."""
+    with target.engine.begin() as connection:
+        known = again.standing(connection, plan, ready, source)
+        if known is None:
+            return None
+        summary, refused = known
+        report = make_report(plan, source, summary, None, Counts(), refused, record.seconds)
+        return record.keep(connection, report)
 
 
 def _land(
@@ -90,12 +106,12 @@ def _land(
     try:
         with parts.read(plan, target.dsn, tables, readers, progress) as (read, record.folders):
             with ThreadPoolExecutor(1, "ingest-digest") as pool:
-                again = pool.submit(identify_plan, plan)
+                second = pool.submit(identify_plan, plan)
                 tables, summary = late.move(target.engine, plan, tables, record.folders, read)
                 tables = _indexed(plan, target, layer, tables)
-            if again.result() != source:
+            if second.result() != source:
                 raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
-            return _apply(plan, target, layer, tables, source, summary, record)
+            return _apply(plan, target, layer, tables, source, again.with_recipe(plan, summary), record)
     finally:
         with target.engine.begin() as connection:
             landing.drop(connection, layer, tables)

@@ -22,10 +22,9 @@ from typing import Any
 from ingest import landing
 from ingest.checks.evidence import needs_evidence
 from ingest.checks.repairs import LOG
-from ingest.job import Finding, IngestPlan, Part, ReadSummary
+from ingest.job import CRS_DOUBT, Finding, IngestPlan, Part, ReadSummary
 from ingest.notes import Notes
 from ingest.profile import merged
-from ingest.project import DOUBT
 from ingest.sandbox import RowStream, open_judge, open_rows
 from ingest.wire import plan_from_json, plan_to_json
 from layers.errors import SourceMismatch, SourceUnreadable
@@ -235,7 +234,7 @@ def joined(plan: IngestPlan, parts: Sequence[ReadSummary]) -> ReadSummary:
     filled = [part for part in parts if part.facts.get("source_rows")]
     if not filled:
         raise SourceUnreadable(f"{plan.source.name} holds no rows.", source=plan.source.name)
-    if any(_manner(part) != _manner(first) or DOUBT in part.facts for part in filled):
+    if any(_manner(part) != _manner(first) or CRS_DOUBT in part.facts for part in filled):
         raise PartsDisagree
     whole = ReadSummary(
         **{name: getattr(first, name) for name in _SAME},

@@ -10,6 +10,7 @@ import pyproj
 import shapely
 
 from ingest.georeference import Reference, reference_of, settle
+from ingest.job import CRS_DOUBT
 from ingest.notes import Notes
 from ingest.offset import in_box, metres_between, offset_removed
 from ingest.readers.source import Geometries, Positions, Request, Source
@@ -22,9 +23,6 @@ from layers.errors import CrsRefused
 from layers.gauss import Zone
 
 Coordinates = npt.NDArray[np.float64]
-
-DOUBT = "crs_doubt"
-"""Fact of a part whose rows, seen alone, contradict what the source declares."""
 
 
 class Projector:
@@ -66,7 +64,7 @@ class Projector:
         if self._zones is not None:
             found["zones"] = self._zones.facts()
         if self._doubt is not None:
-            found[DOUBT] = self._doubt
+            found[CRS_DOUBT] = self._doubt
         return {**found, **(self._registered.facts() if self._registered is not None else {})}
 
     def project(self, rows: Rows) -> None:

@@ -7,10 +7,10 @@ import json
 from functools import lru_cache
 from importlib import metadata
 
-import pyogrio
 import pyproj
 import shapely
 
+from ingest.gdal_probe import gdal_version
 from layers.sources import SourceMapping
 
 
@@ -19,8 +19,8 @@ def tool_versions() -> dict[str, str]:
     """Versions of this product and of the libraries that read, projected and repaired the rows."""
     return {
         "geoservice": metadata.version("geoservice"),
-        "gdal": str(pyogrio.__gdal_version_string__),
-        "pyogrio": str(pyogrio.__version__),
+        "gdal": gdal_version("pyogrio"),
+        "pyogrio": metadata.version("pyogrio"),
         "proj": str(pyproj.proj_version_str),
         "pyproj": str(pyproj.__version__),
         "geos": ".".join(map(str, shapely.geos_version)),

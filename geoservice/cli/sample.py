@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ingest.sample.write import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST, write_sample
+from ingest.sample.size import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST
 
 app = typer.Typer(help="The fictional sample region.", no_args_is_help=True)
 
@@ -31,7 +32,9 @@ def write(
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another county.")] = DEFAULT_SEED,
 ) -> None:
     """Write one file per layer (GeoPackage, CSV, GeoTIFF, CAP) and what is known to be true of them as JSON."""
-    manifest = write_sample(directory, parcels, seed, _tell)
+    # What makes the region loads large libraries that no other command needs.
+    maker = importlib.import_module("ingest.sample.write")
+    manifest = maker.write_sample(directory, parcels, seed, _tell)
     path = directory / "manifest.json"
     path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     typer.echo(f"{manifest.name_en}: {sum(manifest.counts.values())} features in {len(manifest.counts)} layers, {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyogrio
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -150,7 +150,10 @@ def _copied(connection: sa.Connection, table: _Table, file: Path, limits: Remote
     result = connection.execution_options(yield_per=_BATCH).execute(statement)
     for rows in result.partitions():
         columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), schema, strict=True)]
-        pyogrio.write_arrow(pa.table(columns, schema=schema), file, append=counted > 0, **options)
+        # Loaded when a snapshot is written: it takes long, and most loads have none.
+        importlib.import_module("pyogrio").write_arrow(
+            pa.table(columns, schema=schema), file, append=counted > 0, **options
+        )
         counted += len(rows)
         progress(len(rows))
         if file.stat().st_size > limits.total:

@@ -31,13 +31,11 @@ from ingest.sample.rasters import (
 from ingest.sample.readings import Reading, build_readings
 from ingest.sample.region import Region, build_region
 from ingest.sample.settlements import ADCODE, COUNTY
+from ingest.sample.size import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST
 from ingest.sample.tables import LAYERS
 from layers.area import ellipsoidal_area
 from layers.errors import BadParameter
 
-FEWEST, MOST = 500, 1_000_000
-DEFAULT_PARCELS = 4000
-DEFAULT_SEED = 20260101
 FIXED_DATE = "2026-07-01T00:00:00.000Z"
 """Written into the GeoPackages in place of the date of the day, so that the same data are the same bytes."""
 LABEL = "Fictional sample region (样例县): no place of this name exists"

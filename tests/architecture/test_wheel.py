@@ -75,7 +75,7 @@ def test_licence_command_and_types_are_there(wheel: Path, names: set[str]) -> No
     info = metadata.removesuffix("METADATA")
     assert f"{info}licenses/LICENSE" in names
     with zipfile.ZipFile(wheel) as archive:
-        assert "geoservice = geoservice.cli:main" in archive.read(f"{info}entry_points.txt").decode()
+        assert "geoservice = geoservice.command:main" in archive.read(f"{info}entry_points.txt").decode()
         about = archive.read(metadata).decode()
     assert "License-Expression: Apache-2.0" in about
     assert "Requires-Python: >=3.11" in about

@@ -1,0 +1,72 @@
+"""A source that stands already: the same bytes, read by the same rules, are not read a second time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from ingest.job import Finding, IngestPlan, IngestReport, ReadSummary
+from ingest.provenance import tool_versions
+from ingest.record import SourceFile
+from ingest.wire import plan_to_json
+from layers.system import edition, layer_state
+
+RECIPE = "recipe"
+"""Fact of a summary: digest of all that decides what becomes of the rows of a source."""
+_VERSION = 1
+"""Raised when this product would make other rows of the same source than before."""
+_NOT_PART = ("source", "options", "limits", "part", "replay")
+
+
+def recipe(plan: IngestPlan) -> str:
+    """Digest of layer, mapping, code lists, parameters, options and tools; not of the source."""
+    parts: dict[str, Any] = {k: v for k, v in plan_to_json(plan).items() if k not in _NOT_PART}
+    parts |= {"version": _VERSION, "tools": tool_versions()}
+    parts |= {"repair": plan.options.repair, "vertices": plan.limits.vertices}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def with_recipe(plan: IngestPlan, summary: ReadSummary) -> ReadSummary:
+    """The summary with the recipe by which the rows were made."""
+    return summary.model_copy(update={"facts": {**summary.facts, RECIPE: recipe(plan)}})
+
+
+def standing(
+    connection: sa.Connection, asked: IngestPlan, ready: IngestPlan, source: SourceFile
+) -> tuple[ReadSummary, int] | None:
+    """What is known of a source from the edition that stands, when reading it again could change nothing.
+
+    Args:
+        connection: Reads the books; the caller holds the layer's lock.
+        asked: The plan as it came.
+        ready: The plan with what other layers lend it; such a source is always read.
+        source: The source as it is now.
+
+    Returns:
+        The summary of that edition, with a finding that says so, and how many of its rows were quarantined; None when
+        the source has to be read.
+    """
+    if ready.companions != asked.companions or asked.replay is not None:
+        return None
+    latest = (
+        sa.select(edition.c.id, edition.c.report)
+        .join(layer_state, layer_state.c.edition == edition.c.id)
+        .where(layer_state.c.layer == asked.layer.name)
+        .where(edition.c.kind == "load", edition.c.sha256 == source.sha256, edition.c.size == source.size)
+        .where(edition.c.source == source.name, edition.c.undone_by.is_(None))
+    )
+    found = connection.execute(latest).one_or_none()
+    if found is None or found.report.get("summary", {}).get("facts", {}).get(RECIPE) != recipe(asked):
+        return None
+    report = IngestReport.model_validate(found.report)
+    told = Finding(
+        rule="same-source",
+        severity="info",
+        message=f"This very source stands as edition {found.id}; it was not read again.",
+        count=1,
+    )
+    findings = (*(f for f in report.summary.findings if f.rule != told.rule), told)
+    return report.summary.model_copy(update={"findings": findings}), report.quarantined
