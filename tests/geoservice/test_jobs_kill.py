@@ -32,7 +32,7 @@ ROWS = 1500
 LOCKS = {
     "meta.edition": sa.text("LOCK TABLE meta.edition IN SHARE ROW EXCLUSIVE MODE"),
     "meta.load_report": sa.text("LOCK TABLE meta.load_report IN SHARE ROW EXCLUSIVE MODE"),
-    "hist.kill": sa.text("LOCK TABLE hist.kill IN ACCESS EXCLUSIVE MODE"),
+    "hist.kill": sa.text("LOCK TABLE hist.kill IN SHARE ROW EXCLUSIVE MODE"),
 }
 """What each phase needs and none before it."""
 Victim = Callable[[subprocess.Popen[bytes]], None]
