@@ -12,7 +12,9 @@ from ingest.job import Finding, IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import tool_versions
 from ingest.record import SourceFile
 from ingest.wire import plan_to_json
-from layers.system import edition, layer_state
+from layers.model import Layer, RasterLayer
+from layers.system import edition, layer_figures, layer_state
+from layers.table import current_table
 
 RECIPE = "recipe"
 """Fact of a summary: digest of all that decides what becomes of the rows of a source."""
@@ -61,6 +63,8 @@ def standing(
     found = connection.execute(latest).one_or_none()
     if found is None or found.report.get("summary", {}).get("facts", {}).get(RECIPE) != recipe(asked):
         return None
+    if not _all_there(connection, asked.layer):
+        return None
     report = IngestReport.model_validate(found.report)
     told = Finding(
         rule="same-source",
@@ -70,3 +74,12 @@ def standing(
     )
     findings = (*(f for f in report.summary.findings if f.rule != told.rule), told)
     return report.summary.model_copy(update={"findings": findings}), report.quarantined
+
+
+def _all_there(connection: sa.Connection, layer: Layer) -> bool:
+    """Whether the table has as many rows as the books say: somebody may have emptied or made it anew."""
+    if isinstance(layer, RasterLayer):
+        return False
+    told = sa.select(sa.func.coalesce(sa.func.max(layer_figures.c.rows), 0)).where(layer_figures.c.layer == layer.name)
+    there = sa.select(sa.func.count()).select_from(current_table(layer))
+    return bool(connection.execute(sa.select(told.scalar_subquery() == there.scalar_subquery())).scalar_one())

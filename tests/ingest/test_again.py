@@ -156,3 +156,13 @@ def test_a_later_edition_means_reading(
         connection.execute(sa.text("UPDATE meta.layer_state SET edition = (SELECT max(id) FROM meta.edition)"))
     with pytest.raises(Read):
         loaded(layer, target, source)
+
+
+def test_a_table_that_lost_rows_is_filled_again(
+    layer: Layer, target: LoadTarget, source: Path, first: IngestReport, database: Database
+) -> None:
+    del first
+    with database.transaction(Role.WRITER) as connection:
+        connection.execute(sa.text("DELETE FROM geo.trial WHERE fid = 1"))
+    with pytest.raises(Read):
+        loaded(layer, target, source)
