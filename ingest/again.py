@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ingest.job import Finding, IngestPlan, IngestReport, ReadSummary
 from ingest.provenance import tool_versions
-from ingest.record import SourceFile
+from ingest.watched import Watched
 from ingest.wire import plan_to_json
 from layers.model import Layer, RasterLayer
 from layers.system import edition, layer_figures, layer_state
@@ -37,7 +37,7 @@ def with_recipe(plan: IngestPlan, summary: ReadSummary) -> ReadSummary:
 
 
 def standing(
-    connection: sa.Connection, asked: IngestPlan, ready: IngestPlan, source: SourceFile
+    connection: sa.Connection, asked: IngestPlan, ready: IngestPlan, watched: Watched
 ) -> tuple[ReadSummary, int] | None:
     """What is known of a source from the edition that stands, when reading it again could change nothing.
 
@@ -45,7 +45,7 @@ def standing(
         connection: Reads the books; the caller holds the layer's lock.
         asked: The plan as it came.
         ready: The plan with what other layers lend it; such a source is always read.
-        source: The source as it is now.
+        watched: The source as it is now; its digest is asked for only when name and size fit.
 
     Returns:
         The summary of that edition, with a finding that says so, and how many of its rows were quarantined; None when
@@ -54,16 +54,16 @@ def standing(
     if ready.companions != asked.companions or asked.replay is not None:
         return None
     latest = (
-        sa.select(edition.c.id, edition.c.report)
+        sa.select(edition.c.id, edition.c.sha256, edition.c.report)
         .join(layer_state, layer_state.c.edition == edition.c.id)
         .where(layer_state.c.layer == asked.layer.name)
-        .where(edition.c.kind == "load", edition.c.sha256 == source.sha256, edition.c.size == source.size)
-        .where(edition.c.source == source.name, edition.c.undone_by.is_(None))
+        .where(edition.c.kind == "load", edition.c.undone_by.is_(None))
+        .where(edition.c.source == asked.source.name, edition.c.size == watched.size)
     )
     found = connection.execute(latest).one_or_none()
     if found is None or found.report.get("summary", {}).get("facts", {}).get(RECIPE) != recipe(asked):
         return None
-    if not _all_there(connection, asked.layer):
+    if watched.source().sha256 != found.sha256 or not _all_there(connection, asked.layer):
         return None
     report = IngestReport.model_validate(found.report)
     told = Finding(

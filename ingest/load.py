@@ -6,7 +6,6 @@ Killed at any step, a load leaves the current rows untouched; its landing tables
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,13 +25,12 @@ from ingest.record import (
     close_edition,
     drop_edition,
     identify,
-    identify_plan,
     layer_lock,
     make_report,
     open_edition,
 )
 from ingest.references import referenced
-from layers.errors import SourceUnreadable
+from ingest.watched import Watched
 from layers.model import RasterLayer, RowLayer, TableLayer, VectorLayer
 from layers.table import current_table
 
@@ -63,32 +61,32 @@ def load(
 
 def _load(plan: IngestPlan, target: LoadTarget, record: Attempt, progress: Callable[[int], None]) -> IngestReport:
     layer = row_layer(plan)
-    source = identify_plan(plan)
     with (
+        Watched(plan) as watched,
         layer_lock(target.engine, layer),
         placed(plan, target.engine) as placing,
         referenced(placing, target.engine) as ready,
     ):
-        report = _unchanged(plan, ready, target, source, record)
+        report = _unchanged(plan, ready, target, watched, record)
         if report is not None:
             return report
         record.enter("reading")
         try:
-            return _land(ready, target, layer, source, record, progress, parts.number_of_parts(ready))
+            return _land(ready, target, layer, watched, record, progress, parts.number_of_parts(ready))
         except parts.PartsDisagree:
-            return _land(ready, target, layer, source, record, progress, 1)
+            return _land(ready, target, layer, watched, record, progress, 1)
 
 
 def _unchanged(
-    plan: IngestPlan, ready: IngestPlan, target: LoadTarget, source: SourceFile, record: Attempt
+    plan: IngestPlan, ready: IngestPlan, target: LoadTarget, watched: Watched, record: Attempt
 ) -> IngestReport | None:
     """The report of a source that stands already, as it is; None when it has to be read."""
     with target.engine.begin() as connection:
-        known = again.standing(connection, plan, ready, source)
+        known = again.standing(connection, plan, ready, watched)
         if known is None:
             return None
         summary, refused = known
-        report = make_report(plan, source, summary, None, Counts(), refused, record.seconds)
+        report = make_report(plan, watched.source(), summary, None, Counts(), refused, record.seconds)
         return record.keep(connection, report)
 
 
@@ -96,7 +94,7 @@ def _land(
     plan: IngestPlan,
     target: LoadTarget,
     layer: RowLayer,
-    source: SourceFile,
+    watched: Watched,
     record: Attempt,
     progress: Callable[[int], None],
     readers: int,
@@ -105,12 +103,9 @@ def _land(
         tables = landing.create(connection, layer)
     try:
         with parts.read(plan, target.dsn, tables, readers, progress) as (read, record.folders):
-            with ThreadPoolExecutor(1, "ingest-digest") as pool:
-                second = pool.submit(identify_plan, plan)
-                tables, summary = late.move(target.engine, plan, tables, record.folders, read)
-                tables = _indexed(plan, target, layer, tables)
-            if second.result() != source:
-                raise SourceUnreadable(f"{source.name} changed while it was read; load it again.", source=source.name)
+            tables, summary = late.move(target.engine, plan, tables, record.folders, read)
+            tables = _indexed(plan, target, layer, tables)
+            source = watched.require_same()
             return _apply(plan, target, layer, tables, source, again.with_recipe(plan, summary), record)
     finally:
         with target.engine.begin() as connection:
