@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ingest import assets, figures, quarantine, undo
-from ingest.job import Finding, IngestReport, ReadSummary
+from ingest.job import Finding, IngestReport, LoadOptions, ReadSummary
+from ingest.outcome import settle
 from ingest.record import Counts, LoadTarget, begin_edition, close_edition, layer_lock
 from layers.errors import NotWithdrawable, UnknownEdition
 from layers.model import Layer, RasterLayer, VectorLayer
@@ -39,7 +40,9 @@ def edition_of(connection: sa.Connection, number: int) -> sa.RowMapping:
     return row
 
 
-def withdraw(layer: Layer, target: LoadTarget, number: int, *, principal: str, reason: str) -> IngestReport:
+def withdraw(
+    layer: Layer, target: LoadTarget, number: int, *, principal: str, reason: str, options: LoadOptions | None = None
+) -> IngestReport:
     """Take back an edition: the rows it inserted go, those it changed or deleted come back as they were.
 
     History keeps everything: the withdrawal is an edition of its own, can be withdrawn itself, and reads as of any
@@ -51,6 +54,7 @@ def withdraw(layer: Layer, target: LoadTarget, number: int, *, principal: str, r
         number: The edition to withdraw.
         principal: Who withdraws it.
         reason: Why; kept with the withdrawal.
+        options: Name the job that does it, when one does; its end is part of the same transaction.
 
     Returns:
         The report of the withdrawal; `read` counts the rows that came back.
@@ -63,7 +67,7 @@ def withdraw(layer: Layer, target: LoadTarget, number: int, *, principal: str, r
     started = time.monotonic()
     with layer_lock(target.engine, layer), target.engine.begin() as connection:
         undone = edition_of(connection, number)
-        _refuse(connection, layer, undone)
+        refuse_withdrawal(connection, layer, undone)
         kept = ("source", "sha256", "size", "mapping", "mapping_digest", "owner")
         lineage = {name: undone[name] for name in kept}
         withdrawal = begin_edition(
@@ -79,10 +83,17 @@ def withdraw(layer: Layer, target: LoadTarget, number: int, *, principal: str, r
         _chain(connection, undone, withdrawal)
         report = _report(layer, undone, counts, withdrawal, reason, time.monotonic() - started)
         close_edition(connection, layer, counts, report, extent)
+        settle(connection, options or LoadOptions(), None, withdrawal)
     return report
 
 
-def _refuse(connection: sa.Connection, layer: Layer, undone: sa.RowMapping) -> None:
+def refuse_withdrawal(connection: sa.Connection, layer: Layer, undone: sa.RowMapping) -> None:
+    """Make sure that an edition can be taken back as things stand.
+
+    Raises:
+        UnknownEdition: When it belongs to another layer.
+        NotWithdrawable: When it is withdrawn already, or a later edition touched its rows.
+    """
     number = undone["id"]
     if undone["layer"] != layer.name:
         raise UnknownEdition(f"Layer {layer.id} has no edition {number}; it belongs to layer {undone['layer']}.")

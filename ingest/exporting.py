@@ -7,14 +7,16 @@ the source, which the file names in the member `crs` of older GeoJSON. Both key 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import shapely
 import sqlalchemy as sa
+from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from ingest.set_aside import SetAside, as_written, field_names, mend, row
@@ -23,6 +25,7 @@ from layers.errors import BadParameter, SourceMismatch, SourceMissing, SourceUnr
 NUMBER, REASON, POSITION, SOURCE, GEOMETRY = "$quarantine", "$reason", "$position", "$source", "$geometry"
 _OURS = (NUMBER, REASON, POSITION, SOURCE, GEOMETRY)
 _MOST_BYTES = 256 << 20
+_NO_SHAPE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, ShapelyError)
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -35,14 +38,29 @@ def export(found: Sequence[SetAside], file: Path) -> None:
         SourceMismatch: When the suffix is neither, or rows for GeoJSON have different CRS.
         SourceMissing: When the file exists or cannot be written.
     """
-    writers = {".csv": _write_csv, ".geojson": _write_geojson, ".json": _write_geojson}
-    writer = writers.get(file.suffix.lower())
+    writer = _WRITERS.get(file.suffix.lower())
     if writer is None:
         raise SourceMismatch(f"Rows of quarantine are exported as .csv or .geojson; {file.name} is neither.")
     try:
-        writer(found, file)
+        with file.open("x", encoding="utf-8", newline="") as handle:
+            writer(found, handle)
     except OSError as error:
         raise SourceMissing(f"{file.name} cannot be written: {error.strerror}.", source=file.name) from error
+
+
+def exported(found: Sequence[SetAside], kind: str) -> bytes:
+    """Rows as the bytes of such a file.
+
+    Args:
+        found: The rows.
+        kind: `csv` or `geojson`.
+
+    Raises:
+        SourceMismatch: When rows for GeoJSON have different CRS.
+    """
+    text = io.StringIO(newline="")
+    _WRITERS[f".{kind}"](found, text)
+    return text.getvalue().encode()
 
 
 def mend_from(connection: sa.Connection, file: Path) -> int:
@@ -83,17 +101,17 @@ def restored(text: str) -> str:
     return text[1:] if _QUOTED.match(text) else text
 
 
-def _write_csv(found: Sequence[SetAside], file: Path) -> None:
+def _write_csv(found: Sequence[SetAside], handle: TextIO) -> None:
     names = field_names(found)
-    with file.open("x", encoding="utf-8-sig", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow([*_OURS, *(defused(name) for name in names)])
-        for one in found:
-            now = one.now
-            wkt = "" if now.geometry is None else shapely.to_wkt(now.geometry, rounding_precision=-1)
-            cells = [one.facts["reason"], str(one.facts["position"]), one.facts["source"], wkt or now.unread or ""]
-            cells += [as_written(now.fields.get(name)) for name in names]
-            writer.writerow([str(one.id), *(defused(cell) for cell in cells)])
+    handle.write("\ufeff")
+    writer = csv.writer(handle)
+    writer.writerow([*_OURS, *(defused(name) for name in names)])
+    for one in found:
+        now = one.now
+        wkt = "" if now.geometry is None else shapely.to_wkt(now.geometry, rounding_precision=-1)
+        cells = [one.facts["reason"], str(one.facts["position"]), one.facts["source"], wkt or now.unread or ""]
+        cells += [as_written(now.fields.get(name)) for name in names]
+        writer.writerow([str(one.id), *(defused(cell) for cell in cells)])
 
 
 def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
@@ -106,7 +124,7 @@ def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
                 yield {name: restored(cell) for name, cell in zip(names, cells, strict=False)}
 
 
-def _write_geojson(found: Sequence[SetAside], file: Path) -> None:
+def _write_geojson(found: Sequence[SetAside], handle: TextIO) -> None:
     systems = {(one.facts["reader"] or {}).get("crs") for one in found}
     if len(systems) > 1:
         raise SourceMismatch("These rows come from sources in different CRS; export them source by source, or as CSV.")
@@ -115,8 +133,14 @@ def _write_geojson(found: Sequence[SetAside], file: Path) -> None:
     if crs is not None and crs.startswith("EPSG:"):
         body["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{crs[5:]}"}}
     body["features"] = [_feature(one) for one in found]
-    with file.open("x", encoding="utf-8") as handle:
-        json.dump(body, handle, ensure_ascii=False)
+    json.dump(body, handle, ensure_ascii=False)
+
+
+_WRITERS: dict[str, Callable[[Sequence[SetAside], TextIO], None]] = {
+    ".csv": _write_csv,
+    ".geojson": _write_geojson,
+    ".json": _write_geojson,
+}
 
 
 def _feature(one: SetAside) -> dict[str, Any]:
@@ -161,7 +185,7 @@ def _geometry(written: Any, found: SetAside) -> shapely.Geometry | None:
     now = found.now
     if written in (None, "", now.unread):
         return None
-    geometry = parse_wkt(written, found.id) if isinstance(written, str) else _shape(written, found.id)
+    geometry = parse_geometry(written, found.id)
     same = now.geometry is not None and shapely.equals_identical(
         shapely.force_2d(now.geometry), shapely.force_2d(geometry)
     )
@@ -180,10 +204,19 @@ def parse_wkt(text: str, number: int) -> shapely.Geometry:
     return geometry
 
 
+def parse_geometry(written: str | Mapping[str, Any], number: int) -> shapely.Geometry:
+    """A geometry that somebody wrote for a row, as WKT or as an object of GeoJSON.
+
+    Raises:
+        BadParameter: When it is neither.
+    """
+    return parse_wkt(written, number) if isinstance(written, str) else _shape(written, number)
+
+
 def _shape(written: Any, number: int) -> shapely.Geometry:
     try:
         return shape(written)
-    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
+    except _NO_SHAPE as error:
         raise BadParameter(
             f"The geometry given for row {number} is no GeoJSON geometry.", parameter="geometry"
         ) from error

@@ -45,6 +45,7 @@ class LoadOptions:
         owner: Who delivered the source, for the lineage.
         job: Number of the job that does the load, when one does.
         attempt: Which attempt at that job it is.
+        last: Whether the job is done with this load; a replay takes a load for each version of a source.
         parts: How many readers share a source; by its size and the number of processors when absent.
         scheduler: Address of a Dask scheduler whose workers read the parts; threads of this process when absent.
     """
@@ -54,6 +55,7 @@ class LoadOptions:
     owner: str | None = None
     job: int | None = None
     attempt: int = 0
+    last: bool = True
     parts: int | None = None
     scheduler: str | None = None
 

@@ -20,14 +20,14 @@ class JobLost(SourceError):
     title = "Job is not under way any more"
 
 
-def settle(connection: sa.Connection, options: LoadOptions, load: int, edition: int | None) -> None:
-    """Mark the job of a load as done; a load without a job has nothing to mark.
+def settle(connection: sa.Connection, options: LoadOptions, load: int | None, edition: int | None) -> None:
+    """Mark the job of a load as done, or as that far when the load is not its last; without a job nothing is marked.
 
     Args:
         connection: The transaction of the load.
         options: Names the job and the attempt that does it.
-        load: Number of the kept report.
-        edition: The edition, or None when nothing changed.
+        load: Number of the kept report; a withdrawal keeps none.
+        edition: The edition, or None when nothing changed; that of an earlier load of the job then stays.
 
     Raises:
         JobLost: When the attempt is not under way any more.
@@ -41,7 +41,9 @@ def settle(connection: sa.Connection, options: LoadOptions, load: int, edition: 
         & ~job_table.c.cancel
     )
     now = sa.func.clock_timestamp()
-    done = sa.update(job_table).where(mine).values(state="done", load=load, edition=edition, finished=now, updated=now)
+    end = {"state": "done", "finished": now} if options.last else {}
+    made = sa.func.coalesce(edition, job_table.c.edition)
+    done = sa.update(job_table).where(mine).values(load=load, edition=made, updated=now, **end)
     if connection.execute(done, execution_options={"preserve_rowcount": True}).rowcount != 1:
         raise JobLost(
             f"Job {options.job} was cancelled or taken over while its load was under way; nothing was loaded."

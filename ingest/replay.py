@@ -13,16 +13,19 @@ import sqlalchemy as sa
 
 from ingest.job import IngestPlan, IngestReport, LoadOptions, Replay, plan, with_transformations
 from ingest.load import load
+from ingest.outcome import JobLost
+from ingest.progress import Count
 from ingest.readers.quarantined import LAYER_DRIVER
 from ingest.record import LoadTarget
 from ingest.set_aside import Wanted
 from layers.catalog import Catalog
-from layers.errors import SourceMismatch
+from layers.errors import CrsRefused, GeoError, LayerBusy, SourceError, SourceMismatch, UnknownLayer
 from layers.model import Layer, RasterLayer
 from layers.sources import SourceMapping
 from layers.system import quarantine
 
 _BATCH = 1000
+_SHOWN = 10
 _IDENTITY = ("layer", "source", "sha256", "mapping")
 
 
@@ -44,33 +47,106 @@ def batches(connection: sa.Connection, wanted: Wanted) -> list[Batch]:
     return [Batch(**row) for row in connection.execute(found.order_by(*columns[:4])).mappings()]
 
 
+@dataclass(frozen=True)
+class Left:
+    """Rows that no replay can load, and why.
+
+    Attributes:
+        layer: Name of the layer.
+        source: Name of the source they came from.
+        count: How many.
+        first: The first numbers in quarantine.
+        error: What stands in the way.
+    """
+
+    layer: str
+    source: str
+    count: int
+    first: tuple[int, ...]
+    error: GeoError
+
+    def __str__(self) -> str:
+        """One sentence for people."""
+        numbers = ", ".join(map(str, self.first)) + (", ..." if self.count > len(self.first) else "")
+        return f"{self.count} rows of {self.source} stay in quarantine ({numbers}): {self.error.detail}"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay did: a report per version of a source, and what it had to leave."""
+
+    reports: tuple[IngestReport, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
 def replay(
-    catalog: Catalog, target: LoadTarget, wanted: Wanted, *, principal: str, options: LoadOptions | None = None
-) -> list[IngestReport]:
+    catalog: Catalog,
+    target: LoadTarget,
+    wanted: Wanted,
+    *,
+    principal: str,
+    options: LoadOptions | None = None,
+    progress: Count | None = None,
+) -> Replayed:
     """Load open rows of quarantine again, mended or as they are: one load, one edition per version of a source.
 
     Rows that pass become `mended`; rows that fail again stay open with the reason of today. A replay never replaces a
     row that was written by the load that refused its own row, or later. What has been replayed is not replayed again,
-    and a replay that is killed leaves all as it was.
+    and a replay that is killed leaves all as it was, but for the sources that it was done with. Rows that cannot be
+    loaded one by one are left and named; the others are loaded.
 
     Args:
         catalog: Layers and code lists of today.
         target: Where to.
         wanted: Which rows; those that are not open are left alone.
         principal: Who replays, for the record.
-        options: How the loads are done.
-
-    Returns:
-        One report per version of a source; none when no wanted row is open.
+        options: How the loads are done. A job they name is done with the last load.
+        progress: Told of rows read, and of phases when it is an `ingest.progress.Listener`.
 
     Raises:
-        SourceMismatch: When such rows cannot be loaded one by one, or their mapping is gone.
+        SourceError, CrsRefused, UnknownLayer: When rows were wanted and none of them can be loaded: why the first
+            cannot.
+        LayerBusy: When another load of a layer is under way.
     """
     with target.engine.connect() as connection:
         found = batches(connection, wanted)
-    # Every batch is judged before the first one is loaded.
-    plans = [_plan(catalog, batch, options or LoadOptions()) for batch in found]
-    return [_replay(target, wanted, batch, made, principal) for batch, made in zip(found, plans, strict=True)]
+    plans, left = _judged(catalog, target, wanted, found, options or LoadOptions())
+    reports: list[IngestReport] = []
+    for place, (batch, made) in enumerate(plans):
+        last = place == len(plans) - 1
+        one = replace(made, options=replace(made.options, last=last))
+        try:
+            reports.append(_replay(target, wanted, batch, one, principal, progress))
+        except (LayerBusy, JobLost):
+            raise
+        except (SourceError, CrsRefused) as error:
+            left.append(_left(target, wanted, batch, error))
+    if left and not reports:
+        raise left[0].error
+    return Replayed(tuple(reports), tuple(left))
+
+
+def _judged(
+    catalog: Catalog, target: LoadTarget, wanted: Wanted, found: list[Batch], options: LoadOptions
+) -> tuple[list[tuple[Batch, IngestPlan]], list[Left]]:
+    """The batches that can be loaded with their plans, and the others; before the first one is loaded."""
+    plans: list[tuple[Batch, IngestPlan]] = []
+    left: list[Left] = []
+    for batch in found:
+        try:
+            plans.append((batch, _plan(catalog, batch, options)))
+        except (SourceError, UnknownLayer) as error:
+            left.append(_left(target, wanted, batch, error))
+    return plans, left
+
+
+def _left(target: LoadTarget, wanted: Wanted, batch: Batch, error: GeoError) -> Left:
+    mine = (*wanted.conditions(), *_members(batch))
+    numbers = sa.select(quarantine.c.id).where(*mine).order_by(quarantine.c.id).limit(_SHOWN)
+    counted = sa.select(sa.func.count()).select_from(quarantine).where(*mine)
+    with target.engine.connect() as connection:
+        first = tuple(connection.execute(numbers).scalars())
+        return Left(batch.layer, batch.source, connection.execute(counted).scalar_one(), first, error)
 
 
 def _plan(catalog: Catalog, batch: Batch, options: LoadOptions) -> IngestPlan:
@@ -106,21 +182,28 @@ def _mapping(layer: Layer, batch: Batch, mapping: SourceMapping) -> SourceMappin
     return mapping.model_copy(update={"complete": False})
 
 
-def _replay(target: LoadTarget, wanted: Wanted, batch: Batch, made: IngestPlan, principal: str) -> IngestReport:
+def _replay(
+    target: LoadTarget, wanted: Wanted, batch: Batch, made: IngestPlan, principal: str, progress: Count | None
+) -> IngestReport:
     with tempfile.TemporaryDirectory(prefix="geoservice-replay-") as folder:
         file = Path(folder, PurePath(batch.source).name)
         with target.engine.connect().execution_options(yield_per=_BATCH) as connection, file.open("w") as lines:
             lines.write(json.dumps(batch.reader) + "\n")
             for entry in _entries(connection, wanted, batch):
                 lines.write(json.dumps(entry) + "\n")
-        return load(replace(made, source=file), target, principal=principal)
+        return load(replace(made, source=file), target, principal=principal, progress=progress)
 
 
 def _entries(connection: sa.Connection, wanted: Wanted, batch: Batch) -> Iterator[dict[str, Any]]:
-    mine = [quarantine.c[name] == getattr(batch, name) for name in _IDENTITY]
-    same_reader = quarantine.c.reader == sa.literal(batch.reader, quarantine.c.reader.type)
     text = sa.func.coalesce(quarantine.c.mended, quarantine.c.raw)
-    wanted_rows = (*wanted.conditions(), *mine, same_reader, quarantine.c.state == "open")
-    rows = sa.select(quarantine.c.position, text.label("raw")).where(*wanted_rows)
+    rows = sa.select(quarantine.c.position, text.label("raw")).where(*wanted.conditions(), *_members(batch))
     for row in connection.execute(rows.order_by(quarantine.c.position)):
         yield {"position": row.position, "raw": row.raw}
+
+
+def _members(batch: Batch) -> list[sa.ColumnElement[bool]]:
+    """The open rows of a batch as conditions."""
+    mine = [quarantine.c[name] == getattr(batch, name) for name in _IDENTITY]
+    reader = quarantine.c.reader
+    same = reader.is_(sa.null()) if batch.reader is None else reader == sa.literal(batch.reader, reader.type)
+    return [*mine, same, quarantine.c.state == "open"]

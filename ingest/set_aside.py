@@ -10,7 +10,7 @@ import shapely
 import sqlalchemy as sa
 
 from ingest.raw import RawRow, read_raw, write_raw
-from layers.errors import BadParameter, UnknownRow
+from layers.errors import BadParameter, RowSettled, UnknownRow
 from layers.system import quarantine
 
 STATES = ("open", "mended", "dismissed", "superseded")
@@ -27,6 +27,7 @@ class Wanted:
         reason: Part of the reason, in any case of letters.
         state: One of `STATES`.
         ids: Numbers of the rows.
+        after: Only rows with higher numbers.
     """
 
     layer: str | None = None
@@ -34,6 +35,7 @@ class Wanted:
     reason: str | None = None
     state: str | None = None
     ids: tuple[int, ...] | None = None
+    after: int | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The rows as conditions on `meta.quarantine`.
@@ -52,6 +54,8 @@ class Wanted:
             found.append(quarantine.c.reason.icontains(self.reason, autoescape=True))
         if self.ids is not None:
             found.append(quarantine.c.id.in_(self.ids))
+        if self.after is not None:
+            found.append(quarantine.c.id > self.after)
         return found
 
 
@@ -114,8 +118,12 @@ def mend(
 
     Raises:
         UnknownRow: When there is no such row.
-        BadParameter: When the row is not open, has no such field, or its source has no geometries.
+        RowSettled: When the row is not open any more.
+        BadParameter: When it has no such field, or its source has no geometries.
     """
+    # Of two who mend the row at once, the second sees what the first has written; a replay waits for both.
+    held = sa.select(quarantine.c.id).where(quarantine.c.id == number).with_for_update()
+    connection.execute(held)
     found = row(connection, number)
     _refuse(found, fields, geometry)
     now = found.now
@@ -155,7 +163,7 @@ def field_names(found: Sequence[SetAside]) -> list[str]:
 
 def _refuse(found: SetAside, fields: Mapping[str, str | None], geometry: shapely.Geometry | None) -> None:
     if found.facts["state"] != "open":
-        raise BadParameter(
+        raise RowSettled(
             f"Row {found.id} of quarantine is {found.facts['state']}; only open rows are mended.", parameter="id"
         )
     strangers = [name for name in fields if name not in found.now.fields]

@@ -76,6 +76,12 @@ class BadParameter(GeoError):
     title = "Invalid parameter value"
 
 
+class RowSettled(BadParameter):
+    """A row of quarantine is not open any more, so that nothing can be done with it."""
+
+    title = "Row is settled"
+
+
 class UnknownParameter(GeoError):
     """The request carries a parameter that the resource does not know."""
 

@@ -14,6 +14,7 @@ from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.geojson import parse_zone
 from geoservice.analysis.place import Place, zone_from_bbox, zone_from_feature
 from geoservice.features.lookup import FoundShape, find_shapes, shapes_statement
+from geoservice.http.texts import storable
 from layers.access import Decision, decide
 from layers.errors import BadBody, BadGeometry, UnknownFeature
 from layers.extent import parse_bbox
@@ -115,14 +116,9 @@ def _named(value: object) -> NamedFeature:
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not _storable(value):
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not storable(value):
         raise BadBody(f"{_EXPECTED}; {name} is not a text of 1 to {MAX_KEY} characters.")
     return value
-
-
-def _storable(text: str) -> bool:
-    """PostgreSQL stores neither NUL nor half a surrogate pair (which JSON can spell), so no key contains one."""
-    return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in text)
 
 
 def _open(where: NamedFeature, context: AnalysisContext) -> tuple[VectorLayer, Decision]:

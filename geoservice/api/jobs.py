@@ -173,7 +173,7 @@ def status_info(request: Request, house: House, asker: Principal, job: Job) -> d
         "links": _links(request, job),
     }
     if job.error is not None:
-        body["exception"] = _exception(house, asker, job)
+        body["left" if job.state == "done" else "exception"] = _exception(house, asker, job)
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -196,13 +196,18 @@ def _message(job: Job) -> str:
         "failed": "The job failed; nothing was changed.",
         "cancelled": "The job was cancelled; nothing was changed.",
     }
+    if job.edition is not None and job.state in ("refused", "failed", "cancelled"):
+        # A replay takes a load for each version of a source.
+        return (
+            f"{sentences[job.state].partition(';')[0]}; what was loaded until then stays, up to edition {job.edition}."
+        )
     return sentences[job.state]
 
 
 def _exception(house: House, asker: Principal, job: Job) -> dict[str, Any]:
     """What went wrong, as problem details; sentences that may quote the source are for those cleared for all of it."""
     error = job.error or {}
-    status = _REFUSED if job.state == "refused" else _FAILED
+    status = _FAILED if job.state == "failed" else _REFUSED
     body = {"type": PROBLEM_TYPE, "title": str(error.get("title", "")), "status": status}
     layer = next((found for found in house.catalog if found.name == job.layer), None)
     if layer is not None and view_of(asker, layer, job.state, job.principal) is View.FULL:

@@ -181,7 +181,8 @@ def list_schedules() -> None:
     for entry in read_intake(settings.watch).schedules:
         following = entry.following(now).astimezone(ZoneInfo(entry.zone)).isoformat(" ", "minutes")
         job = last.get(entry.name)
-        table.add_row(entry.name, entry.cron, entry.zone, entry.layer, entry.source, following, str(job or ""))
+        source = entry.source or "quarantine"
+        table.add_row(entry.name, entry.cron, entry.zone, entry.layer, source, following, str(job or ""))
     Console().print(table)
 
 

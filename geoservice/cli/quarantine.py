@@ -14,7 +14,10 @@ from rich.table import Table
 from geoservice.cli.ingest import commands, print_report, target_of
 from geoservice.cli.layers import synchronise
 from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
+from geoservice.jobs import queue
+from geoservice.jobs.model import replay_request
 from geoservice.settings import Settings, load_settings
 from ingest.exporting import export, mend_from, parse_wkt
 from ingest.raw import RawRow
@@ -121,18 +124,31 @@ def replay_command(
     layer: LayerOption = None,
     source: SourceOption = None,
     reason: ReasonOption = None,
+    queued: Annotated[bool, typer.Option("--queue", help="Make it a job of --layer and print its number.")] = False,
 ) -> None:
     """Load open rows of quarantine again, mended or as they are, through the mapping and checks of their source."""
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
     wanted = _wanted(settings, layer, source, reason, "open", tuple(numbers) if numbers else None)
     database = open_database(settings)
+    if queued:
+        typer.echo(_queue(database, wanted))
+        return
     synchronise(settings, database)
-    reports = replay(catalog, target_of(settings, database), wanted, principal="cli")
-    for report in reports:
+    done = replay(catalog, target_of(settings, database), wanted, principal="cli")
+    for report in done.reports:
         print_report(report)
-    if not reports:
+    for left in done.left:
+        typer.echo(str(left))
+    if not done.reports:
         typer.echo("no open row of quarantine is meant; nothing was loaded")
+
+
+def _queue(database: Database, wanted: Wanted) -> int:
+    if wanted.layer is None:
+        raise BadParameter("A job belongs to one layer; name it with --layer.", parameter="layer")
+    with database.transaction(Role.WRITER) as connection:
+        return queue.submit(connection, replay_request(wanted, "cli", "cli")).id
 
 
 def _wanted(

@@ -41,6 +41,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.MethodNotAllowed: 405,
     errors.NotAcceptable: 406,
     errors.NotWithdrawable: 409,
+    errors.RowSettled: 409,
     errors.TooLarge: 413,
     errors.BadGeometry: 422,
     errors.SourceMissing: 422,

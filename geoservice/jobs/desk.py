@@ -16,17 +16,28 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database, unavailable
 from geoservice.jobs import queue
 from geoservice.jobs.errors import UploadsRefused
-from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.model import Job, JobRequest, replay_request
 from geoservice.jobs.perform import options_of
 from geoservice.jobs.uploads import UploadStore, discard_incoming
 from geoservice.settings import Settings
+from ingest.editions import edition_of, refuse_withdrawal
 from ingest.job import plan
 from ingest.remote.fetch import is_remote
 from ingest.remote.guard import redacted
+from ingest.replay import batches
 from ingest.sandbox import SandboxCapabilities, probe
+from ingest.set_aside import Wanted
 from layers.access import Principal, decide
 from layers.catalog import Catalog
-from layers.errors import BadParameter, NotAllowed, NotAuthenticated, SourceMissing, UnknownLayer
+from layers.errors import (
+    BadParameter,
+    NotAllowed,
+    NotAuthenticated,
+    RowSettled,
+    SourceMissing,
+    UnknownEdition,
+    UnknownLayer,
+)
 from layers.model import Layer
 
 
@@ -141,6 +152,43 @@ class Desk:
     ) -> Job:
         request = JobRequest(layer.name, asker.id, "api", name, place, mapping, options=wish.options)
         with self._transaction() as connection:
+            return queue.submit(connection, request, self._settings.job_queue_max)
+
+    def replay(self, asker: Principal, wanted: Wanted) -> Job:
+        """Make a job that loads open rows of quarantine again. The asker was shown the layer's quarantine already.
+
+        Args:
+            asker: Who asks.
+            wanted: Rows of one layer.
+
+        Raises:
+            RowSettled: When no row that is meant is open.
+            TooManyJobs: See `submit`.
+        """
+        with self._transaction() as connection:
+            if not batches(connection, wanted):
+                raise RowSettled("No open row of quarantine is meant; there is nothing to replay.")
+            return queue.submit(connection, replay_request(wanted, asker.id, "api"), self._settings.job_queue_max)
+
+    def withdraw(self, asker: Principal, number: int, reason: str) -> Job:
+        """Make a job that takes an edition back.
+
+        Raises:
+            UnknownEdition: When there is none, or none of a layer that the asker may see.
+            NotAuthenticated, NotAllowed: When the asker may not load its layer.
+            NotWithdrawable: When it is withdrawn already, or a later edition touched its rows.
+            TooManyJobs: See `submit`.
+        """
+        unknown = UnknownEdition(f"There is no edition {number}; /collections/{{id}}/editions lists those there are.")
+        with self._transaction() as connection:
+            try:
+                undone = edition_of(connection, number)
+                layer = self._loadable(asker, undone["layer"])
+            except (UnknownEdition, UnknownLayer):
+                raise unknown from None
+            refuse_withdrawal(connection, layer, undone)
+            place = {"edition": number, "reason": reason}
+            request = JobRequest(layer.name, asker.id, "api", f"edition {number}", place, kind="withdrawal")
             return queue.submit(connection, request, self._settings.job_queue_max)
 
     def _loadable(self, asker: Principal, name: str) -> Layer:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from layers.errors import ConfigurationError
 
@@ -66,7 +66,9 @@ class Schedule(_Entry):
         cron: Five fields: minute, hour, day of month, month, day of week.
         zone: Time zone in which they are meant.
         layer: Layer to load into.
-        source: Path or address.
+        source: Path or address; absent for a replay.
+        replay: Whether open rows of the layer's quarantine are loaded again, instead of a source: what was refused
+            for want of another row may pass today.
         mapping: Source mapping; found by the source's name when absent.
         owner: Who delivers, for the lineage.
     """
@@ -75,9 +77,16 @@ class Schedule(_Entry):
     cron: Annotated[str, AfterValidator(_known_cron)]
     zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     layer: str
-    source: str
+    source: str | None = None
+    replay: bool = False
     mapping: str | None = None
     owner: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Schedule:
+        if self.replay == (self.source is not None):
+            raise ValueError("expected either a source or `replay: true`")
+        return self
 
     def latest(self, now: dt.datetime) -> dt.datetime:
         """The last planned time that is not after `now`."""

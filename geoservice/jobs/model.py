@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
+from ingest.set_aside import Wanted
+
 State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 Origin = Literal["api", "cli", "watch", "schedule"]
 OVER: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
@@ -24,11 +26,12 @@ class JobRequest:
         principal: Id of whoever asks, for access and for the record.
         origin: Which way it came.
         source: Name of the source, for people.
-        place: Where the source lies: `{"path": ...}`, or `{"folder": ..., "file": ...}` for uploads.
+        place: Where the source lies: `{"path": ...}`, or `{"folder": ..., "file": ...}` for uploads; for a replay
+            `{"quarantine": {...}}` with the filters, for a withdrawal `{"edition": ..., "reason": ...}`.
         mapping: Source mapping; found by the file's name when absent.
         sha256: Digest of the source, where it is known beforehand.
         options: `repair`, `dry_run`, `owner` as in `ingest.job.LoadOptions`.
-        kind: What is done with it.
+        kind: What is done: `load`, `replay` (of quarantine) or `withdrawal` (of an edition).
         priority: Higher goes first among layers; jobs of one layer keep their order.
     """
 
@@ -42,6 +45,21 @@ class JobRequest:
     options: dict[str, Any] = field(default_factory=dict)
     kind: str = "load"
     priority: int = 0
+
+
+def replay_request(wanted: Wanted, principal: str, origin: Origin, name: str | None = None) -> JobRequest:
+    """The request to load open rows of quarantine again.
+
+    Args:
+        wanted: Which rows; they are of one layer.
+        principal: Who asks.
+        origin: Which way it came.
+        name: What people know it by; the source of the rows when absent.
+    """
+    asked = {"source": wanted.source, "reason": wanted.reason, "ids": wanted.ids}
+    place = {"quarantine": {key: value for key, value in asked.items() if value is not None}}
+    shown = name or wanted.source or "quarantine"
+    return JobRequest(wanted.layer or "", principal, origin, shown, place, kind="replay")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,16 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, require_mode, sync
 from geoservice.jobs.model import Job
+from geoservice.jobs.queue import note
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
 from ingest.delivery import Delivery, deliver
+from ingest.editions import withdraw
 from ingest.job import IngestReport, LoadOptions, Origin
 from ingest.load import LoadTarget
 from ingest.progress import Count
+from ingest.replay import replay
+from ingest.set_aside import Wanted
 from layers.catalog import Catalog, read_catalog
 from layers.errors import BadParameter
 from layers.system import layer_state
@@ -45,24 +49,44 @@ class Performer:
     settings: Settings
     database: Database
 
-    def perform(self, job: Job, progress: Count | None = None) -> IngestReport:
+    def perform(self, job: Job, progress: Count | None = None) -> IngestReport | None:
         """Do a job.
 
         Args:
             job: A job that is claimed; its attempt is written into the outcome.
             progress: Told of rows and phases.
 
+        Returns:
+            The report of the last load; None when there was nothing to load.
+
         Raises:
             GeoError: When it is refused; nothing was changed.
         """
-        if job.kind != "load":
-            raise BadParameter(f"Jobs of the kind {job.kind!r} are not known here; `load` is.")
+        ways = {"load": self._load, "replay": self._replay, "withdrawal": self._withdraw}
+        if job.kind not in ways:
+            raise BadParameter(f"Jobs of the kind {job.kind!r} are not known here; {', '.join(ways)} are.")
         catalog = read_catalog(self.settings.layers_dir)
         self._ensure_tables(catalog, job.layer)
         options = replace(options_of(job.options), job=job.id, attempt=job.attempts)
+        return ways[job.kind](job, catalog, options, progress)
+
+    def _load(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport:
         with self._at_hand(job.place) as (file, origin):
             delivery = Delivery(job.layer, file, job.mapping, options, origin)
             return deliver(catalog, self._target(), delivery, principal=job.principal, progress=progress)
+
+    def _replay(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport | None:
+        wanted = wanted_of(job.layer, job.place)
+        done = replay(catalog, self._target(), wanted, principal=job.principal, options=options, progress=progress)
+        if done.left:
+            detail = " ".join(str(left) for left in done.left)
+            with self.database.transaction(Role.WRITER) as connection:
+                note(connection, job, {"kind": "RowsLeft", "title": "Rows stay in quarantine", "detail": detail})
+        return done.reports[-1] if done.reports else None
+
+    def _withdraw(self, job: Job, catalog: Catalog, options: LoadOptions, _: Count | None) -> IngestReport:
+        layer, number, reason = catalog.layer(job.layer), int(job.place["edition"]), str(job.place["reason"])
+        return withdraw(layer, self._target(), number, principal=job.principal, reason=reason, options=options)
 
     @contextmanager
     def _at_hand(self, place: dict[str, Any]) -> Iterator[tuple[Path, Origin | None]]:
@@ -104,6 +128,13 @@ def options_of(asked: dict[str, Any]) -> LoadOptions:
             wanted = "true or false" if kinds[name] is bool else "a text"
             raise BadParameter(f"The option {name} is {wanted}.", parameter=name)
     return LoadOptions(**{name: value for name, value in asked.items() if value is not None})
+
+
+def wanted_of(layer: str, place: dict[str, Any]) -> Wanted:
+    """The rows of quarantine that a job replays."""
+    asked = place["quarantine"]
+    ids = None if asked.get("ids") is None else tuple(asked["ids"])
+    return Wanted(layer, asked.get("source"), asked.get("reason"), "open", ids)
 
 
 def place_of(settings: Settings, place: dict[str, Any]) -> Path:

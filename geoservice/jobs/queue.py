@@ -131,8 +131,14 @@ def finish(connection: sa.Connection, job: Job, state: State, error: dict[str, A
     Returns:
         Whether this call ended it.
     """
-    values = {"state": state, "error": error, "finished": _NOW, "updated": _NOW}
+    values = {"state": state, "finished": _NOW, "updated": _NOW, **({} if error is None else {"error": error})}
     return _count(connection, sa.update(table).where(_mine(job)).values(**values)) == 1
+
+
+def note(connection: sa.Connection, job: Job, error: dict[str, Any]) -> None:
+    """Keep what a job could not do, though it is done with the rest."""
+    mine = (table.c.id == job.id) & (table.c.attempts == job.attempts)
+    connection.execute(sa.update(table).where(mine).values(error=error))
 
 
 def put_back(connection: sa.Connection, job: Job, seconds: float) -> None:

@@ -87,7 +87,7 @@ def outcome(performer: Performer, number: int, say: Say) -> dict[str, Any]:
         _log.exception("job %s failed", number)
         sentence = "An unexpected error ended the job; the log of the worker says more. Nothing was loaded."
         return {"failed": {"kind": "InternalError", "title": "Internal error", "detail": sentence}}
-    return {"done": True, "load": report.load}
+    return {"done": True, "load": None if report is None else report.load}
 
 
 def _problem(error: GeoError) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from geoservice.jobs import queue
 from geoservice.jobs.intake import Schedule
-from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.model import Job, JobRequest, replay_request
 from ingest.remote.fetch import is_remote
+from ingest.set_aside import Wanted
 from layers.catalog import Catalog
 from layers.system import job as job_table
 from layers.system import schedule as table
@@ -59,6 +60,8 @@ def run(connection: sa.Connection, catalog: Catalog, schedule: Schedule) -> Job:
         UnknownLayer: When there is no such layer.
     """
     layer, source = catalog.layer(schedule.layer), schedule.source
+    if source is None:
+        return queue.submit(connection, replay_request(Wanted(layer.name), SCHEDULER, "schedule", schedule.name))
     place = {"remote": source} if is_remote(source) else {"path": source}
     request = JobRequest(
         layer.name,

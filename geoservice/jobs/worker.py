@@ -114,7 +114,7 @@ class Slot:
             self._drop_runner()
             self._end(connection, job, stopped)
         else:
-            _settle(connection, lambda: _conclude(connection, job, message))
+            _settle(connection, lambda: conclude(connection, job, message))
             self._wear()
         with connection.begin():
             ended = queue.get(connection, job.id)
@@ -184,7 +184,7 @@ def _settle(connection: sa.Connection, write: Callable[[], object]) -> None:
         write()
 
 
-def _conclude(connection: sa.Connection, job: Job, message: dict[str, Any]) -> None:
+def conclude(connection: sa.Connection, job: Job, message: dict[str, Any]) -> None:
     """Write down how a runner says that a job ended; a load that was committed has done so already."""
     if "done" in message:
         queue.finish(connection, job, "done")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, description, health, jobs, loads, session, uploads
+from geoservice.api import analysis, description, editions, health, jobs, loads, quarantine, session, uploads
 from geoservice.ogc import common, features, tiles
 from geoservice.ogc.block import Block
 
@@ -15,6 +15,8 @@ BLOCKS: tuple[Block, ...] = (
     loads.BLOCK,
     uploads.BLOCK,
     jobs.BLOCK,
+    quarantine.BLOCK,
+    editions.BLOCK,
     description.BLOCK,
     health.BLOCK,
     session.BLOCK,

@@ -41,6 +41,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "tile_col": (str(COLUMN),),
         "load_number": ("1", "2", "3", "4"),
         "job_id": ("1", "2"),
+        "row_number": ("1", "2"),
         "upload_id": ("x" * 32,),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from ingest import replay as replaying
 from ingest.editions import withdraw
 from ingest.exporting import export, mend_from
-from ingest.job import LoadOptions, Replay, plan
+from ingest.job import IngestReport, LoadOptions, Replay, plan
 from ingest.load import LoadTarget
 from ingest.parts import number_of_parts
-from ingest.replay import replay
 from ingest.set_aside import SetAside, Wanted, dismiss, mend, row, rows
 from layers.errors import BadParameter, SourceMismatch, SourceUnreadable, UnknownRow
 from layers.system import edition
@@ -41,6 +41,13 @@ HEAD = "code,name,amount,level,secret,seen,x,y"
 @pytest.fixture
 def target(database: Database) -> LoadTarget:
     return prepared(database, CATALOG)
+
+
+def replay(*arguments: Any, **more: Any) -> list[IngestReport]:
+    """The reports of a replay that leaves nothing behind."""
+    done = replaying.replay(*arguments, **more)
+    assert not done.left
+    return list(done.reports)
 
 
 def kept(database: Database, **wanted: Any) -> list[SetAside]:
@@ -354,3 +361,21 @@ def test_what_is_no_mended_file_is_refused_as_a_whole(database: Database, target
     with database.transaction(Role.WRITER) as connection, pytest.raises(UnknownRow):
         row(connection, 10**9)
     assert count(database, "geo.trial") == 0
+
+
+def test_one_row_that_cannot_be_replayed_does_not_stop_the_others(
+    database: Database, target: LoadTarget, tmp_path: Path
+) -> None:
+    bad = {"code": "j", "name": "n", "level": "cosmic", "geometry": shapely.Point(100, 30)}
+    load_file(CATALOG, target, "trial", write_rows(tmp_path / "a.gpkg", [bad]), "joined")
+    load_file(CATALOG, target, "trial", table(tmp_path, "a,x,many,,,,100,30", "b,x,many,,,,100,30"))
+    stuck, one, _ = kept(database)
+    change(database, one.id, amount="1")
+    done = replaying.replay(CATALOG, target, Wanted(), principal="officer")
+    assert [(r.inserted, r.quarantined) for r in done.reports] == [(1, 1)]
+    assert [(left.source, left.count, left.first) for left in done.left] == [("a.gpkg", 1, (stuck.id,))]
+    assert "several rows" in str(done.left[0])
+    assert states(database) == ["open", "mended", "open"]
+    gone = trial_catalog(trial_layer(sources={"csv": LAYER.sources["csv"]}))
+    left = replaying.replay(gone, target, Wanted(), principal="officer").left
+    assert [(x.source, "no source mapping" in x.error.detail) for x in left] == [("a.gpkg", True)]

@@ -20,6 +20,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.jobs import queue
 from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.worker import conclude
 from tests.support.loading import BASE
 
 PATIENCE = 120.0
@@ -104,3 +105,18 @@ def slay(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def claimed(database: Database, do: Callable[[Job], dict[str, Any]]) -> tuple[Job, dict[str, Any]]:
+    """Claim the next job, do it, and conclude it as a worker does; the job as it was, and the message of its runner."""
+    engine = database.sync_engine(Role.WRITER)
+    with engine.connect() as connection:
+        with connection.begin():
+            taken = queue.claim(connection)
+        assert taken is not None, "a job waits"
+        message = do(taken)
+        with connection.begin():
+            conclude(connection, taken, message)
+            queue.release(connection, taken)
+    engine.dispose()
+    return taken, message
