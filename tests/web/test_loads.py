@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
+from geoservice.documentation import PAGES
+from geoservice.ogc.blocks import BLOCKS
 from tests.web.reports import COUNTS, load_report
 from tests.web.test_page import Elements, assert_fits_policy
 from web.charts import WIDTH, columns, histogram, sketch, stacked, timeline
@@ -191,3 +195,34 @@ def test_the_words_are_in_both_languages_and_have_one_meaning() -> None:
     assert set(PORTAL_TEXTS) < set(TEXTS)
     assert all(TEXTS[key] is words for key, words in PORTAL_TEXTS.items()), "a word is told twice"
     assert all(words.keys() == {"zh", "en"} and all(words.values()) for words in TEXTS.values())
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_how_to_mend_names_commands_and_requests_that_there_are(language: str) -> None:
+    html = unescape(page(language))
+    shown = re.findall(r'<pre class="command"[^>]*>(.*?)</pre>', html, re.DOTALL)
+    commands, requests = (block.splitlines() for block in shown)
+    known = PAGES["cli.md"]()
+    for line in commands:
+        name = " ".join(line.split()[:3])
+        assert f"## {name}" in known, line
+        section = known.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert all(f"`{word}`" in section for word in line.split() if word.startswith("--")), line
+    assert {" ".join(line.split()[:3]) for line in commands} >= {
+        "geoservice ingest quarantine",
+        "geoservice ingest mend",
+        "geoservice ingest replay",
+    }
+    routes = {
+        (method, re.sub(r"{\w+}", "x", route.path))
+        for block in BLOCKS
+        for route in block.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    for line in requests:
+        method, path = line.split()[:2]
+        plain_path = path.removeprefix("/base").partition("?")[0]
+        asked = re.sub("/1$", "/x", re.sub(r"^/collections/\w+", "/collections/x", plain_path))
+        assert (method, asked) in routes, line
+    assert len(requests) == 3
