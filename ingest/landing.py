@@ -45,7 +45,7 @@ def create(connection: sa.Connection, layer: RowLayer) -> Staging:
 
     The caller holds the layer's lock, so that no other job of the layer is under way.
     """
-    _drop_orphans(connection, layer)
+    sweep(connection, layer)
     job = f"_{secrets.token_hex(4)}"
     tables = _tables(layer, job)
     tables.good.create(connection)
@@ -170,7 +170,8 @@ def _ahead(batches: Iterator[pa.Table], depth: int = 1) -> Iterator[pa.Table]:
         pool.shutdown(cancel_futures=True)
 
 
-def _drop_orphans(connection: sa.Connection, layer: RowLayer) -> None:
+def sweep(connection: sa.Connection, layer: RowLayer) -> None:
+    """Drop what killed jobs of a layer left behind; the caller holds the layer's lock."""
     orphan = re.compile(rf"^{re.escape(layer.name)}__[0-9a-f]{{8}}(_bad|_new)?$")
     for name in sa.inspect(connection).get_table_names(schema=STAGING_SCHEMA):
         match = orphan.match(name)

@@ -82,6 +82,7 @@ def _unchanged(
 ) -> IngestReport | None:
     """The report of a source that stands already, as it is; None when it has to be read."""
     with target.engine.begin() as connection:
+        landing.sweep(connection, row_layer(plan))
         known = again.standing(connection, plan, ready, watched)
         if known is None:
             return None

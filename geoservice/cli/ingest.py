@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,24 @@ from ingest.remote.guard import redacted
 from layers.catalog import Catalog, read_catalog
 
 commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
+
+
+@commands.callback()
+def group(
+    context: typer.Context,
+    owner: Annotated[
+        str | None, typer.Option(help="Who delivered what is loaded, for its lineage (before the subcommand).")
+    ] = None,
+    parts: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Readers that share a large source; default: by size and processors."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers read the parts, such as tcp://10.0.0.5:8786.")
+    ] = None,
+) -> None:
+    """Load sources into layers; look at what could not be loaded."""
+    context.obj = LoadOptions(owner=owner, parts=parts, scheduler=scheduler)
 
 
 def register(root: typer.Typer) -> None:
@@ -76,6 +95,7 @@ def _at_hand(settings: Settings, source: str, *, quiet: bool) -> Iterator[Path |
 
 @commands.command("load")
 def load_command(
+    context: typer.Context,
     layer: Annotated[str, typer.Argument(help="Layer, as name or theme/name.")],
     source: Annotated[
         str, typer.Argument(help="File to load, or a remote source: https://..., wfs:https://..., postgresql:...")
@@ -97,7 +117,7 @@ def load_command(
     catalog.layer(layer)
     database = open_database(settings)
     synchronise(settings, database)
-    target, options = target_of(settings, database), LoadOptions(dry_run=dry_run, repair=repair)
+    target, options = target_of(settings, database), replace(context.obj, dry_run=dry_run, repair=repair)
     with _at_hand(settings, source, quiet=json_) as what:
         report = load_source(catalog, target, layer, what, mapping, options=options, quiet=json_)
     if json_:

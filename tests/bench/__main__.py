@@ -56,7 +56,7 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
         found += pair_items.measure(place, asked.repetitions, asked.requests, _tell)
     if "ingest" in asked.pairs:
         _tell("Loading")
-        found.append(pair_ingest.measure(place, asked.parcels, asked.repetitions, _tell))
+        found += pair_ingest.measure(place, asked.parcels, asked.repetitions, _tell)
     if "cog" in asked.pairs:
         _tell("COG")
         found += pair_cog.measure(asked.repetitions, _tell)

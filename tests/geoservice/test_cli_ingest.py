@@ -38,6 +38,16 @@ def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest
     assert count(here, "geo.airport") == 3
 
 
+def test_options_of_the_group_reach_the_load(
+    here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(airports(tmp_path))
+    assert run(["ingest", "--owner", "Survey 县", "--parts", "2", "load", "airport", file, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["inserted"] == 3
+    assert count(here, "meta.edition", "owner = 'Survey 县'") == 1
+    assert run(["ingest", "--parts", "0", "load", "airport", file]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
