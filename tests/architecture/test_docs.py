@@ -72,16 +72,26 @@ def wrong_in_command(line: str) -> str | None:
     while words and re.match(r"^[A-Z_]+=", words[0]):
         words.pop(0)
     command: Any = typer.main.get_command(app)
-    for word in words[1:]:
+    rest = iter(words[1:])
+    for word in rest:
         children = getattr(command, "commands", {})
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         if word in children:
             command = children[word]
         elif word.startswith("-") and word.partition("=")[0] not in {*known, "--help", "-h"}:
             return f"{line}: there is no option {word}"
+        elif children and word.startswith("-") and "=" not in word and _takes_value(command, word):
+            # An option of a group; what follows is its value and no command.
+            next(rest, None)
         elif children and not word.startswith("-") and word != "...":
             return f"{line}: there is no command {word}"
     return None
+
+
+def _takes_value(command: Any, option: str) -> bool:
+    """Whether an option of a command is followed by a value."""
+    found = [p for p in command.params if option in (*p.opts, *p.secondary_opts)]
+    return bool(found) and not found[0].is_flag
 
 
 def routes() -> set[tuple[str, str]]:
