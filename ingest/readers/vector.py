@@ -18,6 +18,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from ingest.drivers import strangers
+from ingest.readers.curves import UNREADABLE, straighten
 from ingest.readers.drawing import prepare_drawing
 from ingest.readers.mapinfo import prepare_mapinfo
 from ingest.readers.prepared import Prepared, cleaned, close_lines
@@ -181,6 +182,7 @@ def _chunks(request: Request, prepared: Prepared, layers: list[str], window: Win
     start = window.start
     for layer in layers:
         for chunk in _layer_chunks(request, prepared, layer, window, start):
+            straighten(chunk, request)
             if prepared.close_lines:
                 close_lines(chunk, request.notes)
             start += len(chunk)
@@ -230,9 +232,7 @@ def _chunk(batch: pa.RecordBatch, special: tuple[str | None, str], start: int, p
         chunk.wkb = batch.column(geometry)
         chunk.geometry, chunk.unread = read_wkb(chunk.wkb)
         for row in chunk.unread:
-            chunk.broken.setdefault(
-                row, "The geometry cannot be read: its binary form is damaged, or it has circular arcs."
-            )
+            chunk.broken.setdefault(row, UNREADABLE)
     return chunk
 
 
