@@ -133,7 +133,8 @@ class Child:
     def _messages(self) -> list[dict[str, Any]]:
         text = self._control.read(_CONTROL_LIMIT).decode("utf-8", errors="replace")
         found: list[dict[str, Any]] = []
-        for line in text.splitlines():
+        # Not splitlines(): values may hold U+2028 or U+0085, which JSON does not escape.
+        for line in text.split("\n"):
             try:
                 message = json.loads(line)
             except ValueError:

@@ -325,3 +325,20 @@ def test_errors_of_a_lying_child_are_tamed() -> None:
     assert type(found) is SourceUnreadable
     assert len(found.detail) == 2000
     assert type(error_from_json({"error": "CrsRefused", "detail": "no", "facts": {}})) is CrsRefused
+
+
+def test_separators_of_unicode_inside_values_break_no_message(tmp_path: Path) -> None:
+    """U+2028, U+2029 and U+0085 end a line for Python, and not in JSON; frequent values come back as messages."""
+    names = [f"a{mark}b" for mark in ("\u2028", "\u2029", "\x85", "\x1c", "\v", "\f")]
+    collection = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {"name": n}, "geometry": {"type": "Point", "coordinates": [105, 38]}}
+            for n in names
+        ],
+    }
+    file = tmp_path / "points.geojson"
+    file.write_text(json.dumps(collection, ensure_ascii=False), encoding="utf-8")
+    found = read(file, vector(attributes={"name": "text"}), crs="EPSG:4326")
+    assert [row["name"] for row in found.rows] == names
+    assert set(found.summary.profile[0].values or ()) == set(names)
