@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -189,7 +188,7 @@ def _file_name(request: Request) -> str:
         pairs[key] = value
     try:
         return base64.b64decode(pairs["filename"], validate=True).decode("utf-8")
-    except (KeyError, binascii.Error, UnicodeDecodeError):
+    except (KeyError, ValueError):
         raise BadParameter(
             "Upload-Metadata has a pair `filename` with the file's name, in UTF-8 and base64.",
             parameter="Upload-Metadata",

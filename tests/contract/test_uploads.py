@@ -164,6 +164,7 @@ def test_more_than_announced_is_413(dock: Dock) -> None:
         ("POST", begin_headers("9" * 30, "a.gpkg"), 400),
         ("POST", {"Upload-Length": "10"}, 400),
         ("POST", {"Upload-Length": "10", "Upload-Metadata": "filename !!"}, 400),
+        ("POST", {"Upload-Length": "10", "Upload-Metadata": b"filename \xe9\xe9"}, 400),
         ("POST", {"Upload-Length": "10", "Upload-Metadata": "filename /w=="}, 400),
         ("POST", begin_headers(10, "../../etc/passwd"), 400),
         ("POST", begin_headers(10, "a\0b"), 400),
@@ -173,7 +174,7 @@ def test_more_than_announced_is_413(dock: Dock) -> None:
         ("POST", begin_headers(5_000_001, "a.gpkg"), 413),
     ],
 )
-def test_bad_beginnings(dock: Dock, method: str, headers: dict[str, str], status: int) -> None:
+def test_bad_beginnings(dock: Dock, method: str, headers: dict[str, Any], status: int) -> None:
     response = dock.send(method, "/uploads", headers=headers)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
