@@ -26,9 +26,14 @@ _RETRY_MILLISECONDS = 2000
 _log = logging.getLogger(__name__)
 
 
-def event_id(job: Job) -> str:
-    """Name of a state of a job: equal states have equal names, however often they were written down."""
-    return f"{job.attempts}-{job.state}-{job.phase or 'none'}-{job.rows}"
+def event_id(job: Job, counted: bool = True) -> str:
+    """Name of a state of a job: equal states have equal names, however often they were written down.
+
+    Args:
+        job: The job.
+        counted: Whether the follower may know how many rows were read; otherwise they do not make a state.
+    """
+    return f"{job.attempts}-{job.state}-{job.phase or 'none'}-{job.rows if counted else 0}"
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Newsroom:
     _task: asyncio.Task[None] | None = None
 
     async def follow(
-        self, job: Job, seen: str | None, describe: Callable[[Job], dict[str, Any]]
+        self, job: Job, seen: str | None, describe: Callable[[Job], dict[str, Any]], counted: bool = True
     ) -> AsyncIterator[bytes]:
         """Events of a job until it has ended.
 
@@ -50,6 +55,7 @@ class Newsroom:
             job: The job as it stands; sent first, unless the client has seen just that.
             seen: Last-Event-ID of a client that comes back.
             describe: The document of a job.
+            counted: See `event_id`.
 
         Yields:
             Events `progress`, and `end` as the last one, in wire format; comments keep quiet connections open.
@@ -59,12 +65,12 @@ class Newsroom:
         ends = time.monotonic() + LONGEST_SECONDS
         try:
             while True:
-                if event_id(job) != seen:
-                    seen = event_id(job)
+                if event_id(job, counted) != seen:
+                    seen = event_id(job, counted)
                     yield _event(job, seen, describe(job))
                 if job.over or time.monotonic() > ends:
                     return
-                changed = await self._next(job.id, seen)
+                changed = await self._next(job.id, seen, counted)
                 if changed is None:
                     yield KEEPALIVE_COMMENT
                 else:
@@ -72,13 +78,13 @@ class Newsroom:
         finally:
             self._leave(job.id)
 
-    async def _next(self, number: int, seen: str) -> Job | None:
+    async def _next(self, number: int, seen: str, counted: bool) -> Job | None:
         """The next state of a job; None when nothing happens for a while."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look(), name="job-news")
 
         def fresh() -> bool:
-            return event_id(self._latest[number]) != seen
+            return event_id(self._latest[number], counted) != seen
 
         try:
             async with asyncio.timeout(PING_SECONDS), self._news:

@@ -18,7 +18,7 @@ from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
 from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
 from geoservice.http.problems import PROBLEM_TYPE
-from geoservice.jobs.desk import Wish
+from geoservice.jobs.desk import MOST_SOURCE, Wish
 from geoservice.jobs.model import Job, State
 from geoservice.jobs.queue import unknown_job
 from geoservice.loads.view import View, view_of
@@ -27,6 +27,7 @@ from geoservice.ogc.common import Format, Language
 from ingest.progress import PHASES
 from layers.access import Principal
 from layers.errors import BadParameter
+from layers.model import Layer
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 PRIVATE = {"Cache-Control": "private, no-store"}
@@ -57,7 +58,7 @@ class NewJob(BaseModel):
     uploads: list[Annotated[str, Field(max_length=100)]] = Field(
         default=[], max_length=32, description="Ids of complete uploads: one source with its companions."
     )
-    source: str | None = Field(default=None, max_length=4000, description="File below a folder that is allowed.")
+    source: str | None = Field(default=None, max_length=MOST_SOURCE, description="File below a folder that is allowed.")
     mapping: str | None = Field(default=None, max_length=200, description="Source mapping; default: by file name.")
     options: dict[str, Any] = Field(default={}, max_length=10, description="repair, dry_run, owner.")
 
@@ -144,22 +145,24 @@ async def dismiss(request: Request, house: Inside, asker: Asker, found: Found) -
 async def events(request: Request, house: Inside, asker: Asker, found: Found) -> Response:
     """Server-sent events `progress` and `end`; a client that comes back gets the state it missed."""
     seen = request.headers.get("last-event-id")
-    if found.over and seen == event_id(found):
+    counted = _shows_rows(house, asker, found)
+    if found.over and seen == event_id(found, counted):
         # What a client of server-sent events takes for "do not come back".
         return Response(status_code=204, headers=PRIVATE)
-    stream = house.newsroom.follow(found, seen, lambda job: status_info(request, house, asker, job))
+    stream = house.newsroom.follow(found, seen, lambda job: status_info(request, house, asker, job), counted)
     return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
 def status_info(request: Request, house: House, asker: Principal, job: Job) -> dict[str, Any]:
     """The statusInfo of a job (OGC API Processes Part 1, 7.11), with what is ours beside it."""
     stamps = {n: getattr(job, n) for n in ("created", "started", "finished", "updated")}
+    rows = job.rows if _shows_rows(house, asker, job) else None
     body: dict[str, Any] = {
         "processID": job.kind,
         "type": "process",
         "jobID": str(job.id),
         "status": STATUS[job.state],
-        "message": _message(job),
+        "message": _message(job, rows),
         **{n: t.isoformat().replace("+00:00", "Z") for n, t in stamps.items() if t is not None},
         "progress": percent(job),
         "collection": job.layer,
@@ -168,7 +171,7 @@ def status_info(request: Request, house: House, asker: Principal, job: Job) -> d
         "options": job.options,
         "state": job.state,
         "phase": job.phase if job.state == "running" else None,
-        "rows": job.rows,
+        "rows": rows,
         "edition": job.edition,
         "links": _links(request, job),
     }
@@ -187,10 +190,21 @@ def percent(job: Job) -> int:
     return min(99, round(step * (place + within)))
 
 
-def _message(job: Job) -> str:
+def _layer_of(house: House, job: Job) -> Layer | None:
+    return next((found for found in house.catalog if found.name == job.layer), None)
+
+
+def _shows_rows(house: House, asker: Principal, job: Job) -> bool:
+    """Whether the asker may know how many rows the source has: as with the counts of its report."""
+    layer = _layer_of(house, job)
+    return layer is not None and view_of(asker, layer, "loaded", brought=job.brought_by(asker.id)) >= View.COUNTS
+
+
+def _message(job: Job, rows: int | None) -> str:
+    counted = "" if rows is None else f"; {rows} rows were read"
     sentences: dict[State, str] = {
         "queued": "The job waits for its turn.",
-        "running": f"The job is {job.phase or 'starting'}; {job.rows} rows were read.",
+        "running": f"The job is {job.phase or 'starting'}{counted}.",
         "done": "Done." if job.edition is None else f"Done: edition {job.edition}.",
         "refused": "The source was refused; nothing was changed.",
         "failed": "The job failed; nothing was changed.",
@@ -209,8 +223,8 @@ def _exception(house: House, asker: Principal, job: Job) -> dict[str, Any]:
     error = job.error or {}
     status = _FAILED if job.state == "failed" else _REFUSED
     body = {"type": PROBLEM_TYPE, "title": str(error.get("title", "")), "status": status}
-    layer = next((found for found in house.catalog if found.name == job.layer), None)
-    if layer is not None and view_of(asker, layer, job.state, job.principal) is View.FULL:
+    layer = _layer_of(house, job)
+    if layer is not None and view_of(asker, layer, job.state, brought=job.brought_by(asker.id)) is View.FULL:
         body["detail"] = str(error.get("detail", ""))
     return body
 

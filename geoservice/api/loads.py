@@ -73,7 +73,8 @@ async def loads(
             before=before,
             limit=size + 1,
         )
-    entries = [_entry(request, asker, layer, record) for record in found[:size]]
+    brought = await _brought(house, asker, found[:size])
+    entries = [_entry(request, asker, layer, record, record.number in brought) for record in found[:size]]
     following = found[size - 1].number if len(found) > size else None
     links = _paging(request, f"/collections/{layer.name}/loads", chosen, asked, following)
     body = _list(layer, "loads", entries, links)
@@ -161,14 +162,24 @@ async def _open_load(house: House, asker: Principal, text: str) -> tuple[LoadRec
         except UnknownLayer:
             pass
         else:
-            view = view_of(asker, layer, record.outcome, record.principal)
+            brought = record.number in await _brought(house, asker, [record])
+            view = view_of(asker, layer, record.outcome, brought=brought)
             if view is not View.NOTHING:
                 return record, layer, view
     raise UnknownResource(f"There is no load {text[:40]!r}; /collections/{{id}}/loads lists those of a collection.")
 
 
-def _entry(request: Request, asker: Principal, layer: Layer, record: LoadRecord) -> dict[str, Any]:
-    summary = summarise(record, view_of(asker, layer, record.outcome, record.principal))
+async def _brought(house: House, asker: Principal, records: Sequence[LoadRecord]) -> set[int]:
+    """Numbers of the loads whose source the principal has sent; what no job remembers counts as not sent."""
+    jobs = {r.job: r.number for r in records if r.job is not None and r.principal == asker.id}
+    if asker.anonymous or not jobs:
+        return set()
+    found = await run_in_threadpool(house.desk.several, list(jobs))
+    return {jobs[number] for number, job in found.items() if job.brought_by(asker.id)}
+
+
+def _entry(request: Request, asker: Principal, layer: Layer, record: LoadRecord, brought: bool) -> dict[str, Any]:
+    summary = summarise(record, view_of(asker, layer, record.outcome, brought=brought))
     return summary.model_dump(mode="json") | {"links": [_report_link(request, record.number)]}
 
 

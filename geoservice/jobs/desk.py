@@ -16,9 +16,10 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database, unavailable
 from geoservice.jobs import queue
 from geoservice.jobs.errors import UploadsRefused
-from geoservice.jobs.model import Job, JobRequest, replay_request
+from geoservice.jobs.model import Job, JobRequest, is_plain, replay_request
 from geoservice.jobs.perform import options_of
 from geoservice.jobs.uploads import UploadStore, discard_incoming
+from geoservice.remote import access_of
 from geoservice.settings import Settings
 from ingest.editions import edition_of, refuse_withdrawal
 from ingest.job import plan
@@ -39,6 +40,9 @@ from layers.errors import (
     UnknownLayer,
 )
 from layers.model import Layer
+
+MOST_SOURCE = 4000
+"""Most characters of a path or address."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class Desk:
             raise BadParameter("A job has either uploads or a source.", parameter="uploads")
         if wish.uploads:
             return self._submit_uploads(asker, layer, wish)
+        if not is_plain(wish.source or "", MOST_SOURCE):
+            raise BadParameter(f"A source is one line of at most {MOST_SOURCE} characters.", parameter="source")
         if is_remote(wish.source or ""):
             return self._submit_remote(asker, layer, wish)
         file = self._allowed(wish.source or "")
@@ -130,6 +136,9 @@ class Desk:
         address = wish.source or ""
         if not address.lower().startswith(("https://", "http://")):
             raise BadParameter("A remote source of a job is an https address.", parameter="source")
+        access_of(self._settings).guard.require_host(address)
+        if wish.mapping is not None:
+            plan(layer, Path("snapshot"), dict(self._catalog.codelists), wish.mapping)
         return self._queue(asker, layer, wish, redacted(address), {"remote": address}, wish.mapping)
 
     def _submit_uploads(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
@@ -207,11 +216,15 @@ class Desk:
             SourceMissing: When there is none; a file elsewhere looks the same.
         """
         file = Path(text)
-        with_roots = [root.resolve() for root in self._settings.source_folders]
-        found = file.resolve() if file.is_absolute() and "\0" not in text else None
-        if found is None or not any(found.is_relative_to(root) for root in with_roots) or not found.is_file():
-            raise SourceMissing("There is no such file below the folders that jobs may load from.")
-        return found
+        try:
+            roots = [root.resolve() for root in self._settings.source_folders]
+            found = file.resolve() if file.is_absolute() else None
+            if found is not None and any(found.is_relative_to(root) for root in roots) and found.is_file():
+                return found
+        except (OSError, RuntimeError, ValueError):
+            # Names that are too long, links that run in a circle, and folders that are closed to us hold no file.
+            pass
+        raise SourceMissing("There is no such file below the folders that jobs may load from.")
 
     def get(self, asker: Principal, number: int) -> Job:
         """A job that the asker may see.

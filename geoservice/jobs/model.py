@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -11,10 +12,16 @@ import sqlalchemy as sa
 
 from ingest.set_aside import Wanted
 
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
 State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 Origin = Literal["api", "cli", "watch", "schedule"]
 OVER: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
 """States that a job never leaves."""
+
+
+def is_plain(text: str, most: int) -> bool:
+    """Whether a text is one line of whole characters that the database and a log can keep, and not too long."""
+    return len(text) <= most and _PLAIN.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,10 @@ class Job:
     def from_row(cls, row: sa.Row[Any]) -> Self:
         """The job of a row of `meta.job`."""
         return cls(**{f.name: getattr(row, f.name) for f in dataclasses.fields(cls)})
+
+    def brought_by(self, principal: str) -> bool:
+        """Whether a principal has sent the source of this job as uploads."""
+        return self.principal == principal and "folder" in self.place
 
     @property
     def over(self) -> bool:

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, require_mode, sync
-from geoservice.jobs.model import Job
+from geoservice.jobs.model import Job, is_plain
 from geoservice.jobs.queue import note
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
@@ -32,6 +32,8 @@ from layers.system import layer_state
 
 INCOMING = "incoming"
 """Folder of the state directory that keeps the uploaded files of waiting jobs, one folder for each."""
+MOST_OWNER = 200
+"""Most characters of the name of whoever delivered a source."""
 _SYNC_LOCK = "geoservice.sync"
 # A server that waits for nobody would go on with the statement of a killed runner, and keep its locks.
 _NOTICE = "-c client_connection_check_interval=1000"
@@ -127,6 +129,8 @@ def options_of(asked: dict[str, Any]) -> LoadOptions:
         if value is not None and not isinstance(value, kinds[name]):
             wanted = "true or false" if kinds[name] is bool else "a text"
             raise BadParameter(f"The option {name} is {wanted}.", parameter=name)
+        if isinstance(value, str) and not is_plain(value, MOST_OWNER):
+            raise BadParameter(f"The option {name} is one line of at most {MOST_OWNER} characters.", parameter=name)
     return LoadOptions(**{name: value for name, value in asked.items() if value is not None})
 
 

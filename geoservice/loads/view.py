@@ -40,22 +40,23 @@ def highest_clearance(layer: Layer) -> Clearance:
     return max(levels)
 
 
-def view_of(principal: Principal, layer: Layer, outcome: str, loaded_by: str) -> View:
+def view_of(principal: Principal, layer: Layer, outcome: str, *, brought: bool = False) -> View:
     """How much a principal may know of one load.
 
-    Everything: who may load the layer and is cleared for all that a source of it may hold, or loaded it themselves
-    (they had the file). Others see loads that made an edition; counts only when no row can lie above them.
+    Everything: who may load the layer and is cleared for all that a source of it may hold, or brought the file
+    themselves. To have named a file of the server or a remote source is not to have seen it. Others see loads that
+    made an edition; counts only when no row can lie above them.
 
     Args:
         principal: Who asks.
         layer: The layer that was loaded.
         outcome: `loaded`, `unchanged`, `refused`, `failed` or `dry-run`.
-        loaded_by: Id of the principal who loaded.
+        brought: Whether the principal has sent the source as an upload.
     """
     if not decide(principal, "read", layer).allowed:
         return View.NOTHING
     if may_load(principal, layer):
-        if principal.id == loaded_by or principal.clearance >= highest_clearance(layer):
+        if brought or principal.clearance >= highest_clearance(layer):
             return View.FULL
     elif outcome != "loaded":
         return View.NOTHING

@@ -109,18 +109,31 @@ class Guard:
             RemoteRefused: When the scheme, the host, the port or an address of the host is not allowed.
         """
         parts, host, port = _parts(url)
-        allowed = next((a for a in self._hosts if a.host == host and (a.port or _PORTS[parts.scheme]) == port), None)
-        if allowed is None:
-            known = ", ".join(sorted({a.host for a in self._hosts})) or "none"
-            raise RemoteRefused(
-                f"The host {host}:{port} is not among the remote hosts that the operator allows ({known})."
-            )
+        allowed = self._entry(parts.scheme, host, port)
         address = self._pinned(allowed, host, port)
         where = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IP version 6
         query = f"?{parts.query}" if parts.query else ""
         pinned = f"{parts.scheme}://{where}:{port}{parts.path or '/'}{query}"
         header = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         return Target(pinned, header, host, url)
+
+    def require_host(self, url: str) -> None:
+        """Check an address as far as that goes without asking anybody for the host's addresses.
+
+        Raises:
+            RemoteRefused: When the scheme, the host or the port is not allowed.
+        """
+        parts, host, port = _parts(url)
+        self._entry(parts.scheme, host, port)
+
+    def _entry(self, scheme: str, host: str, port: int) -> AllowedHost:
+        allowed = next((a for a in self._hosts if a.host == host and (a.port or _PORTS[scheme]) == port), None)
+        if allowed is None:
+            known = ", ".join(sorted({a.host for a in self._hosts})) or "none"
+            raise RemoteRefused(
+                f"The host {host}:{port} is not among the remote hosts that the operator allows ({known})."
+            )
+        return allowed
 
     def _pinned(self, allowed: AllowedHost, host: str, port: int) -> IpAddress:
         literal = _literal(host)
