@@ -126,6 +126,8 @@ class Watcher:
 
     def _submit(self, path: Path) -> None:
         before = _stamp(path)
+        if not all(_is_text(name) for name, _, _ in before):
+            raise SourceMismatch("Names of files are text in UTF-8; those of this source are not. Rename them.")
         _, sha256 = identity(path)
         if _stamp(path) != before:
             return
@@ -183,6 +185,9 @@ class Watcher:
     def _put_away(self, path: Path, where: str, document: dict[str, Any]) -> None:
         """Move a source with its companions and its report; the named file goes last, so that a break can be mended."""
         folder = self._entry.folder / where
+        if folder.is_symlink():
+            # Whoever may deliver here must not choose where else this process writes.
+            raise OSError(f"{where} is a link, and not a folder of the watched one")
         folder.mkdir(exist_ok=True)
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
         family = [path] if path.is_dir() else [p for p in members(path) if p != path] + [path]
@@ -198,6 +203,15 @@ class Watcher:
 
 def _name(path: Path, stamp: str, taken: bool) -> str:
     return f"{path.stem}-{stamp}{path.suffix}" if taken else path.name
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be kept: Linux allows bytes that are no UTF-8, and Python stands in half characters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stamp(path: Path) -> Stamp:

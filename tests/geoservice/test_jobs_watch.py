@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import geopandas as gpd
@@ -161,6 +162,34 @@ def test_links_are_not_followed(basin: Basin, tmp_path: Path) -> None:
     (basin.inbox / "spot-1.gpkg").symlink_to(points(tmp_path / "elsewhere.gpkg"))
     basin.watcher.scan()
     assert basin.jobs() == []
+
+
+def test_a_name_that_is_no_text_is_refused_and_stops_nobody_else(basin: Basin) -> None:
+    """As an old system writes Chinese names: bytes of GBK."""
+    name = "spot-地块.gpkg".encode("gbk")
+    points(basin.inbox / "spot-good.gpkg")
+    os.rename(os.fsencode(points(basin.inbox / "spot-a.gpkg")), os.path.join(os.fsencode(basin.inbox), name))
+    basin.watcher.scan()
+    basin.watcher.scan()
+    assert [job.source for job in basin.jobs()] == ["spot-good.gpkg"]
+    assert os.fsdecode(name) in basin.names("refused")
+    report = json.loads(next((basin.inbox / "refused").glob("*.report.json")).read_text(encoding="utf-8"))
+    assert "UTF-8" in report["error"]
+
+
+@pytest.mark.parametrize("where", ["done", "refused"])
+def test_nothing_is_put_away_through_a_link(basin: Basin, tmp_path: Path, where: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (basin.inbox / where).symlink_to(outside)
+    file = points(basin.inbox / "spot-a.gpkg") if where == "done" else basin.inbox / "unknown.gpkg"
+    if where == "refused":
+        file.write_bytes(b"no layer knows this")
+    for _ in range(3):
+        basin.watcher.scan()
+        basin.do()
+    assert list(outside.iterdir()) == []
+    assert file.is_file(), "it waits until the folder is mended"
 
 
 def test_a_family_stays_together(database: Database, tmp_path: Path) -> None:
