@@ -26,6 +26,7 @@ from layers.model import CogProfile
 Cells = npt.NDArray[Any]
 CELLS_PER_CHUNK = 4_000_000
 _BARE_BYTES = 1 << 30
+_TILE = 512
 RGB = 3
 _LOSSY = frozenset({"jpeg", "webp"})
 _ARITHMETIC = frozenset({"average", "bilinear", "sum"})
@@ -137,8 +138,10 @@ def publish(plain: Path, target: Path, storage: Storage, profile: CogProfile) ->
         options["OVERVIEWS"] = "FORCE_USE_EXISTING"
     else:
         options |= {"OVERVIEWS": "IGNORE_EXISTING", "OVERVIEW_RESAMPLING": resampling.upper()}
-    # Siblings must be seen here, because overviews of sums lie in files beside the plain one.
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="NO"):
+    # Siblings must be seen here, because overviews of sums lie in files beside the plain one. Overviews pass through a
+    # working file of GDAL, which is packed only where the plain file is.
+    working = {} if _is_large(storage) else {"COG_TMP_COMPRESSION": "NONE"}
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="NO", **working):
         copy(plain, target, driver="COG", **options)
 
 
@@ -169,9 +172,17 @@ def _profile(storage: Storage) -> dict[str, Any]:
 
 
 def _packing(storage: Storage) -> dict[str, Any]:
-    """This file lives for seconds: no compression while it is small, then little, for speed."""
-    size = storage.width * storage.height * storage.count * np.dtype(storage.dtype).itemsize
-    return {} if size <= _BARE_BYTES else {"compress": "zstd", "zstd_level": 1, "num_threads": "ALL_CPUS"}
+    """This file lives for seconds: bare while it is small, in tiles because it is read again in squares."""
+    if _is_large(storage):
+        return {"compress": "zstd", "zstd_level": 1, "num_threads": "ALL_CPUS"}
+    if min(storage.width, storage.height) <= _TILE:
+        return {}
+    return {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE}
+
+
+def _is_large(storage: Storage) -> bool:
+    """Whether files that live for seconds are better packed than bare."""
+    return storage.width * storage.height * storage.count * np.dtype(storage.dtype).itemsize > _BARE_BYTES
 
 
 def _write_sums(plain: Path, storage: Storage, block: int) -> None:

@@ -19,6 +19,8 @@ _BLOCK = 1 << 16
 """Values that are worked on at once: they stay in the cache of the processor."""
 _NARROW, _VALUES, _OFFSET = 2, 3 << 15, 1 << 15
 """Bytes of a narrow whole number; how many of those there are, signed or not; the place of zero among them."""
+_SHRINK = 2.0**-8
+"""By this, ranges near the largest double become narrow enough to calculate with."""
 MAX_CLASSES = 4096
 """A band with more distinct values than this is no classification."""
 
@@ -150,8 +152,15 @@ class Tally:
             last = np.zeros(HISTOGRAM_CLASSES, dtype=np.int64)
             last[-1] = values.size if counts is None else int(counts.sum())
             return last
-        extremes = (self.minimum, self.maximum)
-        return np.histogram(values, HISTOGRAM_CLASSES, range=extremes, weights=counts)[0].astype(np.int64)
+        # Divided last, not multiplied by a rounded width: whole numbers on an edge fall into the class above it.
+        shrink = 1.0 if math.isfinite((self.maximum - self.minimum) * HISTOGRAM_CLASSES) else _SHRINK
+        places = values * shrink if shrink != 1.0 else values.copy()
+        places -= self.minimum * shrink
+        places *= HISTOGRAM_CLASSES
+        places /= self.maximum * shrink - self.minimum * shrink
+        found = np.bincount(places.astype(np.intp), counts, minlength=HISTOGRAM_CLASSES + 1).astype(np.int64)
+        found[-2] += found[-1]
+        return found[:-1]
 
     def _edges(self) -> npt.NDArray[np.float64]:
         return np.linspace(self.minimum, self.maximum, HISTOGRAM_CLASSES + 1)

@@ -244,15 +244,22 @@ def _converted(raw: Cells, inside: Mask, band: BandSource, storage: Storage) -> 
         if band.recode is not None:
             raw, valid = _recoded(raw, valid, band.recode)
     fill = 0 if storage.nodata is None else storage.nodata
-    values = np.where(valid, raw, 0).astype(storage.dtype)
-    if storage.nodata is not None and bool((valid & (values == values.dtype.type(fill))).any()):
+    full = bool(valid.all())
+    values = (raw if full else np.where(valid, raw, 0)).astype(storage.dtype)
+    if storage.nodata is not None and _holds(values, valid, fill):
         raise SourceMismatch(
             f"Valid cells hold {fill:g}, the value that means no data in the stored raster; "
             "the source's own no-data value should be stated in its mapping.",
             nodata=fill,
         )
-    values[~valid] = fill
+    if not full:
+        values[~valid] = fill
     return values, valid
+
+
+def _holds(values: Cells, valid: Mask, fill: float) -> bool:
+    """Whether a valid cell holds the value that means no data; "not a number" equals nothing."""
+    return not math.isnan(fill) and bool((valid & (values == values.dtype.type(fill))).any())
 
 
 def _refuse_inexact(raw: Cells, valid: Mask) -> None:
