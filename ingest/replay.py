@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -87,6 +87,7 @@ def replay(
     principal: str,
     options: LoadOptions | None = None,
     progress: Count | None = None,
+    tell: Callable[[list[Left]], None] = lambda _: None,
 ) -> Replayed:
     """Load open rows of quarantine again, mended or as they are: one load, one edition per version of a source.
 
@@ -102,6 +103,7 @@ def replay(
         principal: Who replays, for the record.
         options: How the loads are done. A job they name is done with the last load.
         progress: Told of rows read, and of phases when it is an `ingest.progress.Listener`.
+        tell: Told of all rows left so far, whenever there are more; before the load that ends the job.
 
     Raises:
         SourceError, CrsRefused, UnknownLayer: When rows were wanted and none of them can be loaded: why the first
@@ -111,6 +113,8 @@ def replay(
     with target.engine.connect() as connection:
         found = batches(connection, wanted)
     plans, left = _judged(catalog, target, wanted, found, options or LoadOptions())
+    if left:
+        tell(left)
     reports: list[IngestReport] = []
     for place, (batch, made) in enumerate(plans):
         last = place == len(plans) - 1
@@ -121,6 +125,7 @@ def replay(
             raise
         except (SourceError, CrsRefused) as error:
             left.append(_left(target, wanted, batch, error))
+            tell(left)
     if left and not reports:
         raise left[0].error
     return Replayed(tuple(reports), tuple(left))

@@ -24,7 +24,7 @@ from ingest.editions import withdraw
 from ingest.job import IngestReport, LoadOptions, Origin
 from ingest.load import LoadTarget
 from ingest.progress import Count
-from ingest.replay import replay
+from ingest.replay import Left, replay
 from ingest.set_aside import Wanted
 from layers.catalog import Catalog, read_catalog
 from layers.errors import BadParameter
@@ -79,11 +79,14 @@ class Performer:
 
     def _replay(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport | None:
         wanted = wanted_of(job.layer, job.place)
-        done = replay(catalog, self._target(), wanted, principal=job.principal, options=options, progress=progress)
-        if done.left:
-            detail = " ".join(str(left) for left in done.left)
+
+        def tell(left: list[Left]) -> None:
+            detail = " ".join(map(str, left))
             with self.database.transaction(Role.WRITER) as connection:
                 note(connection, job, {"kind": "RowsLeft", "title": "Rows stay in quarantine", "detail": detail})
+
+        target = self._target()
+        done = replay(catalog, target, wanted, principal=job.principal, options=options, progress=progress, tell=tell)
         return done.reports[-1] if done.reports else None
 
     def _withdraw(self, job: Job, catalog: Catalog, options: LoadOptions, _: Count | None) -> IngestReport:
