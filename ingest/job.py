@@ -296,6 +296,6 @@ def _match(layer: Layer, source: str) -> str:
     known = "; ".join(f"{n}: {', '.join(m.match)}" for n, m in layer.sources.items()) or "none"
     found = "no mapping fits" if not fits else f"several mappings fit ({', '.join(fits)})"
     raise SourceMismatch(
-        f"For {source} {found} in layer {layer.id}. Name one with --mapping. Known mappings: {known}.",
+        f"For {source} {found} in layer {layer.id}; choose the mapping by its name. There are: {known}.",
         layer=layer.id,
     )

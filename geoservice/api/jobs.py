@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from geoservice.api.job_events import event_id
 from geoservice.house import Asker, House, Inside
-from geoservice.http.documents import document
+from geoservice.http.documents import document, language_of
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
 from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
@@ -28,6 +28,7 @@ from ingest.progress import PHASES
 from layers.access import Principal
 from layers.errors import BadParameter
 from layers.model import Layer
+from web.sentences import in_language
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 PRIVATE = {"Cache-Control": "private, no-store"}
@@ -176,7 +177,8 @@ def status_info(request: Request, house: House, asker: Principal, job: Job) -> d
         "links": _links(request, job),
     }
     if job.error is not None:
-        body["left" if job.state == "done" else "exception"] = _exception(house, asker, job)
+        told = _exception(house, asker, job, language_of(request, None))
+        body["left" if job.state == "done" else "exception"] = told
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -218,14 +220,14 @@ def _message(job: Job, rows: int | None) -> str:
     return sentences[job.state]
 
 
-def _exception(house: House, asker: Principal, job: Job) -> dict[str, Any]:
+def _exception(house: House, asker: Principal, job: Job, language: str) -> dict[str, Any]:
     """What went wrong, as problem details; sentences that may quote the source are for those cleared for all of it."""
     error = job.error or {}
     status = _FAILED if job.state == "failed" else _REFUSED
     body = {"type": PROBLEM_TYPE, "title": str(error.get("title", "")), "status": status}
     layer = _layer_of(house, job)
     if layer is not None and view_of(asker, layer, job.state, brought=job.brought_by(asker.id)) is View.FULL:
-        body["detail"] = str(error.get("detail", ""))
+        body["detail"] = in_language(str(error.get("detail", "")), language)
     return body
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from geoservice.cli.ingest import load_source, print_report, target_of
 from geoservice.cli.layers import synchronise
@@ -86,7 +87,9 @@ def fill(settings: Settings, database: Database, catalog: Catalog, parcels: int,
         try:
             print_report(load_source(catalog, target, delivery.layer, delivery.file, delivery.mapping))
         except GeoError as error:
-            console.print(f"[red]{delivery.layer} <- {delivery.file.name}: {error.detail}[/red]")
+            console.print(
+                Text(f"{delivery.layer} <- {delivery.file.name}: {error.detail}", style="red"), soft_wrap=True
+            )
             failed += 1
     return failed
 

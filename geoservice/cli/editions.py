@@ -6,11 +6,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from geoservice.cli.ingest import commands, print_report, target_of
 from geoservice.cli.layers import synchronise
+from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.settings import load_settings
@@ -42,7 +42,7 @@ def editions_command(
     table = Table(*_COLUMNS)
     for row in found:
         table.add_row(*_cells(row))
-    Console().print(table)
+    show(table)
 
 
 def withdraw_command(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from geoservice.cli.bars import bar
 from geoservice.cli.layers import synchronise
@@ -123,19 +124,22 @@ def load_command(
     if json_:
         typer.echo(report.model_dump_json(indent=2))
     else:
-        print_report(report)
-        if dry_run:
-            Console().print("  This was a dry run: nothing was written.")
+        print_report(report, dry=dry_run)
 
 
-def print_report(report: IngestReport) -> None:
-    """Print a report for a person: counts that add up, findings, what to do next."""
+def print_report(report: IngestReport, *, dry: bool = False) -> None:
+    """Print a report for a person: counts that add up, findings, what to do next. `dry`: nothing was written."""
     console = Console()
+    for line in _lines(report, dry=dry):
+        # As it is: names may hold brackets, and who searches the output wants whole lines.
+        console.print(Text(line), soft_wrap=True)
+
+
+def _lines(report: IngestReport, *, dry: bool) -> Iterator[str]:
     edition = f"edition {report.edition}" if report.edition else "nothing changed"
-    console.print(
-        f"[bold]{report.layer}[/bold] <- {report.source} ({report.mapping}): {edition}, {report.seconds:.1f} s"
-    )
-    console.print(
+    came = "dry run, nothing was written" if dry else edition
+    yield f"{report.layer} <- {report.source} ({report.mapping}): {came}, {report.seconds:.1f} s"
+    yield (
         f"  read {report.read} = inserted {report.inserted} + updated {report.updated} + unchanged {report.unchanged} "
         f"+ quarantined {report.quarantined} + not selected {report.not_selected}; deleted {report.deleted}"
     )
@@ -143,10 +147,11 @@ def print_report(report: IngestReport) -> None:
     facts = [f"driver {summary.driver}", f"CRS {summary.crs or '-'}", f"encoding {summary.encoding or '-'}"]
     if summary.repaired:
         facts.append(f"repaired {summary.repaired}")
-    console.print(f"  {', '.join(facts)}")
+    yield f"  {', '.join(facts)}"
     for finding in summary.findings:
-        console.print(f"  {finding.severity}: {finding.message} ({finding.count} x)")
+        often = "" if finding.severity == "info" and finding.count == 1 else f" ({finding.count} x)"
+        yield f"  {finding.severity}: {finding.message}{often}"
     if report.load is not None:
-        console.print(f"  report: /loads/{report.load}, `geoservice ingest report {report.load}`")
-    if report.quarantined:
-        console.print(f"  see `geoservice ingest quarantine --layer {report.layer}`")
+        yield f"  report: /loads/{report.load}, `geoservice ingest report {report.load}`"
+    if report.quarantined and not dry:
+        yield f"  see `geoservice ingest quarantine --layer {report.layer}`"

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geoservice.cli import tables
 from geoservice.cli.bars import bar
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
@@ -114,7 +115,7 @@ def list_jobs(
             table.add_row(
                 str(job.id), job.state, job.layer, job.source, job.principal, phase, str(job.rows), edition, created
             )
-    Console().print(table)
+    tables.show(table)
 
 
 @commands.command("show")

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import shapely
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from geoservice.cli.ingest import commands, print_report, target_of
 from geoservice.cli.layers import synchronise
+from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
@@ -68,7 +68,7 @@ def quarantine_command(
         table.add_row(
             str(one.id), facts["layer"], facts["source"], str(facts["position"]), facts["state"], facts["reason"]
         )
-    Console().print(table)
+    show(table)
 
 
 def row_command(number: Annotated[int, typer.Argument(min=1, help="Number of the row.")]) -> None:

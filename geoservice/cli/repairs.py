@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import shapely
 import sqlalchemy as sa
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from geoservice.cli.ingest import commands
+from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.settings import load_settings
@@ -46,7 +46,7 @@ def _print_table(rows: Any) -> None:
     for row in rows:
         change = row["area_change"]
         table.add_row(str(row["position"]), row["rule"], "-" if change is None else f"{change:+.3f}")
-    Console().print(table)
+    show(table)
 
 
 def _print_features(rows: Any) -> None:

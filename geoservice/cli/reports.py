@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from geoservice.cli.ingest import commands
+from geoservice.cli.tables import show
 from geoservice.db.provision import open_database
 from geoservice.loads.complete import complete_report
 from geoservice.loads.document import LoadReport
@@ -61,15 +62,20 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
     console.print(Text(f"{said.word}. {' '.join(said.sentences)}", style="bold"))
     edition = f", edition {report.edition.number}" if report.edition else ""
     console.print(Text(f"load {report.number} of {report.collection}: {report.outcome}{edition}, {report.source.name}"))
+    if report.counts is not None:
+        n = report.counts
+        total = f"read {n.read} = inserted {n.inserted} + updated {n.updated} + unchanged {n.unchanged}"
+        rest = f"+ quarantined {n.quarantined} + not selected {n.not_selected}; deleted {n.deleted}"
+        console.print(Text(f"{total} {rest}"), soft_wrap=True)
     if report.problem is not None:
         console.print(Text(f"{report.problem.title}: {report.problem.detail}"))
     if report.findings:
-        console.print(_findings(report, language))
+        show(_findings(report, language))
     if report.samples is not None and report.samples.reasons:
         table = Table("rows", "reason", "first row")
         for one in report.samples.reasons:
             table.add_row(f"{one.count:,}", Text(one.reason), str(one.first.position))
-        console.print(table)
+        show(table)
 
 
 def _findings(report: LoadReport, language: str) -> Table:

@@ -20,6 +20,7 @@ from geoservice.jobs import errors as jobs
 from geoservice.security.keys import SESSION_COOKIE
 from layers import errors
 from web import pages
+from web.sentences import in_language
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE = "about:blank"
@@ -98,11 +99,12 @@ def problem(status: int, title: str, detail: str, facts: dict[str, Any] | None =
 
 
 def answer(request: Request, status: int, title: str, detail: str, facts: dict[str, Any] | None = None) -> Response:
-    """Problem details, or a page that says the same when a browser asks."""
+    """Problem details in the language of the asker as far as it is known, or a page that says the same."""
+    language = language_of(request, request.query_params.get("lang"))
+    detail = in_language(detail, language)
     if not _wants_page(request):
         return problem(status, title, detail, facts)
     body = {"type": PROBLEM_TYPE, "title": title, "status": status, "detail": detail}
-    language = language_of(request, request.query_params.get("lang"))
     page = pages.document_page("problem", body, language=language, root=base_url(request))
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": page.csp, **_HEADERS.get(status, {})}
     return Response(page.html.encode("utf-8", "backslashreplace"), status, headers, HTML)

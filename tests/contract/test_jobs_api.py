@@ -173,7 +173,9 @@ def test_a_bad_source_is_refused_with_its_reason(quay: Quay) -> None:
     failed = quay.ended(made.headers["location"])
     assert (failed["status"], failed["state"]) == ("failed", "refused")
     assert failed["exception"]["status"] == 422
-    assert failed["exception"]["detail"]
+    assert "by its extension, but it is" in failed["exception"]["detail"]
+    answer = quay.ask("GET", made.headers["location"], headers={"Accept-Language": "zh"})
+    assert answer.json()["exception"]["detail"].startswith("spot-bad.gpkg 的扩展名表示")
 
 
 def test_a_source_from_an_allowed_folder(quay: Quay) -> None:

@@ -48,6 +48,17 @@ def test_options_of_the_group_reach_the_load(
     assert run(["ingest", "--parts", "0", "load", "airport", file]) == 2
 
 
+def test_names_with_brackets_are_printed_as_they_are(
+    here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = airports(tmp_path).rename(tmp_path / "sample_airport[bold] [red].gpkg")
+    assert run(["ingest", "load", "airport", str(file), "--mapping", "sample", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "transport/airport <- sample_airport[bold] [red].gpkg (sample): dry run, nothing was written" in said
+    assert "  read 3 = inserted 3 + updated 0 + unchanged 0 + quarantined 0 + not selected 0; deleted 0\n" in said
+    assert count(here, "geo.airport") == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -29,6 +29,14 @@ from web.sentences import in_language
             "属性 a 为空，但它是必填项或主键。缺少几何，但图层要求有几何。",
         ),
         ("The line has only one point. Something else happened.", "线只有一个点。Something else happened."),
+        (
+            "For photo.shp no mapping fits in layer land/parcel; choose the mapping by its name. There are: a: a*.zip.",
+            "图层 land/parcel 没有适合文件名 photo.shp 的映射，请按名称选择映射。可选：a: a*.zip。",
+        ),
+        (
+            "The texts were read as gb18030, as the frequency of its characters suggests (confidence 0.99).",
+            "文本按 gb18030 读取，依据是字符出现的频率（置信度 0.99）。",
+        ),
         ("Something else happened.", "Something else happened."),
         ("", ""),
     ],

@@ -54,7 +54,7 @@ export async function showFeature(found, others = [], latlng = null) {
   const { layer, key } = found;
   const body = el("div", {});
   const list = others.length ? alsoHere([found, ...others], found, latlng) : null;
-  openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer), body, list);
+  openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer), body, ...(list ? [list] : []));
   setHighlight(found.geometry ?? null);
   try {
     const item = await patiently(body, ask("identify", itemUrl(layer, key)));

@@ -30,8 +30,9 @@ function again() {
 }
 
 function pick(files) {
-  const names = new Set(choice.files.map((one) => one.name));
-  choice.files.push(...[...files].filter((one) => !names.has(one.name)));
+  // A file that is chosen again was corrected meanwhile.
+  const names = new Set([...files].map((one) => one.name));
+  choice.files = [...choice.files.filter((one) => !names.has(one.name)), ...files];
   again();
 }
 
@@ -82,19 +83,29 @@ function form() {
 /** Upload every family and make its job, one after the other. */
 async function start() {
   const stop = new AbortController();
-  work = { layer: choice.layer, stop, stage: "uploading", done: 0, total: choice.files.reduce((sum, one) => sum + one.size, 0), waiting: false, job: null, error: null, reports: [] };
+  work = { layer: choice.layer, stop, stage: "uploading", done: 0, total: choice.files.reduce((sum, one) => sum + one.size, 0), waiting: false, job: null, errors: [], reports: [] };
   const groups = families(choice.files);
   forgetPlaces();
   again();
   try {
-    for (const group of groups) await load(group, work);
-    work.stage = "over";
-    choice.files = [];
-  } catch (error) {
-    work.stage = "over";
-    work.error = error.name === "AbortError" ? t("job_cancelled") : error.message;
+    for (const group of groups) await attempt(group, work);
+  } catch {
+    work.errors.push(t("job_cancelled"));
   }
+  work.stage = "over";
   again();
+}
+
+/** Load a family. One that fails stays in the list of files and does not keep the others from being loaded. */
+async function attempt(group, here) {
+  try {
+    await load(group, here);
+    choice.files = choice.files.filter((one) => !group.includes(one));
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    here.errors.push(`${group[0].name}: ${error.message}`);
+    here.stage = "uploading";
+  }
 }
 
 async function load(group, here) {
@@ -110,6 +121,8 @@ async function load(group, here) {
   here.stage = "working";
   again();
   here.job = await follow(here.job, (job) => { here.job = job; step(); });
+  // The stream speaks the browser's language; the reason of a refusal is asked for in that of the page.
+  if (here.job.exception) here.job = await ask("jobs", address(config.urls.job, { id: here.job.jobID }));
   here.reports.push(here.job);
   here.stage = "uploading";
 }
@@ -170,8 +183,8 @@ function running() {
 
 function over() {
   const fresh = el("button", { type: "button", onclick: () => { work = null; forgetPlaces(); again(); } }, t("job_another"));
-  const error = work.error ? stateLine("error", work.error) : null;
-  return el("section", { className: "job-now" }, error, work.reports.map((job) => drawResult(job, layerOf(work.layer))), fresh);
+  const errors = work.errors.map((one) => stateLine("error", one));
+  return el("section", { className: "job-now" }, errors, work.reports.map((job) => drawResult(job, layerOf(work.layer))), fresh);
 }
 
 function recent() {

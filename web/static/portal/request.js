@@ -1,6 +1,6 @@
 // Requests to the service, remembered per panel so that each panel can show what it asked for.
 
-import { t } from "./state.js";
+import { currentLanguage, t } from "./state.js";
 
 const made = new Map();
 
@@ -30,7 +30,7 @@ export async function ask(panel, url, body = null, signal = null) {
 }
 
 async function send(url, text, signal) {
-  const headers = { Accept: "application/geo+json, application/json" };
+  const headers = { Accept: "application/geo+json, application/json", "Accept-Language": currentLanguage() };
   const options = text ? { method: "POST", body: text, headers: { ...headers, "Content-Type": "application/json" } } : { headers };
   try {
     return await fetch(url, { ...options, signal, credentials: "same-origin" });

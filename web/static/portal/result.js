@@ -31,9 +31,9 @@ function showPlaces(findings) {
   if (box.isValid()) fitBox([box.getWest(), box.getSouth(), box.getEast(), box.getNorth()], 16);
 }
 
-function verdict(report) {
+function verdict(report, job) {
   const { counts, outcome } = report;
-  if (report.problem) return ["error", `${report.problem.title}. ${report.problem.detail ?? ""}`];
+  if (report.problem) return ["error", job.exception?.detail || `${report.problem.title}. ${report.problem.detail ?? ""}`];
   if (!counts) return ["empty", t("job_done")];
   const good = counts.inserted + counts.updated + counts.unchanged;
   const key = outcome === "dry-run" ? "result_dry" : counts.quarantined ? "result_some" : "result_all";
@@ -50,7 +50,12 @@ function findingList(findings) {
     const places = one.places.length ? el("button", { type: "button", className: "quiet", onclick: () => showPlaces([one]) }, t("show_place")) : null;
     return el("li", {}, el("span", { className: `badge finding-${one.severity}` }, t(`finding_${one.severity}`)), el("span", { className: "grow" }, words(one.title)), el("span", { className: "number" }, number(one.count, 0)), places);
   };
-  return el("ul", { className: "result-findings" }, findings.map(line));
+  const list = (some) => el("ul", { className: "result-findings" }, some.map(line));
+  // What the loader only wants to have said is folded away, so that it hides neither faults nor buttons.
+  const notes = findings.filter((one) => one.severity === "info");
+  const faults = findings.filter((one) => one.severity !== "info");
+  return [faults.length ? list(faults) : null,
+    notes.length ? el("details", { className: "more" }, el("summary", {}, t("result_notes", { n: number(notes.length, 0) })), list(notes)) : null];
 }
 
 function ways(report, layer) {
@@ -64,9 +69,9 @@ function ways(report, layer) {
   return el("p", { className: "row wrap" }, shown ? el("button", { type: "button", className: "primary", onclick: open }, t("show_on_map")) : null, el("a", { href: page }, t("load_report")));
 }
 
-function fill(box, report, layer) {
-  const [kind, sentence] = verdict(report);
-  box.replaceChildren(...[stateLine(kind, sentence), report.counts && sums(report.counts), report.findings.length ? findingList(report.findings) : null, ways(report, layer)].filter(Boolean));
+function fill(box, report, layer, job) {
+  const [kind, sentence] = verdict(report, job);
+  box.replaceChildren(...[stateLine(kind, sentence), report.counts && sums(report.counts), ...findingList(report.findings), ways(report, layer)].filter(Boolean));
   if (report.findings.some((one) => one.places.length)) showPlaces(report.findings);
 }
 
@@ -80,7 +85,7 @@ export function drawResult(job, layer) {
     box.append(stateLine(job.state === "cancelled" ? "empty" : "error", said || t(`job_state_${job.state}`)));
   } else {
     const get = ask("jobs", new URL(link.href).pathname);
-    patiently(box, get).then((report) => fill(box, report, layer), (error) => box.replaceChildren(stateLine("error", error.message)));
+    patiently(box, get).then((report) => fill(box, report, layer, job), (error) => box.replaceChildren(stateLine("error", error.message)));
   }
   return el("div", {}, head, box);
 }
