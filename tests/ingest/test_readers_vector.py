@@ -199,8 +199,8 @@ def test_wrong_geometry_for_one_row_is_a_bad_row(tmp_path: Path) -> None:
 
 def test_unknown_field_names_those_that_exist(tmp_path: Path) -> None:
     frame().to_file(tmp_path / "a.gpkg")
-    with pytest.raises(SourceMismatch, match=r"no field 'NAME'.*it has name, amount, count, day"):
-        read(tmp_path / "a.gpkg", vector("polygon", {"name": "text"}), fields={"NAME": "name"})
+    with pytest.raises(SourceMismatch, match=r"no field 'TITEL'.*it has name, amount, count, day"):
+        read(tmp_path / "a.gpkg", vector("polygon", {"name": "text"}), fields={"TITEL": "name"})
 
 
 def test_repair_keeps_area_and_counts(tmp_path: Path) -> None:
