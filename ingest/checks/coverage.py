@@ -61,7 +61,7 @@ def unmatched(evidence: Evidence) -> Borders:
     return Borders(rows, np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64))
 
 
-def overlaps(evidence: Evidence, rule: CoverageOverlap, borders: Borders, copies: Rows) -> list[Verdict]:
+def overlaps(evidence: Evidence, rule: CoverageOverlap, borders: Borders, copies: Rows, repeats: Mask) -> list[Verdict]:
     """Find the rows that overlap another one.
 
     Args:
@@ -69,19 +69,22 @@ def overlaps(evidence: Evidence, rule: CoverageOverlap, borders: Borders, copies
         rule: With the tolerance in square metres.
         borders: From `unmatched`.
         copies: For each row the first row with the same geometry (its own number when it is the first).
+        repeats: Rows that repeat a key: at most one row of a key is loaded, so these are compared with none.
     """
-    search = _Search(evidence, rule.tolerance, copies != np.arange(len(evidence)))
+    copied = copies != np.arange(len(evidence))
+    search = _Search(evidence, rule.tolerance, copied | repeats)
     seeds = np.zeros(len(evidence), dtype=bool)
     seeds[copies[borders.rows]] = True
+    seeds &= ~repeats
     left = search.run(seeds)
     involved = search.involved
     # Copies overlap each other as wholes.
-    copied = _rows(search.copy)
-    originals = np.unique(copies[copied])
+    twins = _rows(copied)
+    originals = np.unique(copies[twins])
     for start in range(0, len(originals), _SLICE):
         some = originals[start : start + _SLICE]
         involved[some[areas(evidence.geometries(some)) > rule.tolerance]] = True
-    involved[copied] = involved[copies[copied]]
+    involved[twins] = involved[copies[twins]]
     message = f"Surfaces overlap others by more than {rule.tolerance:g} m2."
     found = [Verdict(rule, rule.rule, message, "The surface overlaps another one of this source.", _rows(involved))]
     if len(left):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.checks.evidence import Evidence, Rows
 from ingest.checks.verdict import Verdict
@@ -13,8 +14,10 @@ _WIDTH = np.uint64(1 << 32)
 _HIGH = np.uint64(32)
 
 
-def first_copies(evidence: Evidence) -> Rows:
+def first_copies(evidence: Evidence, left_out: npt.NDArray[np.bool_]) -> Rows:
     """For each row the first row that has the same geometry: its own number when there is none before it.
+
+    Rows left out are copies of nothing, and nothing is a copy of them.
 
     Digests are sorted in passes of about a million rows each, so that memory stays small.
     """
@@ -22,6 +25,7 @@ def first_copies(evidence: Evidence) -> Rows:
     passes = len(evidence) // _PASS + 1
     for number in range(passes):
         rows, digests = _digests(evidence, number, passes)
+        rows, digests = rows[~left_out[rows]], digests[~left_out[rows]]
         order = np.lexsort((rows, digests[:, 1], digests[:, 0]))
         rows, digests = rows[order], digests[order]
         fresh = np.ones(len(rows), dtype=bool)

@@ -6,6 +6,7 @@ Memory does not grow with the source. A source that is read in parts leaves one 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import shapely
 
 from ingest.checks.geometry import Edges, Geometries, digests, edges
 from ingest.checks.tell import open_rows
+from ingest.keys import can_write_key, key_column
 from ingest.wire import GEOMETRY, POSITION, REASON
 from layers import checks
 from layers.model import RowLayer, VectorLayer
@@ -27,7 +29,15 @@ BUCKETS = 16
 _SHIFT = np.uint64(60)
 _BLOCK = 65_536
 ROW = np.dtype(
-    [("position", "<i8"), ("start", "<i8"), ("size", "<i8"), ("box", "<f8", (4,)), ("open", "?"), ("digest", "<u8", 2)]
+    [
+        ("position", "<i8"),
+        ("start", "<i8"),
+        ("size", "<i8"),
+        ("box", "<f8", (4,)),
+        ("open", "?"),
+        ("digest", "<u8", 2),
+        ("key", "<u8"),
+    ]
 )
 EDGE = np.dtype([("hash", "<u8"), ("row", "<u4"), ("sign", "i1")])
 END = np.dtype([("row", "<u4"), ("at", "<f8", 2)])
@@ -89,6 +99,7 @@ class Collector:
         records["box"] = shapely.bounds(geometries)
         records["open"] = open_rows(self._layer, _columns(batch, self._layer), batch.num_rows)
         records["digest"] = digests(geometries, outline)
+        records["key"] = _key_digests(self._layer, batch)
         self._open["shapes"].write(_payload(column))
         self._written += int(sizes.sum())
         self._open["rows"].write(records.tobytes())
@@ -140,6 +151,15 @@ def _edge_files() -> list[str]:
     return [f"edges{bucket:02}" for bucket in range(BUCKETS)]
 
 
+def _key_digests(layer: VectorLayer, batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    """Digests of the public keys; 0 for rows of a layer whose key is not written here."""
+    if not can_write_key(layer):
+        return np.zeros(batch.num_rows, dtype=np.uint64)
+    keys = key_column(layer, pa.Table.from_batches([batch])).to_pylist()
+    raw = b"".join(hashlib.blake2b((key or "").encode(), digest_size=8).digest() for key in keys)
+    return np.frombuffer(raw, dtype="<u8")
+
+
 def _columns(batch: pa.RecordBatch, layer: RowLayer) -> dict[str, pa.Array]:
     return {name: batch.column(name) for name in (layer.row_clearance,) if name is not None}
 
@@ -164,6 +184,14 @@ class Evidence:
             for start in range(int(first), int(last), _BLOCK):
                 count = min(_BLOCK, int(last) - start)
                 yield start, _read(folder / "rows", ROW, start - int(first), count)
+
+    def repeats(self) -> npt.NDArray[np.bool_]:
+        """Rows whose key stands in an earlier row. The comparison keeps one row of a key, so they overlap nothing."""
+        keys = np.concatenate([np.zeros(0, dtype=np.uint64), *(records["key"] for _, records in self.blocks())])
+        order = np.argsort(keys, kind="stable")
+        again = np.zeros(len(keys), dtype=np.bool_)
+        again[order[1:]] = (keys[order[1:]] == keys[order[:-1]]) & (keys[order[1:]] != 0)
+        return again
 
     def records(self, rows: Rows) -> Records:
         """What is known of some rows, in their order."""

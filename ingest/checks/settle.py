@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.checks import network, verdict
-from ingest.checks.coverage import Borders, gaps, overlaps, unmatched
+from ingest.checks.coverage import Borders, Mask, gaps, overlaps, unmatched
 from ingest.checks.duplicates import duplicates, first_copies
 from ingest.checks.evidence import Evidence, Rows
 from ingest.checks.nesting import nesting
@@ -50,6 +50,7 @@ class _Judge:
         self._evidence = evidence
         self._copies: Rows | None = None
         self._borders: Borders | None = None
+        self._repeats: Mask | None = None
 
     def verdicts(self) -> list[Verdict]:
         """The verdicts by all rules, in the order of the layer file."""
@@ -62,7 +63,7 @@ class _Judge:
         if isinstance(rule, checks.DuplicateGeometry):
             return [duplicates(rule, self._copied())]
         if isinstance(rule, checks.CoverageOverlap):
-            return overlaps(self._evidence, rule, self._unmatched(), self._copied())
+            return overlaps(self._evidence, rule, self._unmatched(), self._copied(), self._repeated())
         if isinstance(rule, checks.CoverageGap):
             return gaps(self._evidence, rule, self._unmatched())
         return [nesting(rule, self._evidence)] if isinstance(rule, checks.Nests) else []
@@ -81,8 +82,13 @@ class _Judge:
 
     def _copied(self) -> Rows:
         if self._copies is None:
-            self._copies = first_copies(self._evidence)
+            self._copies = first_copies(self._evidence, self._repeated())
         return self._copies
+
+    def _repeated(self) -> Mask:
+        if self._repeats is None:
+            self._repeats = self._evidence.repeats()
+        return self._repeats
 
     def _unmatched(self) -> Borders:
         if self._borders is None:

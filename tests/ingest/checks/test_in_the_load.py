@@ -66,6 +66,32 @@ def test_overlapping_rows_go_to_quarantine_after_all(database: Database, tmp_pat
     assert (found.count, found.measure, found.severity) == (len(kept), 11, "error")
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_row_that_comes_twice_overlaps_nothing(database: Database, tmp_path: Path, order: tuple[int, ...]) -> None:
+    """The same again is unchanged, a key with another surface is refused as what it is, and the first row is loaded."""
+    shapes = mesh(3, 3, seed=5)
+    rows = [{"code": f"p{i}", "geometry": g} for i, g in enumerate(shapes)]
+    extra = [rows[0], {"code": "p4", "geometry": shapes[5]}, {"code": "p7", "geometry": BOW_TIE.convex_hull}]
+    file = write_rows(tmp_path / "p.gpkg", [*rows, *(extra[i] for i in order)])
+    report = load_with(parcels(checks=[OVERLAP]), database, file)
+    assert (report.read, report.inserted, report.unchanged, report.quarantined) == (12, 9, 1, 2)
+    assert finding(report, "coverage-overlap") is None
+    assert finding(report, "duplicate-key").count == 2
+    with database.transaction(Role.WRITER) as connection:
+        reasons = connection.execute(sa.select(quarantine.c.reason)).scalars().all()
+    assert all("stands already in row" in reason for reason in reasons)
+
+
+def test_the_same_surface_under_two_keys_overlaps(database: Database, tmp_path: Path) -> None:
+    """Control: keys tell rows apart; two claims to one surface are an overlap, even behind a repeated key."""
+    shapes = mesh(3, 3, seed=5)
+    rows = [{"code": f"p{i}", "geometry": g} for i, g in enumerate(shapes)]
+    extra = [{"code": "p1", "geometry": shapes[0]}, {"code": "q", "geometry": shapes[0]}]
+    report = load_with(parcels(checks=[OVERLAP]), database, write_rows(tmp_path / "p.gpkg", [*rows, *extra]))
+    assert finding(report, "coverage-overlap").positions == (0, 10)
+    assert (report.inserted, report.quarantined) == (8, 3)
+
+
 @pytest.mark.parametrize("changes", [{"severity": "warning"}, {"action": "report"}])
 def test_rules_that_only_report_keep_no_row_out(database: Database, tmp_path: Path, changes: dict[str, str]) -> None:
     report = load_with(parcels(checks=[OVERLAP | changes]), database, write(tmp_path, with_overlap()))
