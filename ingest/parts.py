@@ -33,6 +33,8 @@ from layers.model import RasterLayer, RowLayer, VectorLayer
 SPLIT_SUFFIXES = frozenset({".gpkg", ".fgb"})
 PART_BYTES = 64 << 20
 """A part should be worth the start of its reader (about half a second)."""
+_PROCESSORS = 2
+"""A reader keeps two busy: its own, and that of the loader and the server. A second one on two gains nothing."""
 _SAME = ("driver", "crs", "encoding", "unmapped_fields")
 _SAME_FACTS = ("geometry_type", "layer", "crs_decision", "vertical_datum", "transformation")
 
@@ -76,7 +78,7 @@ def number_of_parts(plan: IngestPlan) -> int:
         return 1
     if plan.options.parts is not None:
         return max(1, plan.options.parts)
-    return max(1, min(os.cpu_count() or 1, plan.source.stat().st_size // PART_BYTES))
+    return max(1, min((os.cpu_count() or 1) // _PROCESSORS, plan.source.stat().st_size // PART_BYTES))
 
 
 @contextmanager
