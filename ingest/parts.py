@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +27,7 @@ from ingest.notes import Notes
 from ingest.profile import merged
 from ingest.sandbox import RowStream, open_judge, open_rows
 from ingest.wire import plan_from_json, plan_to_json
-from layers.errors import SourceMismatch, SourceUnreadable
+from layers.errors import ConfigurationError, SourceMismatch, SourceUnreadable
 from layers.model import RasterLayer, RowLayer, VectorLayer
 
 SPLIT_SUFFIXES = frozenset({".gpkg", ".fgb"})
@@ -35,6 +35,8 @@ PART_BYTES = 64 << 20
 """A part should be worth the start of its reader (about half a second)."""
 _PROCESSORS = 2
 """A reader keeps two busy: its own, and that of the loader and the server. A second one on two gains nothing."""
+_PATIENCE = "10s"
+"""How long a scheduler may take to answer."""
 _SAME = ("driver", "crs", "encoding", "unmapped_fields")
 _SAME_FACTS = ("geometry_type", "layer", "crs_decision", "vertical_datum", "transformation")
 
@@ -60,7 +62,8 @@ class PartTask:
 
     plan: dict[str, Any]
     companions: tuple[str, ...]
-    dsn: str
+    # A worker that fails writes the task into its log; the password must not be in it.
+    dsn: str = field(repr=False)
     tables: tuple[str, ...]
 
 
@@ -193,7 +196,14 @@ def _on_cluster(
     address: str, tasks: Sequence[PartTask], progress: Callable[[int], None], readers: ExitStack
 ) -> tuple[list[ReadSummary], tuple[Path, ...]]:
     distributed = importlib.import_module("distributed")
-    with distributed.Client(address) as client:
+    try:
+        # Whatever is wrong with the address shows here, and nowhere later as an OSError of a reader.
+        cluster = distributed.Client(address, timeout=_PATIENCE)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"There is no Dask scheduler at {address[:200]!r}; one was expected, such as tcp://10.0.0.5:8786."
+        ) from error
+    with cluster as client:
         # Not pure: the same task of another load is another task. No retries: rows of a failed try would stay.
         futures = client.map(run_task, tasks, pure=False, retries=0)
         try:

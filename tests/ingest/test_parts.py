@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ingest import parts
 from ingest.job import Finding, IngestReport, LoadOptions, Part, ReadSummary, plan
 from ingest.load import load
 from ingest.readers.window import window_of
-from layers.errors import SourceMismatch, SourceUnreadable
+from layers.errors import ConfigurationError, SourceMismatch, SourceUnreadable
 from layers.system import quarantine
 from layers.table import current_table
 from tests.support.database import copied_database
@@ -134,6 +135,18 @@ def test_two_worker_processes_give_the_same_edition_as_one_reader(cluster_settin
 def test_rules_about_rows_together_are_not_cut_on_a_cluster(source: Path) -> None:
     job = plan(LAYER, source, dict(trial_catalog(LAYER).codelists), options=LoadOptions(parts=4, scheduler="tcp://x"))
     assert parts.number_of_parts(job) == 1
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
+def test_a_scheduler_that_is_not_there_is_said(address: str) -> None:
+    with ExitStack() as readers, pytest.raises(ConfigurationError, match="no Dask scheduler"):
+        parts._on_cluster(address, [], lambda _: None, readers)
+
+
+def test_a_task_does_not_print_the_password() -> None:
+    task = parts.PartTask({}, (), "password=secret", ("good",))
+    assert task.dsn == "password=secret"
+    assert "secret" not in repr(task)
 
 
 def test_an_overlap_across_the_cut_is_found(database: Database, source: Path, as_one: tuple[Any, IngestReport]) -> None:
