@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import shapely
 
@@ -112,7 +113,6 @@ def test_inclusions_and_schema_places_are_not_followed(
 
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml"])
 def test_workbooks_with_entities_are_refused(house: Dock, secret: Path, listener: Listener, part: str) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.active.append(["name"])
     book.active.append(["n"])
