@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from geoservice.api.job_events import Newsroom
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
+from geoservice.db.writing import Writer
 from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
@@ -65,8 +66,9 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
 
 def _house(settings: Settings, catalog: Catalog) -> House:
     database, uploads = Database.from_settings(settings), UploadStore(settings)
-    pools, desk = Pools(database), Desk(database, catalog, uploads)
-    return House(settings, catalog, pools, KeyRing(pools), desk, uploads, Newsroom(desk))
+    pools, writer = Pools(database), Writer(database)
+    desk = Desk(settings, writer, catalog, uploads)
+    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, Newsroom(desk))
 
 
 @asynccontextmanager
@@ -76,4 +78,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await house.settle()
         yield
         await house.newsroom.close()
-        house.desk.close()
+        house.writer.close()

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
+from geoservice.db.writing import Writer
 from geoservice.features.state import LayerState, read_states
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
@@ -34,6 +35,7 @@ class House:
     settings: Settings
     catalog: Catalog
     pools: Pools
+    writer: Writer
     keys: KeyRing
     desk: Desk
     uploads: UploadStore

@@ -190,14 +190,21 @@ class Settings(BaseSettings):
         description="Most connections per clearance, worker and kind (raw and SQLAlchemy); opened on demand.",
     )
     pool_timeout: float = Field(
-        default=5.0, gt=0, le=600, description="Seconds to wait for a free database connection before answering 503."
+        default=5.0,
+        gt=0,
+        le=600,
+        description="Seconds to wait for a free database connection, or for rows that a load or another change holds, "
+        "before answering 503.",
     )
     connect_timeout: float = Field(default=5.0, gt=0, le=600, description="Seconds to wait for a new connection.")
     statement_timeout: float = Field(
         default=10.0, gt=0, le=3600, description="Seconds one read statement of the service may take."
     )
     analysis_timeout: float = Field(
-        default=60.0, gt=0, le=3600, description="Seconds one statement of a zone analysis may take."
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Seconds one statement of a zone analysis, or of a change over HTTP, may take.",
     )
     default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
     max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")

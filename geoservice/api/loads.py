@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from geoservice.db.engine import Database
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
@@ -21,7 +20,7 @@ from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
 from geoservice.loads.describe import describe, describe_edition, summarise
 from geoservice.loads.document import LoadReport, report_schema
 from geoservice.loads.record import LoadRecord, read_editions, read_extent, read_load, read_loads
-from geoservice.loads.samples import read_samples
+from geoservice.loads.samples import samples_of
 from geoservice.loads.view import View, counts_view, may_load, view_of
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Format, Language
@@ -130,7 +129,7 @@ async def load(
         earlier = await read_loads(connection, layer.name, all_outcomes=False, before=record.number, limit=1)
     samples = None
     if view is View.FULL:
-        samples = await run_in_threadpool(read_samples, Database.from_settings(house.settings), record)
+        samples = await run_in_threadpool(samples_of, house.writer, record)
     report = describe(
         record,
         layer,

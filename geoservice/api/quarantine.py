@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from geoservice.api.jobs import status_info
-from geoservice.db.engine import Database
+from geoservice.db.writing import Writer
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
@@ -98,9 +98,9 @@ class Ward:
     layer: Layer
 
     @property
-    def database(self) -> Database:
-        """Where it is kept."""
-        return Database.from_settings(self.house.settings)
+    def writer(self) -> Writer:
+        """The way to it."""
+        return self.house.writer
 
     def number(self, text: str) -> int:
         """The number of a row in an address; raises UnknownRow when it is none."""
@@ -133,7 +133,7 @@ async def quarantine(request: Request, opened: Opened, asked: Annotated[RowsQuer
     wanted = asked.wanted(opened.layer)
     if chosen != "json":
         return await _export(request, opened, asked, (wanted, size), chosen)
-    found = await run_in_threadpool(ward.read_page, opened.database, wanted, size + 1)
+    found = await run_in_threadpool(ward.read_page, opened.writer, wanted, size + 1)
     following = found[size - 1]["id"] if len(found) > size else None
     entries = [{**entry, "links": [_row_link(request, opened.layer, entry["id"])]} for entry in found[:size]]
     links = self_links(request, _path(opened.layer), chosen, FORMATS, **_filters(asked), cursor=asked.cursor)
@@ -148,7 +148,7 @@ async def replay(request: Request, house: Inside, asker: Asker, opened: Opened, 
     """A job of the kind `replay`: mended or as they are, through the mapping and the checks of their source."""
     ids = None if body.ids is None else tuple(body.ids)
     if ids is not None:
-        await run_in_threadpool(ward.require_rows, opened.database, opened.layer, ids)
+        await run_in_threadpool(ward.require_rows, opened.writer, opened.layer, ids)
     wanted = Wanted(opened.layer.name, body.source, body.reason, "open", ids)
     job = await run_in_threadpool(house.desk.replay, asker, wanted)
     headers = {**PRIVATE, "Location": url(request, f"/jobs/{job.id}")}
@@ -158,7 +158,7 @@ async def replay(request: Request, house: Inside, asker: Asker, opened: Opened, 
 @router.get("/{row_number}", summary="One row of quarantine")
 async def row(request: Request, opened: Opened, row_number: str) -> Response:
     """Why a row is there, all that its source said of it, what it was mended to, and what became of it."""
-    found = await run_in_threadpool(ward.read_row, opened.database, opened.layer, opened.number(row_number))
+    found = await run_in_threadpool(ward.read_row, opened.writer, opened.layer, opened.number(row_number))
     return _shown(request, opened.layer, found)
 
 
@@ -166,7 +166,7 @@ async def row(request: Request, opened: Opened, row_number: str) -> Response:
 async def mend(request: Request, opened: Opened, row_number: str, body: Mending) -> Response:
     """Say what an open row ought to have been; a replay then loads it. Its original content is kept."""
     change = (opened.number(row_number), body.fields, body.geometry)
-    found = await run_in_threadpool(ward.mend_row, opened.database, opened.layer, *change)
+    found = await run_in_threadpool(ward.mend_row, opened.writer, opened.layer, *change)
     return _shown(request, opened.layer, found)
 
 
@@ -174,14 +174,14 @@ async def mend(request: Request, opened: Opened, row_number: str, body: Mending)
 async def dismiss(request: Request, asker: Asker, opened: Opened, row_number: str, body: Dismissal) -> Response:
     """An open row that will never be loaded; the reason is kept with it."""
     give_up = partial(ward.dismiss_row, principal=asker.id, reason=body.reason)
-    found = await run_in_threadpool(give_up, opened.database, opened.layer, opened.number(row_number))
+    found = await run_in_threadpool(give_up, opened.writer, opened.layer, opened.number(row_number))
     return _shown(request, opened.layer, found)
 
 
 async def _export(request: Request, opened: Ward, asked: RowsQuery, page: tuple[Wanted, int], chosen: str) -> Response:
     """Rows with their content as a file; the header `Link` leads to the next one."""
     wanted, size = page
-    found = await run_in_threadpool(ward.read_whole, opened.database, wanted, size)
+    found = await run_in_threadpool(ward.read_whole, opened.writer, wanted, size)
     content = await run_in_threadpool(exported, found, chosen)
     name = f"{opened.layer.name}-quarantine.{chosen}"
     headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -23,6 +23,8 @@ from layers.errors import DatabaseUnavailable
 
 DEFAULT_PORT = 5432
 APPLICATION = "geoservice"
+KEPT_CONNECTIONS = 2
+"""Connections that a pool of the writer keeps open; more, up to `pool_max`, are opened and closed on demand."""
 # What both drivers understand beyond host, port and database.
 SHARED_PARAMETERS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
@@ -107,16 +109,28 @@ class Database:
             "password": self.password(role).get_secret_value(),
         }
 
-    def sync_engine(self, role: Role, *, pooled: bool = False) -> Engine:
+    def sync_engine(self, role: Role, *, pooled: bool = False, limits: Mapping[str, str] | None = None) -> Engine:
         """A synchronous SQLAlchemy engine for loads, migrations and the command line.
 
         Args:
             role: Who connects.
             pooled: Keep connections (worker threads of the service); commands open one and close it.
+            limits: Settings of each session, such as `lock_timeout`.
         """
-        pool: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 2} if pooled else {"poolclass": NullPool}
-        arguments = {"connect_timeout": max(2, round(self.settings.connect_timeout)), "application_name": APPLICATION}
+        pool: dict[str, Any] = self._pool() if pooled else {"poolclass": NullPool}
+        arguments: dict[str, Any] = {
+            "connect_timeout": max(2, round(self.settings.connect_timeout)),
+            "application_name": APPLICATION,
+        }
+        if limits:
+            arguments["options"] = " ".join(f"-c {name}={value}" for name, value in limits.items())
         return create_engine(self.url(role), connect_args=arguments, hide_parameters=True, **pool)
+
+    def _pool(self) -> dict[str, Any]:
+        most = self.settings.pool_max
+        size = min(KEPT_CONNECTIONS, most)
+        timeout = self.settings.pool_timeout
+        return {"pool_pre_ping": True, "pool_size": size, "max_overflow": most - size, "pool_timeout": timeout}
 
     @contextmanager
     def transaction(self, role: Role) -> Iterator[Connection]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
-
-from geoservice.db.credentials import Role
-from geoservice.db.engine import Database, unavailable
+from geoservice.db.writing import Writer
 from geoservice.jobs import queue
 from geoservice.jobs.errors import UploadsRefused
 from geoservice.jobs.model import Job, JobRequest, is_plain, replay_request
@@ -67,30 +62,14 @@ class Wish:
 class Desk:
     """Jobs for principals: each sees their own, and those of the layers they may load."""
 
-    def __init__(self, database: Database, catalog: Catalog, uploads: UploadStore) -> None:
-        """Work on a database; it is connected to on first use."""
-        self._database = database
+    def __init__(self, settings: Settings, writer: Writer, catalog: Catalog, uploads: UploadStore) -> None:
+        """Work through the writer's connections."""
+        self._settings = settings
+        self._writer = writer
         self._catalog = catalog
         self._uploads = uploads
-        self._engine = database.sync_engine(Role.WRITER, pooled=True)
         self._confinement: SandboxCapabilities | None = None
         self._guard = threading.Lock()
-
-    @property
-    def _settings(self) -> Settings:
-        return self._database.settings
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise unavailable(error.orig) from None
 
     def require_confinement(self) -> None:
         """Check, once per process, that files from elsewhere can be read safely here.
@@ -160,7 +139,7 @@ class Desk:
         self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any], mapping: str | None
     ) -> Job:
         request = JobRequest(layer.name, asker.id, "api", name, place, mapping, options=wish.options)
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             return queue.submit(connection, request, self._settings.job_queue_max)
 
     def replay(self, asker: Principal, wanted: Wanted) -> Job:
@@ -174,7 +153,7 @@ class Desk:
             RowSettled: When no row that is meant is open.
             TooManyJobs: See `submit`.
         """
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             if not batches(connection, wanted):
                 raise RowSettled("No open row of quarantine is meant; there is nothing to replay.")
             return queue.submit(connection, replay_request(wanted, asker.id, "api"), self._settings.job_queue_max)
@@ -189,7 +168,7 @@ class Desk:
             TooManyJobs: See `submit`.
         """
         unknown = UnknownEdition(f"There is no edition {number}; /collections/{{id}}/editions lists those there are.")
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             try:
                 undone = edition_of(connection, number)
                 layer = self._loadable(asker, undone["layer"])
@@ -232,7 +211,7 @@ class Desk:
         Raises:
             UnknownResource: When there is none, or none for this asker.
         """
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             job = queue.get(connection, number)
         if not self._shows(asker, job):
             raise queue.unknown_job(number)
@@ -250,7 +229,7 @@ class Desk:
             return []
         readable = [layer for layer in self._catalog if decide(asker, "read", layer).allowed]
         loadable = [layer.name for layer in readable if decide(asker, "load", layer).allowed]
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             return queue.listing(
                 connection,
                 principal=asker.id,
@@ -269,7 +248,7 @@ class Desk:
             JobEnded: When it has ended.
         """
         self.get(asker, number)
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             job = queue.cancel(connection, number)
         if job.over:
             discard_incoming(self._settings, job.place)
@@ -277,7 +256,7 @@ class Desk:
 
     def several(self, numbers: Collection[int]) -> dict[int, Job]:
         """Jobs by number, for those who were shown them already."""
-        with self._transaction() as connection:
+        with self._writer.transaction() as connection:
             return queue.several(connection, numbers)
 
 

@@ -35,8 +35,8 @@ def complete_report(database: Database, catalog: Catalog, number: int) -> LoadRe
         earlier = {"layer": layer.name, "before": number, "limit": 1}
         former = _one(connection, loads_statement(all_outcomes=False), earlier)
         box = connection.execute(extent_statement(max(Clearance)), {"layer": layer.name}).one_or_none()
+        samples = read_samples(connection, record)
     extent = None if box is None or box.west is None else Extent(*box)
-    samples = read_samples(database, record)
     return describe(record, layer, View.FULL, catalog.codelists, former=former, extent=extent, samples=samples)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import shapely
 import sqlalchemy as sa
 
-from geoservice.db.credentials import Role
-from geoservice.db.engine import Database
+from geoservice.db.writing import Writer
 from geoservice.loads.view import highest_clearance, may_load
 from ingest.exporting import parse_geometry
 from ingest.raw import RawRow
@@ -58,7 +57,7 @@ def require_keeper(asker: Principal, layer: Layer) -> None:
         raise NotAllowed(f"Rows of the quarantine of {layer.name} may hold values above your clearance.")
 
 
-def read_page(database: Database, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+def read_page(writer: Writer, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
     """Rows without their content, in the order of their numbers.
 
     Raises:
@@ -66,11 +65,11 @@ def read_page(database: Database, wanted: Wanted, limit: int) -> list[dict[str, 
     """
     columns = [*(quarantine.c[name] for name in _FACTS), quarantine.c.mended.is_not(None).label("mended")]
     statement = sa.select(*columns).where(*wanted.conditions()).order_by(quarantine.c.id).limit(limit)
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         return [_plain(dict(found)) for found in connection.execute(statement).mappings()]
 
 
-def read_whole(database: Database, wanted: Wanted, limit: int) -> list[SetAside]:
+def read_whole(writer: Writer, wanted: Wanted, limit: int) -> list[SetAside]:
     """Rows with their content, in the order of their numbers: as many as fit into `MOST_BYTES`, but at least one."""
     size = sa.func.octet_length(sa.func.coalesce(quarantine.c.mended, quarantine.c.raw))
     first = sa.select(quarantine.c.id, size.label("size")).where(*wanted.conditions())
@@ -78,23 +77,23 @@ def read_whole(database: Database, wanted: Wanted, limit: int) -> list[SetAside]
     before = (sa.func.sum(few.c.size).over(order_by=few.c.id) - few.c.size).label("before")
     summed = sa.select(few.c.id, before).subquery()
     fitting = sa.select(summed.c.id).where(summed.c.before < MOST_BYTES)
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         numbers = tuple(connection.execute(fitting).scalars())
         return list(rows(connection, Wanted(layer=wanted.layer, ids=numbers)))
 
 
-def read_row(database: Database, layer: Layer, number: int) -> dict[str, Any]:
+def read_row(writer: Writer, layer: Layer, number: int) -> dict[str, Any]:
     """One row of the layer with its content.
 
     Raises:
         UnknownRow: When the layer has none of this number.
     """
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         return _described(_row(connection, layer, number))
 
 
 def mend_row(
-    database: Database,
+    writer: Writer,
     layer: Layer,
     number: int,
     fields: Mapping[str, str | None],
@@ -103,7 +102,7 @@ def mend_row(
     """Note what an open row ought to have been, and show it.
 
     Args:
-        database: Where.
+        writer: Where.
         layer: The layer.
         number: The row.
         fields: Source field -> its value as text, or None for no value.
@@ -115,20 +114,20 @@ def mend_row(
         BadParameter: When it has no such field, or the geometry is none.
     """
     shape = None if geometry is None else parse_geometry(geometry, number)
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         _row(connection, layer, number)
         mend(connection, number, fields, shape)
         return _described(_row(connection, layer, number))
 
 
-def dismiss_row(database: Database, layer: Layer, number: int, *, principal: str, reason: str) -> dict[str, Any]:
+def dismiss_row(writer: Writer, layer: Layer, number: int, *, principal: str, reason: str) -> dict[str, Any]:
     """Give up an open row, and show it.
 
     Raises:
         UnknownRow: When the layer has none of this number.
         RowSettled: When it is not open any more.
     """
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         found = _row(connection, layer, number)
         if not dismiss(connection, Wanted(layer=layer.name, ids=(number,)), principal=principal, reason=reason):
             state = found.facts["state"]
@@ -136,14 +135,14 @@ def dismiss_row(database: Database, layer: Layer, number: int, *, principal: str
         return _described(_row(connection, layer, number))
 
 
-def require_rows(database: Database, layer: Layer, numbers: tuple[int, ...]) -> None:
+def require_rows(writer: Writer, layer: Layer, numbers: tuple[int, ...]) -> None:
     """All these rows are in the quarantine of the layer.
 
     Raises:
         UnknownRow: Naming the first that is not.
     """
     there = sa.select(quarantine.c.id).where(quarantine.c.layer == layer.name, quarantine.c.id.in_(numbers))
-    with database.transaction(Role.WRITER) as connection:
+    with writer.transaction() as connection:
         known = set(connection.execute(there).scalars())
     for number in numbers:
         if number not in known:

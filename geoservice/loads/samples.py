@@ -11,8 +11,7 @@ from typing import Any
 import shapely
 import sqlalchemy as sa
 
-from geoservice.db.credentials import Role
-from geoservice.db.engine import Database
+from geoservice.db.writing import Writer
 from geoservice.loads.document import QuarantinedRow, ReasonCount, RepairEntry, Samples
 from geoservice.loads.record import LoadRecord
 from layers.system import quarantine, repair
@@ -23,11 +22,16 @@ _VERTICES_SHOWN = 60
 _DECIMALS = r"[0-9]+[.][0-9]+"
 
 
-def read_samples(database: Database, record: LoadRecord) -> Samples:
+def samples_of(writer: Writer, record: LoadRecord) -> Samples:
+    """What went wrong with single rows, the first of each kind, for a request."""
+    with writer.transaction() as connection:
+        return read_samples(connection, record)
+
+
+def read_samples(connection: sa.Connection, record: LoadRecord) -> Samples:
     """What went wrong with single rows, the first of each kind."""
-    with database.transaction(Role.WRITER) as connection:
-        kept = _quarantined(connection, record)
-        repairs, mended = _repaired(connection, record)
+    kept = _quarantined(connection, record)
+    repairs, mended = _repaired(connection, record)
     return kept.model_copy(update={"repairs": repairs, "repairs_total": mended})
 
 
