@@ -11,7 +11,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from geoservice.api.job_events import Newsroom
+from geoservice.api.job_events import Newsroom, Seats
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.writing import Writer
@@ -68,7 +68,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     database, uploads = Database.from_settings(settings), UploadStore(settings)
     pools, writer = Pools(database), Writer(database)
     desk = Desk(settings, writer, catalog, uploads)
-    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, Newsroom(desk))
+    newsroom = Newsroom(desk, Seats(settings.event_streams_max, settings.event_streams_each))
+    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom)
 
 
 @asynccontextmanager

@@ -225,6 +225,19 @@ class Settings(BaseSettings):
     job_queue_max: int = Field(
         default=100, ge=1, le=100_000, description="Most waiting jobs of one principal; more are answered with 429."
     )
+    event_streams_max: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="Most streams of job progress at a time in each worker process; more are answered with 503.",
+    )
+    event_streams_each: int = Field(
+        default=20,
+        ge=1,
+        le=100_000,
+        description="Most streams of job progress of one principal at a time in each worker process; more are answered "
+        "with 429.",
+    )
     watch: AbsolutePath | None = Field(
         default=None, description="YAML file with folders to watch and schedules of loads; see the operator's guide."
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from geoservice.api.job_events import event_id
+from geoservice.api.job_events import EventStream, Follower, event_id
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document, language_of
 from geoservice.http.links import link, self_links, url
@@ -24,9 +24,10 @@ from geoservice.jobs.queue import unknown_job
 from geoservice.loads.view import View, view_of
 from geoservice.ogc.block import Block
 from geoservice.ogc.common import Format, Language
+from geoservice.security.identity import identify
 from ingest.progress import PHASES
 from layers.access import Principal
-from layers.errors import BadParameter
+from layers.errors import BadParameter, DatabaseUnavailable, NotAuthenticated, QueryTimeout
 from layers.model import Layer
 from web.sentences import in_language
 
@@ -150,8 +151,17 @@ async def events(request: Request, house: Inside, asker: Asker, found: Found) ->
     if found.over and seen == event_id(found, counted):
         # What a client of server-sent events takes for "do not come back".
         return Response(status_code=204, headers=PRIVATE)
-    stream = house.newsroom.follow(found, seen, lambda job: status_info(request, house, asker, job), counted)
-    return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    follower = Follower(partial(status_info, request, house, asker), partial(_still, request, asker), counted)
+    house.newsroom.seats.take(asker.id)
+    return EventStream(house.newsroom.follow(found, seen, follower), partial(house.newsroom.seats.leave, asker.id))
+
+
+async def _still(request: Request, asker: Principal) -> bool:
+    """Whether the credentials of a request stand for the same principal as when it came; in doubt they do not."""
+    try:
+        return await identify(request) == asker
+    except (NotAuthenticated, DatabaseUnavailable, QueryTimeout):
+        return False
 
 
 def status_info(request: Request, house: House, asker: Principal, job: Job) -> dict[str, Any]:

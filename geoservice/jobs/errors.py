@@ -11,6 +11,18 @@ class TooManyJobs(GeoError):
     title = "Too many jobs"
 
 
+class TooManyStreams(GeoError):
+    """A principal follows as many jobs as one may follow at a time."""
+
+    title = "Too many streams"
+
+
+class NoStreamLeft(GeoError):
+    """As many streams of progress are open as one process of the service holds."""
+
+    title = "No stream left"
+
+
 class JobEnded(GeoError):
     """A job that has ended cannot be cancelled any more."""
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from geoservice.app import create_app
@@ -25,6 +21,7 @@ from layers.access import Clearance
 from layers.catalog import read_catalog
 from tests.support.database import copied_database
 from tests.support.service import make_keys
+from tests.support.serving import serving
 
 PARCELS = 500
 LOADED = {
@@ -69,7 +66,7 @@ def site(cluster_settings: Settings) -> Iterator[Site]:
             if catalog.layer(one.layer).name in LOADED or one.mapping != "sample":
                 load_source(catalog, target, one.layer, one.file, one.mapping, quiet=True)
         keys = make_keys(database)
-        with _serving(settings) as url:
+        with serving(create_app(settings)) as url:
             yield Site(url, keys, settings)
 
 
@@ -77,30 +74,6 @@ def _bundled() -> Iterator[Delivery]:
     folder = Path(str(resources.files("web"))) / "static" / "vendor" / "data"
     yield Delivery("admin/country", "world_atlas", folder / "countries-50m.json")
     yield Delivery("hazard/earthquake", "usgs_feed", folder / "earthquakes.json")
-
-
-class _serving:
-    """The application behind a real socket, in a thread of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(settings), log_level="warning", access_log=False)
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
-
-    def __enter__(self) -> str:
-        self.thread.start()
-        deadline = time.monotonic() + 60
-        while not self.server.started:
-            assert self.thread.is_alive(), "the service ended while it was starting"
-            assert time.monotonic() < deadline, "the service did not start within a minute"
-            time.sleep(0.05)
-        return f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.thread.join(timeout=30)
-        self.socket.close()
 
 
 @pytest.fixture(scope="session")
