@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ingest.job import IngestPlan
 from ingest.raster_facts import RasterFacts, RefusedRaster
+from ingest.reasons import renewed
 from ingest.record import Counts, moment
 from ingest.undo import first_standing
 from layers.access import Clearance
@@ -81,8 +82,8 @@ def quarantine(connection: sa.Connection, plan: IngestPlan, sha256: str, refused
         for n, one in enumerate(refused)
     ]
     statement = insert(quarantine_table).values(rows)
-    renewed = {"reason": statement.excluded.reason, "raw": statement.excluded.raw}
-    connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=renewed))
+    again = {**renewed(statement.excluded.reason), "raw": statement.excluded.raw}
+    connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=again))
 
 
 def add(

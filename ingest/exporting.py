@@ -22,8 +22,9 @@ from shapely.geometry import shape
 from ingest.set_aside import SetAside, as_written, field_names, mend, row
 from layers.errors import BadParameter, SourceMismatch, SourceMissing, SourceUnreadable
 
-NUMBER, REASON, POSITION, SOURCE, GEOMETRY = "$quarantine", "$reason", "$position", "$source", "$geometry"
-_OURS = (NUMBER, REASON, POSITION, SOURCE, GEOMETRY)
+NUMBER, REASON, FIRST_REASON, ROW, SOURCE = "$quarantine", "$reason", "$first_reason", "$row", "$source"
+GEOMETRY = "$geometry"
+_OURS = (NUMBER, REASON, FIRST_REASON, ROW, SOURCE, GEOMETRY)
 _MOST_BYTES = 256 << 20
 _NO_SHAPE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, ShapelyError)
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -109,7 +110,7 @@ def _write_csv(found: Sequence[SetAside], handle: TextIO) -> None:
     for one in found:
         now = one.now
         wkt = "" if now.geometry is None else shapely.to_wkt(now.geometry, rounding_precision=-1)
-        cells = [one.facts["reason"], str(one.facts["position"]), one.facts["source"], wkt or now.unread or ""]
+        cells = [*(str(value) for value in _about(one).values()), wkt or now.unread or ""]
         cells += [as_written(now.fields.get(name)) for name in names]
         writer.writerow([str(one.id), *(defused(cell) for cell in cells)])
 
@@ -143,9 +144,15 @@ _WRITERS: dict[str, Callable[[Sequence[SetAside], TextIO], None]] = {
 }
 
 
+def _about(one: SetAside) -> dict[str, Any]:
+    """Our columns between the number and the geometry."""
+    names = {REASON: "reason", FIRST_REASON: "first_reason", ROW: "row", SOURCE: "source"}
+    return {column: one.facts[name] for column, name in names.items()}
+
+
 def _feature(one: SetAside) -> dict[str, Any]:
     now = one.now
-    ours = {NUMBER: one.id, REASON: one.facts["reason"], POSITION: one.facts["position"], SOURCE: one.facts["source"]}
+    ours = {NUMBER: one.id, **_about(one)}
     fields = {name: as_written(value) for name, value in now.fields.items()}
     geometry = None if now.geometry is None else json.loads(shapely.to_geojson(now.geometry))
     return {"type": "Feature", "id": one.id, "geometry": geometry, "properties": {**ours, **fields}}

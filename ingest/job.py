@@ -76,7 +76,7 @@ class Finding(BaseModel):
         severity: `info`, `warning` or `error`.
         message: A sentence, the same for every row concerned.
         count: How often.
-        positions: The first rows concerned (feature numbers from 0).
+        rows: Numbers of the first rows concerned, from 1 (`ingest.numbering`).
         measure: Number of the ISO 19157 measure that the count is, when the rule is one.
         element: ISO 19157 data quality element, such as `topological consistency`.
         places: Longitude and latitude (degrees, EPSG:4490) of the first rows concerned.
@@ -89,7 +89,7 @@ class Finding(BaseModel):
     severity: str
     message: str
     count: int
-    positions: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
     measure: int | None = None
     element: str | None = None
     places: tuple[tuple[float, float], ...] = ()

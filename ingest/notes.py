@@ -8,10 +8,11 @@ from itertools import islice
 from typing import TypeVar
 
 from ingest.job import Finding
+from ingest.numbering import position_of, row_number
 from layers.checks import MEASURES
 
 FIRST = 200
-"""Most positions and places that a finding names; its count is always exact."""
+"""Most rows and places that a finding names; its count is always exact."""
 FIRST_SAMPLES = 10
 _SAMPLE_LENGTH = 60
 Place = tuple[float, float]
@@ -52,7 +53,7 @@ class Notes:
             rule: Short name of the rule.
             severity: `info`, `warning` or `error`.
             message: A sentence; it must not contain values that differ from row to row.
-            positions: Feature numbers from 0.
+            positions: Numbers of the rows in the source, from 0.
             count: How often, when it is not the number of positions.
             places: Longitude and latitude (degrees) of rows concerned.
             samples: Values concerned; each is kept once, cut to a decent length.
@@ -68,7 +69,8 @@ class Notes:
     def absorb(self, findings: Iterable[Finding]) -> None:
         """Add what another reader found, such as that of another part of the source."""
         for f in findings:
-            self.add(f.rule, f.severity, f.message, f.positions, f.count, places=f.places, samples=f.samples)
+            positions = map(position_of, f.rows)
+            self.add(f.rule, f.severity, f.message, positions, f.count, places=f.places, samples=f.samples)
 
     def findings(self) -> tuple[Finding, ...]:
         """Everything noted, in the order of first occurrence."""
@@ -86,7 +88,7 @@ def _finding(rule: str, severity: str, message: str, found: _Found) -> Finding:
         severity=severity,
         message=message,
         count=found.count,
-        positions=tuple(found.positions),
+        rows=tuple(map(row_number, found.positions)),
         measure=None if measure is None else measure.number,
         element=None if measure is None else measure.element,
         places=tuple(found.places),

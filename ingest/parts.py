@@ -277,7 +277,7 @@ def _findings(parts: Sequence[ReadSummary]) -> tuple[Finding, ...]:
     notes, said = Notes(), set()
     for finding in (f for part in parts for f in part.findings):
         what = (finding.rule, finding.severity, finding.message)
-        if finding.positions or what not in said:
+        if finding.rows or what not in said:
             notes.absorb([finding])
         said.add(what)
     return notes.findings()

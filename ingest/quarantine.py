@@ -16,7 +16,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from ingest.diff import Landed, conflicting, key_expression
 from ingest.job import IngestPlan, ReadSummary
 from ingest.landing import STORED, Staging
+from ingest.numbering import FIRST_ROW
 from ingest.readers.quarantined import READER, layer_facts
+from ingest.reasons import judged_again, renewed
 from ingest.record import SourceFile
 from layers.errors import SourceMismatch
 from layers.model import RasterLayer, RowLayer
@@ -145,10 +147,11 @@ class Book:
     def _keep(self, rows: sa.Select[*tuple[Any, ...]]) -> None:
         statement = insert(quarantine).from_select(_COLUMNS, rows)
         fresh = statement.excluded
-        renewed: dict[str, Any] = {name: fresh[name] for name in ("reason", "raw", "key", "rule", "reader")}
+        again: dict[str, Any] = {name: fresh[name] for name in ("raw", "key", "rule", "reader")}
+        again |= renewed(fresh.reason, self.case.principal)
         # What somebody mended or gave up stays so; what a later version superseded waits again when the former returns.
-        renewed["state"] = sa.case((quarantine.c.state == "superseded", "open"), else_=quarantine.c.state)
-        self.connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=renewed))
+        again["state"] = sa.case((quarantine.c.state == "superseded", "open"), else_=quarantine.c.state)
+        self.connection.execute(statement.on_conflict_do_update(constraint="quarantine_place", set_=again))
 
 
 class ReplayBook(Book):
@@ -160,10 +163,10 @@ class ReplayBook(Book):
         self._conflicts: set[int] = set()
 
     def keep_bad(self) -> None:
-        """Rows that fail again stay open, with the reason of today; their original content stays as it is."""
+        """Rows that fail again stay open, with the reason of today; their content and their first reason are kept."""
         bad = self.case.landing.bad
         again = sa.update(quarantine).where(*self._same_place(), quarantine.c.position == bad.c["_position"])
-        self.connection.execute(again.values(reason=bad.c["_reason"]))
+        self.connection.execute(again.values(judged_again(bad.c["_reason"], "replay", self.case.principal)))
         self.refused += int(self.connection.execute(sa.select(sa.func.count()).select_from(bad)).scalar_one())
 
     def keep_conflicting(self, landed: Landed) -> None:
@@ -202,7 +205,8 @@ class ReplayBook(Book):
     def _stay(self, rows: sa.Select[*tuple[Any, ...]]) -> None:
         for position, reason in self.connection.execute(rows).all():
             mine = (*self._same_place(), quarantine.c.position == position)
-            self.connection.execute(sa.update(quarantine).where(*mine).values(reason=reason))
+            judged = judged_again(sa.literal(reason, sa.Text()), "replay", self.case.principal)
+            self.connection.execute(sa.update(quarantine).where(*mine).values(judged))
             self._conflicts.add(position)
 
     def _taken(self, landed: Landed) -> sa.Select[Any]:
@@ -247,5 +251,9 @@ def settle_again(connection: sa.Connection, edition: int) -> None:
 
 def _repeated(key: sa.ColumnElement[Any], first: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     return sa.func.concat(
-        "the key ", key, " stands already in row ", sa.cast(first, sa.Text()), " of this source, with other content"
+        "the key ",
+        key,
+        " stands already in row ",
+        sa.cast(first + FIRST_ROW, sa.Text()),
+        " of this source, with other content",
     )

@@ -9,7 +9,9 @@ from typing import Any
 import shapely
 import sqlalchemy as sa
 
+from ingest.numbering import row_number
 from ingest.raw import RawRow, read_raw, write_raw
+from ingest.reasons import first_reason, first_reason_of
 from layers.errors import BadParameter, RowSettled, UnknownRow
 from layers.system import quarantine
 
@@ -24,7 +26,7 @@ class Wanted:
     Attributes:
         layer: Name of the layer.
         source: Name of the source.
-        reason: Part of the reason, in any case of letters.
+        reason: Part of the reason of today or of the first one, in any case of letters.
         state: One of `STATES`.
         ids: Numbers of the rows.
         after: Only rows with higher numbers.
@@ -51,7 +53,8 @@ class Wanted:
         equal = {"layer": self.layer, "source": self.source, "state": self.state}
         found = [quarantine.c[name] == value for name, value in equal.items() if value is not None]
         if self.reason is not None:
-            found.append(quarantine.c.reason.icontains(self.reason, autoescape=True))
+            reasons = (quarantine.c.reason, first_reason())
+            found.append(sa.or_(*(one.icontains(self.reason, autoescape=True) for one in reasons)))
         if self.ids is not None:
             found.append(quarantine.c.id.in_(self.ids))
         if self.after is not None:
@@ -61,7 +64,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A row of quarantine: where it stands, why, what became of it, and its content as it was and as it was mended."""
+    """A row of quarantine: where it stands, why, what became of it, and its content as it was and as it was mended.
+
+    Attributes:
+        id: Its number in quarantine.
+        facts: What `facts_of` says of it.
+        was: Its original content.
+        mended: What somebody mended it to, if anybody did.
+    """
 
     id: int
     facts: Mapping[str, Any]
@@ -83,9 +93,18 @@ def rows(connection: sa.Connection, wanted: Wanted, limit: int | None = None) ->
     """The rows that are wanted, read as they are needed."""
     streamed = connection.execute(rows_statement(wanted, limit), execution_options={"yield_per": _BATCH})
     for found in streamed.mappings():
-        facts = {name: value for name, value in found.items() if name not in ("raw", "mended")}
+        facts = facts_of(dict(found))
         mended = None if found["mended"] is None else read_raw(found["mended"])
         yield SetAside(found["id"], facts, read_raw(found["raw"]), mended)
+
+
+def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of `meta.quarantine` as people are shown them: without contents, with the row's number from 1.
+
+    `first_reason` is why the row came here; `reason` says what the latest load or replay found.
+    """
+    shown = {name: value for name, value in found.items() if name not in ("raw", "mended", "position")}
+    return {**shown, "row": row_number(found["position"]), "first_reason": first_reason_of(found)}
 
 
 def row(connection: sa.Connection, number: int) -> SetAside:

@@ -109,6 +109,7 @@ quarantine = sa.Table(
     sa.Column("sha256", sa.Text(), nullable=False),
     sa.Column("mapping", sa.Text(), nullable=False),
     sa.Column("position", sa.BigInteger(), nullable=False),
+    # The reason of today; `history` begins with the first one when there was another.
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("raw", sa.Text(), nullable=False),
     sa.Column("received", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
@@ -125,10 +126,12 @@ quarantine = sa.Table(
     sa.Column("settled_by", sa.Text()),
     sa.Column("remark", sa.Text()),
     sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
+    # Judgements from the first to the latest (reason, at, by, way), once there were several.
+    sa.Column("history", JSONB(), nullable=False, server_default=sa.text("'[]'::jsonb")),
     sa.UniqueConstraint("layer", "sha256", "mapping", "position", name="quarantine_place"),
     sa.Index("quarantine_life", "layer", "state", "id"),
 )
-"""Rows that could not be loaded: reason, original content, position in the source, and what became of them."""
+"""Rows that could not be loaded: reasons, original content, position in the source (from 0), what became of them."""
 
 load_report = sa.Table(
     "load_report",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import shapely
 import typer
@@ -65,10 +66,14 @@ def quarantine_command(
     table = Table("number", "layer", "source", "row", "state", "reason")
     for one in found:
         facts = one.facts
-        table.add_row(
-            str(one.id), facts["layer"], facts["source"], str(facts["position"]), facts["state"], facts["reason"]
-        )
+        table.add_row(str(one.id), facts["layer"], facts["source"], str(facts["row"]), facts["state"], _why(facts))
     show(table)
+
+
+def _why(facts: Mapping[str, Any]) -> str:
+    """The reason of today, and the first one when it was another."""
+    reason, first = str(facts["reason"]), str(facts["first_reason"])
+    return reason if reason == first else f"{reason} (first: {first})"
 
 
 def row_command(number: Annotated[int, typer.Argument(min=1, help="Number of the row.")]) -> None:

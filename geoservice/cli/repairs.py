@@ -15,6 +15,7 @@ from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.settings import load_settings
+from ingest.numbering import row_number
 from layers.system import repair
 
 _PAGE = 500
@@ -31,7 +32,7 @@ def repairs_command(
         bool, typer.Option("--geojson", help="Print each geometry before and after as GeoJSON features.")
     ] = False,
 ) -> None:
-    """List the geometries that an edition's load made valid: position in the source, rule, change of area."""
+    """List the geometries that an edition's load made valid: row of the source (from 1), rule, change of area."""
     statement = sa.select(repair).where(repair.c.edition == edition).order_by(repair.c.position)
     with open_database(load_settings()).transaction(Role.WRITER) as connection:
         rows = connection.execution_options(yield_per=_PAGE).execute(statement).mappings()
@@ -45,7 +46,7 @@ def _print_table(rows: Any) -> None:
     table = Table("row", "rule", "change of area (m2)")
     for row in rows:
         change = row["area_change"]
-        table.add_row(str(row["position"]), row["rule"], "-" if change is None else f"{change:+.3f}")
+        table.add_row(str(row_number(row["position"])), row["rule"], "-" if change is None else f"{change:+.3f}")
     show(table)
 
 
@@ -60,6 +61,6 @@ def _print_features(rows: Any) -> None:
 
 
 def _feature(row: Any, state: str) -> dict[str, Any]:
-    facts = {"position": row["position"], "rule": row["rule"], "state": state, "area_change": row["area_change"]}
+    facts = {"row": row_number(row["position"]), "rule": row["rule"], "state": state, "area_change": row["area_change"]}
     shape = shapely.from_wkb(row[state])
     return {"type": "Feature", "properties": facts, "geometry": json.loads(shapely.to_geojson(shape))}

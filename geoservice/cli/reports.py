@@ -74,7 +74,7 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
     if report.samples is not None and report.samples.reasons:
         table = Table("rows", "reason", "first row")
         for one in report.samples.reasons:
-            table.add_row(f"{one.count:,}", Text(one.reason), str(one.first.position))
+            table.add_row(f"{one.count:,}", Text(one.reason), str(one.first.row))
         show(table)
 
 

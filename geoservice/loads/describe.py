@@ -165,7 +165,7 @@ def _together(entries: Iterable[FindingEntry], read: int) -> list[FindingEntry]:
 def _finding(finding: Finding, read: int, full: bool) -> FindingEntry:
     shown: dict[str, Any] = {}
     if full:
-        names = ("message", "positions", "places", "samples")
+        names = ("message", "rows", "places", "samples")
         shown = {name: getattr(finding, name) for name in names}
     return FindingEntry.model_validate(
         {

@@ -74,7 +74,7 @@ class FindingEntry(_Value):
     rate: float | None = Field(None, description="count divided by rows read.")
     measure: Measure | None = None
     message: str | None = None
-    positions: tuple[int, ...] = Field((), description="First rows concerned, from 0.")
+    rows: tuple[int, ...] = Field((), description="Numbers of the first rows concerned; the first row of data is 1.")
     places: tuple[tuple[float, float], ...] = Field((), description="Longitude, latitude of the first rows concerned.")
     samples: tuple[str, ...] = Field((), description="First values concerned.")
 
@@ -122,11 +122,12 @@ class ProfileEntry(_Value):
 
 
 class QuarantinedRow(_Value):
-    """A row that could not be loaded: its number in the source (from 0), why, and what it said."""
+    """A row that could not be loaded: why, and what it said."""
 
-    id: int
-    position: int
-    reason: str
+    id: int = Field(description="Its number in quarantine.")
+    row: int = Field(description="Its number in the source; the first row of data is 1.")
+    reason: str = Field(description="Why the latest load or replay left it out.")
+    first_reason: str | None = Field(None, description="Why it came into quarantine, when that was another reason.")
     state: str
     raw: str
 
@@ -134,7 +135,7 @@ class QuarantinedRow(_Value):
 class RepairEntry(_Value):
     """A geometry that was made valid, as WKT (lon lat) before and after; the change of its area in m2."""
 
-    position: int
+    row: int = Field(description="Number of the row in the source; the first row of data is 1.")
     rule: str
     before: str
     after: str

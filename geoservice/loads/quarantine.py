@@ -16,7 +16,7 @@ from geoservice.db.writing import Writer
 from geoservice.loads.view import highest_clearance, may_load
 from ingest.exporting import parse_geometry
 from ingest.raw import RawRow
-from ingest.set_aside import SetAside, Wanted, as_written, dismiss, mend, row, rows
+from ingest.set_aside import SetAside, Wanted, as_written, dismiss, facts_of, mend, row, rows
 from layers.access import Principal
 from layers.errors import NotAllowed, NotAuthenticated, RowSettled, UnknownRow
 from layers.model import Layer
@@ -29,8 +29,10 @@ _FACTS = (
     "source",
     "sha256",
     "mapping",
-    "position",
+    "row",
     "reason",
+    "first_reason",
+    "history",
     "key",
     "rule",
     "received",
@@ -63,10 +65,10 @@ def read_page(writer: Writer, wanted: Wanted, limit: int) -> list[dict[str, Any]
     Raises:
         BadParameter: When the state that is wanted is none.
     """
-    columns = [*(quarantine.c[name] for name in _FACTS), quarantine.c.mended.is_not(None).label("mended")]
+    columns = [*(c for c in quarantine.c if c.name not in ("raw", "mended", "reader")), _is_mended()]
     statement = sa.select(*columns).where(*wanted.conditions()).order_by(quarantine.c.id).limit(limit)
     with writer.transaction() as connection:
-        return [_plain(dict(found)) for found in connection.execute(statement).mappings()]
+        return [_listed(dict(found)) for found in connection.execute(statement).mappings()]
 
 
 def read_whole(writer: Writer, wanted: Wanted, limit: int) -> list[SetAside]:
@@ -155,6 +157,15 @@ def unknown_row(layer: Layer, number: object) -> UnknownRow:
         f"There is no row {str(number)[:40]} in the quarantine of {layer.name}; "
         f"/collections/{layer.name}/quarantine lists those there are."
     )
+
+
+def _is_mended() -> sa.ColumnElement[bool]:
+    return quarantine.c.mended.is_not(None).label("is_mended")
+
+
+def _listed(found: Mapping[str, Any]) -> dict[str, Any]:
+    facts = facts_of(found)
+    return {**_plain({name: facts[name] for name in _FACTS}), "mended": facts["is_mended"]}
 
 
 def _row(connection: sa.Connection, layer: Layer, number: int) -> SetAside:

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from geoservice.db.writing import Writer
 from geoservice.loads.document import QuarantinedRow, ReasonCount, RepairEntry, Samples
 from geoservice.loads.record import LoadRecord
+from ingest.numbering import FIRST_ROW, row_number
+from ingest.reasons import first_reason
 from layers.system import quarantine, repair
 
 FIRST = 10
@@ -45,7 +47,9 @@ def _quarantined(connection: sa.Connection, record: LoadRecord) -> Samples:
         table.c.mapping == record.report.get("mapping"),
     )
     # Cut by the server: a raw row may be large.
-    columns = [*(table.c[n] for n in ("id", "position", "reason", "state")), _shown(table).label("raw")]
+    row = (table.c.position + FIRST_ROW).label("row")
+    first = sa.func.nullif(first_reason(), table.c.reason).label("first_reason")
+    columns = [table.c.id, row, table.c.reason, first, table.c.state, _shown(table).label("raw")]
     rows = sa.select(*columns).where(same).order_by(table.c.position).limit(FIRST)
     found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(rows).mappings()]
     reasons = connection.execute(_frequent(table, same, columns)).mappings()
@@ -82,7 +86,7 @@ def _repaired(connection: sa.Connection, record: LoadRecord) -> tuple[tuple[Repa
     statement = sa.select(table).where(same).order_by(table.c.position).limit(FIRST)
     found = [
         RepairEntry(
-            position=row["position"],
+            row=row_number(row["position"]),
             rule=row["rule"],
             before=_wkt(row["before"]),
             after=_wkt(row["after"]),

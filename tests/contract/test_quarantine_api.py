@@ -128,9 +128,9 @@ def test_the_list_pages_and_filters(counter: Counter) -> None:
     while address:
         page = counter.ask("GET", address).json()
         assert page["numberReturned"] == len(page["rows"]) <= 4
-        seen += [row["position"] for row in page["rows"]]
+        seen += [row["row"] for row in page["rows"]]
         address = next((x["href"] for x in page["links"] if x["rel"] == "next"), "")
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert seen == [1, 2, 3, 4, 5, 6]
     assert {row["state"] for row in counter.rows("?state=all")} == {"open"}
     assert len(counter.rows("?reason=COSMIC")) == 6
     assert counter.rows("?reason=%25") == counter.rows("?source=nothing") == counter.rows("?state=dismissed") == []

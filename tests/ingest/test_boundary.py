@@ -163,7 +163,7 @@ def test_a_named_template_is_not_questioned_but_followed(tmp_path: Path) -> None
     found = Read(written(tmp_path, HEAD + METRES), template="national")
     assert len(found.good) == 2
     finding = next(f for f in found.summary.findings if f.rule == "declared-area")
-    assert (finding.severity, finding.count, finding.positions) == ("warning", 2, (0, 1))
+    assert (finding.severity, finding.count, finding.rows) == ("warning", 2, (1, 2))
     with pytest.raises(SourceMismatch, match="unknown template 'regional'"):
         Read(written(tmp_path, HEAD + METRES), template="regional")
 

@@ -154,9 +154,9 @@ def test_tolerated_values_are_left_empty(tmp_path: Path) -> None:
     assert found.summary.bad == 0
     assert values(found, "n") == [5, None, None]
     assert values(found, "i") == [1, 2, None]
-    assert {f.message: (f.count, f.positions) for f in found.summary.findings if f.rule == "tolerated"} == {
-        "Values of n that cannot be read or are implausible were left empty.": (2, (2, 1)),
-        "Values of i that cannot be read or are implausible were left empty.": (1, (2,)),
+    assert {f.message: (f.count, f.rows) for f in found.summary.findings if f.rule == "tolerated"} == {
+        "Values of n that cannot be read or are implausible were left empty.": (2, (3, 2)),
+        "Values of i that cannot be read or are implausible were left empty.": (1, (3,)),
     }
 
 

@@ -90,7 +90,7 @@ def test_a_mended_row_is_loaded_as_an_edition_of_its_source(
     assert (first.inserted, first.quarantined) == (1, 2)
     bad, place = kept(database, state="open")
     assert "amount" in bad.facts["reason"]
-    assert (bad.was.fields["amount"], bad.facts["key"], bad.facts["position"]) == ("many", "b", 1)
+    assert (bad.was.fields["amount"], bad.facts["key"], bad.facts["row"]) == ("many", "b", 2)
     assert place.was.unread == "x"
     assert change(database, bad.id, amount="2")
     assert not change(database, bad.id, amount="2")
@@ -126,6 +126,60 @@ def test_rows_that_fail_again_stay_open_with_the_new_reason(
     assert "many" not in again.facts["reason"]
     assert again.was.fields["amount"] == "many"
     assert again.now.fields["level"] == "cosmic"
+    assert "many" in again.facts["first_reason"], "what was wrong to begin with is not forgotten"
+    assert [(j["way"], j["by"]) for j in again.facts["history"]] == [("load", None), ("replay", "officer")]
+    assert again.facts["history"][-1]["reason"] == again.facts["reason"]
+    assert again.facts["history"][0]["reason"] == again.facts["first_reason"]
+    assert kept(database)[1].facts["history"] == []
+    assert [one.id for one in kept(database, reason="MANY")] == [one.id], "the first reason is found too"
+
+
+def test_a_history_keeps_the_first_reason_and_the_latest_ones(
+    database: Database, target: LoadTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.reasons.MOST", 4)
+    load_file(CATALOG, target, "trial", table(tmp_path, "a,first,many,,,,100,30"))
+    (one,) = kept(database)
+    for number in range(6):
+        change(database, one.id, amount=f"no{number}")
+        replay(CATALOG, target, Wanted(), principal=f"officer{number}")
+    (again,) = kept(database)
+    assert [j["by"] for j in again.facts["history"]] == [None, "officer3", "officer4", "officer5"]
+    assert ("many" in again.facts["first_reason"], "no5" in again.facts["reason"]) == (True, True)
+
+
+def test_the_same_source_read_by_another_rule_keeps_both_reasons(
+    database: Database, target: LoadTarget, tmp_path: Path
+) -> None:
+    file = table(tmp_path, "a,first,many,cosmic,,,100,30")
+    load_file(CATALOG, target, "trial", file)
+    first = kept(database)[0].facts["reason"]
+    load_file(CATALOG, target, "trial", file)
+    assert kept(database)[0].facts["history"] == [], "the same reason again is nothing new"
+    lenient = {**LAYER.sources["csv"].model_dump(), "tolerate": ["amount"]}
+    catalog = trial_catalog(trial_layer(sources={"csv": lenient}))
+    load_file(catalog, target, "trial", file)
+    (one,) = kept(database)
+    assert (one.facts["first_reason"], "cosmic" in one.facts["reason"]) == (first, True)
+    assert "amount" not in one.facts["reason"]
+    assert [j["way"] for j in one.facts["history"]] == ["load", "load"]
+
+
+def test_rows_bear_the_number_that_a_person_sees(database: Database, target: LoadTarget, tmp_path: Path) -> None:
+    lines = ("a,x,1,,,,100,30", "b,x,many,,,,100,30", "c,x,1,,,,100,30", "c,y,1,,,,100,30")
+    report = load_file(CATALOG, target, "trial", table(tmp_path, *lines))
+    assert [one.facts["row"] for one in kept(database)] == [2, 4]
+    assert "stands already in row 3 of" in kept(database)[1].facts["reason"]
+    found = {f.rule: f.rows for f in report.summary.findings if f.rows}
+    assert found == {"type": (2,), "duplicate-key": (4,)}
+    export(kept(database), tmp_path / "bad.csv")
+    cells = list(csv.DictReader((tmp_path / "bad.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [cell["$row"] for cell in cells] == ["2", "4"]
+    change(database, kept(database)[0].id, amount="2")
+    change(database, kept(database)[1].id, code="d")
+    replay(CATALOG, target, Wanted(), principal="officer")
+    assert set(names(database)) == set("abcd")
+    assert states(database) == ["mended", "mended"]
 
 
 def test_typed_fields_and_geometries_come_back_as_they_were(

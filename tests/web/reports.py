@@ -74,7 +74,7 @@ def finding(word: str, severity: str) -> dict[str, Any]:
         "rate": 0.000015,
         "measure": {"number": 11, "element": word},
         "message": word,
-        "positions": (1, 2),
+        "rows": (1, 2),
         "places": ((105.1, 38.1), (105.2, 38.3)),
         "samples": (word,),
     }
@@ -106,8 +106,8 @@ def profiles(word: str) -> list[dict[str, Any]]:
 
 
 def samples(word: str) -> dict[str, Any]:
-    row = {"id": 1, "position": 17, "reason": word, "state": "open", "raw": f'{{"name": "{word}", "n": null}}'}
-    repair = {"position": 4, "rule": "valid-geometry", "before": word, "after": word, "area_change": -0.25}
+    row = {"id": 1, "row": 17, "reason": word, "state": "open", "raw": f'{{"name": "{word}", "n": null}}'}
+    repair = {"row": 4, "rule": "valid-geometry", "before": word, "after": word, "area_change": -0.25}
     reasons = [{"reason": word, "count": 2, "first": row}]
     return {
         "reasons": reasons,

@@ -88,7 +88,7 @@ def test_the_same_surface_under_two_keys_overlaps(database: Database, tmp_path: 
     rows = [{"code": f"p{i}", "geometry": g} for i, g in enumerate(shapes)]
     extra = [{"code": "p1", "geometry": shapes[0]}, {"code": "q", "geometry": shapes[0]}]
     report = load_with(parcels(checks=[OVERLAP]), database, write_rows(tmp_path / "p.gpkg", [*rows, *extra]))
-    assert finding(report, "coverage-overlap").positions == (0, 10)
+    assert finding(report, "coverage-overlap").rows == (1, 11)
     assert (report.inserted, report.quarantined) == (8, 3)
 
 
@@ -157,4 +157,4 @@ def test_keys_that_contradict_each_other_are_a_finding(database: Database, tmp_p
     rows = [{"code": code, "geometry": shape} for code, shape in zip("aba", mesh(3, 1), strict=True)]
     report = load_with(parcels(), database, write_rows(tmp_path / "d.gpkg", rows))
     found = finding(report, "duplicate-key")
-    assert (found.count, found.positions, found.measure) == (1, (2,), 4)
+    assert (found.count, found.rows, found.measure) == (1, (3,), 4)

@@ -46,4 +46,4 @@ def test_rows_without_a_parent_in_the_source_are_not_judged() -> None:
 def test_a_warning_keeps_nothing_out() -> None:
     found = judged({"w": (None, WEST), "e": ("w", EAST)}, severity="warning")
     assert found.kept_out == {}
-    assert found.findings[0].positions == (1,)
+    assert found.findings[0].rows == (2,)

@@ -68,7 +68,7 @@ def test_values_must_stand_in_the_other_layer(database: Database, tmp_path: Path
     report = load_places(catalog, target, tmp_path, at(105, adcode="west"), at(105, adcode="north"), at(105))
     assert (report.inserted, report.quarantined) == (2, 1)
     found = finding(report, "referential")
-    assert (found.count, found.positions, found.samples, found.measure) == (1, (1,), ("north",), 16)
+    assert (found.count, found.rows, found.samples, found.measure) == (1, (2,), ("north",), 16)
 
 
 def test_an_empty_layer_judges_nothing_and_says_so(database: Database, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_rows_date_decides_which_values_stood(database: Database, tmp_path: 
         connection.execute(sa.text("UPDATE hist.division SET _valid_to = :then"), {"then": ended})
     dated = [at(105.15, adcode="east", seen=dt.date(year, 6, 1)) for year in (2019, 2021)]
     report = load_places(catalog, target, tmp_path, *dated, at(105.15, adcode="east"))
-    assert (report.inserted, finding(report, "referential").positions) == (1, (1, 2))
+    assert (report.inserted, finding(report, "referential").rows) == (1, (2, 3))
 
 
 def test_geometries_must_lie_in_the_surface_they_name(database: Database, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_geometries_must_lie_in_the_surface_they_name(database: Database, tmp_pa
         {"geometry": near, "adcode": "west"}, {"geometry": far, "adcode": "west"}, at(130, adcode=None),
     ]  # fmt: skip
     report = load_places(catalog, target, tmp_path, *rows)
-    assert finding(report, "within").positions == (1, 4)
+    assert finding(report, "within").rows == (2, 5)
     assert (report.inserted, report.quarantined) == (4, 2)
 
 
@@ -119,7 +119,7 @@ def test_geometries_must_lie_in_some_surface(database: Database, tmp_path: Path)
     target = prepared(database, catalog)
     load_divisions(catalog, target, tmp_path, west=WEST, east=EAST)
     report = load_places(catalog, target, tmp_path, at(105.05), at(105.1), at(105.2 + METRE / 2), at(105.3))
-    assert (report.inserted, finding(report, "within").positions) == (4, (3,))
+    assert (report.inserted, finding(report, "within").rows) == (4, (4,))
 
 
 @pytest.mark.parametrize("change", [{"layer": "trial/nowhere"}, {"by": "nothing"}, {"attribute": "nothing"}])

@@ -71,4 +71,5 @@ def _life() -> list[sa.Column[Any]]:
         sa.Column("settled_by", sa.Text()),
         sa.Column("remark", sa.Text()),
         _edition("edition"),
+        sa.Column("history", JSONB(), nullable=False, server_default=sa.text("'[]'::jsonb")),
     ]
