@@ -247,7 +247,7 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(default=50 << 30, ge=1, description="Largest uploaded file, in bytes.")
     upload_quota_bytes: int = Field(
-        default=200 << 30, ge=1, description="Most bytes of one principal's uploads that no job has used yet."
+        default=200 << 30, ge=1, description="Most bytes of one principal's uploads, with those that jobs still hold."
     )
     upload_reserve_bytes: int = Field(default=2 << 30, ge=0, description="Bytes of the disk that uploads leave free.")
     upload_expiry_hours: float = Field(

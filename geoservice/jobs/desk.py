@@ -11,9 +11,10 @@ from typing import Any
 from geoservice.db.writing import Writer
 from geoservice.jobs import queue
 from geoservice.jobs.errors import UploadsRefused
+from geoservice.jobs.incoming import discard_incoming
 from geoservice.jobs.model import Job, JobRequest, is_plain, replay_request
 from geoservice.jobs.perform import options_of
-from geoservice.jobs.uploads import UploadStore, discard_incoming
+from geoservice.jobs.uploads import UploadStore
 from geoservice.remote import access_of
 from geoservice.settings import Settings
 from ingest.editions import edition_of, refuse_withdrawal

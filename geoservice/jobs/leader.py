@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.jobs import queue, schedule
+from geoservice.jobs.incoming import sweep_incoming
 from geoservice.jobs.intake import NOTHING, Intake, Schedule, read_intake
-from geoservice.jobs.uploads import UploadStore, sweep_incoming
+from geoservice.jobs.uploads import UploadStore
 from geoservice.jobs.watch import Watcher
 from layers.catalog import Catalog, read_catalog
 from layers.errors import GeoError
@@ -22,6 +23,7 @@ from layers.errors import GeoError
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 300.0
 _HOUR = 3600.0
+_MOST_JOBS = 1_000_000
 _LOCK = "geoservice.jobs.leader"
 _log = logging.getLogger(__name__)
 
@@ -102,8 +104,11 @@ class Leader:
         settings = self._database.settings
         removed = UploadStore(settings).sweep()
         with self._engine.begin() as connection:
-            waiting = queue.listing(connection, states=("queued", "running"), limit=1_000_000)
-        needed = {str(job.place["folder"]) for job in waiting if "folder" in job.place}
-        removed += sweep_incoming(settings, needed, settings.upload_expiry_hours * _HOUR)
+            open_jobs = queue.listing(connection, states=("queued", "running"), limit=_MOST_JOBS)
+            failed = queue.listing(connection, states=("failed",), limit=_MOST_JOBS)
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)
+        kept = open_jobs + [job for job in failed if job.finished is None or job.finished > since]
+        needed = {str(job.place["folder"]) for job in kept if "folder" in job.place}
+        removed += sweep_incoming(settings, needed, _HOUR)
         if removed:
             _log.info("%s unused uploads were removed", removed)

@@ -9,7 +9,6 @@ beyond them is cut off before the next part. One request at a time writes, by a 
 from __future__ import annotations
 
 import base64
-import errno
 import fcntl
 import hashlib
 import json
@@ -24,13 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from geoservice.jobs.errors import (
-    PartMismatch,
-    StorageFull,
-    UploadLocked,
-    WrongOffset,
-)
-from geoservice.jobs.perform import INCOMING
+from geoservice.jobs import incoming
+from geoservice.jobs.errors import PartMismatch, UploadLocked, WrongOffset
+from geoservice.jobs.incoming import full, needing_room
 from geoservice.settings import Settings
 from layers.errors import BadParameter, TooLarge, UnknownResource
 
@@ -83,11 +78,9 @@ class Part:
         if self.offset + len(block) > self._upload.length:
             raise TooLarge(f"The upload has {self._upload.length} bytes; this part goes beyond them.")
         view = memoryview(block)
-        while view:
-            try:
+        with needing_room():
+            while view:
                 view = view[os.write(self._handle, view) :]
-            except OSError as error:
-                raise (_full() if error.errno in (errno.ENOSPC, errno.EDQUOT) else error) from error
         self.offset += len(block)
         self._digest.update(block)
         if self._expected is None and self.offset - self._flushed >= _FLUSH_BYTES:
@@ -113,8 +106,9 @@ class Part:
             self._flush()
 
     def _flush(self) -> None:
-        os.fsync(self._handle)
-        _write_whole(self._folder / "offset", str(self.offset).encode())
+        with needing_room():
+            os.fsync(self._handle)
+            _write_whole(self._folder / "offset", str(self.offset).encode())
         self._flushed = self.offset
 
 
@@ -125,7 +119,6 @@ class UploadStore:
         """Keep uploads in the state directory of these settings; nothing is made before the first one."""
         self._settings = settings
         self._folder = settings.home / UPLOADS
-        self._incoming = settings.home / INCOMING
 
     def create(self, owner: str, name: str, length: int) -> Upload:
         """Begin an upload.
@@ -145,7 +138,7 @@ class UploadStore:
             most = self._settings.max_upload_bytes
             raise TooLarge(f"A file may have at most {most} bytes; this one has {length}.", maximum=most)
         self._prepare()
-        with _locked(self._folder / ".lock", wait=True):
+        with _locked(self._folder / ".lock", wait=True), needing_room():
             self.sweep()
             self._require_room(owner, length)
             upload = Upload(secrets.token_urlsafe(24), owner, name, length, self._expiry())
@@ -165,15 +158,17 @@ class UploadStore:
         known = list(self._all())
         mine = [u for u in known if u.owner == owner]
         quota = self._settings.upload_quota_bytes
-        if len(mine) >= MOST_UPLOADS or sum(u.length for u in mine) + length > quota:
+        taken = sum(u.length for u in mine) + incoming.held(self._settings, owner)
+        if len(mine) >= MOST_UPLOADS or taken + length > quota:
             raise TooLarge(
-                f"Your unused uploads may be {MOST_UPLOADS} with {quota} bytes in all; use or delete some first.",
+                f"Your uploads may be {MOST_UPLOADS} with {quota} bytes in all, with those that jobs still hold; they "
+                f"have {taken}. Delete some, or wait for the jobs.",
                 maximum=quota,
             )
         promised = sum(u.length - u.offset for u in known)
         free = shutil.disk_usage(self._folder).free - self._settings.upload_reserve_bytes
         if length + promised > free:
-            raise _full()
+            raise full()
 
     def _all(self) -> Iterator[Upload]:
         for place in self._folder.iterdir() if self._folder.is_dir() else ():
@@ -256,11 +251,12 @@ class UploadStore:
                 f"{partial.name} has {partial.offset} of its {partial.length} bytes; send the rest first."
             )
         main = main_file([u.name for u in uploads])
-        folder = secrets.token_hex(16)
-        place = self._incoming / folder
-        place.mkdir(mode=_FOLDER_MODE, parents=True)
-        for upload in uploads:
-            os.link(self._folder / upload.id / "data", place / upload.name)
+        files = {u.name: self._folder / u.id / "data" for u in uploads}
+        try:
+            folder = incoming.take_over(self._settings, owner, files)
+        except FileNotFoundError as error:
+            # Forgotten by another request, or expired, since it was found.
+            raise _unknown(Path(error.filename).parent.name) from None
         return {"folder": folder, "file": main}
 
     def drop(self, owner: str, upload_ids: Sequence[str]) -> None:
@@ -293,29 +289,6 @@ _COMPANIONS = frozenset(
     {".dbf", ".shx", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj", ".xml", ".dat", ".map", ".id", ".ind", ".mid"}
     | {".tfw", ".tifw", ".pgw", ".pngw", ".jgw", ".jpgw", ".wld", ".aux", ".ige", ".rrd", ".ovr", ".csvt"}
 )
-
-
-def discard_incoming(settings: Settings, place: dict[str, Any]) -> None:
-    """Remove the uploaded files of a job that needs them no more."""
-    folder = str(place.get("folder", ""))
-    if folder.isascii() and folder.isalnum():
-        shutil.rmtree(settings.home / INCOMING / folder, ignore_errors=True)
-
-
-def sweep_incoming(settings: Settings, needed: set[str], older_than: float) -> int:
-    """Remove the files of jobs that are over, and of jobs that never came to be; returns how many.
-
-    Args:
-        settings: For the state directory.
-        needed: Folders of jobs that are not over.
-        older_than: Seconds; a younger folder may belong to a job that is being made.
-    """
-    root, removed = settings.home / INCOMING, 0
-    for place in list(root.iterdir()) if root.is_dir() else ():
-        if place.name not in needed and time.time() - place.stat().st_mtime > older_than:
-            discard_incoming(settings, {"folder": place.name})
-            removed += 1
-    return removed
 
 
 def parse_checksum(header: str) -> bytes:
@@ -367,20 +340,20 @@ def _unknown(upload_id: str) -> UnknownResource:
     return UnknownResource(f"There is no upload {upload_id[:40]!r}; POST /uploads begins one.")
 
 
-def _full() -> StorageFull:
-    return StorageFull("The disk has not enough room for this file; ask the operator.")
-
-
 def _write_whole(file: Path, content: bytes) -> None:
     """Write a small file so that it is there whole or not at all, and on disk."""
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    fresh.rename(file)
+        try:
+            os.write(handle, content)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        fresh.rename(file)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.jobs import queue
+from geoservice.jobs.incoming import discard_incoming
 from geoservice.jobs.leader import Leader
 from geoservice.jobs.model import Job, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
-from geoservice.jobs.uploads import discard_incoming
 
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 0.5
@@ -98,8 +98,10 @@ class Slot:
     def _recover(self) -> None:
         """Look for orphaned jobs, in a session of its own: locks are re-entrant within one."""
         with self._engine.begin() as connection:
-            for number in queue.recover(connection):
-                _log.warning("job %s was orphaned", number)
+            orphans = queue.several(connection, queue.recover(connection))
+        for number, job in orphans.items():
+            _log.warning("job %s was orphaned", number)
+            self._discard(job)
 
     def _do(self, connection: sa.Connection, job: Job) -> None:
         _log.info("job %s: %s <- %s, attempt %s", job.id, job.layer, job.source, job.attempts)
@@ -119,9 +121,13 @@ class Slot:
         with connection.begin():
             ended = queue.get(connection, job.id)
             queue.release(connection, job)
-        if ended.over and ended.state != "failed":
-            discard_incoming(self._database.settings, ended.place)
+        self._discard(ended)
         _log.info("job %s: %s", job.id, ended.state)
+
+    def _discard(self, job: Job) -> None:
+        """Remove the uploads of a job that has ended; those of one that failed are kept for a while, to look into."""
+        if job.over and job.state != "failed":
+            discard_incoming(self._database.settings, job.place)
 
     def _follow(self, connection: sa.Connection, watch: Watch) -> dict[str, Any]:
         runner = self._ready_runner()
