@@ -18,6 +18,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
+from ingest import figures
 from ingest.digest import HASH
 from ingest.keys import can_write_key, key_column
 from ingest.record import moment
@@ -86,17 +87,17 @@ def _clearances(layer: RowLayer, rows: pa.Table) -> pa.Array:
     return pc.coalesce(known, pc.cast(strange, pa.int16()))
 
 
-def build_indexes(engine: sa.Engine, layer: RowLayer, name: str) -> bool:
-    """Index the table beside, several indexes at a time, each in a transaction of its own.
+def complete(engine: sa.Engine, layer: RowLayer, rows: sa.Table) -> figures.ByLevel | None:
+    """Index the table beside and read its figures, two things at a time, each in a transaction of its own.
 
     Returns:
-        False when a key (or a position) comes twice, so that the rows have to be compared with one another.
+        The figures; None when a key (or a position) comes twice, so that the rows have to be compared with one another.
     """
 
     def build(index: _Index) -> bool:
         title, method, columns, unique = index
         listed = sa.literal(columns, ARRAY(sa.Text()))
-        call = sa.func.meta.index_beside(layer.name, name, title, method, listed, unique)
+        call = sa.func.meta.index_beside(layer.name, rows.name, title, method, listed, unique)
         try:
             with engine.begin() as connection:
                 connection.execute(sa.select(call))
@@ -106,8 +107,14 @@ def build_indexes(engine: sa.Engine, layer: RowLayer, name: str) -> bool:
             raise
         return True
 
+    def count() -> figures.ByLevel:
+        with engine.begin() as connection:
+            return figures.read(connection, layer, rows)
+
     with ThreadPoolExecutor(_AT_A_TIME, "ingest-index") as pool:
-        return all(list(pool.map(build, _indexes(layer))))
+        built = [pool.submit(build, index) for index in _indexes(layer)]
+        counted = pool.submit(count)
+        return counted.result() if all(index.result() for index in built) else None
 
 
 def _indexes(layer: RowLayer) -> Iterable[_Index]:

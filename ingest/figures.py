@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,18 +12,31 @@ from layers.model import RowLayer, VectorLayer
 from layers.system import layer_figures
 from layers.table import current_table, history_table
 
+ByLevel = Mapping[int, Mapping[str, Any]]
+"""Figures of the rows of each clearance alone."""
 
-def renew(connection: sa.Connection, layer: RowLayer) -> dict[str, float | None]:
+
+def read(connection: sa.Connection, layer: RowLayer, table: sa.Table) -> ByLevel:
+    """Figures of a table that has the columns of the layer's current rows."""
+    return {row["level"]: dict(row) for row in connection.execute(_by_level(layer, table)).mappings()}
+
+
+def renew(connection: sa.Connection, layer: RowLayer, known: ByLevel | None = None) -> dict[str, float | None]:
     """Compute the figures of a layer anew from its current rows.
 
     A reader of a clearance sees the figures of the rows up to it, never of rows above.
 
+    Args:
+        connection: In the transaction that changed the rows.
+        layer: The layer.
+        known: The figures of all current rows, where somebody has read them.
+
     Returns:
         west, south, east, north (degrees) of all current rows; empty for a layer without geometry or rows.
     """
-    by_level = {row["level"]: dict(row) for row in connection.execute(_by_level(layer)).mappings()}
+    by_level = known if known is not None else read(connection, layer, current_table(layer))
     connection.execute(sa.delete(layer_figures).where(layer_figures.c.layer == layer.name))
-    total: dict[str, Any] | None = None
+    total: Mapping[str, Any] | None = None
     for clearance in Clearance:
         total = _merge(total, by_level.get(int(clearance)))
         if clearance >= layer.clearance and total is not None:
@@ -41,8 +55,7 @@ def touched(layer: VectorLayer, edition: int) -> sa.Select[Any]:
     return sa.select(*_corners(box))
 
 
-def _by_level(layer: RowLayer) -> sa.Select[Any]:
-    table = current_table(layer)
+def _by_level(layer: RowLayer, table: sa.Table) -> sa.Select[Any]:
     columns: list[sa.ColumnElement[Any]] = [table.c["_clearance"].label("level"), sa.func.count().label("rows")]
     if isinstance(layer, VectorLayer):
         columns += _corners(sa.func.ST_Extent(_geometry(table)))
@@ -66,7 +79,7 @@ _LOWEST = ("west", "south", "begins")
 _HIGHEST = ("east", "north", "ends")
 
 
-def _merge(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+def _merge(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if one is None or other is None:
         return one or other
     merged = {"rows": one["rows"] + other["rows"]}

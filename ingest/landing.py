@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
@@ -15,11 +16,12 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
-from ingest import beside
+from ingest import beside, figures
 from ingest.digest import HASH, content_digests
 from layers.model import RowLayer
 from layers.table import STAGING_SCHEMA, column_type, content_names, staging_table
 
+_Item = TypeVar("_Item")
 BAD_COLUMNS = ("_position", "_reason", "_raw")
 STORED = "_stored"
 """True for refused rows whose content is kept as the layer would hold it, because the reader had let them through."""
@@ -33,11 +35,13 @@ class Staging:
         good: Rows to compare with the current ones.
         bad: Refused rows.
         beside: In a first load, the table that takes the place of the layer's own; good rows go there instead.
+        figures: Figures of the rows beside (`ingest.figures.read`), once they are indexed.
     """
 
     good: sa.Table
     bad: sa.Table
     beside: sa.Table | None = None
+    figures: figures.ByLevel | None = None
 
 
 def create(connection: sa.Connection, layer: RowLayer) -> Staging:
@@ -112,21 +116,33 @@ def fill(
     Returns:
         How many good and how many bad rows were sent.
     """
-    good_names = (*content_names(layer), "_position")
     good = bad = 0
     with adbc.connect(dsn) as connection, connection.cursor() as cursor:
-        for batch in _ahead(_merged(batches)):
-            valid = pc.is_null(batch.column("_reason"))
-            accepted, refused = batch.filter(valid), batch.filter(pc.invert(valid))
-            digests = content_digests(layer, accepted)
-            if staging.beside is not None:
-                good += _send(cursor, staging.beside, beside.rows_for(layer, accepted, digests))
-            else:
-                good += _send(cursor, staging.good, accepted.select(good_names).append_column(HASH, digests))
-            bad += _send(cursor, staging.bad, _with_key(layer, refused))
-            progress(batch.num_rows)
+        for rows, table, refused in _ahead(_prepared(layer, staging, b) for b in _merged(batches)):
+            good += _send(cursor, table, rows)
+            bad += _send(cursor, staging.bad, refused)
+            progress(rows.num_rows + refused.num_rows)
         connection.commit()
     return good, bad
+
+
+def _prepared(layer: RowLayer, staging: Staging, batch: pa.Table) -> tuple[pa.Table, sa.Table, pa.Table]:
+    """Rows that may be loaded as their table takes them, that table, and refused rows as theirs takes them."""
+    accepted, refused = _divided(batch)
+    digests = content_digests(layer, accepted)
+    if staging.beside is not None:
+        return beside.rows_for(layer, accepted, digests), staging.beside, _with_key(layer, refused)
+    rows = accepted.select((*content_names(layer), "_position")).append_column(HASH, digests)
+    return rows, staging.good, _with_key(layer, refused)
+
+
+def _divided(batch: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows that may be loaded and rows that may not; mostly all may, and nothing is copied."""
+    reasons = batch.column("_reason")
+    if reasons.null_count == len(reasons):
+        return batch, batch.slice(0, 0)
+    valid = pc.is_null(reasons)
+    return batch.filter(valid), batch.filter(pc.invert(valid))
 
 
 def _with_key(layer: RowLayer, refused: pa.Table) -> pa.Table:
@@ -158,14 +174,14 @@ def _merged(batches: Iterable[pa.RecordBatch], rows: int = 8_000) -> Iterator[pa
         yield pa.Table.from_batches(waiting)
 
 
-def _ahead(batches: Iterator[pa.Table], depth: int = 1) -> Iterator[pa.Table]:
-    """Fetch the next batches in a thread, so that the reader is not held up while a batch is sent."""
+def _ahead(items: Iterator[_Item], depth: int = 1) -> Iterator[_Item]:
+    """Make the next items in a thread, so that neither the reader nor the server waits while one is prepared."""
     pool = ThreadPoolExecutor(1, "ingest-fetch")
     try:
-        coming = deque(pool.submit(next, batches, None) for _ in range(depth))
-        while (batch := coming.popleft().result()) is not None:
-            coming.append(pool.submit(next, batches, None))
-            yield batch
+        coming = deque(pool.submit(next, items, None) for _ in range(depth))
+        while (item := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, items, None))
+            yield item
     finally:
         pool.shutdown(cancel_futures=True)
 

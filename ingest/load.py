@@ -6,6 +6,7 @@ Killed at any step, a load leaves the current rows untouched; its landing tables
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -124,8 +125,9 @@ def _indexed(plan: IngestPlan, target: LoadTarget, layer: RowLayer, tables: land
     """Index the table of a first load; its rows are compared after all when a key comes twice, and in a replay."""
     if tables.beside is None:
         return tables
-    if plan.replay is None and beside.build_indexes(target.engine, layer, tables.beside.name):
-        return tables
+    found = None if plan.replay is not None else beside.complete(target.engine, layer, tables.beside)
+    if found is not None:
+        return replace(tables, figures=found)
     with target.engine.begin() as connection:
         return landing.spill(connection, layer, tables)
 
@@ -168,7 +170,7 @@ def _apply(
         report = make_report(plan, source, summary, number, counts, book.refused, record.seconds)
         report = record.keep(connection, report)
         mending.keep_repairs(connection, report, record.folders)
-        whole = figures.renew(connection, layer)
+        whole = figures.renew(connection, layer, tables.figures if first else None)
         extent = whole if first is not None else _extent_of(connection, layer, number)
         close_edition(connection, layer, counts, report, extent)
     return report

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import shapely
 
 from ingest.checks.repairs import RepairLog
+from ingest.checks.simple import valid
 from ingest.rows import Breach, Rows
 
 _DIMENSION_NAMES = {1: "line", 2: "area"}
@@ -64,7 +65,7 @@ def refuse_invalid(rows: Rows) -> None:
 def _invalid(rows: Rows) -> Which:
     if rows.geometry is None:
         return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(~(shapely.is_valid(rows.geometry) | shapely.is_missing(rows.geometry))).astype(np.int64)
+    return np.flatnonzero(~(valid(rows.geometry) | shapely.is_missing(rows.geometry))).astype(np.int64)
 
 
 def _breach(rows: Rows, which: Which, message: str) -> None:

@@ -146,7 +146,8 @@ def _checks(layer: RowLayer) -> list[sa.CheckConstraint]:
 def _indexes(layer: RowLayer, table: sa.Table) -> None:
     parted = [table.c[layer.time]] if isinstance(layer, TableLayer) and layer.storage == "series" and layer.time else []
     sa.Index(f"{layer.name}_key_unique", table.c.key, *parted, unique=True)
-    sa.Index(f"{layer.name}_edition", table.c["_edition"])
+    # Rows of an edition lie together, because they are written together: a summary per block finds them.
+    sa.Index(f"{layer.name}_edition", table.c["_edition"], postgresql_using="brin")
     if isinstance(layer, VectorLayer):
         sa.Index(f"{layer.name}_geom", table.c.geom, postgresql_using="gist")
     if layer.time is not None:

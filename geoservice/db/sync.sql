@@ -32,8 +32,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    IF method NOT IN ('btree', 'gist') THEN
-        RAISE EXCEPTION 'an index is btree or gist, not %', method;
+    IF method NOT IN ('btree', 'gist', 'brin') THEN
+        RAISE EXCEPTION 'an index is btree, gist or brin, not %', method;
     END IF;
     IF to_regclass(format('geo.%I', name)) IS NOT NULL THEN
         RETURN;
