@@ -7,20 +7,44 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.job import IngestPlan, IngestReport
+from ingest.job import IngestPlan, IngestReport, LoadOptions
 from ingest.outcome import settle
 from ingest.progress import Count, Phase, enter
 from layers.errors import GeoError
+from layers.model import LayerBase
 from layers.system import load_report
 
 Outcome = Literal["loaded", "unchanged", "refused", "failed", "dry-run"]
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a load is to do, as far as it is known before its plan is made: a plan may be what cannot be made.
+
+    Attributes:
+        layer: Where to.
+        source: Name of the source, without credentials.
+        mapping: Name of the source mapping; None when it is still to be found.
+        options: How it is done.
+    """
+
+    layer: LayerBase
+    source: str
+    mapping: str | None = None
+    options: LoadOptions = field(default_factory=LoadOptions)
+
+    @classmethod
+    def of(cls, plan: IngestPlan) -> Intent:
+        """The intent of a plan."""
+        return cls(plan.layer, plan.source.name, plan.mapping_name, plan.options)
 
 
 class Rehearsed(Exception):
@@ -35,11 +59,11 @@ class Rehearsed(Exception):
 class Attempt:
     """One load under way, until its report is kept."""
 
-    def __init__(self, plan: IngestPlan, principal: str, progress: Count | None = None) -> None:
+    def __init__(self, intent: Intent, principal: str, progress: Count | None = None) -> None:
         """Begin now."""
         self._progress = progress
         self.report: IngestReport | None = None
-        self._plan = plan
+        self._intent = intent
         self.principal = principal
         self._started = dt.datetime.now(dt.UTC)
         self._clock = time.monotonic()
@@ -77,7 +101,7 @@ class Attempt:
             Rehearsed: When this is a dry run: let it pass through the end of the transaction, so that nothing stays.
         """
         self.enter("committing")
-        if self._plan.options.dry_run:
+        if self._intent.options.dry_run:
             raise Rehearsed(report)
         return self._keep(connection, report, "loaded" if report.edition is not None else "unchanged")
 
@@ -88,16 +112,16 @@ class Attempt:
     def _keep(self, connection: sa.Connection, report: IngestReport, outcome: Outcome) -> IngestReport:
         content = report.model_dump(mode="json", exclude={"load"})
         self.number = self._insert(connection, outcome, content, report.edition, report.sha256)
-        settle(connection, self._plan.options, self.number, report.edition)
+        settle(connection, self._intent.options, self.number, report.edition)
         return report.model_copy(update={"load": self.number})
 
     def keep_failure(self, connection: sa.Connection, error: Exception) -> None:
         """Keep what ended the load before its time; such a load changed nothing."""
         outcome: Outcome = "refused" if isinstance(error, GeoError) else "failed"
         content = {
-            "layer": self._plan.layer.id,
-            "source": self._plan.source.name,
-            "mapping": self._plan.mapping_name,
+            "layer": self._intent.layer.id,
+            "source": self._intent.source,
+            "mapping": self._intent.mapping,
             "problem": _problem(error),
         }
         self.number = self._insert(connection, outcome, content, None, None)
@@ -105,7 +129,7 @@ class Attempt:
     def _insert(
         self, connection: sa.Connection, outcome: Outcome, content: dict[str, Any], edition: int | None, sha: str | None
     ) -> int:
-        layer = self._plan.layer
+        layer = self._intent.layer
         statement = sa.insert(load_report).values(
             layer=layer.name,
             clearance=int(layer.clearance),
@@ -113,9 +137,9 @@ class Attempt:
             finished=sa.func.clock_timestamp(),
             outcome=outcome,
             edition=edition,
-            job=self._plan.options.job,
+            job=self._intent.options.job,
             principal=self.principal,
-            source=self._plan.source.name,
+            source=self._intent.source,
             sha256=sha,
             report=content,
         )
@@ -123,25 +147,36 @@ class Attempt:
 
 
 @contextmanager
-def attempt(engine: sa.Engine, plan: IngestPlan, principal: str, progress: Count | None = None) -> Iterator[Attempt]:
-    """A load whose end is kept, however it comes.
+def attempt(
+    engine: sa.Engine, what: IngestPlan | Intent, principal: str, progress: Count | None = None
+) -> Iterator[Attempt]:
+    """A load, or a step before its plan is made, whose end is kept when it fails, and with `Attempt.keep` in any case.
 
     What ends it is raised again, but for the end of a dry run; when the database cannot take the report, the log says
     so and nothing else happens.
     """
-    under_way = Attempt(plan, principal, progress)
+    intent = what if isinstance(what, Intent) else Intent.of(what)
+    under_way = Attempt(intent, principal, progress)
     try:
         yield under_way
     except Rehearsed as end:
         with engine.begin() as connection:
             under_way.report = under_way.keep_rehearsal(connection, end.report)
     except Exception as error:
+        # Whatever it was, also a fault of ours: a load that ended leaves a report, and its error goes on unchanged.
         try:
             with engine.begin() as connection:
                 under_way.keep_failure(connection, error)
         except SQLAlchemyError:
-            _log.warning("the report of a failed load of %s could not be kept", plan.layer.id, exc_info=True)
+            _log.warning("the report of a failed load of %s could not be kept", intent.layer.id, exc_info=True)
         raise
+
+
+def keep_refusal(connection: sa.Connection, intent: Intent, principal: str, error: GeoError) -> int:
+    """Keep the report of a load that was refused before anything began; returns its number."""
+    refused = Attempt(intent, principal)
+    refused.keep_failure(connection, error)
+    return refused.number or 0
 
 
 def _problem(error: Exception) -> dict[str, Any]:

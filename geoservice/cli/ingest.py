@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
 from geoservice.remote import is_remote, snapshot
 from geoservice.settings import Settings, load_settings
+from ingest.chronicle import Intent, attempt
 from ingest.delivery import Delivery, deliver
 from ingest.job import Fetched, IngestReport, LoadOptions
 from ingest.load import LoadTarget
@@ -83,13 +84,22 @@ def load_source(
 
 
 @contextmanager
-def _at_hand(settings: Settings, source: str, *, quiet: bool) -> Iterator[Path | Fetched]:
-    """The source as a file: itself, or the snapshot of a remote one, fetched before anything is opened."""
+def _at_hand(
+    settings: Settings, source: str, kept: AbstractContextManager[object], *, quiet: bool
+) -> Iterator[Path | Fetched]:
+    """The source as a file: itself, or the snapshot of a remote one, fetched before anything is opened.
+
+    Args:
+        settings: What may be fetched.
+        source: Path or address.
+        kept: In which a fetch that fails leaves its report.
+        quiet: Whether no progress is shown.
+    """
     if not is_remote(source):
         yield Path(source)
         return
     with ExitStack() as stack:
-        with bar(f"fetching {redacted(source)}", quiet=quiet) as progress:
+        with kept, bar(f"fetching {redacted(source)}", quiet=quiet) as progress:
             fetched = stack.enter_context(snapshot(settings, source, progress))
         yield fetched
 
@@ -115,11 +125,13 @@ def load_command(
     """Load a file or remote source into a layer as one edition. A second load of the same one changes nothing."""
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
-    catalog.layer(layer)
+    found = catalog.layer(layer)
     database = open_database(settings)
     synchronise(settings, database)
     target, options = target_of(settings, database), replace(context.obj, dry_run=dry_run, repair=repair)
-    with _at_hand(settings, source, quiet=json_) as what:
+    name = redacted(source) if is_remote(source) else source
+    kept = attempt(target.engine, Intent(found, name, mapping, options), "cli")
+    with _at_hand(settings, source, kept, quiet=json_) as what:
         report = load_source(catalog, target, layer, what, mapping, options=options, quiet=json_)
     if json_:
         typer.echo(report.model_dump_json(indent=2))

@@ -28,6 +28,7 @@ from geoservice.jobs.runner import end_with_parent
 from geoservice.jobs.schedule import remember, run
 from geoservice.jobs.worker import work
 from geoservice.settings import load_settings
+from ingest.chronicle import Intent, attempt
 from ingest.job import plan
 from layers.catalog import read_catalog
 from layers.errors import BadParameter, SourceMissing
@@ -81,9 +82,11 @@ def add(
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
     found = catalog.layer(layer)
-    if not source.is_file():
-        raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
-    name = plan(found, source, dict(catalog.codelists), mapping).mapping_name
+    database = open_database(settings)
+    with attempt(database.sync_engine(Role.WRITER), Intent(found, source.name, mapping), "cli"):
+        if not source.is_file():
+            raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
+        name = plan(found, source, dict(catalog.codelists), mapping).mapping_name
     request = JobRequest(
         found.name,
         "cli",
@@ -94,7 +97,7 @@ def add(
         options={"dry_run": dry_run},
         priority=priority,
     )
-    with open_database(settings).transaction(Role.WRITER) as connection:
+    with database.transaction(Role.WRITER) as connection:
         typer.echo(queue.submit(connection, request).id)
 
 

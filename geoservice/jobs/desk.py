@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from geoservice.db.writing import Writer
@@ -17,6 +18,7 @@ from geoservice.jobs.perform import options_of
 from geoservice.jobs.uploads import UploadStore
 from geoservice.remote import access_of
 from geoservice.settings import Settings
+from ingest.chronicle import Intent, keep_refusal
 from ingest.editions import edition_of, refuse_withdrawal
 from ingest.job import plan
 from ingest.remote.fetch import is_remote
@@ -31,6 +33,7 @@ from layers.errors import (
     NotAllowed,
     NotAuthenticated,
     RowSettled,
+    SourceError,
     SourceMissing,
     UnknownEdition,
     UnknownLayer,
@@ -108,7 +111,8 @@ class Desk:
             raise BadParameter(f"A source is one line of at most {MOST_SOURCE} characters.", parameter="source")
         if is_remote(wish.source or ""):
             return self._submit_remote(asker, layer, wish)
-        file = self._allowed(wish.source or "")
+        with self._refusals_kept(asker, layer, wish, PurePath(wish.source or "").name):
+            file = self._allowed(wish.source or "")
         return self._put(asker, layer, wish, file.name, {"path": str(file)})
 
     def _submit_remote(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
@@ -118,7 +122,7 @@ class Desk:
             raise BadParameter("A remote source of a job is an https address.", parameter="source")
         access_of(self._settings).guard.require_host(address)
         if wish.mapping is not None:
-            plan(layer, Path("snapshot"), dict(self._catalog.codelists), wish.mapping)
+            self._mapping(asker, layer, wish, "snapshot")
         return self._queue(asker, layer, wish, redacted(address), {"remote": address}, wish.mapping)
 
     def _submit_uploads(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
@@ -133,8 +137,23 @@ class Desk:
         return job
 
     def _put(self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any]) -> Job:
-        mapping = plan(layer, Path(name), dict(self._catalog.codelists), wish.mapping).mapping_name
-        return self._queue(asker, layer, wish, name, place, mapping)
+        return self._queue(asker, layer, wish, name, place, self._mapping(asker, layer, wish, name))
+
+    def _mapping(self, asker: Principal, layer: Layer, wish: Wish, name: str) -> str:
+        """The mapping through which a source of a name comes in; a report is kept when there is none."""
+        with self._refusals_kept(asker, layer, wish, name):
+            return plan(layer, Path(name), dict(self._catalog.codelists), wish.mapping).mapping_name
+
+    @contextmanager
+    def _refusals_kept(self, asker: Principal, layer: Layer, wish: Wish, name: str) -> Iterator[None]:
+        """What is refused here never becomes a job; it leaves a report like any load that is refused."""
+        try:
+            yield
+        except SourceError as error:
+            intent = Intent(layer, name, wish.mapping, options_of(wish.options))
+            with self._writer.transaction() as connection:
+                keep_refusal(connection, intent, asker.id, error)
+            raise
 
     def _queue(
         self, asker: Principal, layer: Layer, wish: Wish, name: str, place: dict[str, Any], mapping: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from geoservice.jobs.model import Job, is_plain
 from geoservice.jobs.queue import note
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
+from ingest.chronicle import Intent, attempt
 from ingest.delivery import Delivery, deliver
 from ingest.editions import withdraw
 from ingest.job import IngestReport, LoadOptions, Origin
@@ -73,9 +74,10 @@ class Performer:
         return ways[job.kind](job, catalog, options, progress)
 
     def _load(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport:
-        with self._at_hand(job.place) as (file, origin):
-            delivery = Delivery(job.layer, file, job.mapping, options, origin)
-            return deliver(catalog, self._target(), delivery, principal=job.principal, progress=progress)
+        target = self._target()
+        with self._at_hand(job, Intent(catalog.layer(job.layer), job.source, job.mapping, options), target) as source:
+            delivery = Delivery(job.layer, source[0], job.mapping, options, source[1])
+            return deliver(catalog, target, delivery, principal=job.principal, progress=progress)
 
     def _replay(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport | None:
         wanted = wanted_of(job.layer, job.place)
@@ -94,12 +96,14 @@ class Performer:
         return withdraw(layer, self._target(), number, principal=job.principal, reason=reason, options=options)
 
     @contextmanager
-    def _at_hand(self, place: dict[str, Any]) -> Iterator[tuple[Path, Origin | None]]:
-        """The source as a file: itself, or a snapshot of a remote one."""
-        if "remote" not in place:
-            yield place_of(self.settings, place), None
+    def _at_hand(self, job: Job, intent: Intent, target: LoadTarget) -> Iterator[tuple[Path, Origin | None]]:
+        """The source as a file: itself, or a snapshot of a remote one; a fetch that fails leaves a report."""
+        if "remote" not in job.place:
+            yield place_of(self.settings, job.place), None
             return
-        with snapshot(self.settings, str(place["remote"])) as fetched:
+        with ExitStack() as stack:
+            with attempt(target.engine, intent, job.principal):
+                fetched = stack.enter_context(snapshot(self.settings, str(job.place["remote"])))
             yield fetched.file, fetched.origin
 
     def _target(self) -> LoadTarget:

@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from geoservice.jobs import queue
 from geoservice.jobs.intake import WatchedFolder
 from geoservice.jobs.model import Job, JobRequest
+from ingest.chronicle import Intent, attempt
 from ingest.family import SIBLINGS, identity, is_source, members
-from ingest.job import plan
+from ingest.job import LoadOptions, plan
 from layers.catalog import Catalog
 from layers.errors import GeoError, SourceMismatch
 from layers.system import job as table
@@ -154,7 +155,9 @@ class Watcher:
         lists, entry = dict(self._catalog.codelists), self._entry
         if entry.layer is not None:
             layer = self._catalog.layer(entry.layer)
-            return layer.name, plan(layer, path, lists, entry.mapping).mapping_name
+            intent = Intent(layer, path.name, entry.mapping, LoadOptions(owner=entry.owner))
+            with attempt(self._engine, intent, WATCHER):
+                return layer.name, plan(layer, path, lists, entry.mapping).mapping_name
         fits = []
         for layer in self._catalog:
             try:

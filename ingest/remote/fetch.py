@@ -70,10 +70,12 @@ def fetch(address: str, directory: Path, access: RemoteAccess, progress: Progres
         return _table(address, directory, access, progress)
     if kind == "wfs":
         plain = address.partition(":")[2]
+        access.guard.require_host(plain)
         file = directory / f"{_name(_parameter(plain))}.gml"
         snapshot = Snapshot(file, wfs.HEAD, wfs.TAIL, progress)
         return _pages(wfs.fetch_pages, "wfs", plain, snapshot, access)
     if kind in ("http", "https"):
+        access.guard.require_host(address)
         file = directory / f"{_name(_collection(address))}.geojsonl"
         return _pages(ogc_features.fetch_pages, "ogc-features", address, Snapshot(file, b"", b"", progress), access)
     raise RemoteRefused(f"The scheme {kind[:20]!r} is not fetched; remote sources are http, https, wfs and postgresql.")

@@ -153,7 +153,14 @@ class Guard:
 
 def redacted(url: str) -> str:
     """An address without credentials: values of parameters that look like keys or tokens become `***`."""
-    parts = urlsplit(url)
+    kind, colon, inner = url.partition(":")
+    if kind.lower() == "wfs" and "://" in inner:
+        return f"{kind}{colon}{redacted(inner)}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Where its parts begin cannot be told, so neither can where a password stands.
+        return "a malformed address"
     pairs = [(k, "***" if _SECRET.search(k) else v) for k, v in parse_qsl(parts.query, keep_blank_values=True)]
     netloc = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=netloc, query=urlencode(pairs, safe="*:/,"), fragment="").geturl()

@@ -265,3 +265,17 @@ def test_canaries_of_quarantine_need_the_highest_clearance(service: Service) -> 
             else:
                 assert response.status_code == 403, path
                 assert b"CNRY" not in response.content
+
+
+def test_a_job_that_is_refused_at_the_desk_leaves_a_report(counter: Counter) -> None:
+    body = {"layer": "spot", "source": "/nowhere/secret/spot.gpkg", "mapping": "gpkg", "options": {"owner": "county"}}
+    assert counter.ask("POST", "/jobs", json=body).status_code == 422
+    newest = counter.ask("GET", "/collections/spot/loads?limit=1").json()["loads"][0]
+    assert (newest["outcome"], newest["source"]) == ("refused", "spot.gpkg")
+    report = counter.ask("GET", f"/loads/{newest['number']}").json()
+    assert "no such file" in report["problem"]["detail"]
+    assert "secret" not in json.dumps(report)
+    before = counter.ask("GET", "/collections/spot/loads?limit=1").json()["loads"][0]["number"]
+    assert counter.ask("POST", "/jobs", "bob", json=body).status_code == 403
+    assert counter.ask("POST", "/jobs", "low", json={**body, "layer": "hidden"}).status_code == 404
+    assert counter.ask("GET", "/collections/spot/loads?limit=1").json()["loads"][0]["number"] == before

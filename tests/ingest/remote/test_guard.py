@@ -155,6 +155,9 @@ def test_entries_of_the_list_are_plain(entry: str) -> None:
         ("https://h/c?token=abc&limit=5", "https://h/c?token=***&limit=5"),
         ("https://h/c?tk=abc&API_KEY=1&x=2#f", "https://h/c?tk=***&API_KEY=***&x=2"),
         ("https://u:p@h/c", "https://h/c"),
+        ("wfs:https://u:p@h/c?token=abc", "wfs:https://h/c?token=***"),
+        ("postgresql://u:p@h/c", "postgresql://h/c"),
+        ("https://u:p@[h/c?token=abc", "a malformed address"),
     ],
 )
 def test_credentials_are_not_repeated(url: str, shown: str) -> None:
