@@ -12,6 +12,7 @@ import uvicorn
 from geoservice.cli.layers import synchronise
 from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
+from geoservice.http.protocol import BoundedProtocol
 from geoservice.jobs.keeper import kept_workers
 from geoservice.settings import Settings, load_settings
 from layers.errors import ConfigurationError
@@ -75,6 +76,7 @@ def run(settings: Settings, *, started_here: bool) -> None:
             uvicorn.run(
                 "geoservice.app:create_app",
                 factory=True,
+                http=BoundedProtocol,
                 host=settings.host,
                 port=settings.port,
                 workers=settings.workers,

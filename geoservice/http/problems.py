@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
@@ -127,6 +128,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.GeoError, _geo_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -191,6 +193,11 @@ def _other_method(request: Request) -> Response:
     response = answer(request, http.HTTPStatus.METHOD_NOT_ALLOWED, errors.MethodNotAllowed.title, sentence)
     response.headers.update(allow)
     return response
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    # Nobody hears this; a client that breaks off is no fault of ours, and none to be written into the log.
+    return Response(status_code=http.HTTPStatus.BAD_REQUEST)
 
 
 async def _bug(request: Request, error: Exception) -> Response:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from geoservice.http.protocol import BoundedProtocol
+
 START_SECONDS, END_SECONDS = 60, 30
 
 
@@ -18,7 +20,8 @@ START_SECONDS, END_SECONDS = 60, 30
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve an application on loopback; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
+    chosen = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, **chosen))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
