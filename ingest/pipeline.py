@@ -229,9 +229,12 @@ def _write(pipeline: Pipeline, plan: IngestPlan, rows: IO[bytes]) -> None:
             writer.write_batch(batch)
 
 
+_TOLD_ELSEWHERE = ("encountered in", "Measured (M) geometry types are not supported")
+"""Warnings about what is judged row by row: arithmetic on empty and non-finite coordinates, measures of geometries."""
+
+
 def _note_warnings(heard: list[warnings.WarningMessage], request: Request) -> None:
     for warning in heard:
         text = str(warning.message).replace(str(request.file), request.name)
-        # Arithmetic on empty and non-finite coordinates is judged row by row elsewhere.
-        if issubclass(warning.category, RuntimeWarning | UserWarning) and "encountered in" not in text:
+        if issubclass(warning.category, RuntimeWarning | UserWarning) and not any(t in text for t in _TOLD_ELSEWHERE):
             request.notes.add("reader-warning", "warning", text[:300], count=1)

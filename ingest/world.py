@@ -15,6 +15,8 @@ from ingest.rows import Rows
 
 _SLACK = 1e-6
 """Degrees (about 0.1 m) by which a coordinate may overshoot the edge of the world from rounding; it is set onto it."""
+_FROM_EAST = "Longitudes between 180 and 360 degrees were brought to -180 to 180."
+_FROM_WEST = "Longitudes below -180 degrees were brought to -180 to 180."
 _HALF_TURN = 180.0
 _POLE = 90.0
 
@@ -45,15 +47,18 @@ class World:
     def _wrap(self, geometries: Geometries, bounds: Coordinates, position: Positions) -> None:
         with np.errstate(invalid="ignore"):
             rounding = (np.abs(bounds) > [_HALF_TURN, _POLE] * 2).any(axis=1) & ~_beyond(bounds, _SLACK)
-            east = (bounds[:, 2] > _HALF_TURN + _SLACK) & (bounds[:, 2] <= 2 * _HALF_TURN + _SLACK)
-            east &= bounds[:, 0] >= -_HALF_TURN - _SLACK
+            west, east = bounds[:, 0], bounds[:, 2]
+            eastward = (east > _HALF_TURN + _SLACK) & (east <= 2 * _HALF_TURN + _SLACK) & (west >= -_HALF_TURN - _SLACK)
+            # Nobody counts from -360; but what reaches over -180 from inside lies on both sides of that line.
+            westward = (west < -_HALF_TURN - _SLACK) & (west >= -2 * _HALF_TURN - _SLACK)
+            westward &= (east >= -_HALF_TURN) & (east <= _HALF_TURN + _SLACK)
         if rounding.any():
             geometries[rounding] = shapely.transform(geometries[rounding], _clip)
-        if east.any():
-            message = "Longitudes between 180 and 360 degrees were brought to -180 to 180."
-            self._notes.add("longitude", "info", message, position[east])
-            geometries[east] = [_turn(g) for g in geometries[east]]
-        changed = rounding | east
+        for turned, sign, message in ((eastward, 1, _FROM_EAST), (westward, -1, _FROM_WEST)):
+            if turned.any():
+                self._notes.add("longitude", "info", message, position[turned])
+                geometries[turned] = [_turn(g, sign) for g in geometries[turned]]
+        changed = rounding | eastward | westward
         if changed.any():
             bounds[changed] = shapely.bounds(geometries[changed])
 
@@ -87,8 +92,8 @@ def _refuse_outside(rows: Rows, geometries: Geometries, bounds: Coordinates) -> 
         west, south, east, north = bounds[row]
         rows.refuse(
             int(row),
-            f"The geometry lies outside the world: longitude {west:.6g} to {east:.6g}, latitude {south:.6g} to "
-            f"{north:.6g}.",
+            f"The geometry lies outside the world: longitude {west:.9g} to {east:.9g}, latitude {south:.9g} to "
+            f"{north:.9g}.",
         )
     geometries[outside] = None
 
@@ -113,13 +118,18 @@ def _not_finite(geometries: Geometries) -> Mask:
     return mask
 
 
-def _turn(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Longitudes of 0 to 360 as -180 to 180; what straddles 180 is cut there."""
+def _turn(geometry: shapely.Geometry, sign: int) -> shapely.Geometry:
+    """What lies beyond 180 degrees (`sign` 1) or -180 degrees (-1), brought back; what straddles that line is cut."""
+    back = np.array([-sign * 2 * _HALF_TURN, 0.0])
     if shapely.bounds(geometry)[0] >= _HALF_TURN:
-        return shapely.transform(geometry, lambda c: _clip(c - [2 * _HALF_TURN, 0.0]))
+        return shapely.transform(geometry, lambda c: _clip(c + back))
     if not shapely.is_valid(geometry):
         geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
     near = shapely.intersection(geometry, shapely.box(-_HALF_TURN, -_POLE, _HALF_TURN, _POLE))
-    far = shapely.intersection(geometry, shapely.box(_HALF_TURN, -_POLE, 2 * _HALF_TURN + 1, _POLE))
-    turned = shapely.transform(far, lambda c: _clip(c - [2 * _HALF_TURN, 0.0]))
-    return shapely.union(near, turned)
+    edges = sorted((sign * _HALF_TURN, sign * (2 * _HALF_TURN + 1)))
+    far = shapely.intersection(geometry, shapely.box(edges[0], -_POLE, edges[1], _POLE))
+    turned = shapely.transform(far, lambda c: _clip(c + back))
+    # Where an area only touches the line, its intersection is a line or a point; that is none of its parts.
+    lowest = shapely.get_dimensions(shapely.get_parts(geometry)).min()
+    parts = shapely.get_parts([near, turned])
+    return shapely.union_all(parts[shapely.get_dimensions(parts) >= lowest])

@@ -108,6 +108,17 @@ _STRANGERS = {
     ".tgz": "gzip",
 }
 """Extensions that no reader exists for, but whose senders deserve advice."""
+_SIDE_FILES = {
+    ".aux.xml": ("", "a raster"),
+    ".shx": (".shp", "a Shapefile"),
+    ".dbf": (".shp", "a Shapefile"),
+    ".prj": (".shp", "a Shapefile"),
+    ".cpg": (".shp", "a Shapefile"),
+    ".qpj": (".shp", "a Shapefile"),
+    ".map": (".tab", "a MapInfo table"),
+    ".mid": (".mif", "a MapInfo interchange file"),
+}
+"""Ending of a side file -> ending of the file that it belongs to, and what that is."""
 _MAGIC = (
     (b"\x00\x00\x27\x0a", "shp"),
     (b"fgb\x03", "fgb"),
@@ -153,6 +164,7 @@ def kind_of(file: Path, name: str) -> str:
     suffix = Path(name).suffix.lower()
     if suffix in _STRANGERS:
         raise SourceUnreadable(f"{name} cannot be read: it is {NAMES[_STRANGERS[suffix]]}.", source=name)
+    _refuse_side_file(name)
     expected = EXPECTED.get(suffix)
     if expected is None:
         known = ", ".join(sorted(EXPECTED))
@@ -164,6 +176,14 @@ def kind_of(file: Path, name: str) -> str:
         wanted = " or ".join(dict.fromkeys(NAMES[k] for k in expected))
         raise SourceUnreadable(f"{name} should be {wanted} by its extension, but it is {NAMES[kind]}.", source=name)
     return kind
+
+
+def _refuse_side_file(name: str) -> None:
+    """Say of which file a lone side file is a part."""
+    for ending, (main, whole) in _SIDE_FILES.items():
+        if name.lower().endswith(ending):
+            stem = name[: -len(ending)]
+            raise SourceUnreadable(f"{name} is only a part of {whole}; load {stem}{main}, with it beside.", source=name)
 
 
 def _by_bytes(file: Path, name: str) -> str:

@@ -68,6 +68,13 @@ _GDAL_ERRORS = (
     OSError,
     UnicodeDecodeError,
 )
+_UNRECOGNISED = "not recognized as being in a supported file format"
+"""GDAL's words when no driver takes a file."""
+_UNLIKE = {
+    "geojson": "is JSON, but no GeoJSON: an object of the type FeatureCollection or Feature was expected",
+    "gml": "is XML, but no GML with features",
+    "kml": "is XML, but no KML with placemarks",
+}
 _STYLE_LAYERS = frozenset({"layer_styles", "qgis_projects"})
 _GPX_LAYERS = ("waypoints", "routes", "tracks")
 
@@ -82,7 +89,7 @@ def open_vector(request: Request, kind: str) -> Source:
     _assert_allow_list()
     prepared = _PREPARE[kind](request) if kind in _PREPARE else Prepared(request.file)
     pyogrio.set_gdal_config_options(dict(prepared.config))
-    with _gdal_errors(request):
+    with _gdal_errors(request, kind):
         layers = _layers(request, prepared.file, kind)
         counted = kind in _COUNTED
         info = pyogrio.read_info(
@@ -117,10 +124,12 @@ def _assert_allow_list() -> None:
 
 
 @contextlib.contextmanager
-def _gdal_errors(request: Request) -> Iterator[None]:
+def _gdal_errors(request: Request, kind: str = "") -> Iterator[None]:
     try:
         yield
     except _GDAL_ERRORS as error:
+        if kind in _UNLIKE and _UNRECOGNISED in str(error):
+            raise SourceUnreadable(f"{request.name} {_UNLIKE[kind]}.", source=request.name) from error
         text = str(error).replace(str(request.file), request.name).replace(str(request.scratch), "")
         raise SourceUnreadable(
             f"{request.name} cannot be read: {text[:300].rstrip('. ')}.", source=request.name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import re
 import warnings
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ingest.job import ReadSummary, plan
 from ingest.sandbox import open_rows
 from layers.catalog import read_catalog
 from layers.model import RasterLayer, VectorLayer
+from tests.realdata.pack import stated
 
 pytestmark = pytest.mark.realdata
 CATALOG = read_catalog()
@@ -31,8 +31,6 @@ CASES = [
     for name, mapping in layer.sources.items()
     if name not in ("sample", "dltb")
 ]
-UNCOUNTED = (".cap", ".edxlde", ".atom", ".dat")
-"""Files that the inventory counts as one, and a table without header that it counts one short."""
 AREAS_OF_ALERTS = {
     "cap_australia.cap": 2,
     "cap_bushfire_valid.edxlde": 7,
@@ -76,14 +74,6 @@ def expected(file: Path, mapping_name: str, layer: str) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return int(pyogrio.read_info(file, layer=mapping.sublayer, force_feature_count=True)["features"])
-
-
-def stated(real_data: Path, file: Path) -> int | None:
-    """Features of a file by the pack's inventory, when it is one layer."""
-    inventory = (real_data / "README.md").read_text(encoding="utf-8")
-    place = re.escape(f"{file.parent.name}/{file.name}")
-    found = re.search(rf"^\| {place} \|[^|]*\|[^|]*\| ([\d,]+) \|", inventory, re.MULTILINE)
-    return int(found[1].replace(",", "")) if found and file.suffix not in UNCOUNTED else None
 
 
 @pytest.mark.parametrize(("layer", "mapping"), [c for c in CASES if c[1] != "osm"])

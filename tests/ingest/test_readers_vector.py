@@ -278,6 +278,25 @@ def test_extension_that_lies(tmp_path: Path) -> None:
         read(tmp_path / "a.xyz", vector("polygon"))
 
 
+@pytest.mark.parametrize(
+    "text", ['{"width": 2, "values": [1, 2]}', '{"name": "usgs", "resources": [{"type": "date"}]}']
+)
+def test_json_that_is_no_geojson_is_called_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(SourceUnreadable, match=r"^a\.json is JSON, but no GeoJSON: an object of the type Feature"):
+        read(tmp_path / "a.json", vector())
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [("dem.tif.aux.xml", "a raster; load dem.tif"), ("A.DBF", "a Shapefile; load A.shp"), ("b.mid", "load b.mif")],
+)
+def test_a_lone_side_file_names_the_file_it_belongs_to(tmp_path: Path, name: str, whole: str) -> None:
+    (tmp_path / name).write_bytes(b"\x03<PAMDataset/>")
+    with pytest.raises(SourceUnreadable, match=whole):
+        read(tmp_path / name, vector())
+
+
 def test_deep_and_wild_geojson(tmp_path: Path) -> None:
     deep = '{"type":"GeometryCollection","geometries":[' * 3000 + "]}" * 3000
     (tmp_path / "deep.geojson").write_text(f'{{"type":"Feature","properties":{{}},"geometry":{deep}}}')

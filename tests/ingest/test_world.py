@@ -141,3 +141,29 @@ def test_cut_lines_keep_their_length_and_lie_in_the_world(places: list[tuple[flo
     unrolled = shapely.LineString(np.column_stack([np.unwrap([p[0] for p in places], period=360), line.xy[1]]))
     assert found.length == pytest.approx(unrolled.length, rel=1e-9)
     assert abs(np.array(found.bounds)[[0, 2]]).max() <= 180
+
+
+def test_what_reaches_over_180_degrees_in_the_west_is_cut_there(tmp_path: Path) -> None:
+    found = load(tmp_path, "LINESTRING(-170 10,-190 30)")
+    expected = shapely.from_wkt("MULTILINESTRING((-170 10,-180 20),(180 20,170 30))")
+    assert shapely.equals(found.good[0]["geom"], expected)
+    assert "longitude" in found.rules()
+
+
+def test_a_map_of_the_world_may_overshoot_its_rim(tmp_path: Path) -> None:
+    """An ice sheet whose rim lies metres beyond 180 degrees on both sides covers what it covered."""
+    rim = "-180.00001 -89,-180.00001 -75,-180 -74,-180 -70,180.0000005 -70,180.0000005 -89,-180.00001 -89"
+    found = load(tmp_path, f"POLYGON(({rim}))").good[0]["geom"]
+    assert found.geom_type == "Polygon"
+    assert found.bounds == (-180, -89, 180, -70)
+    assert area(found) == pytest.approx(area(shapely.box(-180, -89, 180, -70)), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wkt", ["LINESTRING(-200 10,-190 30)", "LINESTRING(-400 10,-170 30)", "LINESTRING(-190 1,190 1)"]
+)
+def test_what_lies_wholly_or_far_beyond_is_refused_with_its_figures(tmp_path: Path, wkt: str) -> None:
+    found = load(tmp_path, wkt)
+    assert found.good == []
+    (row,) = found.bad
+    assert row["_reason"].startswith(f"The geometry lies outside the world: longitude {wkt[11:15]} to")

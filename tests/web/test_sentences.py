@@ -37,6 +37,10 @@ from web.sentences import in_language
             "The texts were read as gb18030, as the frequency of its characters suggests (confidence 0.99).",
             "文本按 gb18030 读取，依据是字符出现的频率（置信度 0.99）。",
         ),
+        (
+            "a.dbf is only a part of a Shapefile; load a.shp, with it beside.",
+            "a.dbf 只是数据的一部分，请加载 a.shp，并把它放在一起。",
+        ),
         ("Something else happened.", "Something else happened."),
         ("", ""),
     ],
