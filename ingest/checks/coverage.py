@@ -15,7 +15,8 @@ import numpy.typing as npt
 import shapely
 
 from ingest.checks.evidence import BUCKETS, Evidence, Rows
-from ingest.checks.geometry import Geometries, edges
+from ingest.checks.curves import Geometries
+from ingest.checks.geometry import edges
 from ingest.checks.measure import areas
 from ingest.checks.nearby import meeting
 from ingest.checks.verdict import Verdict

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from ingest.checks.geometry import Edges, Geometries, digests, edges
+from ingest.checks.curves import Geometries
+from ingest.checks.geometry import Edges, digests, edges
 from ingest.checks.tell import open_rows
 from ingest.keys import can_write_key, key_column
 from ingest.wire import GEOMETRY, POSITION, REASON

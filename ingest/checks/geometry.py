@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-Geometries = npt.NDArray[np.object_]
-Coordinates = npt.NDArray[np.float64]
+from ingest.checks.curves import Coordinates, Curves, Geometries, Owners, curves_of
+
 Hashes = npt.NDArray[np.uint64]
-Owners = npt.NDArray[np.int64]
 _ONE = np.uint64(0x9E3779B97F4A7C15)
 _TWO = np.uint64(0xC2B2AE3D27D4EB4F)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -46,18 +45,17 @@ class Edges:
 
 def edges(geometries: Geometries) -> Edges:
     """The edges of lines and surfaces; points have none, repeated vertices make none."""
-    curves, owner, shell = _curves(geometries)
-    points, curve = shapely.get_coordinates(curves, return_index=True)
+    curves = curves_of(geometries)
+    points, curve = curves.points, curves.number
     marks = vertex_hashes(points)
     inside = (curve[1:] == curve[:-1]) & (marks[1:] != marks[:-1])
     starts = np.flatnonzero(inside)
     one, two = marks[starts], marks[starts + 1]
     forward = np.where(one < two, np.int8(1), np.int8(-1))
-    turns = _left_turning(points, curve, len(curves))
     # Shells run to the left and holes to the right, so that the inside is always on the left.
-    side = np.where(turns == shell, np.int8(1), np.int8(-1))
+    side = np.where(_left_turning(curves) == curves.shell, np.int8(1), np.int8(-1))
     mixed = _mixed(np.minimum(one, two) * _ONE + _mixed(np.maximum(one, two)))
-    return Edges(mixed, (forward * side[curve[starts]]).astype(np.int8), owner[curve[starts]], points, starts)
+    return Edges(mixed, (forward * side[curve[starts]]).astype(np.int8), curves.owner[curve[starts]], points, starts)
 
 
 def vertex_hashes(points: Coordinates) -> Hashes:
@@ -76,8 +74,11 @@ def digests(geometries: Geometries, known: Edges) -> Hashes:
         known: Their edges.
     """
     found = np.zeros((len(geometries), 2), dtype=np.uint64)
-    np.add.at(found[:, 0], known.owner, known.hash)
-    np.add.at(found[:, 1], known.owner, _mixed(known.hash ^ _TWO))
+    if len(known.owner):
+        # The edges of one geometry stand together, apart from those of a collection.
+        runs = np.flatnonzero(np.diff(known.owner, prepend=-1))
+        np.add.at(found[:, 0], known.owner[runs], np.add.reduceat(known.hash, runs))
+        np.add.at(found[:, 1], known.owner[runs], np.add.reduceat(_mixed(known.hash ^ _TWO), runs))
     flat = np.flatnonzero(shapely.get_dimensions(geometries) == 0)
     points, owner = shapely.get_coordinates(geometries[flat], return_index=True)
     marks = vertex_hashes(points)
@@ -86,29 +87,17 @@ def digests(geometries: Geometries, known: Edges) -> Hashes:
     return found
 
 
-def _curves(geometries: Geometries) -> tuple[Geometries, Owners, npt.NDArray[np.bool_]]:
-    """Single lines and rings, the number of the geometry of each, and whether it is a shell or a line."""
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    dimensions = shapely.get_dimensions(parts)
-    solid = np.flatnonzero(dimensions == 2)  # noqa: PLR2004 - the dimension of a surface
-    rings, ring_part = shapely.get_rings(parts[solid], return_index=True)
-    shell = np.ones(len(rings), dtype=bool)
-    shell[1:] = ring_part[1:] != ring_part[:-1]
-    lines = np.flatnonzero(dimensions == 1)
-    if not len(lines):
-        return rings, owner[solid][ring_part], shell
-    curves = np.concatenate([rings, parts[lines]])
-    owners = np.concatenate([owner[solid][ring_part], owner[lines]])
-    return curves, owners, np.concatenate([shell, np.ones(len(lines), dtype=bool)])
-
-
-def _left_turning(points: Coordinates, curve: Owners, count: int) -> npt.NDArray[np.bool_]:
+def _left_turning(curves: Curves) -> npt.NDArray[np.bool_]:
     """Whether each closed curve runs to the left (counterclockwise)."""
-    first = np.flatnonzero(np.diff(curve, prepend=-1))
-    local = points - points[first][np.cumsum(np.diff(curve, prepend=curve[:1]) != 0)] if len(points) else points
-    cross = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
-    twice = np.bincount(curve[:-1], np.where(curve[1:] == curve[:-1], cross, 0.0), minlength=count)
-    return np.asarray(twice >= 0)
+    points = curves.points
+    if not len(points):
+        return np.zeros(0, dtype=bool)
+    local = points - np.repeat(points[curves.starts], curves.counts, axis=0)
+    cross = np.zeros(len(points))
+    cross[:-1] = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
+    # From the last vertex of a curve to the first of the next one there is no edge.
+    cross[curves.starts + curves.counts - 1] = 0.0
+    return np.asarray(np.add.reduceat(cross, curves.starts) >= 0)
 
 
 def _mixed(bits: Hashes) -> Hashes:

@@ -7,13 +7,16 @@ import numpy.typing as npt
 import pyproj
 import shapely
 
+from ingest.checks.curves import Geometries, curves_of
 from layers.area import INVERSE_FLATTENING, MAX_EDGE_DEGREES, SEMI_MAJOR, ellipsoidal_area
 
 Numbers = npt.NDArray[np.float64]
-Geometries = npt.NDArray[np.object_]
 _BUDGET = 4_000_000
 """Vertices that the densified edges of one geometry may have; a zigzag around the world would have milliards."""
 _BLOCK = 500_000
+_NEAR = 1.01
+_POLAR = 85.0
+"""Degrees of latitude beyond which a small surface may reach over parallels of very different length."""
 _CURVE, _SURFACE = 1, 2
 _FLATTENING = 1.0 / INVERSE_FLATTENING
 _E = float(np.sqrt(_FLATTENING * (2 - _FLATTENING)))
@@ -59,44 +62,72 @@ def curves(geometries: Geometries) -> npt.NDArray[np.bool_]:
 def lengths(geometries: Geometries) -> Numbers:
     """Lengths in metres of lines (outlines for surfaces) along geodesics between their vertices; NaN for None."""
     geod = pyproj.Geod(a=SEMI_MAJOR, rf=INVERSE_FLATTENING)
-    lines, part_owner = _lines(geometries)
-    points, owner = shapely.get_coordinates(lines, return_index=True)
     found = np.where(shapely.is_missing(geometries), np.nan, 0.0)
+    known = curves_of(geometries)
+    points, curve = known.points, known.number
     if len(points) > 1:
-        same = owner[1:] == owner[:-1]
+        same = curve[1:] == curve[:-1]
         _, _, steps = geod.inv(points[:-1, 0], points[:-1, 1], points[1:, 0], points[1:, 1])
-        np.add.at(found, part_owner[owner[:-1][same]], np.asarray(steps)[same])
+        np.add.at(found, known.owner[curve[:-1][same]], np.asarray(steps)[same])
     return found
 
 
-def _lines(geometries: Geometries) -> tuple[Geometries, npt.NDArray[np.int64]]:
-    """Single lines and rings of geometries, and the geometry of each."""
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    rings, ring_owner = shapely.get_rings(parts, return_index=True)
-    single = curves(parts)
-    return np.concatenate([parts[single], rings]), np.concatenate([owner[single], owner[ring_owner]])
+def thinness(geometries: Geometries, areas: Numbers, limit: float) -> Numbers:
+    """Thinness 4 pi A / P^2 of surfaces: 1 for a circle, near 0 for a sliver.
+
+    The outline is measured along geodesics only where the answer comes near the limit; elsewhere by the radii of
+    curvature in the middle of the surface, which for the sizes concerned is right to a thousandth.
+
+    Args:
+        geometries: Surfaces as x=longitude, y=latitude in degrees.
+        areas: Their areas in square metres.
+        limit: The thinness about which it is asked.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 4 * np.pi * areas / np.square(_rough_outlines(geometries))
+        near = ~(found > _NEAR * limit)
+        found[near] = 4 * np.pi * areas[near] / np.square(lengths(geometries[near]))
+    return found
+
+
+def _rough_outlines(geometries: Geometries) -> Numbers:
+    """Metres of the outlines of small surfaces; NaN for larger ones and for those near a pole."""
+    found = np.full(len(geometries), np.nan)
+    bounds = shapely.bounds(geometries)
+    with np.errstate(invalid="ignore"):
+        small = (bounds[:, 2:] - bounds[:, :2] < MAX_EDGE_DEGREES).all(axis=1) & (np.abs(bounds[:, 3]) < _POLAR)
+    chosen = np.flatnonzero(small)
+    known = curves_of(geometries[chosen])
+    if not len(known):
+        return found
+    phi = np.radians((bounds[chosen, 1] + bounds[chosen, 3]) / 2)
+    curvature = 1 - np.square(_E * np.sin(phi))
+    east = np.radians(SEMI_MAJOR * np.cos(phi) / np.sqrt(curvature))
+    north = np.radians(SEMI_MAJOR * (1 - _E**2) / curvature**1.5)
+    scale = np.column_stack([east, north])[known.owner]
+    steps = np.diff(known.points, axis=0, append=0.0) * np.repeat(scale, known.counts, axis=0)
+    metres = np.hypot(steps[:, 0], steps[:, 1])
+    # From the last vertex of a ring to the first of the next one there is no edge.
+    metres[known.starts + known.counts - 1] = 0.0
+    found[chosen] = np.bincount(known.owner, np.add.reduceat(metres, known.starts), minlength=len(chosen))
+    return found
 
 
 def _small_areas(geometries: Geometries) -> Numbers:
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    rings, ring_part = shapely.get_rings(parts, return_index=True)
-    found = np.zeros(len(geometries))
-    if not len(rings):
-        return found
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    starts = np.flatnonzero(np.diff(ring, prepend=-1))
-    local = points - points[starts][ring]
+    known = curves_of(geometries)
+    if not len(known):
+        return np.zeros(len(geometries))
+    first = np.repeat(known.points[known.starts], known.counts, axis=0)
+    local = known.points - first
     x = np.radians(local[:, 0]) * SEMI_MAJOR
-    y = _rise(points[starts][ring][:, 1], local[:, 1])
-    # Shoelace over each closed ring; the last vertex repeats the first, so pairs across rings are left out.
-    cross = np.zeros(len(points))
+    y = _rise(first[:, 1], local[:, 1])
+    # Shoelace over each closed ring, whose last vertex repeats the first; between rings there is no edge.
+    cross = np.zeros(len(x))
     cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
-    cross[:-1][ring[1:] != ring[:-1]] = 0.0
-    surface = np.abs(np.add.reduceat(cross, starts)) / 2
-    hole = np.ones(len(rings), dtype=bool)
-    hole[np.flatnonzero(np.diff(ring_part, prepend=-1))] = False
-    np.add.at(found, owner[ring_part], np.where(hole, -surface, surface))
-    return found
+    cross[known.starts + known.counts - 1] = 0.0
+    surface = np.abs(np.add.reduceat(cross, known.starts)) / 2
+    signed = np.where(known.shell, surface, -surface)
+    return np.asarray(np.bincount(known.owner, signed, minlength=len(geometries)), dtype=np.float64)
 
 
 def _rise(latitude: Numbers, step: Numbers) -> Numbers:

@@ -14,7 +14,8 @@ import shapely
 from shapely import ops
 
 from ingest.checks.evidence import Evidence, Rows
-from ingest.checks.geometry import Geometries, vertex_hashes
+from ingest.checks.curves import Geometries
+from ingest.checks.geometry import vertex_hashes
 from ingest.checks.nearby import meeting
 from ingest.checks.verdict import Verdict
 from ingest.notes import FIRST

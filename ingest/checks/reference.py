@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from ingest.checks.geometry import Coordinates, Geometries
+from ingest.checks.curves import Coordinates, Geometries
 from ingest.checks.single import Which, apply
 from ingest.rows import Breach, Rows, breach, shown
 from layers.area import MAX_EDGE_DEGREES

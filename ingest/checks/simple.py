@@ -41,23 +41,14 @@ def valid(geometries: Geometries) -> Mask:
 def proved_valid(geometries: Geometries) -> Mask:
     """Polygons of one ring (alone or as the only part of a multipolygon) whose ring is proved to be simple."""
     found = np.zeros(len(geometries), dtype=bool)
-    which, rings = _single_rings(geometries)
-    if len(which):
-        counts = shapely.get_num_coordinates(rings).astype(np.int64)
-        found[which] = _go_round_once(shapely.get_coordinates(rings), counts)
+    counts = shapely.get_num_coordinates(geometries).astype(np.int64)
+    kind, parts = shapely.get_type_id(geometries), shapely.get_num_geometries(geometries)
+    solid = (kind == shapely.GeometryType.POLYGON) | (kind == shapely.GeometryType.MULTIPOLYGON)
+    which = solid & (parts == 1) & (counts > 0) & (counts <= _LONGEST)
+    if which.any():
+        # With a hole there are edges to the right, or they go round twice: nothing is proved.
+        found[which] = _go_round_once(shapely.get_coordinates(geometries[which]), counts[which])
     return found
-
-
-def _single_rings(geometries: Geometries) -> tuple[npt.NDArray[np.intp], Geometries]:
-    """Places and polygons of geometries that consist of one ring."""
-    kind = shapely.get_type_id(geometries)
-    parted = (kind == shapely.GeometryType.MULTIPOLYGON) & (shapely.get_num_geometries(geometries) == 1)
-    if parted.any():
-        geometries = np.where(parted, shapely.get_geometry(geometries, 0), geometries)
-    flat = parted | (kind == shapely.GeometryType.POLYGON)
-    count = shapely.get_num_coordinates(geometries)
-    which = np.flatnonzero(flat & (shapely.get_num_interior_rings(geometries) == 0) & (count > 0) & (count <= _LONGEST))
-    return which, geometries[which]
 
 
 def _go_round_once(points: Numbers, counts: Counts) -> Mask:

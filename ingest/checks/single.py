@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.checks.measure import Numbers, areas, curves, lengths, surfaces
+from ingest.checks.measure import Numbers, areas, curves, lengths, surfaces, thinness
 from ingest.rows import Breach, Rows, breach, shown
 from layers import checks
 from layers.area import SQUARE_METRES_PER_HECTARE, SQUARE_METRES_PER_MU
@@ -66,10 +66,10 @@ class _Sizes:
                 self._areas[solid] = areas(self._rows.geometry[solid])
         return self._areas
 
-    def outlines(self, which: Which) -> Numbers:
-        """Metres of the outlines of some surfaces."""
+    def thinness(self, which: Which, limit: float) -> Numbers:
+        """Thinness of some surfaces, exact where it is near the limit."""
         geometry = self._rows.geometry
-        return np.full(len(which), np.nan) if geometry is None else lengths(geometry[which])
+        return np.full(len(which), np.nan) if geometry is None else thinness(geometry[which], self.areas[which], limit)
 
     def lines(self) -> Numbers:
         """Metres of lines; NaN for everything else."""
@@ -101,9 +101,7 @@ def _thin(limit: float | None, known: _Sizes) -> Which:
     surfaces = np.flatnonzero(np.isfinite(known.areas)).astype(np.int64)
     if limit is None or not len(surfaces):
         return np.zeros(0, dtype=np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        thinness = 4 * np.pi * known.areas[surfaces] / np.square(known.outlines(surfaces))
-    return surfaces[_below(thinness, limit)]
+    return surfaces[_below(known.thinness(surfaces, limit), limit)]
 
 
 def _sizes(rows: Rows, rule: checks.MinimumSize, known: _Sizes) -> None:

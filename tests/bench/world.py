@@ -24,7 +24,7 @@ from ingest.sample.write import write_sample
 from layers.access import ANONYMOUS, decide
 from layers.catalog import Catalog, read_catalog
 from layers.model import VectorLayer
-from layers.system import layer_figures
+from layers.system import layer_figures, layer_state
 from layers.table import current_table, history_table
 from tests.bench.client import BenchError
 from tests.bench.workload import Bounds
@@ -111,6 +111,8 @@ def empty(world: World) -> None:
     with world.database.transaction(Role.OWNER) as connection:
         for table in (current_table(world.layer), history_table(world.layer)):
             table.drop(connection, checkfirst=True)
+        # Nothing stands any more: a load is the first one, and does not ask whether the source is known already.
+        connection.execute(sa.delete(layer_state).where(layer_state.c.layer == LAYER))
         mode = require_mode(connection)
         sync(connection, world.catalog, world.settings.role_prefix, mode)
 
