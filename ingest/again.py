@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,11 +25,17 @@ _NOT_PART = ("source", "options", "limits", "part", "replay")
 
 
 def recipe(plan: IngestPlan) -> str:
-    """Digest of layer, mapping, code lists, parameters, options and tools; not of the source."""
+    """Digest of layer, mapping, code lists, parameters, options, tools and what other layers lend; no source."""
     parts: dict[str, Any] = {k: v for k, v in plan_to_json(plan).items() if k not in _NOT_PART}
     parts |= {"version": _VERSION, "tools": tool_versions()}
     parts |= {"repair": plan.options.repair, "vertices": plan.limits.vertices}
+    parts |= {"companions": [[file.name, _digest(file)] for file in plan.companions]}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def with_recipe(plan: IngestPlan, summary: ReadSummary) -> ReadSummary:
@@ -36,34 +43,31 @@ def with_recipe(plan: IngestPlan, summary: ReadSummary) -> ReadSummary:
     return summary.model_copy(update={"facts": {**summary.facts, RECIPE: recipe(plan)}})
 
 
-def standing(
-    connection: sa.Connection, asked: IngestPlan, ready: IngestPlan, watched: Watched
-) -> tuple[ReadSummary, int] | None:
+def standing(connection: sa.Connection, plan: IngestPlan, watched: Watched) -> tuple[ReadSummary, int] | None:
     """What is known of a source from the edition that stands, when reading it again could change nothing.
 
     Args:
         connection: Reads the books; the caller holds the layer's lock.
-        asked: The plan as it came.
-        ready: The plan with what other layers lend it; such a source is always read.
+        plan: The plan, with what other layers lend it.
         watched: The source as it is now; its digest is asked for only when name and size fit.
 
     Returns:
         The summary of that edition, with a finding that says so, and how many of its rows were quarantined; None when
         the source has to be read.
     """
-    if ready.companions != asked.companions or asked.replay is not None:
+    if plan.replay is not None:
         return None
     latest = (
         sa.select(edition.c.id, edition.c.sha256, edition.c.report)
         .join(layer_state, layer_state.c.edition == edition.c.id)
-        .where(layer_state.c.layer == asked.layer.name)
+        .where(layer_state.c.layer == plan.layer.name)
         .where(edition.c.kind == "load", edition.c.undone_by.is_(None))
-        .where(edition.c.source == asked.source.name, edition.c.size == watched.size)
+        .where(edition.c.source == plan.source.name, edition.c.size == watched.size)
     )
     found = connection.execute(latest).one_or_none()
-    if found is None or found.report.get("summary", {}).get("facts", {}).get(RECIPE) != recipe(asked):
+    if found is None or found.report.get("summary", {}).get("facts", {}).get(RECIPE) != recipe(plan):
         return None
-    if watched.source().sha256 != found.sha256 or not _all_there(connection, asked.layer):
+    if watched.source().sha256 != found.sha256 or not _all_there(connection, plan.layer):
         return None
     report = IngestReport.model_validate(found.report)
     told = Finding(

@@ -84,7 +84,7 @@ def _unchanged(
     """The report of a source that stands already, as it is; None when it has to be read."""
     with target.engine.begin() as connection:
         landing.sweep(connection, row_layer(plan))
-        known = again.standing(connection, plan, ready, watched)
+        known = again.standing(connection, ready, watched)
         if known is None:
             return None
         summary, refused = known

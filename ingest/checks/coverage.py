@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from ingest.checks.evidence import BUCKETS, Evidence, Rows
 from ingest.checks.curves import Geometries
+from ingest.checks.evidence import BUCKETS, Evidence, Rows
 from ingest.checks.geometry import edges
 from ingest.checks.measure import areas
 from ingest.checks.nearby import meeting

@@ -17,6 +17,7 @@ Coordinates = npt.NDArray[np.float64]
 Owners = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _LINE, _SURFACE = 1, 2
+_FIRST_AND_LAST = 2
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def single_rings(geometries: Geometries) -> Mask:
     if parted.any():
         points, counts = _vertices(geometries[parted])
         starts = np.cumsum(counts) - counts
-        first = np.repeat(points[starts], counts, axis=0)
-        found[parted] = np.add.reduceat((points == first).all(axis=1).astype(np.int64), starts) == 2  # noqa: PLR2004
+        closing = (points == np.repeat(points[starts], counts, axis=0)).all(axis=1)
+        met = np.add.reduceat(closing.astype(np.int64), starts)
+        found[parted] = closing[starts + counts - 1] & (met == _FIRST_AND_LAST)
     return np.asarray(found)
 
 

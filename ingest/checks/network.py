@@ -13,8 +13,8 @@ import numpy.typing as npt
 import shapely
 from shapely import ops
 
-from ingest.checks.evidence import Evidence, Rows
 from ingest.checks.curves import Geometries
+from ingest.checks.evidence import Evidence, Rows
 from ingest.checks.geometry import vertex_hashes
 from ingest.checks.nearby import meeting
 from ingest.checks.verdict import Verdict

@@ -87,6 +87,22 @@ def test_values_above_the_layers_clearance_do_not_count(database: Database, tmp_
     assert (report.inserted, report.quarantined) == (1, 1)
 
 
+def test_a_source_that_stands_is_read_again_only_when_the_other_layer_changed(
+    database: Database, tmp_path: Path
+) -> None:
+    catalog = world(REFERENTIAL)
+    target = prepared(database, catalog)
+    load_divisions(catalog, target, tmp_path, west=WEST)
+    rows = [{"code": code, "seen": None, **at(105, adcode=code)} for code in ("west", "east")]
+    file = write_rows(tmp_path / "place.gpkg", rows)
+    assert load_file(catalog, target, "place", file).quarantined == 1
+    again = load_file(catalog, target, "place", file)
+    assert (again.unchanged, again.quarantined, finding(again, "same-source").count) == (1, 1, 1)
+    load_divisions(catalog, target, tmp_path, west=WEST, east=EAST)
+    better = load_file(catalog, target, "place", file)
+    assert (better.inserted, better.unchanged, better.quarantined) == (1, 1, 0)
+
+
 def test_the_rows_date_decides_which_values_stood(database: Database, tmp_path: Path) -> None:
     catalog = world({**REFERENTIAL, "at": "seen"})
     target = prepared(database, catalog)

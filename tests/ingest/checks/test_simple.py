@@ -60,6 +60,17 @@ def test_nothing_is_proved_of_numbers_at_the_edge(points: npt.NDArray[np.float64
         assert simple.proved_valid(array(shape))[0] <= shapely.is_valid(shape)
 
 
+@settings(max_examples=300)
+@given(hnp.arrays(np.float64, st.tuples(st.integers(3, 5), st.just(2)), elements=GRID), st.booleans(), st.booleans())
+def test_a_multipolygon_with_a_hole_is_never_proved(
+    points: npt.NDArray[np.float64], turned: bool, around: bool
+) -> None:
+    shell = np.array(shapely.box(-9, -9, 9, 9).exterior.coords)[:: -1 if turned else 1]
+    hole = np.vstack([points, points[:1]]) + (0 if around else 4)
+    shape = shapely.MultiPolygon([shapely.Polygon(shell, [hole])])
+    assert not simple.proved_valid(array(shape))[0]
+
+
 def test_what_people_draw_is_proved() -> None:
     some = parcels(5000)
     assert shapely.is_valid(some).all()
