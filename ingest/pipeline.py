@@ -21,7 +21,7 @@ from ingest.raw import row_of, write_raw
 from ingest.readers.address_book import BOOK_NAME, AddressBook
 from ingest.readers.choose import open_source
 from ingest.readers.quarantined import READER, reader_facts
-from ingest.readers.source import Chunk, Request, Source
+from ingest.readers.source import Chunk, Geometries, Request, Source
 from ingest.repeats import Repeats
 from ingest.rows import Rows
 from ingest.stored import stored_wkb
@@ -52,6 +52,8 @@ class Pipeline:
         self._profiler = Profiler(layer) if not isinstance(layer, RasterLayer) else None
         self._repeats = Repeats(request.plan.mapping.repeats, getattr(layer, "key", ()), request.notes)
         self._good = self._bad = self._not_selected = self._source_rows = self._late = 0
+        # The last batch and its geometries, for checks that would have to decode them otherwise.
+        self._encoded: tuple[pa.RecordBatch | None, Geometries | None] = (None, None)
         rule = request.plan.mapping.assemble
         address = request.plan.mapping.address
         self._book = AddressBook(request.scratch / BOOK_NAME, address, request.notes) if address is not None else None
@@ -94,7 +96,8 @@ class Pipeline:
         good = batch.column(REASON).null_count
         if self._profiler is not None:
             self._profiler.add(batch if good == batch.num_rows else batch.filter(batch.column(REASON).is_null()))
-        self._checks.collect(batch)
+        encoded, geometries = self._encoded
+        self._checks.collect(batch, geometries if batch is encoded else None)
         self._good += good
         self._bad += batch.num_rows - good
         return batch
@@ -189,7 +192,9 @@ class Pipeline:
             reasons[row], raws[row] = reason, write_raw(row_of(chunk, row))
         columns[REASON] = pa.array(reasons, pa.string())
         columns[RAW] = pa.array(raws, pa.string())
-        return pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
+        batch = pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema)
+        self._encoded = (batch, rows.geometry)
+        return batch
 
 
 def deliver(plan_json: dict[str, Any], file: str, rows: IO[bytes]) -> dict[str, Any]:

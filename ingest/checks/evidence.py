@@ -6,7 +6,6 @@ Memory does not grow with the source. A source that is read in parts leaves one 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 import shapely
 
 from ingest.checks.curves import Geometries
-from ingest.checks.geometry import Edges, digests, edges
+from ingest.checks.geometry import Edges, digests, edges, text_hashes
 from ingest.checks.tell import open_rows
 from ingest.keys import can_write_key, key_column
 from ingest.wire import GEOMETRY, POSITION, REASON
@@ -67,12 +66,22 @@ class Collector:
         self._open = {name: (self._folder / name).open("wb") for name in ("rows", "shapes", "ends", *_edge_files())}
         self._ties: pa.ipc.RecordBatchStreamWriter | None = None
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Keep what is needed of the good rows of a batch that have a geometry."""
-        chosen = batch.filter(pc.and_(batch.column(REASON).is_null(), batch.column(GEOMETRY).is_valid()))
+    def add(self, batch: pa.RecordBatch, geometries: Geometries | None = None) -> None:
+        """Keep what is needed of the good rows of a batch that have a geometry.
+
+        Args:
+            batch: Good and bad rows.
+            geometries: Their geometries; decoded from the batch when they are not given.
+        """
+        wanted = pc.and_(batch.column(REASON).is_null(), batch.column(GEOMETRY).is_valid())
+        mask = np.asarray(wanted.to_numpy(zero_copy_only=False), dtype=bool)
+        chosen = batch if mask.all() else batch.filter(wanted)
         if not chosen.num_rows:
             return
-        geometries = shapely.from_wkb(chosen.column(GEOMETRY).to_numpy(zero_copy_only=False))
+        if geometries is None:
+            geometries = shapely.from_wkb(chosen.column(GEOMETRY).to_numpy(zero_copy_only=False))
+        else:
+            geometries = geometries[mask]
         outline = edges(geometries)
         self._shelve(chosen, geometries, outline)
         if self._coverage:
@@ -100,7 +109,7 @@ class Collector:
         records["box"] = shapely.bounds(geometries)
         records["open"] = open_rows(self._layer, _columns(batch, self._layer), batch.num_rows)
         records["digest"] = digests(geometries, outline)
-        records["key"] = _key_digests(self._layer, batch)
+        records["key"] = _key_hashes(self._layer, batch)
         self._open["shapes"].write(_payload(column))
         self._written += int(sizes.sum())
         self._open["rows"].write(records.tobytes())
@@ -152,13 +161,11 @@ def _edge_files() -> list[str]:
     return [f"edges{bucket:02}" for bucket in range(BUCKETS)]
 
 
-def _key_digests(layer: VectorLayer, batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """Digests of the public keys; 0 for rows of a layer whose key is not written here."""
+def _key_hashes(layer: VectorLayer, batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    """Hashes of the public keys, never 0; 0 for rows of a layer whose key is not written here."""
     if not can_write_key(layer):
         return np.zeros(batch.num_rows, dtype=np.uint64)
-    keys = key_column(layer, pa.Table.from_batches([batch])).to_pylist()
-    raw = b"".join(hashlib.blake2b((key or "").encode(), digest_size=8).digest() for key in keys)
-    return np.frombuffer(raw, dtype="<u8")
+    return np.maximum(text_hashes(key_column(layer, pa.Table.from_batches([batch]))), np.uint64(1))
 
 
 def _columns(batch: pa.RecordBatch, layer: RowLayer) -> dict[str, pa.Array]:

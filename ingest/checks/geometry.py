@@ -1,4 +1,4 @@
-"""Geometries as numbers: the vertices and edges of many geometries at once, and hashes of them.
+"""Geometries and texts as numbers: the vertices and edges of many geometries at once, and hashes of them.
 
 Two edges get the same hash when their end points are the same to the last bit, whatever their direction. The hash is
 64 bits wide: among the 16 million edges of a million parcels two different ones meet with a chance of 1 in 100,000.
@@ -6,15 +6,19 @@ Two edges get the same hash when their end points are the same to the last bit, 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from ingest.checks.curves import Coordinates, Curves, Geometries, Owners, curves_of
 
 Hashes = npt.NDArray[np.uint64]
+_WORD, _LONG = 8, 128
 _ONE = np.uint64(0x9E3779B97F4A7C15)
 _TWO = np.uint64(0xC2B2AE3D27D4EB4F)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -62,6 +66,22 @@ def vertex_hashes(points: Coordinates) -> Hashes:
     """Hashes of vertices; 0 and -0 are the same."""
     bits = (points + 0.0).view(np.uint64)
     return _mixed(_mixed(bits[:, 0] + _ONE) ^ (bits[:, 1] * _TWO))
+
+
+def text_hashes(texts: pa.Array | pa.ChunkedArray) -> Hashes:
+    """Hashes of texts (64 bits), the same on every machine; that of null is that of the empty text."""
+    values = pc.fill_null(pc.cast(texts, pa.binary()), b"").to_pylist()
+    # Whatever a sender calls a key must not fill the memory: long texts are shortened first.
+    short = [v if len(v) <= _LONG else hashlib.blake2b(v, digest_size=_LONG // 4).digest() for v in values]
+    lengths = np.fromiter(map(len, short), dtype=np.int64, count=len(short))
+    width = -(-int(lengths.max(initial=0)) // _WORD) * _WORD
+    letters = np.zeros((len(lengths), width), dtype=np.uint8)
+    # Row by row, the places that are filled take the letters one after the other.
+    letters[np.arange(width) < lengths[:, None]] = np.frombuffer(b"".join(short), dtype=np.uint8)
+    found = _mixed(np.fromiter(map(len, values), dtype=np.uint64, count=len(values)) + _ONE)
+    for place, word in enumerate(letters.view("<u8").T):
+        found = np.where(lengths > place * _WORD, _mixed(found * _TWO ^ word), found)
+    return found
 
 
 def digests(geometries: Geometries, known: Edges) -> Hashes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ingest.check import GeometryCheck, check_attributes
+from ingest.checks.curves import Geometries
 from ingest.checks.evidence import Collector, needs_evidence
 from ingest.checks.reference import References
 from ingest.checks.repairs import RepairLog
@@ -60,10 +61,15 @@ class Checks:
         """Note what was found about rows that go out."""
         tell(rows, self._layer)
 
-    def collect(self, batch: pa.RecordBatch) -> None:
-        """Keep what the rules about rows together need of a batch that goes out."""
+    def collect(self, batch: pa.RecordBatch, geometries: Geometries | None = None) -> None:
+        """Keep what the rules about rows together need of a batch that goes out.
+
+        Args:
+            batch: Good and bad rows.
+            geometries: Their geometries, where they are at hand.
+        """
         if self._evidence is not None:
-            self._evidence.add(batch)
+            self._evidence.add(batch, geometries)
 
     def close(self) -> None:
         """Complete the files; comes after the last batch."""
