@@ -8,7 +8,7 @@ becomes a file of its own, and one that cannot be stored does not hold up the ot
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -250,14 +250,19 @@ def _write(
     tallies = [Tally(band, storage.classed) for band in layer.bands]
 
     def counted() -> Any:
+        last: Future[None] | None = None
         for chunk in chunks(dataset, selection, storage, grid):
             seen.add(chunk.row, np.logical_or.reduce(chunk.valid, axis=0))
+            if last is not None:
+                last.result()
+                _refuse_many_classes(tallies, layer)
             last = pool.submit(_tally, tallies, chunk)
             yield chunk
+        if last is not None:
             last.result()
             _refuse_many_classes(tallies, layer)
 
-    # Cells are counted by another thread while they are written.
+    # Cells are counted by another thread while they are written and the next ones are read.
     with ThreadPoolExecutor(1, "tally") as pool:
         write_plain(plain, storage, counted())
     for tally in tallies:
