@@ -1,7 +1,8 @@
 """On which coordinate reference system a source stands, and whether its coordinates can be what it declares.
 
-Order of belief: the mapping's `override_crs`, what the source states, the mapping's `crs`, and last the mapping's
-`datum` with what the coordinates themselves say (degrees, or eastings with a zone number). A datum is never guessed.
+Order of belief: the mapping's `override_crs`, what the source states, the `crs` that whoever loads it says or else the
+mapping's, and last the `datum` of one of the two with what the coordinates themselves say (degrees, or eastings with a
+zone number). A datum is never guessed, and what a person says must not contradict what the source states.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 
+from ingest.job import IngestPlan
 from ingest.readers.source import Request, Source
 from ingest.readers.vector import refuse_missing_crs
 from ingest.zones import numbers
@@ -24,6 +26,7 @@ from layers.transformation import LOCAL
 
 Bounds = npt.NDArray[np.float64]
 How = Literal["override", "stated", "assumed", "degrees", "zone-number", "local"]
+By = Literal["source", "mapping", "person"]
 CONFIDENCE: dict[How, float] = {
     "override": 1.0,
     "stated": 1.0,
@@ -40,6 +43,13 @@ _TOLD: dict[How, str] = {
     "degrees": "The source states no coordinate reference system; its coordinates are degrees on the mapping's datum.",
     "local": "The source states no coordinate reference system; it was read in the local system of its transformation.",
 }
+_TOLD_BY_PERSON: dict[How, str] = {
+    "assumed": "The source states no coordinate reference system; the one that whoever loaded it named was used.",
+    "zone-number": "The source states no coordinate reference system; the zones were read from its eastings, on the "
+    "datum that whoever loaded it named.",
+    "degrees": "The source states no coordinate reference system; its coordinates are degrees on the datum that "
+    "whoever loaded it named.",
+}
 _POLE, _TURN = 90.0, 180.0
 _NO_DEGREES = 400.0
 _MOST = 0.5
@@ -54,12 +64,14 @@ class Reference:
         how: By what it was decided.
         datum: One of the four datums of China, when it stands on one.
         grid: The Gauss-Krueger grid, when it is one of China.
+        by: Who said so.
     """
 
     crs: pyproj.CRS | None
     how: How
     datum: Datum | None = None
     grid: Grid | None = None
+    by: By = "mapping"
 
     @property
     def name(self) -> str:
@@ -75,28 +87,31 @@ class Reference:
 
     def told(self) -> str | None:
         """A sentence for the findings; None when the source itself states its CRS."""
-        return _TOLD.get(self.how)
+        return (_TOLD_BY_PERSON if self.by == "person" else _TOLD).get(self.how)
 
     def facts(self) -> dict[str, Any]:
         """The decision for the summary."""
-        return {"crs": self.name, "how": self.how, "confidence": CONFIDENCE[self.how]}
+        decided = {"crs": self.name, "how": self.how, "by": self.by, "confidence": CONFIDENCE[self.how]}
+        return {**decided, "datum": self.datum}
 
 
 def reference_of(request: Request, source: Source) -> Reference:
     """What the source stands on as far as source and mapping say.
 
     Raises:
-        CrsRefused: When neither does.
+        CrsRefused: When neither does, or the source states another than whoever loads it says.
     """
-    mapping = request.plan.mapping
+    mapping, by = request.plan.mapping, said_by(request.plan)
     if mapping.override_crs is not None:
         return _known(parse_crs(mapping.override_crs), "override")
     if source.crs is not None:
-        return _known(source.crs, "stated")
+        stated = _known(source.crs, "stated", "source")
+        refuse_contradiction(request.plan, stated)
+        return stated
     if mapping.crs is not None:
-        return _known(parse_crs(mapping.crs), "assumed")
+        return _known(parse_crs(mapping.crs), "assumed", by)
     if mapping.datum is not None:
-        return Reference(None, "zone-number", mapping.datum)
+        return Reference(None, "zone-number", mapping.datum, by=by)
     named = request.plan.transformations.get(mapping.transformation or "")
     if named is not None and named.source == LOCAL:
         return Reference(None, "local")
@@ -125,19 +140,48 @@ def settle(reference: Reference, bounds: Bounds, request: Request) -> Reference:
     return reference
 
 
-def _known(crs: pyproj.CRS, how: How) -> Reference:
+def said_by(plan: IngestPlan) -> By:
+    """Who named the CRS or the datum that stands in the plan's mapping."""
+    return "person" if plan.options.says_crs else "mapping"
+
+
+def refuse_contradiction(plan: IngestPlan, stated: Reference) -> None:
+    """Refuse a source that states another CRS than whoever loads it says.
+
+    Raises:
+        CrsRefused: Naming both.
+    """
+    said = plan.options
+    same_datum = said.datum is None or stated.datum == said.datum
+    same_crs = said.crs is None or describe(parse_crs(said.crs)) == stated.name
+    if same_datum and same_crs:
+        return
+    raise CrsRefused(
+        f"{plan.source.name} states {stated.name}, but {said.crs or said.datum} was named for it. Load it without "
+        "crs and datum, or, when the file is wrong, say `override_crs: EPSG:...` in the source mapping "
+        f"{plan.mapping_name!r}.",
+        declared=stated.name,
+    )
+
+
+def known(crs: pyproj.CRS) -> Reference:
+    """What a source stands on that states its CRS itself."""
+    return _known(crs, "stated", "source")
+
+
+def _known(crs: pyproj.CRS, how: How, by: By = "mapping") -> Reference:
     flat = horizontal(crs)
     grid = grid_of(flat)
     datum = flat.geodetic_crs.datum if flat.geodetic_crs is not None else None
-    known = NAMES.get(datum.name) if datum is not None else None
-    return Reference(crs, how, known, grid if grid is not None and grid.datum is not None else None)
+    national = NAMES.get(datum.name) if datum is not None else None
+    return Reference(crs, how, national, grid if grid is not None and grid.datum is not None else None, by)
 
 
 def _by_coordinates(reference: Reference, bounds: Bounds, request: Request) -> Reference:
     if reference.datum is None:
         return reference
     if _share(_in_degrees(bounds)) > _MOST:
-        degrees = _known(pyproj.CRS.from_epsg(GEOGRAPHIC[reference.datum]), "degrees")
+        degrees = _known(pyproj.CRS.from_epsg(GEOGRAPHIC[reference.datum]), "degrees", reference.by)
         _refuse_swapped(bounds, request)
         return degrees
     carried = (numbers(bounds[:, [0, 2]]) > 0) | (numbers(bounds[:, [1, 3]]) > 0)
@@ -146,7 +190,7 @@ def _by_coordinates(reference: Reference, bounds: Bounds, request: Request) -> R
         what = "have six digits and carry no zone number" if six else "are neither degrees nor eastings of a zone"
         raise CrsRefused(
             f"{request.name} states no coordinate reference system and its coordinates {what}; name it with "
-            f"`crs: EPSG:...` in the source mapping {request.plan.mapping_name!r}.",
+            f"`crs: EPSG:...` in the source mapping {request.plan.mapping_name!r}, or `--crs EPSG:...` for this load.",
             source=request.name,
         )
     return reference

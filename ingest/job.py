@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from ingest.profile import AttributeProfile
 from layers.boundary import BoundaryTemplate
 from layers.codelist import CodeList
-from layers.errors import SourceMismatch
+from layers.errors import BadParameter, SourceMismatch
+from layers.gauss import GEOGRAPHIC, Datum
 from layers.model import Layer, codelists_of
 from layers.sources import SourceMapping
 from layers.transformation import Grid, Transformation
 
+_CODE = re.compile(r"EPSG:\d{1,9}", re.ASCII)
 CRS_DOUBT = "crs_doubt"
 """Fact of a part whose rows, seen alone, contradict what the source declares."""
 
@@ -48,6 +51,9 @@ class LoadOptions:
         last: Whether the job is done with this load; a replay takes a load for each version of a source.
         parts: How many readers share a source; by its size and the number of processors when absent.
         scheduler: Address of a Dask scheduler whose workers read the parts; threads of this process when absent.
+        crs: The CRS of a source that states none, as `EPSG:n`, when whoever loads it says so; it counts for more than
+            `crs` and `datum` of the mapping.
+        datum: The same of the datum of its Gauss-Krueger coordinates or degrees; one of both.
     """
 
     repair: bool = True
@@ -58,6 +64,27 @@ class LoadOptions:
     last: bool = True
     parts: int | None = None
     scheduler: str | None = None
+    crs: str | None = None
+    datum: Datum | None = None
+
+    def __post_init__(self) -> None:
+        """Check what is said of coordinates.
+
+        Raises:
+            BadParameter: When CRS or datum are not written as they should be, or both are given.
+        """
+        if self.crs is not None and not _CODE.fullmatch(self.crs):
+            raise BadParameter(f"crs is a code such as EPSG:4527; {self.crs[:40]!r} is none.", parameter="crs")
+        if self.datum is not None and self.datum not in GEOGRAPHIC:
+            known = ", ".join(GEOGRAPHIC)
+            raise BadParameter(f"datum is one of {known}; {str(self.datum)[:40]!r} is not.", parameter="datum")
+        if self.crs is not None and self.datum is not None:
+            raise BadParameter("Say either crs or datum of a source; a CRS has its datum.", parameter="datum")
+
+    @property
+    def says_crs(self) -> bool:
+        """Whether whoever loads says on what the source stands."""
+        return self.crs is not None or self.datum is not None
 
 
 @dataclass(frozen=True)
@@ -250,8 +277,9 @@ def plan(
         templates: Templates of boundary-point files, by name.
 
     Raises:
-        SourceMismatch: When the layer has no mapping of that name, none (or several) fit the source, or a snapshot
-            that may lack features would be taken for the whole layer.
+        SourceMismatch: When the layer has no mapping of that name, none (or several) fit the source, a snapshot that
+            may lack features would be taken for the whole layer, or the options say a CRS where the mapping overrides
+            it.
     """
     origin = source.origin if isinstance(source, Fetched) else None
     file = source.file if isinstance(source, Fetched) else source
@@ -260,7 +288,7 @@ def plan(
         known = ", ".join(layer.sources) or "none"
         raise SourceMismatch(f"Layer {layer.id} has no source mapping {name!r}; known: {known}.", layer=layer.id)
     lists = {i: codelists[i] for i in codelists_of(layer)}
-    chosen = layer.sources[name]
+    chosen = _as_said(layer, name, options or LoadOptions())
     if origin is not None and origin.findings and chosen.complete:
         raise SourceMismatch(
             f"{origin.address} changed while it was fetched ({origin.findings[0].message}) Since the mapping {name!r} "
@@ -278,6 +306,20 @@ def plan(
         templates=dict(templates or {}),
         origin=origin,
     )
+
+
+def _as_said(layer: Layer, name: str, options: LoadOptions) -> SourceMapping:
+    """A mapping of a layer, with what whoever loads says of the coordinates in place of its own assumption."""
+    mapping = layer.sources[name]
+    if not options.says_crs:
+        return mapping
+    if mapping.override_crs is not None:
+        raise SourceMismatch(
+            f"The source mapping {name!r} of layer {layer.id} reads every source as {mapping.override_crs}; to load "
+            "one on another system, take `override_crs` out of it.",
+            layer=layer.id,
+        )
+    return mapping.model_copy(update={"crs": options.crs, "datum": options.datum})
 
 
 def with_transformations(job: IngestPlan, registered: Mapping[str, Transformation]) -> IngestPlan:

@@ -155,18 +155,22 @@ class _Threads:
         tasks = [dask.delayed(self._kept)(share) for share in shares]
         # Every part ends before this returns or raises: nobody writes into tables that are being dropped.
         outcomes = dask.compute(*tasks, scheduler="threads", num_workers=len(shares))
-        failures = [o for o in outcomes if isinstance(o, BaseException)]
+        failures = [o for o in outcomes if isinstance(o, Exception)]
         for failure in sorted(failures, key=lambda e: isinstance(e, _Stopped)):
             raise failure
         return [summary for summary, _ in outcomes], tuple(folder for _, folder in outcomes)
 
-    def _kept(self, share: IngestPlan) -> tuple[ReadSummary, Path] | BaseException:
-        """What a part gives or raises, so that the others are awaited in any case."""
+    def _kept(self, share: IngestPlan) -> tuple[ReadSummary, Path] | Exception:
+        """What a part gives or raises, so that the others are awaited in any case.
+
+        Whatever ends one part, a fault of ours too, must stop the others before the landing tables go; `read` raises it
+        again as it came, with its cause.
+        """
         try:
             with self._one_at_a_time:
                 stream = self._readers.enter_context(open_rows(share))
             return _fill(share, self._dsn, self._tables, stream, self._tell), stream.folder
-        except BaseException as error:  # noqa: BLE001 - raised again when all parts have ended
+        except Exception as error:  # noqa: BLE001 - raised again when all parts have ended
             self._stop.set()
             return error
 

@@ -17,7 +17,7 @@ from ingest.diff import Landed, conflicting, key_expression
 from ingest.job import IngestPlan, ReadSummary
 from ingest.landing import STORED, Staging
 from ingest.numbering import FIRST_ROW
-from ingest.readers.quarantined import READER, layer_facts
+from ingest.readers.quarantined import READER, SAID, layer_facts
 from ingest.reasons import judged_again, renewed
 from ingest.record import SourceFile
 from layers.errors import SourceMismatch
@@ -130,7 +130,11 @@ class Book:
     def _read_so(self) -> sa.ColumnElement[Any]:
         """How the source of this load was read."""
         facts = self.case.summary.facts.get(READER)
-        return sa.cast(sa.null(), JSONB()) if facts is None else self._reader(facts)
+        if facts is None:
+            return sa.cast(sa.null(), JSONB())
+        options = self.case.plan.options
+        said = {SAID: {"crs": options.crs, "datum": options.datum}} if options.says_crs else {}
+        return self._reader({**{name: fact for name, fact in facts.items() if name != SAID}, **said})
 
     def _reader(self, facts: Mapping[str, Any]) -> sa.ColumnElement[Any]:
         return sa.literal({**facts, "size": self.case.source.size}, JSONB())

@@ -15,7 +15,7 @@ from ingest.job import IngestPlan, IngestReport, LoadOptions, Replay, plan, with
 from ingest.load import load
 from ingest.outcome import JobLost
 from ingest.progress import Count
-from ingest.readers.quarantined import LAYER_DRIVER
+from ingest.readers.quarantined import LAYER_DRIVER, SAID
 from ingest.record import LoadTarget
 from ingest.set_aside import Wanted
 from layers.catalog import Catalog
@@ -167,6 +167,7 @@ def _plan(catalog: Catalog, batch: Batch, options: LoadOptions) -> IngestPlan:
             source=batch.source,
         )
     lists, templates = dict(catalog.codelists), dict(catalog.templates)
+    options = replace(options, **batch.reader.get(SAID, {"crs": None, "datum": None}))
     made = plan(layer, Path(batch.source), lists, batch.mapping, options=options, templates=templates)
     made = with_transformations(made, catalog.transformations)
     mapping = _mapping(layer, batch, made.mapping)

@@ -15,7 +15,7 @@ from web import charts
 from web.numbers import bytes_of, percent, plain
 from web.page import Page, with_nonce
 from web.sentences import in_language
-from web.texts import text
+from web.texts import TEXTS, text
 
 Json = dict[str, Any]
 SUM = ("inserted", "updated", "unchanged", "not_selected", "quarantined")
@@ -50,10 +50,38 @@ def load_context(body: Json, language: str) -> Json:
         "sketch": charts.sketch(_places(findings), body["extent"]),
         "placed": any(one["places"] for one in findings),
         "compared": _comparison(body),
+        "decided": decided(body["source"]["reference"], language),
+        "zones": zones(body["source"]["reference"], language),
         "raw": _raw,
         "sentence": lambda said: in_language(said, language),
         **page_context(),
     }
+
+
+def decided(reference: Json | None, language: str) -> str:
+    """How the CRS of a source was decided, as a sentence; empty when it has none."""
+    if reference is None:
+        return ""
+    key, person = f"crs_how_{reference['how']}", f"crs_how_{reference['how']}_person"
+    how = text(person if reference["by"] == "person" and person in TEXTS else key, language)
+    named = f"datum_{reference['datum']}"
+    datum = f" ({text(named, language)})" if reference["datum"] else ""
+    return f"{how}{datum}{text('crs_confidence', language).replace('{n}', format(reference['confidence'], 'g'))}"
+
+
+def zones(reference: Json | None, language: str) -> str:
+    """The Gauss-Krueger zones in which rows of a source were read; empty when there are none."""
+    told = text("crs_zone", language)
+    found = (reference or {}).get("zones") or ()
+    return text("list_comma", language).join(_filled_zone(told, zone) for zone in found)
+
+
+def _filled_zone(told: str, zone: Json) -> str:
+    crs = f"{zone['crs']} · " if zone["crs"] else ""
+    values = {"n": zone["number"], "width": zone["width"], "meridian": zone["meridian"], "crs": crs}
+    for name, value in {**values, "rows": plain(zone["rows"])}.items():
+        told = told.replace(f"{{{name}}}", str(value))
+    return told
 
 
 def page_context() -> Json:

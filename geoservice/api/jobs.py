@@ -62,7 +62,7 @@ class NewJob(BaseModel):
     )
     source: str | None = Field(default=None, max_length=MOST_SOURCE, description="File below a folder that is allowed.")
     mapping: str | None = Field(default=None, max_length=200, description="Source mapping; default: by file name.")
-    options: dict[str, Any] = Field(default={}, max_length=10, description="repair, dry_run, owner.")
+    options: dict[str, Any] = Field(default={}, max_length=10, description="repair, dry_run, owner, crs, datum.")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -17,6 +17,8 @@ from geoservice.cli.layers import synchronise
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
+from geoservice.loads.document import ReferenceFacts
+from geoservice.loads.reference import reference_facts
 from geoservice.remote import is_remote, snapshot
 from geoservice.settings import Settings, load_settings
 from ingest.chronicle import Intent, attempt
@@ -25,6 +27,8 @@ from ingest.job import Fetched, IngestReport, LoadOptions
 from ingest.load import LoadTarget
 from ingest.remote.guard import redacted
 from layers.catalog import Catalog, read_catalog
+from layers.gauss import Datum
+from web.loads import decided, zones
 
 commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
 
@@ -42,9 +46,16 @@ def group(
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler whose workers read the parts, such as tcp://10.0.0.5:8786.")
     ] = None,
+    crs: Annotated[
+        str | None, typer.Option(help="CRS of a source that states none, as EPSG:n; kept in its lineage.")
+    ] = None,
+    datum: Annotated[
+        str | None,
+        typer.Option(help="Datum of a source that states no CRS: cgcs2000, xian1980, beijing1954 or newbeijing."),
+    ] = None,
 ) -> None:
     """Load sources into layers; look at what could not be loaded."""
-    context.obj = LoadOptions(owner=owner, parts=parts, scheduler=scheduler)
+    context.obj = LoadOptions(owner=owner, parts=parts, scheduler=scheduler, crs=crs, datum=cast("Datum | None", datum))
 
 
 def register(root: typer.Typer) -> None:
@@ -139,6 +150,14 @@ def load_command(
         print_report(report, dry=dry_run)
 
 
+def reference_lines(reference: ReferenceFacts | None, language: str) -> Iterator[str]:
+    """How the CRS was decided and which zones were read, for a terminal; nothing for a source without coordinates."""
+    body = None if reference is None else reference.model_dump(mode="json")
+    for said in (decided(body, language), zones(body, language)):
+        if said:
+            yield f"  {said}"
+
+
 def print_report(report: IngestReport, *, dry: bool = False) -> None:
     """Print a report for a person: counts that add up, findings, what to do next. `dry`: nothing was written."""
     console = Console()
@@ -160,6 +179,7 @@ def _lines(report: IngestReport, *, dry: bool) -> Iterator[str]:
     if summary.repaired:
         facts.append(f"repaired {summary.repaired}")
     yield f"  {', '.join(facts)}"
+    yield from reference_lines(reference_facts(summary, counted=True), "en")
     for finding in summary.findings:
         often = "" if finding.severity == "info" and finding.count == 1 else f" ({finding.count} x)"
         yield f"  {finding.severity}: {finding.message}{often}"

@@ -24,6 +24,7 @@ from geoservice.db.provision import open_database
 from geoservice.jobs import queue
 from geoservice.jobs.intake import read_intake
 from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.perform import options_of
 from geoservice.jobs.runner import end_with_parent
 from geoservice.jobs.schedule import remember, run
 from geoservice.jobs.worker import work
@@ -76,17 +77,21 @@ def add(
         str | None, typer.Option(help="Source mapping of the layer; default: by the file's name.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the counts and write nothing.")] = False,
+    crs: Annotated[str | None, typer.Option(help="CRS of a source that states none, as EPSG:n.")] = None,
+    datum: Annotated[str | None, typer.Option(help="Datum of a source that states no CRS, such as cgcs2000.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first among layers.")] = 0,
 ) -> None:
     """Put a load into the queue and print the number of its job."""
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
     found = catalog.layer(layer)
+    asked = {"dry_run": dry_run, **{k: v for k, v in (("crs", crs), ("datum", datum)) if v is not None}}
+    options = options_of(asked)
     database = open_database(settings)
-    with attempt(database.sync_engine(Role.WRITER), Intent(found, source.name, mapping), "cli"):
+    with attempt(database.sync_engine(Role.WRITER), Intent(found, source.name, mapping, options), "cli"):
         if not source.is_file():
             raise SourceMissing(f"There is no file {str(source)!r}.", source=source.name)
-        name = plan(found, source, dict(catalog.codelists), mapping).mapping_name
+        name = plan(found, source, dict(catalog.codelists), mapping, options=options).mapping_name
     request = JobRequest(
         found.name,
         "cli",
@@ -94,7 +99,7 @@ def add(
         source.name,
         {"path": str(source.absolute())},
         name,
-        options={"dry_run": dry_run},
+        options=asked,
         priority=priority,
     )
     with database.transaction(Role.WRITER) as connection:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from geoservice.cli.ingest import commands
+from geoservice.cli.ingest import commands, reference_lines
 from geoservice.cli.tables import show
 from geoservice.db.provision import open_database
 from geoservice.loads.complete import complete_report
@@ -67,6 +67,8 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
         total = f"read {n.read} = inserted {n.inserted} + updated {n.updated} + unchanged {n.unchanged}"
         rest = f"+ quarantined {n.quarantined} + not selected {n.not_selected}; deleted {n.deleted}"
         console.print(Text(f"{total} {rest}"), soft_wrap=True)
+    for line in reference_lines(report.source.reference, language):
+        console.print(Text(line), soft_wrap=True)
     if report.problem is not None:
         console.print(Text(f"{report.problem.title}: {report.problem.detail}"))
     if report.findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -128,11 +128,11 @@ class Desk:
     def _submit_uploads(self, asker: Principal, layer: Layer, wish: Wish) -> Job:
         self.require_confinement()
         place = self._uploads.gather(asker.id, wish.uploads)
-        try:
+        with ExitStack() as undo:
+            undo.callback(discard_incoming, self._settings, place)
             job = self._put(asker, layer, wish, place["file"], place)
-        except BaseException:
-            discard_incoming(self._settings, place)
-            raise
+            # Now the job owns them.
+            undo.pop_all()
         self._uploads.drop(asker.id, wish.uploads)
         return job
 
@@ -142,7 +142,8 @@ class Desk:
     def _mapping(self, asker: Principal, layer: Layer, wish: Wish, name: str) -> str:
         """The mapping through which a source of a name comes in; a report is kept when there is none."""
         with self._refusals_kept(asker, layer, wish, name):
-            return plan(layer, Path(name), dict(self._catalog.codelists), wish.mapping).mapping_name
+            lists, options = dict(self._catalog.codelists), options_of(wish.options)
+            return plan(layer, Path(name), lists, wish.mapping, options=options).mapping_name
 
     @contextmanager
     def _refusals_kept(self, asker: Principal, layer: Layer, wish: Wish, name: str) -> Iterator[None]:

@@ -37,7 +37,7 @@ class JobRequest:
             `{"quarantine": {...}}` with the filters, for a withdrawal `{"edition": ..., "reason": ...}`.
         mapping: Source mapping; found by the file's name when absent.
         sha256: Digest of the source, where it is known beforehand.
-        options: `repair`, `dry_run`, `owner` as in `ingest.job.LoadOptions`.
+        options: `repair`, `dry_run`, `owner`, `crs`, `datum` as in `ingest.job.LoadOptions`.
         kind: What is done: `load`, `replay` (of quarantine) or `withdrawal` (of an edition).
         priority: Higher goes first among layers; jobs of one layer keep their order.
     """

@@ -129,7 +129,7 @@ def options_of(asked: dict[str, Any]) -> LoadOptions:
     Raises:
         BadParameter: When one is unknown or has another type.
     """
-    kinds: dict[str, type] = {"repair": bool, "dry_run": bool, "owner": str}
+    kinds: dict[str, type] = {"repair": bool, "dry_run": bool, "owner": str, "crs": str, "datum": str}
     for name, value in asked.items():
         if name not in kinds:
             raise BadParameter(f"A job has the options {', '.join(kinds)}; {name[:40]!r} is none.", parameter=name[:40])

@@ -25,6 +25,7 @@ from geoservice.loads.document import (
     ValueCount,
 )
 from geoservice.loads.record import EditionRecord, LoadRecord
+from geoservice.loads.reference import DECISION, ZONES, reference_facts
 from geoservice.loads.view import View
 from ingest.job import Finding, IngestReport
 from ingest.profile import AttributeProfile
@@ -37,7 +38,7 @@ from layers.quality import ELEMENTS, MEASURES, rule_name
 
 MOST_VALUES_SHOWN = 20
 _SEVERITIES = ("error", "warning", "info")
-_HIDDEN_FACTS = frozenset({FACTS_KEY, "recipe"})
+_HIDDEN_FACTS = frozenset({FACTS_KEY, "recipe", DECISION, ZONES})
 
 
 def summarise(record: LoadRecord, view: View) -> LoadSummary:
@@ -115,7 +116,7 @@ def describe(
         "edition": edition_facts(record),
         "job": record.job if full else None,
         "loaded_by": record.principal if full else None,
-        "source": _source(record, report, full),
+        "source": _source(record, report, view),
         "tools": {name: str(value) for name, value in (record.lineage.get("tools") or {}).items()},
         "counts": _counts(counted),
         "problem": _problem(record, full),
@@ -223,7 +224,7 @@ def _problem(record: LoadRecord, full: bool) -> Problem | None:
     return Problem(title=str(found.get("title", "")), kind=str(found.get("kind", "")), detail=detail)
 
 
-def _source(record: LoadRecord, report: IngestReport | None, full: bool) -> SourceFacts:
+def _source(record: LoadRecord, report: IngestReport | None, view: View) -> SourceFacts:
     values: dict[str, Any] = {
         "name": record.source,
         "sha256": record.sha256,
@@ -234,7 +235,8 @@ def _source(record: LoadRecord, report: IngestReport | None, full: bool) -> Sour
     if report is not None:
         summary = report.summary
         values |= {"size": report.size, "driver": summary.driver, "crs": summary.crs, "encoding": summary.encoding}
-        if full:
+        values["reference"] = reference_facts(summary, counted=view >= View.COUNTS)
+        if view is View.FULL:
             facts = {name: value for name, value in summary.facts.items() if name not in _HIDDEN_FACTS}
             values |= {"unmapped_fields": summary.unmapped_fields, "facts": facts}
     return SourceFacts.model_validate(values)

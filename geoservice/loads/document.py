@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from layers.gauss import Datum
 from layers.model import Text
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +26,33 @@ class Link(_Value):
     title: str | None = None
 
 
+class ZoneFacts(_Value):
+    """A Gauss-Krueger zone in which rows were read."""
+
+    number: int = Field(description="13 to 23: 6 degrees wide; 25 to 45: 3 degrees wide.")
+    width: int = Field(description="Degrees of longitude.")
+    meridian: int = Field(description="Central meridian, degrees east.")
+    crs: str | None = Field(None, description="The zone on the datum of the source, as EPSG:n.")
+    rows: int = Field(ge=0)
+
+
+class ReferenceFacts(_Value):
+    """On which coordinate reference system a source was read, and how that was decided."""
+
+    crs: str = Field(max_length=400, description="EPSG:n, a name, or that rows have zones of their own.")
+    how: Literal["override", "stated", "assumed", "degrees", "zone-number", "local"] = Field(
+        description="override: the mapping overrules the source; stated: by the source (such as its .prj); assumed: "
+        "named for a source that states none; zone-number, degrees: read from the coordinates, on a named datum; "
+        "local: the local system of registered parameters."
+    )
+    by: Literal["source", "mapping", "person"] = Field(
+        "mapping", description="Who named the CRS or datum: the source, the source mapping, or whoever loaded it."
+    )
+    confidence: float = Field(ge=0, le=1, description="How far this way of deciding is to be believed.")
+    datum: Datum | None = Field(None, description="One of the four national datums, when it is one.")
+    zones: tuple[ZoneFacts, ...] = Field((), description="Where rows lie by zone; not in the view `outcome`.")
+
+
 class SourceFacts(_Value):
     """The source: what it is called, how it was read, where it comes from."""
 
@@ -34,6 +62,7 @@ class SourceFacts(_Value):
     mapping: str | None = Field(None, description="Source mapping of the layer file.")
     driver: str | None = None
     crs: str | None = None
+    reference: ReferenceFacts | None = Field(None, description="How the CRS was decided; None without coordinates.")
     encoding: str | None = None
     owner: str | None = Field(None, description="Who delivered it.")
     received: dt.datetime | None = None

@@ -20,6 +20,8 @@ from layers.model import RowLayer, VectorLayer
 
 READER = "reader"
 """Fact of a read summary under which `reader_facts` stand."""
+SAID = "said"
+"""Fact of a reader: what whoever loaded the source said of its coordinates. The loader writes it, not the reader."""
 LAYER_DRIVER = "layer"
 """Stands in place of a driver for rows that are kept as the layer would hold them."""
 

@@ -19,6 +19,7 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
+from ingest.georeference import known, refuse_contradiction
 from ingest.job import IngestPlan
 from ingest.notes import Notes
 from ingest.raster_family import AUXILIARY, PROJECTION, WORLD_FILES, raster_siblings
@@ -160,13 +161,16 @@ def _stated(dataset: DatasetReader, beside: Beside, plan: IngestPlan) -> pyproj.
         found = dataset.crs or (CRS.from_wkt(beside.wkt, morph_from_esri_dialect=True) if beside.wkt else None)
         if found:
             code = _registered(found)
-            return parse_crs(f"EPSG:{code}" if code else found.to_wkt(version="WKT2_2019"))
+            stated = parse_crs(f"EPSG:{code}" if code else found.to_wkt(version="WKT2_2019"))
+            refuse_contradiction(plan, known(stated))
+            return stated
     except CRSError as error:
         raise CrsRefused(f"The coordinate reference system of {name} cannot be understood.", source=name) from error
     if mapping.crs:
         return parse_crs(mapping.crs)
     raise CrsRefused(
-        f"{name} states no coordinate reference system; the mapping of the source must name one (crs: EPSG:n).",
+        f"{name} states no coordinate reference system; the mapping of the source must name one (crs: EPSG:n), or "
+        "whoever loads it (`geoservice ingest --crs EPSG:n load ...`).",
         source=name,
     )
 

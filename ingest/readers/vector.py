@@ -258,6 +258,7 @@ def refuse_missing_crs(request: Request) -> CrsRefused:
     return CrsRefused(
         f"{request.name} states no coordinate reference system; name one with `crs: EPSG:...`, or the datum of "
         f"Gauss-Krueger coordinates with `datum: ...`, in the source mapping {request.plan.mapping_name!r} of layer "
-        f"{request.plan.layer.id}.",
+        f"{request.plan.layer.id}. For this load alone say it with `geoservice ingest --crs EPSG:...` or `--datum "
+        "cgcs2000` (xian1980, beijing1954, newbeijing) before `load`, or with the options `crs` or `datum` of a job.",
         source=request.name,
     )

@@ -61,12 +61,15 @@ def test_refused_and_failed_loads_are_kept(
     with pytest.raises(SourceError):
         load_file(catalog, target, "trial", garbage)
 
+    fault = ZeroDivisionError("secret value 4711")
+
     def broken(*_: object) -> None:
-        raise ZeroDivisionError("secret value 4711")
+        raise fault from KeyError("why")
 
     monkeypatch.setattr(writer.figures, "renew", broken)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as raised:
         load_file(catalog, target, "trial", source(tmp_path))
+    assert (raised.value, str(raised.value.__cause__)) == (fault, "'why'"), "the error goes on as it came"
     absent, unreadable, failed = kept(database)
     assert [r.outcome for r in (absent, unreadable, failed)] == ["refused", "refused", "failed"]
     assert absent.report["problem"]["kind"] == "SourceMissing"

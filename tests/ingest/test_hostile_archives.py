@@ -15,19 +15,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from geoservice.db.engine import Database
 from ingest.job import ReadLimits
 from layers.model import Layer
-from tests.support.dock import CELLS, PATIENCE, ROWS, Dock, dock
+from tests.support.dock import CELLS, PATIENCE, ROWS, Dock
 from tests.support.rasters import grid, ramp_of_numbers, write_tif
 
 GEOJSON = b'{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"name":"n"},"geometry":null}]}'
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def house(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dock:
-    return dock(module_database, tmp_path_factory.mktemp("dock"))
 
 
 def payload(name: str) -> bytes:

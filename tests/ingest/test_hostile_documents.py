@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,12 @@ import pytest
 import shapely
 
 import ingest.raster
-from geoservice.db.engine import Database
 from ingest.job import ReadLimits
 from ingest.sandbox import RasterReader, open_raster
-from tests.support.dock import CELLS, PATIENCE, PLANTED, Dock, dock, listening
+from tests.support.dock import CELLS, PATIENCE, PLANTED, Dock, Listener
 from tests.support.loading import write_rows
 from tests.support.rasters import ramp_of_numbers, write_tif
 
-Listener = tuple[int, list[bytes]]
 DOCUMENTS = {
     "kml": (
         '<kml xmlns="http://www.opengis.net/kml/2.2"{attr}><Document><Placemark><name>{text}</name><Point><coordinates>'
@@ -52,26 +50,6 @@ DOCTYPES = {
     "dtd": ('<!DOCTYPE a SYSTEM "http://127.0.0.1:{port}/a.dtd">', "x"),
     "parameter": ('<!DOCTYPE a [<!ENTITY % p SYSTEM "http://127.0.0.1:{port}/p">%p;]>', "x"),
 }
-
-
-@pytest.fixture(scope="module")
-def house(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dock:
-    return dock(module_database, tmp_path_factory.mktemp("dock"))
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o755)
-    file = tmp_path / "secret.txt"
-    file.write_text(PLANTED)
-    file.chmod(0o644)
-    return file
 
 
 @pytest.mark.parametrize("attack", DOCTYPES)

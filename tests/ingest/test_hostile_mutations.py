@@ -12,20 +12,14 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from geoservice.db.engine import Database
 from ingest.job import ReadLimits
 from layers.system import layer_state
-from tests.support.dock import CELLS, PATIENCE, Dock, dock
+from tests.support.dock import CELLS, PATIENCE, Dock
 from tests.support.netcdf import grid_variables, write_netcdf
 from tests.support.rasters import grid, write_tif
 
 FORMATS = ("tif", "img", "asc", "nc", "png", "jpg")
 _DRIVERS = {"img": "HFA", "asc": "AAIGrid", "png": "PNG", "jpg": "JPEG"}
-
-
-@pytest.fixture(scope="module")
-def house(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dock:
-    return dock(module_database, tmp_path_factory.mktemp("dock"))
 
 
 def sound(folder: Path, kind: str) -> bytes:

@@ -11,18 +11,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from geoservice.db.engine import Database
 from ingest.sandbox import environment
-from tests.support.dock import CELLS, PLANTED, Dock, dock, listening
+from tests.support.dock import CELLS, PLANTED, Dock, Listener
 from tests.support.rasters import grid, write_tif
 
-Listener = tuple[int, list[bytes]]
 RAW_BAND = """<VRTDataset rasterXSize="14" rasterYSize="1"><SRS>EPSG:4490</SRS>
 <GeoTransform>100,0.1,0,40,0,-0.1</GeoTransform><VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">
 <SourceFilename relativetoVRT="0">{secret}</SourceFilename><ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset>
@@ -52,26 +49,6 @@ STACTA = {
     "properties": {"tiles:tile_matrix_links": {}, "tiles:tile_matrix_sets": {}},
     "asset_templates": {"data": {"href": "http://127.0.0.1:{port}/a.tif"}},
 }
-
-
-@pytest.fixture(scope="module")
-def house(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Dock:
-    return dock(module_database, tmp_path_factory.mktemp("dock"))
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o755)
-    file = tmp_path / "secret.csv"
-    file.write_text(f"{PLANTED}\n{PLANTED}\n")
-    file.chmod(0o644)
-    return file
 
 
 def contents(secret: Path, port: int) -> dict[str, str]:

@@ -164,17 +164,21 @@ def test_without_the_judge_the_overlap_across_the_cut_is_missed(
     assert len(state(database)[1]) < len(as_one[0][1])
 
 
-def test_a_part_that_fails_ends_the_load(database: Database, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [SourceUnreadable("The second part cannot be read."), ZeroDivisionError("a bug")])
+def test_a_part_that_fails_ends_the_load(
+    database: Database, source: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
     real = parts.open_rows
 
     def failing(share: Any) -> Any:
         if share.part is not None and share.part.number == 1:
-            raise SourceUnreadable("The second part cannot be read.")
+            raise fault from KeyError("why")
         return real(share)
 
     monkeypatch.setattr(parts, "open_rows", failing)
-    with pytest.raises(SourceUnreadable, match="second part"):
+    with pytest.raises(type(fault)) as raised:
         loaded(database, source, parts=3)
+    assert (raised.value, str(raised.value.__cause__)) == (fault, "'why'"), "the error goes on as it came"
     with database.transaction(Role.OWNER) as connection:
         assert sa.inspect(connection).get_table_names(schema="staging") == []
     assert state(database) == ([], [])

@@ -28,6 +28,8 @@ from tests.support.loading import LEVELS, prepared, trial_layer
 from tests.support.rasters import COVER, raster_catalog, raster_layer
 
 PLANTED = "PLANTED-9d41c7"
+Listener = tuple[int, list[bytes]]
+"""A port on loopback, and what was heard there, one entry for each call."""
 PATIENCE = 60.0
 """Seconds that any verdict may take here; a machine that runs other tests is slow."""
 ROWS = trial_layer(
@@ -103,7 +105,7 @@ def dock(database: Database, folder: Path) -> Dock:
 
 
 @contextmanager
-def listening() -> Iterator[tuple[int, list[bytes]]]:
+def listening() -> Iterator[Listener]:
     """A server on loopback: its port, and what it heard, one entry for each call."""
     heard: list[bytes] = []
     stop = threading.Event()

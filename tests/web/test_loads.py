@@ -6,18 +6,20 @@ import json
 import re
 from html import unescape
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi.routing import APIRoute
 
 from geoservice.documentation import PAGES
+from geoservice.loads.document import ReferenceFacts
 from geoservice.ogc.blocks import BLOCKS
+from layers.gauss import Datum
 from tests.web.reports import COUNTS, load_report
 from tests.web.test_page import Elements, assert_fits_policy
 from web.charts import WIDTH, columns, histogram, sketch, stacked, timeline
 from web.documents import load_file
-from web.loads import SUM, headline
+from web.loads import SUM, decided, headline
 from web.numbers import bytes_of, percent, plain
 from web.pages import document_page
 from web.texts import PORTAL_TEXTS, TEXTS, text
@@ -226,3 +228,27 @@ def test_how_to_mend_names_commands_and_requests_that_there_are(language: str) -
         asked = re.sub("/1$", "/x", re.sub(r"^/collections/\w+", "/collections/x", plain_path))
         assert (method, asked) in routes, line
     assert len(requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("datum named by whoever loaded it (Xian 1980), confidence 0.95", "zone 39 (EPSG:2362 · 3° wide")),
+        ("zh", ("基准由载入者指定 (1980 西安坐标系)，可信度 0.95", "39 带（EPSG:2362 · 3° 带")),
+    ],
+)
+def test_the_lineage_says_how_the_crs_was_decided(language: str, said: tuple[str, str]) -> None:
+    page = load_file(load_report("EPSG:2362"), language=language)
+    assert all(sentence in page for sentence in said)
+    facts = load_report("x")["source"]
+    none = load_file(load_report("x", source={**facts, "reference": None}), language=language)
+    assert text("crs_decided", language) not in none
+
+
+def test_there_is_a_sentence_for_every_way_of_deciding() -> None:
+    """Negative control: a way that is added to the document without words fails here and not on somebody's page."""
+    for how in get_args(ReferenceFacts.model_fields["how"].annotation):
+        for by in get_args(ReferenceFacts.model_fields["by"].annotation):
+            for datum in (None, *get_args(Datum)):
+                body = {"how": how, "by": by, "datum": datum, "confidence": 1.0}
+                assert decided(body, "zh") != decided(body, "en")
