@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from geoservice.cli.ingest import commands, print_report, target_of
-from geoservice.cli.layers import synchronise
+from geoservice.cli.layers import ensure_tables
 from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
@@ -53,7 +53,7 @@ def withdraw_command(
     settings = load_settings()
     catalog = read_catalog(settings.layers_dir)
     database = open_database(settings)
-    synchronise(settings, database)
+    ensure_tables(settings, database)
     with database.transaction(Role.WRITER) as connection:
         layer = catalog.layer(edition_of(connection, edition)["layer"])
     print_report(withdraw(layer, target_of(settings, database), edition, principal="cli", reason=reason))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from geoservice.cli.bars import bar
-from geoservice.cli.layers import synchronise
+from geoservice.cli.layers import ensure_tables
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
@@ -138,7 +138,7 @@ def load_command(
     catalog = read_catalog(settings.layers_dir)
     found = catalog.layer(layer)
     database = open_database(settings)
-    synchronise(settings, database)
+    ensure_tables(settings, database)
     target, options = target_of(settings, database), replace(context.obj, dry_run=dry_run, repair=repair)
     name = redacted(source) if is_remote(source) else source
     kept = attempt(target.engine, Intent(found, name, mapping, options), "cli")

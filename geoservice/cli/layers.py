@@ -12,7 +12,7 @@ from geoservice.cli import db
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
-from geoservice.db.sync import SyncReport, require_mode, sync
+from geoservice.db.sync import SyncReport, require_mode, stands, sync
 from geoservice.settings import Settings, load_settings
 from layers.catalog import read_catalog
 from layers.transformation import Grid
@@ -79,3 +79,14 @@ def synchronise(settings: Settings, database: Database, *, destructive: bool = F
     with database.transaction(Role.OWNER) as connection:
         mode = require_mode(connection)
         return sync(connection, catalog, settings.role_prefix, mode, destructive=destructive)
+
+
+def ensure_tables(settings: Settings, database: Database) -> None:
+    """Reconcile the database where a definition changed since; else no table is locked, and others go on undisturbed.
+
+    Renewing rights locks every table for a moment, and behind a long load this moment is as long as the load.
+    """
+    with database.transaction(Role.WRITER) as connection:
+        if stands(connection, read_catalog(settings.layers_dir)):
+            return
+    synchronise(settings, database)

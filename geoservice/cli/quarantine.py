@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from geoservice.cli.ingest import commands, print_report, target_of
-from geoservice.cli.layers import synchronise
+from geoservice.cli.layers import ensure_tables
 from geoservice.cli.tables import show
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
@@ -139,7 +139,7 @@ def replay_command(
     if queued:
         typer.echo(_queue(database, wanted))
         return
-    synchronise(settings, database)
+    ensure_tables(settings, database)
     done = replay(catalog, target_of(settings, database), wanted, principal="cli")
     for report in done.reports:
         print_report(report)

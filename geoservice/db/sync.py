@@ -28,6 +28,8 @@ READERS = {
     Clearance.RESTRICTED: Role.READER_RESTRICTED,
 }
 
+_LOCK = "geoservice.sync"
+
 
 @dataclass
 class SyncReport:
@@ -65,6 +67,8 @@ def sync(
         What was done and what is pending.
     """
     report = SyncReport()
+    # Two at the same time would trip over each other's functions and policies.
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(_LOCK, 0))))
     connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
     for script in ("sync.sql", "beside.sql"):
         # Straight to the driver: percent signs in the script are no parameters.
@@ -79,6 +83,13 @@ def sync(
     rows = [layer for layer in catalog if not isinstance(layer, RasterLayer)]
     _renew_rights(connection, rows, prefix, mode)
     return report
+
+
+def stands(connection: sa.Connection, catalog: Catalog) -> bool:
+    """Whether the tables of all layers were made for the definitions that they have today."""
+    rows = connection.execute(sa.select(layer_state.c.layer, layer_state.c.definition))
+    known = {row.layer: row.definition for row in rows}
+    return all(known.get(layer.name) == definition_digest(layer) for layer in catalog)
 
 
 def definition_digest(layer: Layer) -> str:

@@ -35,7 +35,6 @@ INCOMING = "incoming"
 """Folder of the state directory that keeps the uploaded files of waiting jobs, one folder for each."""
 MOST_OWNER = 200
 """Most characters of the name of whoever delivered a source."""
-_SYNC_LOCK = "geoservice.sync"
 # A server that waits for nobody would go on with the statement of a killed runner, and keep its locks.
 _NOTICE = "-c client_connection_check_interval=1000"
 
@@ -119,7 +118,6 @@ class Performer:
             if connection.execute(known).scalar() == definition_digest(layer):
                 return
         with self.database.transaction(Role.OWNER) as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(_SYNC_LOCK, 0))))
             sync(connection, catalog, self.settings.role_prefix, require_mode(connection))
 
 
