@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ _MAP_BLOCK = 512
 """A .map file consists of whole blocks."""
 _MENDED = "mended"
 _CHARSET = re.compile(rb"""^(\s*!?charset\s+)("?)([A-Za-z0-9_-]+)("?)""", re.IGNORECASE | re.MULTILINE)
+_FIELDS = re.compile(rb"^\s*Fields\s+(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^\s*Type\s+(\w+)", re.IGNORECASE | re.MULTILINE)
 _ELSEWHERE = re.compile(rb"\bcreate\s+view\b|\bopen\s+table\b|IsSeamless\"?\s*=\s*\"?TRUE", re.IGNORECASE)
 _CHARSETS = {
@@ -55,7 +57,7 @@ def prepare_mapinfo(request: Request) -> Prepared:
         _refuse_cut(request, beside)
     found = _CHARSET.search(head)
     stated = _ENCODINGS.get(found.group(3).decode("ascii").lower()) if found else None
-    decision, scan = decide(_evidence(request, beside[companion], stated), request.notes)
+    decision, scan = decide(_evidence(request, beside[companion], head, stated), request.notes)
     file = request.file
     if decision.encoding != stated and scan.filled and decision.encoding in _NAMES and found is not None:
         file = _restated(request, beside, found, _NAMES[decision.encoding].encode())
@@ -80,15 +82,25 @@ def _refuse_cut(request: Request, beside: dict[str, Path]) -> None:
         )
 
 
-def _evidence(request: Request, companion: Path, stated: str | None) -> Evidence:
+def _evidence(request: Request, companion: Path, head: bytes, stated: str | None) -> Evidence:
     declared = [] if stated is None else [(stated, "the charset of the table")]
     insisted = request.plan.mapping.encoding
     if companion.suffix.lower() == ".mid":
         sample = list(lines.sample(companion))
         return Evidence(request.name, "of the .mid", insisted, declared, sample, lambda e: lines.scan(companion, e))
-    layout = dbf.layout_of(companion, request.name)
+    layout = _texts_alone(dbf.layout_of(companion, request.name), head)
     sample = list(dbf.sample(companion, layout))
     return Evidence(request.name, "of the .dat", insisted, declared, sample, lambda e: dbf.scan(companion, layout, e))
+
+
+def _texts_alone(layout: dbf.Layout, head: bytes) -> dbf.Layout:
+    """The layout without the fields that are no text: a .dat calls its binary numbers and dates characters, too."""
+    found = _FIELDS.search(head)
+    wanted = head[found.end() :].splitlines()[1 : int(found.group(1)) + 1] if found else []
+    kinds = [line.split()[1].lower() for line in wanted if len(line.split()) > 1]
+    if len(kinds) != len(layout.names):
+        return layout
+    return replace(layout, texts=tuple(text for text in layout.texts if kinds[text[0]].startswith(b"char")))
 
 
 def _restated(request: Request, beside: dict[str, Path], found: re.Match[bytes], charset: bytes) -> Path:

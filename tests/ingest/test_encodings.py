@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 import pytest
 import shapely
@@ -193,3 +195,27 @@ def test_mapinfo_lines_that_are_no_text(tmp_path: Path) -> None:
     assert [r["name"] for r in found.good] == names[:9] + names[10:]
     kept = json.loads(found.bad[0]["_raw"])["name"]
     assert b"\xff\xff" in bytes.fromhex(kept.removeprefix("hex:"))
+
+
+def test_binary_numbers_of_mapinfo_are_no_text(tmp_path: Path) -> None:
+    count = 300
+    columns = {
+        "name": [NAMES[i % len(NAMES)] for i in range(count)],
+        "area": [math.sqrt(i) * 1e5 + 0.1 for i in range(count)],
+        "floors": [i * 1_000_003 for i in range(count)],
+        "day": pd.to_datetime(["2020-01-02"] * count),
+    }
+    frame = gpd.GeoDataFrame(columns, geometry=[shapely.Point(100 + i / 10, 30) for i in range(count)], crs="EPSG:4326")
+    pyogrio.write_dataframe(frame, tmp_path / "a.tab", driver="MapInfo File", ENCODING="CP936")
+    head = (tmp_path / "a.tab").read_bytes()
+    (tmp_path / "a.tab").write_bytes(head.replace(b"WindowsSimpChinese", b"Neutral"))
+    found = read(
+        tmp_path / "a.tab", vector("point", {"name": "text", "area": "number", "floors": "integer", "day": "date"})
+    )
+    assert found.summary.encoding == "gb18030"
+    assert "cut-text" not in found.rules()
+    assert not found.bad
+    assert [(r["name"], r["area"], r["floors"]) for r in found.good] == list(
+        zip(columns["name"], columns["area"], columns["floors"], strict=True)
+    )
+    assert {str(r["day"]) for r in found.good} == {"2020-01-02"}
