@@ -1,7 +1,7 @@
 """Sentences of the loader in Chinese: it writes English ones; those that are known are told in the reader's language.
 
 `sentences.json` maps a pattern to its Chinese twin. In a pattern `{a}` stands for a quoted attribute, `{q}` for a
-quoted value, `{x}` for a word or number, `{r}` for a few words; the twin names them by their place.
+quoted value, `{x}` for a word or number, `{r}` for a few words, `{l}` for a list; the twin names them by their place.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ _HOLES = {
     "{q}": r"('[^']{0,140}'|\"[^\"]{0,140}\")",
     "{x}": r"([^ ]{1,80})",
     "{r}": r"(.{1,120}?)",
+    "{l}": r"(.{1,400}?)",
 }
-_HOLE = re.compile(r"(\{[aqxr]\})")
+_HOLE = re.compile(r"(\{[aqxrl]\})")
 _LONGEST = 600
 """Longer texts are several sentences with long values; they stay as they are."""
 

@@ -183,8 +183,9 @@ class Samples(_Value):
     """The first rows in quarantine and the first repairs, and how many there are in all."""
 
     reasons: tuple[ReasonCount, ...] = Field((), description="The most frequent reasons.")
-    quarantine: tuple[QuarantinedRow, ...] = ()
+    quarantine: tuple[QuarantinedRow, ...] = Field((), description="The first rows, open ones before others.")
     quarantine_total: int = 0
+    quarantine_open: int = Field(0, description="Rows that nobody has mended, given up or replaced since.")
     repairs: tuple[RepairEntry, ...] = ()
     repairs_total: int = 0
 

@@ -1,4 +1,4 @@
-"""The first quarantined and repaired rows of a load, read as the writer: readers' roles may not see them at all.
+"""The first quarantined (open ones on top) and repaired rows of a load, read as the writer: no reader may see them.
 
 Whoever calls this has decided that the asker may see everything of the load.
 """
@@ -50,12 +50,16 @@ def _quarantined(connection: sa.Connection, record: LoadRecord) -> Samples:
     row = (table.c.position + FIRST_ROW).label("row")
     first = sa.func.nullif(first_reason(), table.c.reason).label("first_reason")
     columns = [table.c.id, row, table.c.reason, first, table.c.state, _shown(table).label("raw")]
-    rows = sa.select(*columns).where(same).order_by(table.c.position).limit(FIRST)
+    rows = sa.select(*columns).where(same).order_by(table.c.state != "open", table.c.position).limit(FIRST)
     found = [QuarantinedRow.model_validate(dict(row)) for row in connection.execute(rows).mappings()]
     reasons = connection.execute(_frequent(table, same, columns)).mappings()
-    total = connection.execute(sa.select(sa.func.count()).select_from(table).where(same)).scalar_one()
+    waiting = sa.func.count().filter(table.c.state == "open")
+    total, still = connection.execute(sa.select(sa.func.count(), waiting).select_from(table).where(same)).one()
     return Samples(
-        reasons=tuple(_reason(dict(row)) for row in reasons), quarantine=tuple(found), quarantine_total=int(total)
+        reasons=tuple(_reason(dict(row)) for row in reasons),
+        quarantine=tuple(found),
+        quarantine_total=int(total),
+        quarantine_open=int(still),
     )
 
 

@@ -121,6 +121,7 @@ def samples(word: str) -> dict[str, Any]:
         "reasons": reasons,
         "quarantine": [row, {**row, "raw": word}],
         "quarantine_total": 3,
+        "quarantine_open": 2,
         "repairs": [repair],
         "repairs_total": 5,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from importlib import resources
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -197,6 +198,22 @@ def test_the_words_are_in_both_languages_and_have_one_meaning() -> None:
     assert set(PORTAL_TEXTS) < set(TEXTS)
     assert all(TEXTS[key] is words for key, words in PORTAL_TEXTS.items()), "a word is told twice"
     assert all(words.keys() == {"zh", "en"} and all(words.values()) for words in TEXTS.values())
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_open_rows_can_be_mended_on_the_page(language: str) -> None:
+    body = load_report()
+    first, second = body["samples"]["quarantine"]
+    body["samples"]["quarantine"] = [first, {**second, "id": 2, "state": "mended"}]
+    rows = Elements(document_page("load", body | {"drawn": DRAWN}, language=language, root=ROOT).html)
+    assert [one["data-row"] for one in rows.named("td") if one.get("data-row")] == ["1"]
+    (table,) = [one for one in rows.named("table") if one.get("id") == "mend"]
+    assert (table["data-rows"], table["data-jobs"]) == ("/base/collections/spot/quarantine", "/base/jobs")
+    words = json.loads(str(table["data-words"]))
+    used = (resources.files("web") / "static/pages/mend.js").read_text(encoding="utf-8")
+    assert set(words) == set(re.findall(r"\bwords\.(\w+)", used))
+    body["samples"]["quarantine"] = [{**first, "state": "dismissed"}]
+    assert 'id="mend"' not in document_page("load", body | {"drawn": DRAWN}, language=language, root=ROOT).html
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

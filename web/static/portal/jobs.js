@@ -45,11 +45,20 @@ function dropZone() {
   return el("div", {}, input, zone);
 }
 
+/** What a family is called: its file, or its stem with the endings of its parts. */
+function called(group) {
+  const ending = (file) => file.name.match(/\.[^.]+$/)?.[0] ?? "";
+  if (group.length === 1) return [el("span", {}, group[0].name)];
+  const stem = group[0].name.slice(0, group[0].name.length - ending(group[0]).length);
+  return [el("span", {}, stem), " ", el("span", { className: "hint" }, group.map(ending).join(" "))];
+}
+
 function fileList() {
-  const drop = (file) => { choice.files = choice.files.filter((one) => one !== file); forgetFile(file); again(); };
-  const line = (file) => el("li", { className: "row" }, el("span", { className: "grow" }, file.name), el("span", { className: "hint number" }, bytes(file.size)),
-    el("button", { type: "button", className: "quiet square", "aria-label": `${t("remove")} ${file.name}`, onclick: () => drop(file) }, icon("close")));
-  return el("ul", { className: "files" }, choice.files.map(line));
+  const drop = (group) => { choice.files = choice.files.filter((one) => !group.includes(one)); group.forEach(forgetFile); again(); };
+  const line = (group) => el("li", { className: "row" }, el("span", { className: "grow" }, ...called(group)),
+    el("span", { className: "hint number" }, bytes(group.reduce((sum, one) => sum + one.size, 0))),
+    el("button", { type: "button", className: "quiet square", "aria-label": `${t("remove")} ${group[0].name}`, onclick: () => drop(group) }, icon("close")));
+  return el("ul", { className: "files" }, families(choice.files).map(line));
 }
 
 function chooser(id, label, value, entries, changed) {
@@ -192,7 +201,10 @@ function recent() {
   const line = (job) => {
     const layer = layerOf(job.collection);
     const report = job.links.find((one) => one.rel.endsWith("/results"));
-    const href = report ? `${new URL(report.href).pathname}?f=html&lang=${currentLanguage()}` : null;
+    const home = job.links.find((one) => one.rel === "collection");
+    // A load that was refused is told about in the list of the layer's loads.
+    const place = report ? new URL(report.href).pathname : job.finished && home ? `${new URL(home.href).pathname}/loads` : null;
+    const href = place ? `${place}?f=html&lang=${currentLanguage()}` : null;
     const name = `${layer ? words(layer.title) : job.collection} · ${job.source}`;
     return el("li", {}, el("span", { className: `badge job-${job.state}` }, t(`job_state_${job.state}`)), href ? el("a", { href }, name) : el("span", {}, name),
       el("span", { className: "hint" }, moment(job.created)));

@@ -48,7 +48,7 @@ function sums(counts) {
 function findingList(findings) {
   const line = (one) => {
     const places = one.places.length ? el("button", { type: "button", className: "quiet", onclick: () => showPlaces([one]) }, t("show_place")) : null;
-    return el("li", {}, el("span", { className: `badge finding-${one.severity}` }, t(`finding_${one.severity}`)), el("span", { className: "grow" }, words(one.title)), el("span", { className: "number" }, number(one.count, 0)), places);
+    return el("li", {}, el("span", { className: `badge finding-${one.severity}` }, t(`finding_${one.severity}`)), el("span", { className: "grow" }, words(one.title)), el("span", { className: "number" }, number(one.count, 0)), el("span", { className: "place" }, places));
   };
   const list = (some) => el("ul", { className: "result-findings" }, some.map(line));
   // What the loader only wants to have said is folded away, so that it hides neither faults nor buttons.
