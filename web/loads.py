@@ -22,7 +22,10 @@ SUM = ("inserted", "updated", "unchanged", "not_selected", "quarantined")
 """Parts of what was read, in the order of the picture."""
 _COMPARED = ("read", "inserted", "updated", "unchanged", "quarantined", "not_selected", "deleted")
 _STYLES = ("portal/tokens.css", "pages/pages.css", "pages/loads.css")
-_MENDING = ("open", "close", "send", "sending", "loading", "geometry", "crs", "failed", "network")
+_MENDING = {
+    name: f"mend_{name}"
+    for name in ("open", "close", "send", "sending", "loading", "geometry", "crs", "failed", "network")
+}
 """What the form for a row of quarantine says; the page's script makes it."""
 _MINUTES = 16
 _FEW = 10
@@ -55,7 +58,7 @@ def load_context(body: Json, language: str) -> Json:
         "decided": decided(body["source"]["reference"], language),
         "zones": zones(body["source"]["reference"], language),
         "raw": _raw,
-        "mend_words": json.dumps({name: text(f"mend_{name}", language) for name in _MENDING}, ensure_ascii=False),
+        "mend_words": json.dumps({name: text(key, language) for name, key in _MENDING.items()}, ensure_ascii=False),
         "sentence": lambda said: in_language(said, language),
         **page_context(),
     }
