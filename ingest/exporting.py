@@ -1,7 +1,8 @@
 """Rows of quarantine as a file that an officer can mend in a spreadsheet or a map, and that file read back.
 
-CSV: UTF-8 with a byte order mark, one column per source field, the geometry as WKT. GeoJSON: the geometry in the CRS of
-the source, which the file names in the member `crs` of older GeoJSON. Both key the rows by their number in quarantine.
+CSV: UTF-8 with a byte order mark, one column per source field, the geometry as WKT; XLSX: the same as a workbook.
+GeoJSON: the geometry in the CRS of the source, which the file names in the member `crs` of older GeoJSON; GPKG: the
+same as a GeoPackage. All key the rows by their number in quarantine. CSV and GeoJSON are read back.
 """
 
 from __future__ import annotations
@@ -11,40 +12,49 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import shapely
 import sqlalchemy as sa
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
+from ingest.export_geopackage import Table, write_geopackage
+from ingest.export_workbook import write_workbook
 from ingest.set_aside import SetAside, as_written, field_names, mend, row
 from layers.errors import BadParameter, SourceMismatch, SourceMissing, SourceUnreadable
 
 NUMBER, REASON, FIRST_REASON, ROW, SOURCE = "$quarantine", "$reason", "$first_reason", "$row", "$source"
-GEOMETRY = "$geometry"
+GEOMETRY, UNREAD = "$geometry", "$unread"
 _OURS = (NUMBER, REASON, FIRST_REASON, ROW, SOURCE, GEOMETRY)
 _MOST_BYTES = 256 << 20
 _NO_SHAPE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, ShapelyError)
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+# Spreadsheets in East Asian languages take the wide signs for the narrow ones.
+_BEGINS = r"[=+\-@\t\r\n＝＋－＠]"
+_FORMULA = re.compile(rf"'*{_BEGINS}")
+_QUOTED = re.compile(rf"'+{_BEGINS}")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 def export(found: Sequence[SetAside], file: Path) -> None:
-    """Write rows into a new file, as CSV or GeoJSON by its suffix.
+    """Write rows into a new file, in the format of its suffix; none is left when that fails.
 
     Raises:
-        SourceMismatch: When the suffix is neither, or rows for GeoJSON have different CRS.
+        SourceMismatch: When the suffix is of no format, rows for a map have different CRS, or a workbook cannot hold
+            them.
         SourceMissing: When the file exists or cannot be written.
     """
     writer = _WRITERS.get(file.suffix.lower())
     if writer is None:
-        raise SourceMismatch(f"Rows of quarantine are exported as .csv or .geojson; {file.name} is neither.")
+        known = ", ".join(_WRITERS)
+        raise SourceMismatch(f"Rows of quarantine are exported as {known}; {file.name} is none of them.")
     try:
-        with file.open("x", encoding="utf-8", newline="") as handle:
+        with file.open("xb") as handle, ExitStack() as undo:
+            undo.callback(file.unlink)
             writer(found, handle)
+            undo.pop_all()
     except OSError as error:
         raise SourceMissing(f"{file.name} cannot be written: {error.strerror}.", source=file.name) from error
 
@@ -54,14 +64,14 @@ def exported(found: Sequence[SetAside], kind: str) -> bytes:
 
     Args:
         found: The rows.
-        kind: `csv` or `geojson`.
+        kind: `csv`, `xlsx`, `geojson` or `gpkg`.
 
     Raises:
-        SourceMismatch: When rows for GeoJSON have different CRS.
+        SourceMismatch: As `export`.
     """
-    text = io.StringIO(newline="")
-    _WRITERS[f".{kind}"](found, text)
-    return text.getvalue().encode()
+    content = io.BytesIO()
+    _WRITERS[f".{kind}"](found, content)
+    return content.getvalue()
 
 
 def mend_from(connection: sa.Connection, file: Path) -> int:
@@ -81,7 +91,7 @@ def mend_from(connection: sa.Connection, file: Path) -> int:
     readers = {".csv": _read_csv, ".geojson": _read_geojson, ".json": _read_geojson}
     reader = readers.get(file.suffix.lower())
     if reader is None:
-        raise SourceMismatch(f"Mended rows are read from .csv or .geojson; {file.name} is neither.")
+        raise SourceMismatch(f"Mended rows are read from .csv or .geojson; save {file.name} as one of them.")
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise SourceUnreadable(f"{file.name} has more than the {_MOST_BYTES >> 20} MiB allowed.", source=file.name)
@@ -102,17 +112,35 @@ def restored(text: str) -> str:
     return text[1:] if _QUOTED.match(text) else text
 
 
-def _write_csv(found: Sequence[SetAside], handle: TextIO) -> None:
+def _write_csv(found: Sequence[SetAside], handle: BinaryIO) -> None:
+    with _text(handle) as text:
+        text.write("\ufeff")
+        csv.writer(text).writerows(_cells(found))
+
+
+def _write_xlsx(found: Sequence[SetAside], handle: BinaryIO) -> None:
+    write_workbook(lambda: _cells(found), handle)
+
+
+def _cells(found: Sequence[SetAside]) -> Iterator[list[str]]:
+    """The header, then one row of texts after the other; none of them is a formula."""
     names = field_names(found)
-    handle.write("\ufeff")
-    writer = csv.writer(handle)
-    writer.writerow([*_OURS, *(defused(name) for name in names)])
+    yield [*_OURS, *(defused(name) for name in names)]
     for one in found:
         now = one.now
         wkt = "" if now.geometry is None else shapely.to_wkt(now.geometry, rounding_precision=-1)
         cells = [*(str(value) for value in _about(one).values()), wkt or now.unread or ""]
         cells += [as_written(now.fields.get(name)) for name in names]
-        writer.writerow([str(one.id), *(defused(cell) for cell in cells)])
+        yield [str(one.id), *(defused(cell) for cell in cells)]
+
+
+@contextmanager
+def _text(handle: BinaryIO) -> Iterator[TextIO]:
+    text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
+    try:
+        yield text
+    finally:
+        text.detach()
 
 
 def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
@@ -125,22 +153,44 @@ def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
                 yield {name: restored(cell) for name, cell in zip(names, cells, strict=False)}
 
 
-def _write_geojson(found: Sequence[SetAside], handle: TextIO) -> None:
+def _crs_of(found: Sequence[SetAside]) -> str | None:
+    """The one CRS of all rows.
+
+    Raises:
+        SourceMismatch: When there are several.
+    """
     systems = {(one.facts["reader"] or {}).get("crs") for one in found}
     if len(systems) > 1:
         raise SourceMismatch("These rows come from sources in different CRS; export them source by source, or as CSV.")
-    crs = next(iter(systems), None)
+    return next(iter(systems), None)
+
+
+def _write_geopackage(found: Sequence[SetAside], handle: BinaryIO) -> None:
+    about = [{NUMBER: one.id, **_about(one)} for one in found]
+    columns: list[tuple[str, list[str | None]]] = [
+        (name, [str(facts[name]) for facts in about]) for name in (NUMBER, REASON, FIRST_REASON, ROW, SOURCE)
+    ]
+    columns.append((UNREAD, [one.now.unread for one in found]))
+    columns += [(name, [as_written(one.now.fields.get(name)) or None for one in found]) for name in field_names(found)]
+    write_geopackage(Table(columns, [one.now.geometry for one in found], _crs_of(found)), handle)
+
+
+def _write_geojson(found: Sequence[SetAside], handle: BinaryIO) -> None:
+    crs = _crs_of(found)
     body: dict[str, Any] = {"type": "FeatureCollection"}
     if crs is not None and crs.startswith("EPSG:"):
         body["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{crs[5:]}"}}
     body["features"] = [_feature(one) for one in found]
-    json.dump(body, handle, ensure_ascii=False)
+    with _text(handle) as text:
+        json.dump(body, text, ensure_ascii=False)
 
 
-_WRITERS: dict[str, Callable[[Sequence[SetAside], TextIO], None]] = {
+_WRITERS: dict[str, Callable[[Sequence[SetAside], BinaryIO], None]] = {
     ".csv": _write_csv,
+    ".xlsx": _write_xlsx,
     ".geojson": _write_geojson,
     ".json": _write_geojson,
+    ".gpkg": _write_geopackage,
 }
 
 

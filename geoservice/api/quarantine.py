@@ -29,11 +29,13 @@ from layers.model import Layer
 router = APIRouter(prefix="/collections/{collection_id}/quarantine", tags=["quarantine"])
 PRIVATE = {"Cache-Control": "private, no-store"}
 CSV = "text/csv;charset=utf-8"
-FORMATS = {"json": JSON, "csv": CSV, "geojson": GEOJSON}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+GPKG = "application/geopackage+sqlite3"
+FORMATS = {"json": JSON, "csv": CSV, "geojson": GEOJSON, "xlsx": XLSX, "gpkg": GPKG}
 _OFFERED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Rows of quarantine",
-        "content": {name: {} for name in (JSON, "text/csv", GEOJSON)},
+        "content": {name: {} for name in (JSON, "text/csv", GEOJSON, XLSX, GPKG)},
     }
 }
 
@@ -82,7 +84,7 @@ class RowsQuery:
     reason: Annotated[Storable | None, Query(max_length=1000, description="Part of the reason.")] = None
     limit: Annotated[str | None, Query(description="Rows per page, at least 1; large values are clamped.")] = None
     cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
-    f: Annotated[str | None, Query(description="Format: json, csv or geojson.")] = None
+    f: Annotated[str | None, Query(description="Format: json, csv, xlsx, geojson or gpkg.")] = None
 
     def wanted(self, layer: Layer) -> Wanted:
         """The rows that are asked for; raises BadParameter as the parser does."""
@@ -126,7 +128,7 @@ Opened = Annotated[Ward, Depends(open_ward)]
 
 @router.get("", summary="Quarantine of a collection", responses=_OFFERED)
 async def quarantine(request: Request, opened: Opened, asked: Annotated[RowsQuery, Depends()]) -> Response:
-    """Rows that could not be loaded, in the order of their numbers; as CSV or GeoJSON with all they hold."""
+    """Rows that could not be loaded, in the order of their numbers; in the other formats with all they hold."""
     chosen = negotiate(request, asked.f, FORMATS)
     settings = opened.house.settings
     size = parse_limit(asked.limit, settings.default_limit, settings.max_limit)

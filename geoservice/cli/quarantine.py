@@ -31,7 +31,7 @@ LayerOption = Annotated[str | None, typer.Option("--layer", help="Only this laye
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only rows of sources of this name.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only rows whose reason holds this text.")]
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers of the rows; default: all that the options name.")]
-_EXPORT = "Write the rows to this new file instead, .csv or .geojson, to be mended there."
+_EXPORT = "Write the rows to this new file instead: .csv or .geojson, to be mended there, or .xlsx or .gpkg."
 
 
 def register(_: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import shapely
 from starlette.testclient import TestClient
@@ -279,3 +280,17 @@ def test_a_job_that_is_refused_at_the_desk_leaves_a_report(counter: Counter) -> 
     assert counter.ask("POST", "/jobs", "bob", json=body).status_code == 403
     assert counter.ask("POST", "/jobs", "low", json={**body, "layer": "hidden"}).status_code == 404
     assert counter.ask("GET", "/collections/spot/loads?limit=1").json()["loads"][0]["number"] == before
+
+
+def test_exports_for_spreadsheets_and_maps(counter: Counter) -> None:
+    path = "/collections/other/quarantine"
+    book = counter.ask("GET", f"{path}?f=xlsx")
+    assert book.headers["content-type"].endswith("spreadsheetml.sheet")
+    assert 'filename="other-quarantine.xlsx"' in book.headers["content-disposition"]
+    cells = [cell for row in openpyxl.load_workbook(io.BytesIO(book.content)).worksheets[0].values for cell in row]
+    assert "'=n0" in cells
+    assert not [cell for cell in cells if str(cell).startswith("=")]
+    package = counter.ask("GET", f"{path}?f=gpkg&limit=2")
+    assert package.headers["content-type"] == "application/geopackage+sqlite3"
+    assert package.content.startswith(b"SQLite format 3")
+    assert counter.ask("GET", f"{path}?f=gpkg", "low").status_code == 403
