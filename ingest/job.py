@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ingest.profile import AttributeProfile
+from ingest.side_files import lone_part
 from layers.boundary import BoundaryTemplate
 from layers.codelist import CodeList
 from layers.errors import BadParameter, SourceMismatch
@@ -335,6 +336,8 @@ def _match(layer: Layer, source: str) -> str:
     fits = [n for n, m in layer.sources.items() if any(fnmatch.fnmatchcase(text, g.lower()) for g in m.match)]
     if len(fits) == 1:
         return fits[0]
+    if not fits and (part := lone_part(source)) is not None:
+        raise SourceMismatch(part, layer=layer.id)
     known = "; ".join(f"{n}: {', '.join(m.match)}" for n, m in layer.sources.items()) or "none"
     found = "no mapping fits" if not fits else f"several mappings fit ({', '.join(fits)})"
     raise SourceMismatch(

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ingest.readers.exchange import looks_like_boundary, looks_like_vct
+from ingest.side_files import lone_part
 from layers.errors import SourceUnreadable
 
 _HEAD = 1 << 16
@@ -108,17 +109,6 @@ _STRANGERS = {
     ".tgz": "gzip",
 }
 """Extensions that no reader exists for, but whose senders deserve advice."""
-_SIDE_FILES = {
-    ".aux.xml": ("", "a raster"),
-    ".shx": (".shp", "a Shapefile"),
-    ".dbf": (".shp", "a Shapefile"),
-    ".prj": (".shp", "a Shapefile"),
-    ".cpg": (".shp", "a Shapefile"),
-    ".qpj": (".shp", "a Shapefile"),
-    ".map": (".tab", "a MapInfo table"),
-    ".mid": (".mif", "a MapInfo interchange file"),
-}
-"""Ending of a side file -> ending of the file that it belongs to, and what that is."""
 _MAGIC = (
     (b"\x00\x00\x27\x0a", "shp"),
     (b"fgb\x03", "fgb"),
@@ -164,7 +154,8 @@ def kind_of(file: Path, name: str) -> str:
     suffix = Path(name).suffix.lower()
     if suffix in _STRANGERS:
         raise SourceUnreadable(f"{name} cannot be read: it is {NAMES[_STRANGERS[suffix]]}.", source=name)
-    _refuse_side_file(name)
+    if (part := lone_part(name)) is not None:
+        raise SourceUnreadable(part, source=name)
     expected = EXPECTED.get(suffix)
     if expected is None:
         known = ", ".join(sorted(EXPECTED))
@@ -176,14 +167,6 @@ def kind_of(file: Path, name: str) -> str:
         wanted = " or ".join(dict.fromkeys(NAMES[k] for k in expected))
         raise SourceUnreadable(f"{name} should be {wanted} by its extension, but it is {NAMES[kind]}.", source=name)
     return kind
-
-
-def _refuse_side_file(name: str) -> None:
-    """Say of which file a lone side file is a part."""
-    for ending, (main, whole) in _SIDE_FILES.items():
-        if name.lower().endswith(ending):
-            stem = name[: -len(ending)]
-            raise SourceUnreadable(f"{name} is only a part of {whole}; load {stem}{main}, with it beside.", source=name)
 
 
 def _by_bytes(file: Path, name: str) -> str:

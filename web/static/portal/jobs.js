@@ -205,7 +205,8 @@ function recent() {
     // A load that was refused is told about in the list of the layer's loads.
     const place = report ? new URL(report.href).pathname : job.finished && home ? `${new URL(home.href).pathname}/loads` : null;
     const href = place ? `${place}?f=html&lang=${currentLanguage()}` : null;
-    const name = `${layer ? words(layer.title) : job.collection} · ${job.source}`;
+    const what = job.processID === "replay" ? t("job_replay") : job.processID === "withdrawal" ? t("job_withdrawal") : job.source;
+    const name = `${layer ? words(layer.title) : job.collection} · ${what}`;
     return el("li", {}, el("span", { className: `badge job-${job.state}` }, t(`job_state_${job.state}`)), href ? el("a", { href }, name) : el("span", {}, name),
       el("span", { className: "hint" }, moment(job.created)));
   };
