@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from ingest.remote.guard import redacted
 from layers.catalog import Catalog, read_catalog
 from layers.gauss import Datum
 from web.loads import decided, zones
+from web.texts import text
 
 commands = typer.Typer(help="Load sources into layers; look at what could not be loaded.", no_args_is_help=True)
 
@@ -158,6 +159,11 @@ def reference_lines(reference: ReferenceFacts | None, language: str) -> Iterator
             yield f"  {said}"
 
 
+def unused_line(fields: Sequence[str], language: str) -> str:
+    """Which fields of the source go nowhere, for a terminal: what was not loaded is said, too."""
+    return f"{text('unmapped', language)}: {', '.join(fields)}"
+
+
 def print_report(report: IngestReport, *, dry: bool = False) -> None:
     """Print a report for a person: counts that add up, findings, what to do next. `dry`: nothing was written."""
     console = Console()
@@ -180,6 +186,8 @@ def _lines(report: IngestReport, *, dry: bool) -> Iterator[str]:
         facts.append(f"repaired {summary.repaired}")
     yield f"  {', '.join(facts)}"
     yield from reference_lines(reference_facts(summary, counted=True), "en")
+    if summary.unmapped_fields:
+        yield f"  {unused_line(summary.unmapped_fields, 'en')}"
     for finding in summary.findings:
         often = "" if finding.severity == "info" and finding.count == 1 else f" ({finding.count} x)"
         yield f"  {finding.severity}: {finding.message}{often}"

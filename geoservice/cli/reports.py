@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from geoservice.cli.ingest import commands, reference_lines
+from geoservice.cli.ingest import commands, reference_lines, unused_line
 from geoservice.cli.tables import show
 from geoservice.db.provision import open_database
 from geoservice.loads.complete import complete_report
@@ -69,6 +69,8 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
         console.print(Text(f"{total} {rest}"), soft_wrap=True)
     for line in reference_lines(report.source.reference, language):
         console.print(Text(line), soft_wrap=True)
+    if report.source.unmapped_fields:
+        console.print(Text(unused_line(report.source.unmapped_fields, language)), soft_wrap=True)
     if report.problem is not None:
         console.print(Text(f"{report.problem.title}: {report.problem.detail}"))
     if report.findings:

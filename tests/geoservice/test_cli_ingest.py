@@ -38,6 +38,19 @@ def test_load_reports_and_repeats(here: Database, tmp_path: Path, capsys: pytest
     assert count(here, "geo.airport") == 3
 
 
+def test_fields_that_go_nowhere_are_said(here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"airport_id": "a1", "name_en": "A", "runway": "09/27", "geometry": shapely.Point(100, 30)}
+    file = str(write_rows(tmp_path / "sample_airport.gpkg", [row]))
+    assert run(["ingest", "load", "airport", file]) == 0
+    said = capsys.readouterr().out
+    assert "\n  Fields not used: runway\n" in said
+    number = said.partition("/loads/")[2].partition(",")[0]
+    assert run(["ingest", "report", number, "--lang", "zh"]) == 0
+    assert "未使用的字段: runway\n" in capsys.readouterr().out
+    assert run(["ingest", "load", "airport", str(airports(tmp_path))]) == 0
+    assert "Fields not used" not in capsys.readouterr().out
+
+
 def test_options_of_the_group_reach_the_load(
     here: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
