@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from geoservice.documentation import PAGES
 from geoservice.loads.document import ReferenceFacts
 from geoservice.ogc.blocks import BLOCKS
+from layers.errors import CrsRefused, SourceError, SourceUnreadable
 from layers.gauss import Datum
 from tests.web.reports import COUNTS, load_report
 from tests.web.test_page import Elements, assert_fits_policy
@@ -23,6 +24,7 @@ from web.documents import load_file
 from web.loads import SUM, decided, headline
 from web.numbers import bytes_of, percent, plain
 from web.pages import document_page
+from web.sentences import in_language
 from web.texts import PORTAL_TEXTS, TEXTS, text
 
 ROOT = "https://geo.example.org/base"
@@ -198,6 +200,27 @@ def test_the_words_are_in_both_languages_and_have_one_meaning() -> None:
     assert set(PORTAL_TEXTS) < set(TEXTS)
     assert all(TEXTS[key] is words for key, words in PORTAL_TEXTS.items()), "a word is told twice"
     assert all(words.keys() == {"zh", "en"} and all(words.values()) for words in TEXTS.values())
+
+
+def test_a_refusal_is_told_in_the_language_of_the_page() -> None:
+    detail = "DLTB.shp is truncated: it announces 16916 bytes and has 8458."
+    problem = {"title": SourceUnreadable.title, "kind": "SourceUnreadable", "detail": detail}
+    chinese, english = (page(one, outcome="refused", counts=None, problem=problem) for one in ("zh", "en"))
+    assert "<strong>来源无法读取</strong>" in chinese
+    assert "DLTB.shp 不完整：文件头声明 16916 字节，实际只有 8458 字节。" in chinese
+    assert f"<strong>{SourceUnreadable.title}</strong>" in english
+    assert detail in english
+
+
+def test_titles_of_refusals_are_known_in_chinese() -> None:
+    for refusal in (CrsRefused, *subclasses(SourceError)):
+        if refusal.__module__ == SourceError.__module__:
+            assert in_language(refusal.title, "zh") != refusal.title, refusal
+
+
+def subclasses(kind: type[SourceError]) -> list[type[SourceError]]:
+    """A class and all that inherit from it."""
+    return [kind, *(one for child in kind.__subclasses__() for one in subclasses(child))]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
