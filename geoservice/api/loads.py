@@ -31,6 +31,7 @@ from layers.model import Layer, VectorLayer
 router = APIRouter(tags=["loads"])
 _LATEST = 10**MOST_DIGITS
 PRIVATE = {"Cache-Control": "private, no-store"}
+_SCHEMA: dict[int | str, dict[str, Any]] = {200: {"description": "A JSON Schema", "content": {SCHEMA_JSON: {}}}}
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ async def editions(
     return document(request, "editions", body, chosen, asked.lang, headers=PRIVATE)
 
 
-@router.get("/loads/schema", summary="JSON Schema of load reports")
+@router.get("/loads/schema", summary="JSON Schema of load reports", response_class=Response, responses=_SCHEMA)
 async def schema(request: Request) -> Response:
     """The shape of the document at `/loads/{number}`."""
     body = json.dumps(report_schema(url(request, "/loads/schema")), ensure_ascii=False, separators=(",", ":"))

@@ -59,7 +59,7 @@ Loader = Annotated[Principal, Depends(loader)]
 SPOKEN = [Depends(protocol)]
 
 
-@router.options("", summary="What the upload protocol can do here")
+@router.options("", status_code=204, summary="What the upload protocol can do here")
 async def abilities(house: Inside) -> Response:
     """Version, extensions and largest file, as tus clients ask for them."""
     headers = {
