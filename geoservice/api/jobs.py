@@ -18,7 +18,7 @@ from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
 from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
 from geoservice.http.problems import PROBLEM_TYPE
-from geoservice.jobs.desk import MOST_SOURCE, Wish
+from geoservice.jobs.desk import MOST_MAPPING, MOST_SOURCE, Wish
 from geoservice.jobs.model import Job, State
 from geoservice.jobs.queue import unknown_job
 from geoservice.loads.view import View, view_of
@@ -61,7 +61,9 @@ class NewJob(BaseModel):
         default=[], max_length=32, description="Ids of complete uploads: one source with its companions."
     )
     source: str | None = Field(default=None, max_length=MOST_SOURCE, description="File below a folder that is allowed.")
-    mapping: str | None = Field(default=None, max_length=200, description="Source mapping; default: by file name.")
+    mapping: str | None = Field(
+        default=None, max_length=MOST_MAPPING, description="Source mapping; default: by file name."
+    )
     options: dict[str, Any] = Field(default={}, max_length=10, description="repair, dry_run, owner, crs, datum.")
 
 

@@ -42,6 +42,8 @@ from layers.model import Layer
 
 MOST_SOURCE = 4000
 """Most characters of a path or address."""
+MOST_MAPPING = 200
+"""Most characters of the name of a source mapping."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,11 @@ class Desk:
         """
         layer = self._loadable(asker, wish.layer)
         options_of(wish.options)
+        _require_plain(wish)
         if bool(wish.uploads) == (wish.source is not None):
             raise BadParameter("A job has either uploads or a source.", parameter="uploads")
         if wish.uploads:
             return self._submit_uploads(asker, layer, wish)
-        if not is_plain(wish.source or "", MOST_SOURCE):
-            raise BadParameter(f"A source is one line of at most {MOST_SOURCE} characters.", parameter="source")
         if is_remote(wish.source or ""):
             return self._submit_remote(asker, layer, wish)
         with self._refusals_kept(asker, layer, wish, PurePath(wish.source or "").name):
@@ -279,6 +280,17 @@ class Desk:
         """Jobs by number, for those who were shown them already."""
         with self._writer.transaction() as connection:
             return queue.several(connection, numbers)
+
+
+def _require_plain(wish: Wish) -> None:
+    """What is asked for can be kept and shown: reports and jobs repeat it.
+
+    Raises:
+        BadParameter: When it cannot.
+    """
+    for name, text, most in (("source", wish.source, MOST_SOURCE), ("mapping", wish.mapping, MOST_MAPPING)):
+        if not is_plain(text or "", most):
+            raise BadParameter(f"A {name} is one line of at most {most} characters.", parameter=name)
 
 
 def require_loader(asker: Principal) -> None:

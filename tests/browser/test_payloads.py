@@ -244,6 +244,22 @@ def test_answers_for_programs_are_no_pages(stage: Stage, scene: Scene, tail: str
         stage.look(path)
 
 
+def test_a_row_that_is_mended_on_the_page(stage: Stage, scene: Scene) -> None:
+    """The form shows what the source said as values of its fields, and what comes back as text."""
+    page = stage.page
+    stage.look(f"/loads/{scene.loads[1]}?f=html&lang=en")
+    page.locator("#mend button").first.click()
+    page.locator(".mend-form").wait_for()
+    said = [box.input_value() for box in page.locator(".mend-form input, .mend-form textarea").all()]
+    assert PAYLOADS[0] in said
+    assert PAYLOADS[1] in said, "what the row was mended to"
+    page.locator(".mend-form input").first.fill(PAYLOADS[7])
+    page.locator(".mend-form textarea").fill(PAYLOADS[0])
+    page.locator(".mend-form button[type=submit]").click()
+    page.locator(".mend-error").wait_for()
+    assert PAYLOADS[0] in stage.check(), "the refusal repeats the geometry that is none"
+
+
 def test_a_report_as_a_file(browser: Browser, scene: Scene, tmp_path: Path) -> None:
     """The page that is passed on has a policy of its own and needs no service."""
     context = browser.new_context()

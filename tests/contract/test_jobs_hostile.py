@@ -21,7 +21,9 @@ from ingest.delivery import Delivery, deliver
 from ingest.job import LoadOptions
 from layers.access import Clearance
 from layers.catalog import Catalog
+from layers.errors import CrsRefused, SourceError
 from tests.contract.test_uploads import make_loader
+from tests.support.dock import listening
 from tests.support.loading import prepared, trial_catalog, trial_layer, write_rows
 from tests.support.service import bad_spot, canary, spot_rows
 from tests.support.service import make_loader as _cleared
@@ -80,7 +82,9 @@ def desk(module_database: Database) -> Iterator[Desk]:
         ({"source": "{folder}/trial.gpkg/x"}, 422),
         ({"source": "https://geo.example/\0"}, 400),
         ({"source": "https://geo.example/\r\nHost: x"}, 400),
-        ({"source": "https://geo.example/x", "mapping": "m\0"}, 422),
+        ({"source": "https://geo.example/x", "mapping": "m\0"}, 400),
+        ({"source": "{folder}/none.gpkg", "mapping": "m\0"}, 400),
+        ({"source": "{folder}/none.gpkg", "mapping": "\ud800"}, 400),
         ({"source": "https://geo.example/x", "mapping": "nonsense"}, 422),
         ({"source": "https://geo.example/x", "options": {"owner": "\0"}}, 400),
         ({"source": "https://[::1/x"}, 403),
@@ -100,6 +104,39 @@ def test_a_wish_that_means_harm_is_refused_at_the_desk(desk: Desk, body: dict[st
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert desk.ask("GET", "/jobs", "low").json()["numberReturned"] == 0
+
+
+@pytest.mark.parametrize(
+    "crs",
+    [
+        "http://127.0.0.1:{port}/x",
+        "+init=http://127.0.0.1:{port}/x:1",
+        "+proj=longlat +nadgrids=/etc/passwd",
+        "+init=/etc/passwd:root",
+        "urn:ogc:def:crs:EPSG::99999999",
+        "a\0b",
+        "\ud800",
+        "x" * 201,
+        "'; SELECT 1",
+    ],
+)
+def test_a_crs_that_means_harm_is_fetched_by_nobody(desk: Desk, crs: str) -> None:
+    """Refused at the desk, or by the confined reader: no address is asked, no file is quoted, nothing is loaded."""
+    with listening() as (port, heard):
+        said = crs.replace("{port}", str(port))
+        response = desk.wish(source=str(desk.folder / "trial.gpkg"), options={"crs": said, "dry_run": True})
+        assert response.status_code in (201, 400, 422), response.text
+        if response.status_code == 201:
+            number = int(response.json()["jobID"])
+            with desk.database.transaction(Role.WRITER) as connection:
+                job = queue.get(connection, number)
+            target = prepared(desk.database, desk.catalog)
+            options = LoadOptions(crs=said, dry_run=True)
+            with pytest.raises((CrsRefused, SourceError)) as refused:
+                deliver(desk.catalog, target, Delivery("trial", Path(job.place["path"]), "gpkg", options))
+            assert "root:" not in refused.value.detail
+            assert desk.ask("DELETE", f"/jobs/{number}", "low").status_code == 200
+    assert heard == []
 
 
 def put(desk: Desk, place: dict[str, Any]) -> int:
