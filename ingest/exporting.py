@@ -74,6 +74,11 @@ def exported(found: Sequence[SetAside], kind: str) -> bytes:
     return content.getvalue()
 
 
+def is_read_back(file: Path) -> bool:
+    """Whether `mend_from` reads files of this kind."""
+    return file.suffix.lower() in _READERS
+
+
 def mend_from(connection: sa.Connection, file: Path) -> int:
     """Mend rows as an exported file says that was edited since.
 
@@ -88,8 +93,7 @@ def mend_from(connection: sa.Connection, file: Path) -> int:
         SourceUnreadable: When it is no such export, or too large.
         UnknownRow, BadParameter: As `ingest.set_aside.mend`; no row was changed then.
     """
-    readers = {".csv": _read_csv, ".geojson": _read_geojson, ".json": _read_geojson}
-    reader = readers.get(file.suffix.lower())
+    reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise SourceMismatch(f"Mended rows are read from .csv or .geojson; save {file.name} as one of them.")
     try:
@@ -219,6 +223,13 @@ def _read_geojson(file: Path) -> Iterator[dict[str, Any]]:
             properties[NUMBER] = str(feature["id"])
         geometry = feature.get("geometry")
         yield {**properties, **({} if geometry is None else {GEOMETRY: geometry})}
+
+
+_READERS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
+    ".csv": _read_csv,
+    ".geojson": _read_geojson,
+    ".json": _read_geojson,
+}
 
 
 def _mend_one(connection: sa.Connection, file: Path, entry: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from geoservice.db.provision import open_database
 from geoservice.jobs import queue
 from geoservice.jobs.model import replay_request
 from geoservice.settings import Settings, load_settings
-from ingest.exporting import export, mend_from, parse_wkt
+from ingest.exporting import export, is_read_back, mend_from, parse_wkt
 from ingest.raw import RawRow
 from ingest.replay import replay
 from ingest.set_aside import Wanted, as_written, dismiss, mend, row, rows
@@ -61,7 +61,8 @@ def quarantine_command(
         found = list(rows(connection, wanted, limit))
     if file is not None:
         export(found, file)
-        typer.echo(f"{len(found)} rows in {file}; mend them there, then: geoservice ingest mend --file {file.name}")
+        then = f"; mend them there, then: geoservice ingest mend --file {file.name}" if is_read_back(file) else ""
+        typer.echo(f"{len(found)} rows in {file}{then}")
         return
     table = Table("number", "layer", "source", "row", "state", "reason")
     for one in found:

@@ -78,7 +78,8 @@ def _print(report: LoadReport, body: dict[str, Any], language: str) -> None:
     if report.samples is not None and report.samples.reasons:
         table = Table("rows", "reason", "first row")
         for one in report.samples.reasons:
-            table.add_row(f"{one.count:,}", Text(one.reason), str(one.first.row))
+            first = f" (first: {one.first.first_reason})" if one.first.first_reason else ""
+            table.add_row(f"{one.count:,}", Text(f"{one.reason}{first}"), str(one.first.row))
         show(table)
 
 

@@ -17,7 +17,7 @@ import shapely
 
 from ingest import exporting
 from ingest.export_workbook import MOST_CHARACTERS
-from ingest.exporting import export, exported, mend_from
+from ingest.exporting import export, exported, is_read_back, mend_from
 from ingest.raw import RawRow
 from ingest.set_aside import SetAside
 from layers.errors import SourceMismatch, SourceMissing
@@ -120,6 +120,8 @@ def test_an_export_that_fails_leaves_no_file(tmp_path: Path, suffix: str) -> Non
 
 @pytest.mark.parametrize("name", ["bad.xlsx", "bad.gpkg"])
 def test_workbooks_and_geopackages_are_not_read_back(tmp_path: Path, name: str) -> None:
+    assert not is_read_back(tmp_path / name)
+    assert is_read_back(tmp_path / "bad.CSV")
     with pytest.raises(SourceMismatch, match=f"save {re.escape(name)} as one of them"):
         mend_from(None, tmp_path / name)  # type: ignore[arg-type]
 
