@@ -170,7 +170,17 @@ def test_quarantine_is_for_keepers(ground: Ground, who: Who, layer: str) -> None
     path, row = f"/collections/{layer}/quarantine", ground.rows[layer]
     elsewhere = ground.rows["way" if layer != "way" else "spot"]
     refusal = who.refusal(layer, keeper=True)
-    reads = ("", "?f=csv", "?f=geojson", "?state=all&limit=1", "?reason=CNRY", "?source=spot.gpkg", f"/{row}")
+    reads = (
+        "",
+        "?f=csv",
+        "?f=geojson",
+        "?f=xlsx",
+        "?f=gpkg",
+        "?state=all&limit=1",
+        "?reason=CNRY",
+        "?source=spot.gpkg",
+        f"/{row}",
+    )
     for tail in reads:
         response = ground.ask(who, "GET", path + tail)
         harmless(response, who, refusal)
