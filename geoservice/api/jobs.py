@@ -214,12 +214,18 @@ def _shows_rows(house: House, asker: Principal, job: Job) -> bool:
     return layer is not None and view_of(asker, layer, "loaded", brought=job.brought_by(asker.id)) >= View.COUNTS
 
 
+def _ended_well(job: Job) -> str:
+    if job.options.get("dry_run"):
+        return "Done as a dry run: nothing was written; the report says what would change."
+    return "Done: nothing was changed." if job.edition is None else f"Done: edition {job.edition}."
+
+
 def _message(job: Job, rows: int | None) -> str:
     counted = "" if rows is None else f"; {rows} rows were read"
     sentences: dict[State, str] = {
         "queued": "The job waits for its turn.",
         "running": f"The job is {job.phase or 'starting'}{counted}.",
-        "done": "Done." if job.edition is None else f"Done: edition {job.edition}.",
+        "done": _ended_well(job),
         "refused": "The source was refused; nothing was changed.",
         "failed": "The job failed; nothing was changed.",
         "cancelled": "The job was cancelled; nothing was changed.",

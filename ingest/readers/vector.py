@@ -68,6 +68,8 @@ _GDAL_ERRORS = (
     OSError,
     UnicodeDecodeError,
 )
+_MALFORMED = "database disk image is malformed"
+"""What SQLite says of a GeoPackage that lost its end, among other things."""
 _UNRECOGNISED = "not recognized as being in a supported file format"
 """GDAL's words when no driver takes a file."""
 _UNLIKE = {
@@ -130,6 +132,11 @@ def _gdal_errors(request: Request, kind: str = "") -> Iterator[None]:
     except _GDAL_ERRORS as error:
         if kind in _UNLIKE and _UNRECOGNISED in str(error):
             raise SourceUnreadable(f"{request.name} {_UNLIKE[kind]}.", source=request.name) from error
+        if _MALFORMED in str(error):
+            raise SourceUnreadable(
+                f"{request.name} is damaged or cut short: its database does not hold together; send the whole file.",
+                source=request.name,
+            ) from error
         text = str(error).replace(str(request.file), request.name).replace(str(request.scratch), "")
         raise SourceUnreadable(
             f"{request.name} cannot be read: {text[:300].rstrip('. ')}.", source=request.name

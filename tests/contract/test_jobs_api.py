@@ -163,6 +163,7 @@ def test_a_dry_run_writes_nothing(quay: Quay) -> None:
     done = quay.ended(made.headers["location"])
     assert done["status"] == "successful"
     assert "edition" not in done
+    assert done["message"].startswith("Done as a dry run: nothing was written")
     assert count(quay.database, "meta.edition") == before
 
 

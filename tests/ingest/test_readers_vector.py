@@ -362,3 +362,12 @@ def test_million_rows_in_bounded_batches(tmp_path: Path) -> None:
     assert found.summary.good == 100_000
     assert found.table.column("n").to_pylist() == list(range(100_000))
     assert max(c.num_chunks for c in [found.table.column("n")]) >= 5
+
+
+def test_a_geopackage_that_lost_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "a.gpkg"
+    pyogrio.write_dataframe(frame(), file, driver="GPKG")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceUnreadable, match=r"^a\.gpkg is damaged or cut short: .* send the whole file\.$"):
+        read(file, vector("polygon", ATTRIBUTES))
