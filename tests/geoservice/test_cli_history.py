@@ -108,7 +108,7 @@ def test_the_life_of_a_row(here: Database, tmp_path: Path, capsys: pytest.Captur
         (["ingest", "mend", "1", "--set", "x"], "field=value"),
         (["ingest", "mend", "--file", "absent.csv"], "cannot be read"),
         (["ingest", "quarantine", "--state", "lost"], "is not one of them"),
-        (["ingest", "quarantine", "--export", "x.docx"], "is neither"),
+        (["ingest", "quarantine", "--export", "x.docx"], "is none of them"),
     ],
 )
 def test_bad_input_exits_2_with_a_sentence(
