@@ -167,6 +167,7 @@ def attempt(
         try:
             with engine.begin() as connection:
                 under_way.keep_failure(connection, error)
+            error.add_note(f"report: /loads/{under_way.number}, `geoservice ingest report {under_way.number}`")
         except SQLAlchemyError:
             _log.warning("the report of a failed load of %s could not be kept", intent.layer.id, exc_info=True)
         raise

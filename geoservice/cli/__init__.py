@@ -80,6 +80,8 @@ def run(arguments: Sequence[str]) -> int:
         return int(leaving.code or 0)
     except GeoError as error:
         typer.echo(f"geoservice: {error.detail}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            typer.echo(f"  {note}", err=True)
         return EXIT_FAILED if isinstance(error, FAILURES) else EXIT_BAD_INPUT
     except KeyboardInterrupt:
         typer.echo("geoservice: interrupted", err=True)

@@ -112,7 +112,7 @@ def mend_command(
             one = number or 0
             shape = None if geometry is None else parse_wkt(geometry, one)
             changed = int(mend(connection, one, fields, shape))
-    typer.echo(f"{changed} rows changed; load them with: geoservice ingest replay")
+    typer.echo(f"rows changed: {changed}; load them with: geoservice ingest replay")
 
 
 def dismiss_command(

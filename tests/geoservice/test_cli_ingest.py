@@ -111,6 +111,8 @@ def test_empty_and_foreign_files_are_refused(
     empty = tmp_path / "sample_airport.gpkg"
     empty.write_bytes(b"")
     assert run(["ingest", "load", "airport", str(empty)]) == 2
+    assert "geoservice ingest report 1" in capsys.readouterr().err
+    assert run(["ingest", "report", "1"]) == 0
     lines = write_rows(
         tmp_path / "sample_airport.gpkg", [{"airport_id": "x", "geometry": shapely.LineString([(0, 0), (1, 1)])}]
     )
