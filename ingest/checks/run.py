@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +43,8 @@ class Checks:
         self.repaired = 0
         self._directory = directory
         self._evidence: Collector | None = None
+        self._beside = ThreadPoolExecutor(1, "evidence")
+        self._collected: Future[None] | None = None
         if vector is not None and needs_evidence(vector):
             self._evidence = Collector(vector, directory)
 
@@ -68,12 +71,22 @@ class Checks:
             batch: Good and bad rows.
             geometries: Their geometries, where they are at hand.
         """
-        if self._evidence is not None:
-            self._evidence.add(batch, geometries)
+        if self._evidence is None:
+            return
+        # Beside the next batch: most of this work leaves the interpreter to others.
+        self._await_collected()
+        self._collected = self._beside.submit(self._evidence.add, batch, geometries)
+
+    def _await_collected(self) -> None:
+        if self._collected is not None:
+            self._collected.result()
+            self._collected = None
 
     def close(self) -> None:
         """Complete the files; comes after the last batch."""
         self._repairs.close()
+        self._await_collected()
+        self._beside.shutdown()
         if self._evidence is not None:
             self._evidence.close()
 
