@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
@@ -17,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
 from ingest import beside, figures
+from ingest.ahead import ahead
 from ingest.digest import HASH, content_digests
 from layers.model import RowLayer
 from layers.table import STAGING_SCHEMA, column_type, content_names, staging_table
 
-_Item = TypeVar("_Item")
 BAD_COLUMNS = ("_position", "_reason", "_raw")
 STORED = "_stored"
 """True for refused rows whose content is kept as the layer would hold it, because the reader had let them through."""
@@ -118,7 +115,7 @@ def fill(
     """
     good = bad = 0
     with adbc.connect(dsn) as connection, connection.cursor() as cursor:
-        for rows, table, refused in _ahead(_prepared(layer, staging, b) for b in _merged(batches)):
+        for rows, table, refused in ahead(_prepared(layer, staging, b) for b in _merged(batches)):
             good += _send(cursor, table, rows)
             bad += _send(cursor, staging.bad, refused)
             progress(rows.num_rows + refused.num_rows)
@@ -172,18 +169,6 @@ def _merged(batches: Iterable[pa.RecordBatch], rows: int = 8_000) -> Iterator[pa
             waiting = []
     if waiting:
         yield pa.Table.from_batches(waiting)
-
-
-def _ahead(items: Iterator[_Item], depth: int = 1) -> Iterator[_Item]:
-    """Make the next items in a thread, so that neither the reader nor the server waits while one is prepared."""
-    pool = ThreadPoolExecutor(1, "ingest-fetch")
-    try:
-        coming = deque(pool.submit(next, items, None) for _ in range(depth))
-        while (item := coming.popleft().result()) is not None:
-            coming.append(pool.submit(next, items, None))
-            yield item
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def sweep(connection: sa.Connection, layer: RowLayer) -> None:

@@ -17,6 +17,7 @@ import pyproj
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
+from ingest.ahead import ahead
 from ingest.drivers import strangers
 from ingest.readers.curves import UNREADABLE, straighten
 from ingest.readers.drawing import prepare_drawing
@@ -197,7 +198,8 @@ def _complete(request: Request, chunks: Iterator[Chunk], announced: int) -> Iter
 def _chunks(request: Request, prepared: Prepared, layers: list[str], window: Window) -> Iterator[Chunk]:
     start = window.start
     for layer in layers:
-        for chunk in _layer_chunks(request, prepared, layer, window, start):
+        # Reading and decoding leave the interpreter to the checks of the chunk before.
+        for chunk in ahead(_layer_chunks(request, prepared, layer, window, start)):
             straighten(chunk, request)
             if prepared.close_lines:
                 close_lines(chunk, request.notes)
