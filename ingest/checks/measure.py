@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyproj
 import shapely
 
-from ingest.checks.curves import Geometries, curves_of
+from ingest.checks.curves import Geometries, Owners, curves_of
 from layers.area import INVERSE_FLATTENING, MAX_EDGE_DEGREES, SEMI_MAJOR, ellipsoidal_area
 
 Numbers = npt.NDArray[np.float64]
@@ -117,10 +117,10 @@ def _small_areas(geometries: Geometries) -> Numbers:
     known = curves_of(geometries)
     if not len(known):
         return np.zeros(len(geometries))
-    first = np.repeat(known.points[known.starts], known.counts, axis=0)
-    local = known.points - first
+    first = known.points[known.starts]
+    local = known.points - np.repeat(first, known.counts, axis=0)
     x = np.radians(local[:, 0]) * SEMI_MAJOR
-    y = _rise(first[:, 1], local[:, 1])
+    y = _rise(first[:, 1], known.counts, local[:, 1])
     # Shoelace over each closed ring, whose last vertex repeats the first; between rings there is no edge.
     cross = np.zeros(len(x))
     cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
@@ -130,17 +130,29 @@ def _small_areas(geometries: Geometries) -> Numbers:
     return np.asarray(np.bincount(known.owner, signed, minlength=len(geometries)), dtype=np.float64)
 
 
-def _rise(latitude: Numbers, step: Numbers) -> Numbers:
-    """Northing of `latitude + step` (degrees) above that of `latitude` in the cylindrical equal-area projection.
+def _rise(latitude: Numbers, counts: Owners, step: Numbers) -> Numbers:
+    """Northing of vertices above the first one of their ring in the cylindrical equal-area projection, in metres.
 
     The derivative of the northing, a (1 - e2) cos(phi) / (1 - e2 sin2(phi))^2 (Snyder 1987, 14-14 and 3-12), is
-    integrated by Simpson's rule, exact to 1e-12 for steps of up to 0.01 degrees; a difference of two northings would
-    lose the last digits.
+    developed to its second derivative: exact to 1e-9 m for steps of up to 0.01 degrees. A difference of two northings
+    would lose the last digits.
+
+    Args:
+        latitude: Of the first vertex of each ring (degrees).
+        counts: Vertices of each ring.
+        step: Latitude of each vertex above that of the first one of its ring (degrees).
     """
+    slope, bend, twist = (np.repeat(some, counts) for some in _slope_of_northing(np.radians(latitude)))
+    turn = np.radians(step)
+    return np.asarray(SEMI_MAJOR * (1 - _E**2) * turn * (slope + turn / 2 * (bend + turn / 3 * twist)))
 
-    def slope(degrees: Numbers) -> Numbers:
-        phi = np.radians(degrees)
-        return np.asarray(np.cos(phi) / np.square(1 - np.square(_E * np.sin(phi))))
 
-    mean = (slope(latitude) + 4 * slope(latitude + step / 2) + slope(latitude + step)) / 6
-    return np.asarray(SEMI_MAJOR * (1 - _E**2) * mean * np.radians(step))
+def _slope_of_northing(phi: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """cos(phi) / w^2 with w = 1 - e2 sin2(phi), and its first and second derivative by phi."""
+    sine, cosine, e2 = np.sin(phi), np.cos(phi), _E**2
+    w = 1 - e2 * np.square(sine)
+    crossed = np.square(sine * cosine)
+    slope = cosine / w**2
+    bend = sine * (4 * e2 * np.square(cosine) / w - 1) / w**2
+    twist = cosine * (4 * e2 * (np.square(cosine) - 3 * np.square(sine) + 6 * e2 * crossed / w) / w - 1) / w**2
+    return slope, bend, twist
