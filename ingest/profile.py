@@ -123,8 +123,9 @@ def merged(profiles: Iterable[AttributeProfile]) -> tuple[AttributeProfile, ...]
 def _open_rows(layer: RowLayer, batch: pa.RecordBatch) -> pa.RecordBatch:
     if layer.row_clearance is None:
         return batch
-    above = pa.array([level.label for level in Clearance if level > layer.clearance], pa.string())
-    return batch.filter(pc.invert(pc.is_in(batch.column(layer.row_clearance), value_set=above)))
+    # What states a clearance that is none counts as the highest; what states none has the layer's own.
+    low = pa.array([None, *(level.label for level in Clearance if level <= layer.clearance)], pa.string())
+    return batch.filter(pc.is_in(batch.column(layer.row_clearance), value_set=low))
 
 
 def _new(name: str, attribute: Attribute) -> _Attribute:

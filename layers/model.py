@@ -266,6 +266,9 @@ class TabularLayer(LayerBase):
             raise ValueError("time must name a date or datetime attribute")
         for name, mapping in self.sources.items():
             mapping.check_targets(frozenset(self.attributes), name)
+            # A clearance left empty is the layer's own: a word that nobody understands would open the row.
+            if self.row_clearance in mapping.tolerate:
+                raise ValueError(f"source {name!r} tolerates {self.row_clearance!r}, the clearance of rows")
         return self
 
 

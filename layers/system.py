@@ -156,7 +156,8 @@ load_report = sa.Table(
 )
 """One row per load, whatever came of it: `loaded`, `unchanged`, `refused`, `failed` or `dry-run`, with its report.
 
-A report holds no value, place or count of anything above the layer's own clearance.
+A report holds no value or place of anything above the layer's own clearance, but its counts are of all rows, and what
+ended a load may quote its source. So no reader of the database may select it (`geoservice.db`, `sync.sql`).
 """
 
 repair = sa.Table(

@@ -19,6 +19,7 @@ from geoservice.http.negotiation import DOCUMENT, HTML, JSON, SCHEMA_JSON, negot
 from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
 from geoservice.loads.describe import describe, describe_edition, summarise
 from geoservice.loads.document import LoadReport, report_schema
+from geoservice.loads.kept import with_reports
 from geoservice.loads.record import LoadRecord, read_editions, read_extent, read_load, read_loads
 from geoservice.loads.samples import samples_of
 from geoservice.loads.view import View, counts_view, may_load, view_of
@@ -73,8 +74,9 @@ async def loads(
             before=before,
             limit=size + 1,
         )
-    brought = await _brought(house, asker, found[:size])
-    entries = [_entry(request, asker, layer, record, record.number in brought) for record in found[:size]]
+    kept = await run_in_threadpool(with_reports, house.writer, found[:size])
+    brought = await _brought(house, asker, kept)
+    entries = [_entry(request, asker, layer, record, record.number in brought) for record in kept]
     following = found[size - 1].number if len(found) > size else None
     links = _paging(request, f"/collections/{layer.name}/loads", chosen, asked, following)
     body = _list(layer, "loads", entries, links)
@@ -128,6 +130,7 @@ async def load(
     async with house.pools.raw(asker.clearance) as connection:
         extent = await read_extent(connection, layer.name, asker.clearance)
         earlier = await read_loads(connection, layer.name, all_outcomes=False, before=record.number, limit=1)
+    record, *former = await run_in_threadpool(with_reports, house.writer, [record, *earlier])
     samples = None
     if view is View.FULL:
         samples = await run_in_threadpool(samples_of, house.writer, record)
@@ -136,7 +139,7 @@ async def load(
         layer,
         view,
         house.catalog.codelists,
-        former=earlier[0] if earlier else None,
+        former=former[0] if former else None,
         extent=extent,
         samples=samples,
     )

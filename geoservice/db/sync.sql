@@ -78,6 +78,7 @@ DECLARE
     name text;
     rank integer;
     reader text;
+    shown text;
 BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION meta.ensure_month(text, date) TO %I', prefix || '_writer');
     EXECUTE format(
@@ -86,8 +87,18 @@ BEGIN
     FOR rank IN 0..2 LOOP
         reader := prefix || '_reader_' || levels[rank + 1];
         EXECUTE format('GRANT EXECUTE ON FUNCTION meta.holder(bytea) TO %I', reader);
-        FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP
+        FOREACH name IN ARRAY ARRAY['layer_state', 'layer_figures', 'raster_asset'] LOOP
             EXECUTE format('GRANT SELECT ON meta.%I TO %I', name, reader);
+        END LOOP;
+        -- A report may tell of rows above its layer. No reader has it; the service tells what each may know of it.
+        FOREACH name IN ARRAY ARRAY['edition', 'load_report'] LOOP
+            SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum) INTO shown
+            FROM pg_attribute AS a
+            WHERE a.attrelid = format('meta.%I', name)::regclass
+                AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'report';
+            -- Takes back the whole table too, as older versions granted it.
+            EXECUTE format('REVOKE ALL ON meta.%I FROM %I', name, reader);
+            EXECUTE format('GRANT SELECT (%s) ON meta.%I TO %I', shown, name, reader);
         END LOOP;
     END LOOP;
     FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP

@@ -11,6 +11,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.loads.describe import describe
 from geoservice.loads.document import LoadReport
+from geoservice.loads.kept import filled
 from geoservice.loads.record import LoadRecord, extent_statement, load_of, loads_statement
 from geoservice.loads.samples import read_samples
 from geoservice.loads.view import View
@@ -42,4 +43,4 @@ def complete_report(database: Database, catalog: Catalog, number: int) -> LoadRe
 
 def _one(connection: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any]) -> LoadRecord | None:
     row = connection.execute(statement, dict(values)).mappings().one_or_none()
-    return None if row is None else load_of(dict(row))
+    return None if row is None else filled(connection, [load_of(dict(row))])[0]

@@ -25,7 +25,8 @@ _LINEAGE = ("committed", "kind", "owner", "received", "tools", "undoes", "undone
 class LoadRecord:
     """One load as it was kept. `lineage` are columns of its edition; empty when it made none.
 
-    `report` is an `ingest.job.IngestReport`, or says what ended the load (`problem`).
+    `report` is an `ingest.job.IngestReport`, or says what ended the load (`problem`). Readers of the database have
+    everything but this; `geoservice.loads.kept` fills it in.
     """
 
     number: int
@@ -38,7 +39,7 @@ class LoadRecord:
     principal: str
     source: str
     sha256: str | None
-    report: Mapping[str, Any]
+    report: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,12 +60,14 @@ class EditionRecord:
 def loads_statement(*, all_outcomes: bool, one: bool = False) -> sa.Select[Any]:
     """Loads of the layer bound as `layer`, newest first, from the number `before` down; or the one `number`.
 
+    The reports are not among the columns: no reader may select them.
+
     Args:
         all_outcomes: Also those that made no edition.
         one: Select by `number` instead of `layer`.
     """
     table = load_report
-    columns = [column for column in table.c if column.name != "clearance"]
+    columns = [column for column in table.c if column.name not in ("clearance", "report")]
     lineage = [edition.c[n].label(f"edition_{n}") for n in _LINEAGE]
     statement = sa.select(*columns, *lineage).select_from(table.outerjoin(edition, edition.c.id == table.c.edition))
     if not all_outcomes:
@@ -115,7 +118,7 @@ def _compiled(key: tuple[object, ...], statement: sa.Select[Any]) -> Compiled:
 
 
 async def read_load(connection: Connection, number: int) -> LoadRecord | None:
-    """The load of a number, as far as the connection's role may see it."""
+    """The load of a number without its report, as far as the connection's role may see it."""
     compiled = _compiled(("one",), loads_statement(all_outcomes=True, one=True))
     row = await connection.fetchrow(compiled.sql, *compiled.arguments({"number": number}))
     return None if row is None else load_of(row)
@@ -124,7 +127,7 @@ async def read_load(connection: Connection, number: int) -> LoadRecord | None:
 async def read_loads(
     connection: Connection, layer: str, *, all_outcomes: bool, before: int, limit: int
 ) -> list[LoadRecord]:
-    """At most `limit` loads of a layer with numbers below `before`, newest first."""
+    """At most `limit` loads of a layer with numbers below `before`, newest first, without their reports."""
     compiled = _compiled(("loads", all_outcomes), loads_statement(all_outcomes=all_outcomes))
     values = {"layer": layer, "before": before, "limit": limit}
     return [load_of(row) for row in await connection.fetch(compiled.sql, *compiled.arguments(values))]
@@ -157,7 +160,6 @@ def load_of(row: Mapping[str, Any]) -> LoadRecord:
         principal=row["principal"],
         source=row["source"],
         sha256=row["sha256"],
-        report=_json(row["report"]) or {},
         lineage=_lineage(row) if row["edition"] is not None else {},
     )
 

@@ -44,12 +44,15 @@ def _tell(rows: Rows, breach: Breach, layer: RowLayer, notes: Notes) -> None:
 
 
 def open_rows(layer: RowLayer, columns: dict[str, pa.Array], length: int) -> npt.NDArray[np.bool_]:
-    """Mask of the rows whose own clearance does not exceed the layer's."""
+    """Mask of the rows whose own clearance does not exceed the layer's.
+
+    What states a clearance that is none counts as the highest, as it does where rows are written.
+    """
     column = columns.get(layer.row_clearance or "")
     if column is None:
         return np.ones(length, dtype=bool)
-    raised = {level.name.lower() for level in Clearance if level > layer.clearance}
-    return np.array([value not in raised for value in column.to_pylist()], dtype=bool)
+    low = {None, *(level.label for level in Clearance if level <= layer.clearance)}
+    return np.array([value in low for value in column.to_pylist()], dtype=bool)
 
 
 def places_of(geometries: npt.NDArray[np.object_] | None, rows: npt.NDArray[np.int64]) -> list[Place]:

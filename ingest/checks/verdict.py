@@ -57,14 +57,18 @@ def note(verdict: Verdict, evidence: Evidence, notes: Notes) -> None:
     if not count:
         return
     first = evidence.records(verdict.rows[:FIRST])
-    places = list(verdict.places) if verdict.places is not None else _places(first["box"][first["open"]])
+    if verdict.places is None:
+        places = _places(first["box"][first["open"]])
+    else:
+        # Such places belong to no single row: one hidden row among all of them silences them.
+        places = list(verdict.places) if evidence.records(verdict.rows)["open"].all() else []
     notes.add(
         verdict.name,
         verdict.rule.severity,
         verdict.message,
         first["position"].tolist(),
         count,
-        places=places if verdict.places is None or first["open"].all() else (),
+        places=places,
     )
 
 

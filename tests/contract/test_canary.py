@@ -151,6 +151,19 @@ def test_the_second_net_holds_without_the_first(service: Service) -> None:
                 connection.execute(query)
 
 
+def test_kept_reports_hold_nothing_above_their_layer(service: Service) -> None:
+    """Whoever gets at the reports themselves finds no value of a hidden row or attribute, refused ones included."""
+    seen = set()
+    with service.database.psycopg(Role.OWNER) as connection:
+        for table in ("load_report", "edition"):
+            query = sql.SQL("SELECT clearance, report::text FROM meta.{}").format(sql.Identifier(table))
+            for clearance, text in connection.execute(query).fetchall():
+                levels = {int(level) for level in FOUND.findall(text.encode())}
+                assert max(levels, default=0) <= clearance, table
+                seen |= levels
+    assert seen == {0, 1, 2}, "reports without canaries prove nothing"
+
+
 def test_the_first_net_holds_without_the_second(service: Service) -> None:
     """Negative control of the policies: the statement of a reader, run by the owner who sees all, still hides rows."""
     layer = service.catalog.layer("spot")

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from geoservice.db.credentials import Role
 from geoservice.db.sync import NetMode
@@ -162,6 +164,43 @@ def harmless(response: Any, who: Who, allowed: int | None = None) -> None:
         assert response.status_code == allowed, (response.request.url, response.text)
         assert response.headers["content-type"] == "application/problem+json"
         assert b"424242" not in content
+
+
+READERS = [Role.reader(clearance) for clearance in Clearance]
+NO_REPORT = (
+    "SELECT report FROM meta.load_report",
+    "SELECT * FROM meta.load_report",
+    "SELECT report FROM meta.edition",
+    "SELECT * FROM meta.edition",
+    "SELECT count(*) FROM meta.edition WHERE report::text LIKE '%CNRY%'",
+    "SELECT to_jsonb(l) FROM meta.load_report AS l",
+)
+
+
+@pytest.mark.parametrize("role", READERS)
+@pytest.mark.parametrize("statement", NO_REPORT)
+def test_the_database_gives_no_reader_a_report(ground: Ground, role: Role, statement: str) -> None:
+    """Also when an older version had granted the whole tables."""
+    database = ground.service.database
+    for table in ("load_report", "edition"):
+        name = sql.Identifier(role.name_in(database.settings.role_prefix))
+        with database.psycopg(Role.OWNER) as connection:
+            connection.execute(sql.SQL("GRANT SELECT ON meta.{} TO {}").format(sql.Identifier(table), name))
+    with database.psycopg(role) as connection:
+        assert connection.execute(statement.encode()).fetchall(), "what nobody could read proves nothing"
+    prepare(database, CATALOG, ground.service.client.app.state.house.reading.mode)  # type: ignore[attr-defined]
+    with database.psycopg(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("clearance", Clearance)
+def test_readers_keep_every_other_column(ground: Ground, clearance: Clearance) -> None:
+    """And policies go on to say which rows."""
+    for table in (load_report, edition):
+        wanted = sa.select(*(column for column in table.c if column.name != "report"))
+        with ground.service.database.transaction(Role.reader(clearance)) as connection:
+            found = {row.clearance for row in connection.execute(wanted)}
+        assert found == set(range(clearance + 1))
 
 
 @pytest.mark.parametrize("who", PEOPLE, ids=lambda who: who.name)

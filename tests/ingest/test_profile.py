@@ -150,7 +150,7 @@ def trial_batch(levels: Sequence[str | None]) -> pa.RecordBatch:
 )
 def test_rows_and_attributes_above_the_layer_are_not_profiled(clearance: str, shown: set[str]) -> None:
     profiler = Profiler(trial_layer(clearance=clearance))  # type: ignore[arg-type]
-    profiler.add(trial_batch(["public", "internal", "restricted", None]))
+    profiler.add(trial_batch(["public", "internal", "restricted", "RESTRICTED", "unheard-of", None]))
     found = {one.attribute: one for one in profiler.result()}
     assert set(found["name"].values or ()) == {f"CNRY-{level}" for level in shown}
     assert found["amount"].rows == len(shown)

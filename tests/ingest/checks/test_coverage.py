@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from shapely import affinity
 
 from ingest.checks import coverage
+from ingest.notes import FIRST
 from layers.area import ellipsoidal_area
 from tests.ingest.checks.planted import STEP, Judged, judge, layer_with, mesh
+from tests.ingest.reading import vector
 
 TOLERANCE = 0.1
 OVERLAP = {"rule": "coverage-overlap", "tolerance": "0.1 m2"}
@@ -109,6 +111,18 @@ def test_gaps_that_are_meant_to_be_there() -> None:
     ring = [shapely.difference(outer, lake)]
     assert judge(layer_with({**GAP, "maximum": "1 ha"}), ring).findings == ()
     assert judge(layer_with({**GAP, "maximum": "1000 ha"}), ring).findings != ()
+
+
+@pytest.mark.parametrize("level", ["public", "restricted"])
+def test_places_of_gaps_are_silent_when_any_row_around_them_is_hidden(level: str) -> None:
+    """Also when it comes after all the rows that the finding names."""
+    layer = vector("polygon", {"level": "text"}, checks=[GAP], row_clearance="level")
+    shapes = [shape for row, shape in enumerate(mesh(31, 31)) if row // 31 % 2 == 0 or row % 31 % 2 == 0]
+    levels = ["public"] * (len(shapes) - 40) + [level] * 40
+    found = judge(layer, shapes, level=levels).of("coverage-gap")
+    assert found is not None
+    assert (found.count, len(found.rows)) == (225, FIRST)
+    assert bool(found.places) == (level == "public")
 
 
 def test_rules_that_are_not_declared_find_nothing() -> None:

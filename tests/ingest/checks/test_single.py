@@ -150,6 +150,29 @@ def test_findings_hold_nothing_above_the_layers_clearance(tmp_path: Path) -> Non
     assert "4711" not in raised.model_dump_json()
 
 
+@pytest.mark.parametrize("level", ["confidential", "RESTRICTED", " restricted", "机密"])
+def test_rows_whose_clearance_is_not_understood_count_as_hidden(tmp_path: Path, level: str) -> None:
+    """The loader takes such a row for a restricted one; where it is refused, its finding must not tell more."""
+    attributes = {"n": {"type": "integer", "range": [0, 5]}, "level": {"type": "text", "pattern": "^(public)?$"}}
+    layer = vector("polygon", attributes, row_clearance="level")
+    read_ = read(tmp_path, layer, [SQUARE] * 2, n=[4711, 1], level=[level, "public"])
+    for rule in ("range", "pattern"):
+        finding = finding_of(read_, rule)
+        assert (finding.count, finding.places, finding.samples) == (1, (), ())
+    open_row = finding_of(read(tmp_path, layer, [SQUARE], n=[4711], level=["public"]), "range")
+    assert (len(open_row.places), open_row.samples) == (1, ("4711",)), "a silence that hides everything proves nothing"
+
+
+def test_the_clearance_of_rows_is_not_tolerated() -> None:
+    """A level that cannot be read would be left empty, and an empty one opens the row."""
+    attributes = {"n": "integer", "level": "text"}
+    sources = {"csv": {"match": ["*.csv"], "tolerate": ["n"]}}
+    assert vector("polygon", attributes, row_clearance="level", sources=sources)
+    sources["csv"]["tolerate"] = ["n", "level"]
+    with pytest.raises(ValueError, match="the clearance of rows"):
+        vector("polygon", attributes, row_clearance="level", sources=sources)
+
+
 def test_many_breaches_are_counted_exactly_and_named_in_part(tmp_path: Path) -> None:
     layer = vector("polygon", {"n": {"type": "integer", "range": [0, 5]}})
     finding = finding_of(read(tmp_path, layer, [SQUARE] * 700, n=[9] * 700), "range")
