@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from layers.errors import DatabaseUnavailable, QueryTimeout, UnknownLayer
 from layers.model import Layer
 
 _log = logging.getLogger(__name__)
+LADDER_SECONDS = 0.5
+"""How long it may take until a process notices a new ladder; the tables of a former one are replaced in place."""
 
 
 @dataclass
@@ -43,6 +46,7 @@ class House:
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False
     """Whether the server was asked how rows are read there."""
+    _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
     async def settle(self) -> None:
         """Ask the server once how rows are read there; while it is away, ask again with the next request."""
@@ -84,6 +88,16 @@ class House:
         """States of layers as this principal may know them."""
         async with self.pools.raw(principal.clearance) as connection:
             return await read_states(connection, principal.clearance, [layer.name for layer in layers])
+
+    async def ladders(self, principal: Principal) -> frozenset[str]:
+        """Names of the layers whose ladder stands, as they were known at most a moment ago."""
+        known = self._ladders.get(principal.clearance)
+        now = time.monotonic()
+        if known is None or now - known[0] > LADDER_SECONDS:
+            async with self.pools.raw(principal.clearance) as connection:
+                rows = await connection.fetch("SELECT layer FROM meta.layer_state WHERE ladder IS NOT NULL")
+            known = self._ladders[principal.clearance] = (now, frozenset(row["layer"] for row in rows))
+        return known[1]
 
 
 async def read_mode(pools: Pools) -> Reading:

@@ -60,8 +60,10 @@ layer_state = sa.Table(
     sa.Column("definition", sa.Text(), nullable=False),
     sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
     sa.Column("changed", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("ladder", sa.BigInteger()),
 )
-"""Per layer: digest of the definition its tables follow, latest edition, time of the last change."""
+"""Per layer: digest of the definition its tables follow, latest edition, time of the last change, and the edition that
+its ladder shows (null while there is no ladder; 0 for one of rows without an edition)."""
 
 layer_figures = sa.Table(
     "layer_figures",

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
+from layers.ladder import WORLD, Rung, rung_attributes, rung_table
 from layers.maplibre import label_source_layer
 from layers.model import VectorLayer
 from layers.table import current_table, row_predicate
@@ -70,6 +71,40 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     if "spot" in drawn:
         parts.append(_encoded(layer, features, "spot", names, label_source_layer(layer) or layer.name))
     # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
+    whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
+    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+
+
+def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision) -> sa.Select[Any]:
+    """The statement of a tile that is drawn from a rung of the ladder; answers and parameters as `tile_statement`.
+
+    The window in degrees is not needed: geometries of a rung are in the projection of the tile.
+    """
+    table = rung_table(layer, rung)
+    carried = set(rung_attributes(layer, rung))
+    attributes = tuple(name for name in tile_attributes(layer, decision) if name in carried)
+    names = ("fid", "key", *attributes)
+    address = [sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y")]
+    envelope = sa.func.ST_TileEnvelope(*address)
+    margin = sa.func.ST_Expand(envelope, WORLD * TILE_BUFFER / TILE_EXTENT / sa.func.power(2.0, address[0]))
+    bounds = sa.select(envelope.label("envelope"), margin.label("wide")).cte("bounds").prefix_with("MATERIALIZED")
+
+    def features(column: str, box: str, buffer: int) -> sa.CTE:
+        geom = sa.type_coerce(table.c[column], sa.types.NullType())
+        drawn = sa.func.ST_AsMVTGeom(geom, bounds.c.envelope, TILE_EXTENT, buffer, True)
+        return (
+            sa.select(
+                drawn.label(column), table.c.fid, table.c.key, table.c.size, *_properties(layer, table, attributes)
+            )
+            .select_from(table.join(bounds, sa.true()))
+            .where(geom.op("&&")(bounds.c[box]), row_predicate(table, decision.rule))
+            .cte(f"{column}_feature")
+        )
+
+    parts = [_encoded(layer, features("geom", "wide", TILE_BUFFER), "geom", names, layer.name)]
+    if label_source_layer(layer) is not None:
+        spots = features("spot", "envelope", 0)
+        parts.append(_encoded(layer, spots, "spot", names, label_source_layer(layer) or layer.name))
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
 

@@ -126,6 +126,46 @@ class DropView(ExecutableDDLElement):
         self.schema, self.name = schema, name
 
 
+class DropDependent(ExecutableDDLElement):
+    """`DROP TABLE IF EXISTS table CASCADE`, with the views that show it."""
+
+    inherit_cache = False
+
+    def __init__(self, table: sa.Table) -> None:
+        """Keep the table."""
+        self.table = table
+
+
+class Analyse(ExecutableDDLElement):
+    """`ANALYZE table`: fresh statistics."""
+
+    inherit_cache = False
+
+    def __init__(self, table: sa.Table) -> None:
+        """Keep the table."""
+        self.table = table
+
+
+class RenameTable(ExecutableDDLElement):
+    """`ALTER TABLE table RENAME TO name`."""
+
+    inherit_cache = False
+
+    def __init__(self, table: sa.Table, name: str) -> None:
+        """Keep the parts."""
+        self.table, self.name = table, name
+
+
+class RenameIndex(ExecutableDDLElement):
+    """`ALTER INDEX schema.index RENAME TO name`."""
+
+    inherit_cache = False
+
+    def __init__(self, schema: str, index: str, name: str) -> None:
+        """Keep the parts."""
+        self.schema, self.index, self.name = schema, index, name
+
+
 def _literal(compiler: DDLCompiler, clause: sa.ClauseElement) -> str:
     return str(compiler.sql_compiler.process(clause, literal_binds=True))
 
@@ -202,3 +242,27 @@ def _drop_column(element: DropColumn, compiler: DDLCompiler, **_: Any) -> str:
 def _grant_usage(element: GrantUsage, compiler: DDLCompiler, **_: Any) -> str:
     quote = compiler.preparer
     return f"GRANT USAGE ON SCHEMA {quote.quote(element.schema)} TO {quote.quote(element.role)}"
+
+
+@compiles(DropDependent)
+def _drop_dependent(element: DropDependent, compiler: DDLCompiler, **_: Any) -> str:
+    return f"DROP TABLE IF EXISTS {compiler.preparer.format_table(element.table)} CASCADE"
+
+
+@compiles(RenameTable)
+def _rename_table(element: RenameTable, compiler: DDLCompiler, **_: Any) -> str:
+    quote = compiler.preparer
+    return f"ALTER TABLE {quote.format_table(element.table)} RENAME TO {quote.quote(element.name)}"
+
+
+@compiles(RenameIndex)
+def _rename_index(element: RenameIndex, compiler: DDLCompiler, **_: Any) -> str:
+    quote = compiler.preparer
+    return (
+        f"ALTER INDEX {quote.quote(element.schema)}.{quote.quote(element.index)} RENAME TO {quote.quote(element.name)}"
+    )
+
+
+@compiles(Analyse)
+def _analyse(element: Analyse, compiler: DDLCompiler, **_: Any) -> str:
+    return f"ANALYZE {compiler.preparer.format_table(element.table)}"

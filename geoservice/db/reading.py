@@ -8,6 +8,7 @@ from typing import Literal
 from geoservice.db.compiled import Compiled
 from geoservice.db.sync import view_schema
 from layers.access import Clearance
+from layers.ladder import LADDER_SCHEMA
 from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA
 
 
@@ -22,4 +23,4 @@ class Reading:
         """Schema translation for a clearance; None when the tables themselves are read."""
         if self.mode == "policies":
             return None
-        return {schema: view_schema(clearance, schema) for schema in (CURRENT_SCHEMA, HISTORY_SCHEMA)}
+        return {schema: view_schema(clearance, schema) for schema in (CURRENT_SCHEMA, HISTORY_SCHEMA, LADDER_SCHEMA)}

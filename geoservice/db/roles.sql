@@ -80,7 +80,8 @@ BEGIN
 END
 $extensions$;
 
--- 4. Schemas: geo (current rows), hist (superseded rows), staging (loads under way), meta (bookkeeping).
+-- 4. Schemas: geo (current rows), hist (superseded rows), ladder (rows generalised for low zooms), staging (loads
+-- under way), meta (bookkeeping).
 DO $schemas$
 DECLARE
     prefix text := current_setting('geoservice.prefix');
@@ -94,13 +95,13 @@ BEGIN
     IF NOT member THEN
         EXECUTE format('GRANT %I TO %I', owner, current_user);
     END IF;
-    FOREACH place IN ARRAY ARRAY['geo', 'hist', 'staging', 'meta'] LOOP
+    FOREACH place IN ARRAY ARRAY['geo', 'hist', 'ladder', 'staging', 'meta'] LOOP
         EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', place, owner);
         EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', place);
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', place, writer);
     END LOOP;
     EXECUTE format('GRANT CREATE ON SCHEMA staging TO %I', writer);
-    FOREACH place IN ARRAY ARRAY['geo', 'hist', 'meta'] LOOP
+    FOREACH place IN ARRAY ARRAY['geo', 'hist', 'ladder', 'meta'] LOOP
         EXECUTE format(
             'ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I',
             owner, place, writer

@@ -17,6 +17,7 @@ from geoservice.db.credentials import Role
 from layers.access import Clearance, Principal, RowRule, decide
 from layers.catalog import Catalog
 from layers.errors import ConfigurationError
+from layers.ladder import LADDER_SCHEMA, is_rung_name
 from layers.model import Layer, RasterLayer, RowLayer
 from layers.system import layer_state
 from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA, current_table, history_table
@@ -79,6 +80,7 @@ def sync(
         if not isinstance(layer, RasterLayer):
             for table in (current_table(layer), history_table(layer)):
                 _reconcile(connection, table, report, destructive=destructive)
+        _drop_stale_ladder(connection, layer)
         _remember(connection, layer)
     rows = [layer for layer in catalog if not isinstance(layer, RasterLayer)]
     _renew_rights(connection, rows, prefix, mode)
@@ -95,6 +97,17 @@ def stands(connection: sa.Connection, catalog: Catalog) -> bool:
 def definition_digest(layer: Layer) -> str:
     """Digest of what the tables, tiles and styles of a layer are derived from."""
     return hashlib.sha256(layer.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+
+
+def _drop_stale_ladder(connection: sa.Connection, layer: Layer) -> None:
+    """Drop the ladder of a layer whose definition is another one now: what it shows, and to whom, may not hold."""
+    known = sa.select(layer_state.c.definition).where(layer_state.c.layer == layer.name)
+    if connection.execute(known).scalar() == definition_digest(layer):
+        return
+    for name in sa.inspect(connection).get_table_names(schema=LADDER_SCHEMA):
+        if is_rung_name(layer, name):
+            connection.execute(ddl.DropDependent(sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA))))
+    connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=None))
 
 
 def _remember(connection: sa.Connection, layer: Layer) -> None:
@@ -207,6 +220,23 @@ def _renew_rights(connection: sa.Connection, layers: Iterable[RowLayer], prefix:
             _renew_table(connection, layer, table, prefix, mode)
 
 
+def protect(connection: sa.Connection, layer: RowLayer, table: sa.Table, prefix: str, mode: NetMode) -> None:
+    """Put a new table with rows of a layer behind the access net: rights and policies, and views where those serve.
+
+    Args:
+        connection: A connection of the owner role.
+        layer: The layer whose clearances hold.
+        table: A table with the columns `_clearance` and attributes of the layer.
+        prefix: Prefix of the role names.
+        mode: The access net.
+    """
+    _renew_table(connection, layer, table, prefix, mode)
+    if mode == "views":
+        for clearance in Clearance:
+            schema = _view_schema(connection, clearance, str(table.schema), READERS[clearance].name_in(prefix))
+            _renew_view(connection, layer, table, (schema, READERS[clearance].name_in(prefix)), clearance)
+
+
 def _renew_table(connection: sa.Connection, layer: RowLayer, table: sa.Table, prefix: str, mode: NetMode) -> None:
     connection.execute(ddl.EnableRowSecurity(table))
     for keeper in (Role.OWNER, Role.WRITER):
@@ -226,18 +256,32 @@ def _renew_table(connection: sa.Connection, layer: RowLayer, table: sa.Table, pr
 def _renew_views(
     connection: sa.Connection, layers: Iterable[RowLayer], prefix: str, clearance: Clearance, origin: str
 ) -> None:
-    schema, role = view_schema(clearance, origin), READERS[clearance].name_in(prefix)
+    role = READERS[clearance].name_in(prefix)
+    schema = _view_schema(connection, clearance, origin, role)
+    for layer in layers:
+        table = current_table(layer) if origin == CURRENT_SCHEMA else history_table(layer)
+        _renew_view(connection, layer, table, (schema, role), clearance)
+
+
+def _view_schema(connection: sa.Connection, clearance: Clearance, origin: str, role: str) -> str:
+    """The schema of the views of a clearance, made if it is not there."""
+    schema = view_schema(clearance, origin)
     if not sa.inspect(connection).has_schema(schema):
         connection.execute(CreateSchema(schema))
     connection.execute(ddl.GrantUsage(schema, role))
-    for layer in layers:
-        table = current_table(layer) if origin == CURRENT_SCHEMA else history_table(layer)
-        connection.execute(ddl.DropView(schema, table.name))
-        columns = readable_columns(layer, table, clearance)
-        if columns:
-            connection.execute(ddl.CreateView(schema, table, columns, RowRule(clearance)))
-            view = sa.Table(table.name, sa.MetaData(schema=schema))
-            connection.execute(ddl.Grant(["SELECT"], view, role))
+    return schema
+
+
+def _renew_view(
+    connection: sa.Connection, layer: RowLayer, table: sa.Table, to: tuple[str, str], clearance: Clearance
+) -> None:
+    schema, role = to
+    connection.execute(ddl.DropView(schema, table.name))
+    columns = readable_columns(layer, table, clearance)
+    if columns:
+        connection.execute(ddl.CreateView(schema, table, columns, RowRule(clearance)))
+        view = sa.Table(table.name, sa.MetaData(schema=schema))
+        connection.execute(ddl.Grant(["SELECT"], view, role))
 
 
 def readable_columns(layer: RowLayer, table: sa.Table, clearance: Clearance) -> list[str]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from geoservice.db.compiled import compile_statement
+from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.features.assets import read_assets
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, House, Inside
@@ -21,6 +21,7 @@ from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from layers.access import Decision, Principal
 from layers.errors import BadParameter, UnknownLayer
+from layers.ladder import Rung, rung_at
 from layers.maplibre import label_source_layer
 from layers.model import Layer, RasterLayer, VectorLayer
 from tiles import grid, raster, vector
@@ -222,15 +223,27 @@ async def _draw_vector(
     z, row, col = address
     if not layer.tiles.from_ <= z:
         return b""
-    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes)
-    compiled = house.reading.statements.get(shape)
-    if compiled is None:
-        compiled = compile_statement(vector.tile_statement(layer, decision), house.reading.schema(asker.clearance))
-        house.reading.statements[shape] = compiled
+    rung = rung_at(layer, z)
+    if rung is not None and layer.name not in await house.ladders(asker):
+        rung = None
+    compiled = _compiled(house, asker, layer, decision, rung)
     sides = dict(zip(("west", "south", "east", "north"), vector.tile_window(z, col, row), strict=True))
     async with house.pools.raw(asker.clearance) as connection:
         tile = await connection.fetchval(compiled.sql, *compiled.arguments({**sides, "z": z, "x": col, "y": row}))
     return bytes(tile or b"")
+
+
+def _compiled(house: House, asker: Principal, layer: VectorLayer, decision: Decision, rung: Rung | None) -> Compiled:
+    """The statement of a tile, from a rung of the ladder or from the rows themselves."""
+    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, rung)
+    compiled = house.reading.statements.get(shape)
+    if compiled is None:
+        statement = (
+            vector.tile_statement(layer, decision) if rung is None else vector.rung_statement(layer, rung, decision)
+        )
+        compiled = compile_statement(statement, house.reading.schema(asker.clearance))
+        house.reading.statements[shape] = compiled
+    return compiled
 
 
 def _vector_layer(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:

@@ -1,0 +1,138 @@
+"""Ladders of layers: built after loads, refreshed after edits, each by whoever holds its lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from geoservice.db import ddl
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.db.sync import definition_digest, protect, require_mode
+from layers.catalog import Catalog
+from layers.ladder import LADDER_SCHEMA, Rung, rung_table, rungs
+from layers.model import VectorLayer
+from layers.system import layer_state
+from tiles.ladder import build
+
+FRESH = "_new"
+_LOCK = "geoservice.ladder."
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What was done for a layer: `built` from all rows or `refreshed` after edits, up to which edition."""
+
+    layer: str
+    edition: int
+    built: bool
+
+
+def lagging(database: Database, catalog: Catalog) -> tuple[VectorLayer, ...]:
+    """Layers with rows whose ladder is missing or shows an earlier edition than the current one."""
+    behind = layer_state.c.edition.is_not(None) & layer_state.c.ladder.is_distinct_from(layer_state.c.edition)
+    with database.transaction(Role.WRITER) as connection:
+        found = connection.execute(sa.select(layer_state.c.layer, layer_state.c.definition).where(behind)).all()
+    known = {layer.name: layer for layer in catalog if isinstance(layer, VectorLayer) and rungs(layer)}
+    # A layer whose tables follow another definition waits for `geoservice db sync`.
+    return tuple(known[n] for n, made in found if n in known and made == definition_digest(known[n]))
+
+
+def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Renewal | None:
+    """Bring the ladder of a layer to its current edition.
+
+    Killed at any step, it leaves the former ladder in place.
+
+    Args:
+        database: The database; tables are made by the owner.
+        layer: The layer.
+        anew: Build from all rows also where a refresh would do.
+
+    Returns:
+        What was done; None when somebody else is at it or there is nothing to do.
+    """
+    engine = database.sync_engine(Role.OWNER)
+    with _locked(engine, layer) as held:
+        if not held:
+            return None
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            edition, shown = connection.execute(
+                sa.select(layer_state.c.edition, layer_state.c.ladder).where(layer_state.c.layer == layer.name)
+            ).one()
+            if edition is None or (edition == shown and not anew):
+                return None
+            if shown is not None and not anew:
+                tables = {rung: rung_table(layer, rung) for rung in rungs(layer)}
+                if build.refresh(connection, layer, tables, shown):
+                    _remember(connection, layer, edition)
+                    connection.commit()
+                    return Renewal(layer.name, edition, built=False)
+            _build(engine, layer, connection)
+        with engine.begin() as connection:
+            _adopt(database, connection, layer)
+            _remember(connection, layer, edition)
+    return Renewal(layer.name, edition, built=True)
+
+
+def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> None:
+    """Fill fresh tables with what the transaction of a connection sees, and index them."""
+    fresh = _fresh(layer)
+    with engine.begin() as maker:
+        for table in fresh.values():
+            maker.execute(ddl.DropDependent(table))
+            maker.execute(sa.schema.CreateTable(table))
+    snapshot = connection.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
+    workers = max(1, os.cpu_count() or 1)
+    build.build(engine, layer, fresh, snapshot, workers)
+
+    def index(one: sa.Index) -> None:
+        with engine.begin() as maker:
+            one.create(maker)
+
+    with ThreadPoolExecutor(workers, "ladder-index") as pool:
+        list(pool.map(index, [one for table in fresh.values() for one in table.indexes]))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as maker:
+        for table in fresh.values():
+            maker.execute(ddl.Analyse(table))
+
+
+def _adopt(database: Database, connection: sa.Connection, layer: VectorLayer) -> None:
+    """Put the fresh tables in the place of the former ones, behind the access net."""
+    mode = require_mode(connection)
+    for rung, table in _fresh(layer).items():
+        standing = rung_table(layer, rung)
+        connection.execute(ddl.DropDependent(standing))
+        connection.execute(ddl.RenameTable(table, standing.name))
+        for one, other in zip(_by_name(table), _by_name(standing), strict=True):
+            connection.execute(ddl.RenameIndex(LADDER_SCHEMA, one, other))
+        protect(connection, layer, standing, database.prefix, mode)
+
+
+def _by_name(table: sa.Table) -> list[str]:
+    return sorted(str(index.name) for index in table.indexes)
+
+
+def _fresh(layer: VectorLayer) -> Mapping[Rung, sa.Table]:
+    return {rung: rung_table(layer, rung, FRESH) for rung in rungs(layer)}
+
+
+def _remember(connection: sa.Connection, layer: VectorLayer, edition: int) -> None:
+    connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=edition))
+
+
+@contextmanager
+def _locked(engine: sa.Engine, layer: VectorLayer) -> Iterator[bool]:
+    """Try for the lock of a layer's ladder; it goes with the session that holds it."""
+    key = sa.func.hashtextextended(_LOCK + layer.name, 0)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        held = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar())
+        try:
+            yield held
+        finally:
+            if held:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))

@@ -1,0 +1,119 @@
+"""Geometries of one part of a layer, generalised for a rung.
+
+What becomes of a feature depends on it and on the features that touch it, and on nothing else: so parts, refreshes
+after an edit and a whole rebuild agree, as long as each sees the core it answers for with one ring of neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layers.ladder import Rung
+from layers.model import VectorLayer
+
+Geometries = npt.NDArray[np.object_]
+Numbers = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+RADIUS = 6378137.0
+LIMIT = 85.0511287798066
+"""Latitude (degrees) at which Web Mercator ends."""
+_POLYGONS, _LINES = 2, 1
+_SMALLEST = 1.0
+"""Surfaces of fewer square pixels are not drawn; in a coverage they stay down to a quarter of that."""
+_LINE_SHARE = 0.5
+"""Pixels by which a simplified line may leave the original."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a rung shows of some features.
+
+    Attributes:
+        kept: Which features are drawn at all.
+        geometry: Their geometries in EPSG:3857 (only of those kept).
+        spot: Where the label of a surface stands (only of those kept); None for lines.
+        size: Area (m2) or length (m) of the whole feature in EPSG:3857 (only of those kept).
+    """
+
+    kept: Mask
+    geometry: Geometries
+    spot: Geometries
+    size: Numbers
+
+
+def mercator(geometries: Geometries) -> Geometries:
+    """Geometries from degrees (x=longitude, y=latitude) to EPSG:3857, cut where Web Mercator ends.
+
+    Spherical Mercator (EPSG method 1024): x = R lon, y = R asinh(tan(lat)).
+    """
+    bounds = shapely.bounds(geometries)
+    with np.errstate(invalid="ignore"):
+        beyond = (bounds[:, 1] < -LIMIT) | (bounds[:, 3] > LIMIT)
+    if beyond.any():
+        geometries = geometries.copy()
+        geometries[beyond] = shapely.intersection(geometries[beyond], shapely.box(-180, -LIMIT, 180, LIMIT))
+    projected: Geometries = shapely.transform(geometries, _project)
+    return projected
+
+
+def _project(degrees: Numbers) -> Numbers:
+    radians = np.radians(degrees)
+    return np.column_stack([radians[:, 0], np.arcsinh(np.tan(radians[:, 1]))]) * RADIUS
+
+
+def generalised(
+    layer: VectorLayer, rung: Rung, geometries: Geometries, core: Mask, begins: npt.NDArray[np.int64]
+) -> Drawn:
+    """What a rung shows of the core of a part.
+
+    Args:
+        layer: The layer.
+        rung: The rung.
+        geometries: Core and at least all that touches it, in EPSG:3857, in the order of their feature numbers.
+        core: Which of them are asked about.
+        begins: From which zoom each feature is drawn, as the style says.
+    """
+    size = _sizes(geometries)
+    surface = shapely.get_dimensions(geometries) == _POLYGONS
+    least = (_SMALLEST * rung.pixel) ** 2 / (4 if layer.coverage else 1)
+    kept = core & (begins <= rung.to) & ~(surface & (size < least)) & ~shapely.is_empty(geometries)
+    simple = geometries.copy()
+    simple[surface] = _coverage(geometries[surface], rung)
+    lines = ~surface & kept
+    simple[lines] = shapely.simplify(geometries[lines], _LINE_SHARE * rung.pixel, preserve_topology=False)
+    shown = simple[kept]
+    lost = shapely.is_empty(shown) | shapely.is_missing(shown)
+    shown[lost] = geometries[kept][lost]
+    return Drawn(kept, shown, _spots(layer, shown, surface[kept]), size[kept])
+
+
+def _sizes(geometries: Geometries) -> Numbers:
+    areas = shapely.area(geometries)
+    return np.where(shapely.get_dimensions(geometries) == _LINES, shapely.length(geometries), areas)
+
+
+def _coverage(surfaces: Geometries, rung: Rung) -> Geometries:
+    """Surfaces with fewer vertices; borders that they share stay shared.
+
+    The tolerance of the Visvalingam-Whyatt method is the side of a square as large as the triangles that are cut off.
+    """
+    if not len(surfaces):
+        return surfaces
+    simple = np.asarray(shapely.coverage_simplify(surfaces, rung.pixel), dtype=object)
+    broken = ~shapely.is_valid(simple)
+    if broken.any():
+        # What overlaps is no coverage, and then a result may cross itself.
+        simple[broken] = shapely.simplify(surfaces[broken], rung.pixel / 2, preserve_topology=True)
+    return simple
+
+
+def _spots(layer: VectorLayer, shown: Geometries, surface: Mask) -> Geometries:
+    """One point inside each surface of a layer that has labels."""
+    spots = np.full(len(shown), None, dtype=object)
+    if layer.label is not None and layer.style.label is not None:
+        spots[surface] = shapely.point_on_surface(shown[surface])
+    return spots
