@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
 
 from geoservice.db import ddl
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, protect, require_mode
 from layers.catalog import Catalog
-from layers.ladder import LADDER_SCHEMA, Rung, rung_table, rungs
+from layers.ladder import LADDER_SCHEMA, cell_table, has_ladder, mosaic_table, rung_table, rungs
 from layers.model import VectorLayer
 from layers.system import layer_state
 from tiles.ladder import build
@@ -38,7 +39,7 @@ def lagging(database: Database, catalog: Catalog) -> tuple[VectorLayer, ...]:
     behind = layer_state.c.edition.is_not(None) & layer_state.c.ladder.is_distinct_from(layer_state.c.edition)
     with database.transaction(Role.WRITER) as connection:
         found = connection.execute(sa.select(layer_state.c.layer, layer_state.c.definition).where(behind)).all()
-    known = {layer.name: layer for layer in catalog if isinstance(layer, VectorLayer) and rungs(layer)}
+    known = {layer.name: layer for layer in catalog if isinstance(layer, VectorLayer) and has_ladder(layer)}
     # A layer whose tables follow another definition waits for `geoservice db sync`.
     return tuple(known[n] for n, made in found if n in known and made == definition_digest(known[n]))
 
@@ -66,12 +67,10 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
             ).one()
             if edition is None or (edition == shown and not anew):
                 return None
-            if shown is not None and not anew:
-                tables = {rung: rung_table(layer, rung) for rung in rungs(layer)}
-                if build.refresh(connection, layer, tables, shown):
-                    _remember(connection, layer, edition)
-                    connection.commit()
-                    return Renewal(layer.name, edition, built=False)
+            if shown is not None and not anew and build.refresh(connection, layer, _tables(layer), shown):
+                _remember(connection, layer, edition)
+                connection.commit()
+                return Renewal(layer.name, edition, built=False)
             _build(engine, layer, connection)
         with engine.begin() as connection:
             _adopt(database, connection, layer)
@@ -81,31 +80,32 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
 
 def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> None:
     """Fill fresh tables with what the transaction of a connection sees, and index them."""
-    fresh = _fresh(layer)
+    fresh = _tables(layer, FRESH)
     with engine.begin() as maker:
-        for table in fresh.values():
+        for table in fresh.all():
             maker.execute(ddl.DropDependent(table))
-            maker.execute(sa.schema.CreateTable(table))
+            maker.execute(CreateTable(table))
     snapshot = connection.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
     workers = max(1, os.cpu_count() or 1)
     build.build(engine, layer, fresh, snapshot, workers)
+    with engine.begin() as maker:
+        build.prevail(maker, layer, fresh)
 
     def index(one: sa.Index) -> None:
         with engine.begin() as maker:
             one.create(maker)
 
     with ThreadPoolExecutor(workers, "ladder-index") as pool:
-        list(pool.map(index, [one for table in fresh.values() for one in table.indexes]))
+        list(pool.map(index, [one for table in fresh.all() for one in table.indexes]))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as maker:
-        for table in fresh.values():
+        for table in fresh.all():
             maker.execute(ddl.Analyse(table))
 
 
 def _adopt(database: Database, connection: sa.Connection, layer: VectorLayer) -> None:
     """Put the fresh tables in the place of the former ones, behind the access net."""
     mode = require_mode(connection)
-    for rung, table in _fresh(layer).items():
-        standing = rung_table(layer, rung)
+    for table, standing in zip(_tables(layer, FRESH).all(), _tables(layer).all(), strict=True):
         connection.execute(ddl.DropDependent(standing))
         connection.execute(ddl.RenameTable(table, standing.name))
         for one, other in zip(_by_name(table), _by_name(standing), strict=True):
@@ -117,8 +117,11 @@ def _by_name(table: sa.Table) -> list[str]:
     return sorted(str(index.name) for index in table.indexes)
 
 
-def _fresh(layer: VectorLayer) -> Mapping[Rung, sa.Table]:
-    return {rung: rung_table(layer, rung, FRESH) for rung in rungs(layer)}
+def _tables(layer: VectorLayer, suffix: str = "") -> build.Tables:
+    made = {rung: rung_table(layer, rung, suffix) for rung in rungs(layer)}
+    if layer.tiles.mosaic is None:
+        return build.Tables(made)
+    return build.Tables(made, cell_table(layer, suffix), mosaic_table(layer, suffix))
 
 
 def _remember(connection: sa.Connection, layer: VectorLayer, edition: int) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 
 from layers.crs import WEB_MERCATOR_SRID
-from layers.model import LayerBase, RowLayer, VectorLayer
+from layers.model import LayerBase, Mosaic, RowLayer, VectorLayer
 from layers.table import column_type
 
 LADDER_SCHEMA = "ladder"
@@ -26,6 +26,8 @@ WORLD = 2 * 20037508.342789244
 """Width of Web Mercator in metres of EPSG:3857."""
 PIXELS = 512
 """Display pixels of a tile's side, as MapLibre draws it."""
+CELLS = 64
+"""Cells of a mosaic along a tile's side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,10 @@ def rungs(layer: RowLayer) -> tuple[Rung, ...]:
         return ()
     found: list[Rung] = []
     top = layer.tiles.to - 1
-    while top >= layer.tiles.from_:
+    lowest = layer.tiles.mosaic.below if layer.tiles.mosaic is not None else layer.tiles.from_
+    while top >= lowest:
         low = top - SPAN + 1
-        low = layer.tiles.from_ if low - 1 <= layer.tiles.from_ else low
+        low = lowest if low - 1 <= lowest else low
         found.append(Rung(low, top))
         top = low - 1
     return tuple(found)
@@ -64,6 +67,61 @@ def rungs(layer: RowLayer) -> tuple[Rung, ...]:
 def rung_at(layer: RowLayer, zoom: int) -> Rung | None:
     """The rung from which a zoom level is drawn; None where the rows themselves are drawn."""
     return next((rung for rung in rungs(layer) if rung.from_ <= zoom <= rung.to), None)
+
+
+def has_ladder(layer: RowLayer) -> bool:
+    """Whether some zoom levels of a layer are drawn from a ladder."""
+    return bool(rungs(layer)) or mosaic_at(layer, 0) is not None
+
+
+def mosaic_at(layer: RowLayer, zoom: int) -> Mosaic | None:
+    """The mosaic from which a zoom level is drawn, if it is."""
+    mosaic = layer.tiles.mosaic if isinstance(layer, VectorLayer) else None
+    return mosaic if mosaic is not None and zoom < mosaic.below else None
+
+
+def cell_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
+    """The table `ladder.<layer>_cell`: what lies in each cell of the finest mosaic, by value and clearance of the rows.
+
+    `x` and `y` count cells of `CELLS` per tile at the highest zoom of the mosaic, from the north-west. `count` counts
+    features by their centroid; `area` is in square decimetres of EPSG:3857, whole, so that sums do not depend on order.
+    """
+    name = f"{layer.name}_cell{suffix}"
+    table = sa.Table(
+        name,
+        sa.MetaData(schema=LADDER_SCHEMA),
+        sa.Column("x", sa.Integer(), nullable=False),
+        sa.Column("y", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("area", sa.BigInteger(), nullable=False),
+    )
+    sa.Index(f"{name}_place", table.c.x, table.c.y)
+    return table
+
+
+def mosaic_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
+    """The table `ladder.<layer>_mosaic`: the prevailing value of each cell of each zoom level.
+
+    A row holds for readers of its clearance and above, up to the next higher row of the same cell; nothing is counted
+    in it that lies above its clearance.
+    """
+    name = f"{layer.name}_mosaic{suffix}"
+    table = sa.Table(
+        name,
+        sa.MetaData(schema=LADDER_SCHEMA),
+        sa.Column("z", sa.SmallInteger(), nullable=False),
+        sa.Column("x", sa.Integer(), nullable=False),
+        sa.Column("y", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("area", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+    )
+    sa.Index(f"{name}_place", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
+    return table
 
 
 def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
@@ -81,7 +139,7 @@ def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
 
 def is_rung_name(layer: LayerBase, name: str) -> bool:
     """Whether a table of the schema is (or was to become) a rung of a layer."""
-    return re.fullmatch(rf"{re.escape(layer.name)}_z\d+(_new)?", name) is not None
+    return re.fullmatch(rf"{re.escape(layer.name)}_(z\d+|cell|mosaic)(_new)?", name) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -108,12 +108,20 @@ class Attribute(Frozen):
         return max(self.clearance or Clearance.PUBLIC, layer.clearance)
 
 
+class Mosaic(Frozen):
+    """How patches too small to be seen are drawn: cells of the prevailing value of `by`, at zoom levels `below`."""
+
+    by: str
+    below: int = Field(default=10, ge=1, le=22)
+
+
 class Zooms(Frozen):
     """Web-Mercator zoom levels of which tiles are offered; clients overzoom beyond `to`."""
 
     from_: int = Field(default=0, ge=0, le=22, alias="from")
     to: int = Field(default=14, ge=0, le=22)
     attributes: tuple[str, ...] | None = None
+    mosaic: Mosaic | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Zooms:
@@ -294,6 +302,7 @@ class VectorLayer(TabularLayer):
         self.known(self.style.attributes(), "style")
         if self.tiles.attributes is not None:
             self.known(self.tiles.attributes, "tiles")
+        self._mosaic()
         if self.exposure is not None:
             self.known((self.exposure.by, self.exposure.value), "exposure")
         if self.hazard is not None:
@@ -303,6 +312,18 @@ class VectorLayer(TabularLayer):
         if self.coverage and self.geometry != "polygon":
             raise ValueError("only polygons can form a coverage")
         return self
+
+    def _mosaic(self) -> None:
+        wanted = self.tiles.mosaic
+        if wanted is None:
+            return
+        self.known((wanted.by,), "tiles: mosaic")
+        if self.geometry != "polygon" or self.attributes[wanted.by].type not in ("text", "code"):
+            raise ValueError("a mosaic shows polygons by an attribute of type text or code")
+        if self.attributes[wanted.by].effective_clearance(self) > self.clearance:
+            raise ValueError("a mosaic shows an attribute that every reader of the layer may see")
+        if not self.tiles.from_ < wanted.below <= self.tiles.to:
+            raise ValueError("tiles: mosaic: below must lie above from and not above to")
 
 
 class TableLayer(TabularLayer):

@@ -11,12 +11,13 @@ import math
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
-from layers.ladder import WORLD, Rung, rung_attributes, rung_table
+from layers.ladder import CELLS, WORLD, Rung, mosaic_table, rung_attributes, rung_table
 from layers.maplibre import label_source_layer
-from layers.model import VectorLayer
+from layers.model import Mosaic, VectorLayer
 from layers.table import current_table, row_predicate
 
 TILE_EXTENT = 4096
@@ -106,6 +107,48 @@ def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision) -> sa.Sel
         spots = features("spot", "envelope", 0)
         parts.append(_encoded(layer, spots, "spot", names, label_source_layer(layer) or layer.name))
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
+    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+
+
+def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> sa.Select[Any]:
+    """The statement of a tile that is drawn from a mosaic; answers and parameters as `tile_statement`.
+
+    Cells of one value that lie side by side become one rectangle. Its attributes are the value, the number of features
+    of that value (`count`) and the share of the covered area that they have (`share`).
+    """
+    table = mosaic_table(layer)
+    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    place = (table.c.x, table.c.y)
+    # One cell more on each side is the buffer.
+    near = [c.between(at * CELLS - 1, at * CELLS + CELLS) for c, at in zip(place, (x, y), strict=True)]
+    cell = (
+        sa.select(*place, table.c.value, table.c.count, table.c.area, table.c.total)
+        .where(table.c.z == z, *near, row_predicate(table, decision.rule))
+        .ext(distinct_on(*place))
+        .order_by(*place, table.c["_clearance"].desc())
+        .cte("cell")
+    )
+    run = cell.c.x - sa.func.row_number().over(partition_by=(cell.c.y, cell.c.value), order_by=cell.c.x)
+    marked = sa.select(cell, run.label("run")).cte("marked")
+    sums = {name: sa.func.sum(marked.c[name]) for name in ("count", "area", "total")}
+    side = WORLD / CELLS / sa.func.power(2.0, z)
+    west, east = (sa.func.min(marked.c.x) * side - WORLD / 2, (sa.func.max(marked.c.x) + 1) * side - WORLD / 2)
+    north, south = (WORLD / 2 - marked.c.y * side, WORLD / 2 - (marked.c.y + 1) * side)
+    box = sa.func.ST_MakeEnvelope(west, south, east, north, WEB_MERCATOR_SRID)
+    drawn = sa.func.ST_AsMVTGeom(box, sa.func.ST_TileEnvelope(z, x, y), TILE_EXTENT, TILE_BUFFER, True)
+    row = (
+        sa.select(
+            drawn.label("geom"),
+            sa.func.nullif(marked.c.value, "").label(mosaic.by),
+            sa.cast(sums["count"], sa.BigInteger()).label("count"),
+            sa.cast(sa.func.round(sums["area"] / sums["total"], 3), sa.Double()).label("share"),
+        )
+        .group_by(marked.c.y, marked.c.value, marked.c.run)
+        .order_by(marked.c.y, sa.func.min(marked.c.x))
+        .subquery("row")
+    )
+    encoded = sa.func.ST_AsMVT(row.table_valued(), layer.name, TILE_EXTENT, "geom")
+    whole = sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
 
 

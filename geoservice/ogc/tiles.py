@@ -21,9 +21,9 @@ from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from layers.access import Decision, Principal
 from layers.errors import BadParameter, UnknownLayer
-from layers.ladder import Rung, rung_at
+from layers.ladder import Rung, mosaic_at, rung_at
 from layers.maplibre import label_source_layer
-from layers.model import Layer, RasterLayer, VectorLayer
+from layers.model import Layer, Mosaic, RasterLayer, VectorLayer
 from tiles import grid, raster, vector
 
 router = APIRouter(tags=["tiles"])
@@ -33,6 +33,8 @@ _TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": "text/html"}
 _IMAGES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _NO_CONTENT = 204
+Step = Rung | Mosaic | None
+"""From where a tile is drawn; None means from the rows themselves."""
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
 
@@ -223,24 +225,27 @@ async def _draw_vector(
     z, row, col = address
     if not layer.tiles.from_ <= z:
         return b""
-    rung = rung_at(layer, z)
-    if rung is not None and layer.name not in await house.ladders(asker):
-        rung = None
-    compiled = _compiled(house, asker, layer, decision, rung)
+    step: Step = mosaic_at(layer, z) or rung_at(layer, z)
+    if step is not None and layer.name not in await house.ladders(asker):
+        step = None
+    compiled = _compiled(house, asker, layer, decision, step)
     sides = dict(zip(("west", "south", "east", "north"), vector.tile_window(z, col, row), strict=True))
     async with house.pools.raw(asker.clearance) as connection:
         tile = await connection.fetchval(compiled.sql, *compiled.arguments({**sides, "z": z, "x": col, "y": row}))
     return bytes(tile or b"")
 
 
-def _compiled(house: House, asker: Principal, layer: VectorLayer, decision: Decision, rung: Rung | None) -> Compiled:
-    """The statement of a tile, from a rung of the ladder or from the rows themselves."""
-    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, rung)
+def _compiled(house: House, asker: Principal, layer: VectorLayer, decision: Decision, step: Step) -> Compiled:
+    """The statement of a tile, from a step of the ladder or from the rows themselves."""
+    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, step)
     compiled = house.reading.statements.get(shape)
     if compiled is None:
-        statement = (
-            vector.tile_statement(layer, decision) if rung is None else vector.rung_statement(layer, rung, decision)
-        )
+        if step is None:
+            statement = vector.tile_statement(layer, decision)
+        elif isinstance(step, Mosaic):
+            statement = vector.mosaic_statement(layer, step, decision)
+        else:
+            statement = vector.rung_statement(layer, step, decision)
         compiled = compile_statement(statement, house.reading.schema(asker.clearance))
         house.reading.statements[shape] = compiled
     return compiled

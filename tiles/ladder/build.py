@@ -1,4 +1,4 @@
-"""Filling the rungs of a layer: all features in parallel parts, or those that an edit concerns.
+"""Filling the ladder of a layer: all features in parallel parts, or those that an edit concerns.
 
 The caller holds the layer's ladder lock, has made the tables, and says by a snapshot or by its transaction which rows
 count. Parts that are filled at the same time see the same rows.
@@ -6,64 +6,78 @@ count. Parts that are filled at the same time see the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import psycopg
 import shapely
 import sqlalchemy as sa
 from psycopg import sql
 
-from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
-from layers.ladder import Rung, rung_attributes
+from layers.ladder import Rung
 from layers.model import VectorLayer
-from layers.table import current_table, history_table
-from tiles.ladder.generalise import Drawn, Geometries, Mask, generalised, mercator
+from tiles.ladder import cells, rungs
+from tiles.ladder.copying import driver_of
+from tiles.ladder.generalise import degrees, mercator
+from tiles.ladder.mosaic import Places, cell_size, cells_of, rectangles
 from tiles.ladder.parts import Boxes, Rows, parts_of, window_of
+from tiles.ladder.read import (
+    boxes_since,
+    changed_since,
+    count_rows,
+    read_boxes,
+    read_part,
+    touched_since,
+)
 
-Tables = Mapping[Rung, sa.Table]
-_ALWAYS = 0
-_FRESH = "fresh_rung"
 MOST_SHARE = 0.3
 """When an edit concerns more than this share of a layer, it is built anew."""
+MOST_CELLS = 100_000
+"""Cells of a mosaic that a refresh works out again; beyond, building anew is quicker."""
+_CELLS_AT_ONCE = 4_000
 
 
 @dataclass(frozen=True)
-class Part:
-    """Rows of one part and its surroundings.
+class Tables:
+    """Tables of one ladder.
 
     Attributes:
-        fids: Feature numbers, ascending.
-        geometries: In EPSG:3857.
-        begins: From which zoom each feature is drawn.
-        core: The rows that the part answers for.
+        rungs: The table of each rung.
+        cells: What lies in the cells of the mosaic; None for a layer without one.
+        mosaic: What prevails there; None for a layer without one.
     """
 
-    fids: Rows
-    geometries: Geometries
-    begins: Rows
-    core: Mask
+    rungs: Mapping[Rung, sa.Table]
+    cells: sa.Table | None = None
+    mosaic: sa.Table | None = None
+
+    def all(self) -> tuple[sa.Table, ...]:
+        """All tables."""
+        return (*self.rungs.values(), *(t for t in (self.cells, self.mosaic) if t is not None))
 
 
 def build(engine: sa.Engine, layer: VectorLayer, tables: Tables, snapshot: str, workers: int) -> int:
-    """Fill empty rungs with all features that a snapshot shows; returns how many features were looked at.
+    """Fill an empty ladder with all features that a snapshot shows; returns how many features were looked at.
+
+    The mosaic is left to `prevail`, which wants the cells indexed.
 
     Args:
         engine: Of the owner.
         layer: The layer.
-        tables: An empty table for each rung.
+        tables: Empty tables.
         snapshot: From `pg_export_snapshot()`, of a transaction that stays open meanwhile.
         workers: Parts that are worked on at a time.
     """
     with _seeing(engine, snapshot) as connection:
-        fids, boxes = _boxes(connection, layer)
+        fids, boxes = read_boxes(connection, layer)
 
     def fill(rows: Rows) -> None:
         with _seeing(engine, snapshot) as connection:
-            write(connection, layer, tables, read_part(connection, layer, fids[rows], window_of(boxes, rows)))
+            part = read_part(connection, layer, fids[rows], window_of(boxes, rows))
+            rungs.write(connection, layer, tables.rungs, part)
+            if tables.cells is not None and layer.tiles.mosaic is not None:
+                cells.write(connection, layer.tiles.mosaic, tables.cells, part)
             connection.commit()
 
     with ThreadPoolExecutor(workers, "ladder") as pool:
@@ -72,132 +86,73 @@ def build(engine: sa.Engine, layer: VectorLayer, tables: Tables, snapshot: str, 
     return len(fids)
 
 
+def prevail(connection: sa.Connection, layer: VectorLayer, tables: Tables) -> None:
+    """Fill the mosaic from the cells, for a layer that has one."""
+    if tables.cells is not None and tables.mosaic is not None:
+        cells.prevail(connection, layer, tables.cells, tables.mosaic)
+
+
 def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since: int) -> bool:
-    """Bring the rungs to the rows as they are now, in the caller's transaction.
+    """Bring a ladder to the rows as they are now, in the caller's transaction.
 
     Concerned are features that were written or ended after an edition, and those that touch them as they were or are:
-    what a feature looks like depends on what it touches.
+    what a feature looks like depends on what it touches. In a mosaic, cells are concerned that they reach into.
 
     Returns:
         False, and nothing was done, when so much has changed that building anew is quicker.
     """
-    changed, touched = _changed(connection, layer, since), _touched(connection, layer, since)
-    total = connection.execute(sa.select(sa.func.count()).select_from(current_table(layer))).scalar_one()
-    if len(touched) > MOST_SHARE * total and total > 0:
+    changed, touched = changed_since(connection, layer, since), touched_since(connection, layer, since)
+    if len(touched) > MOST_SHARE * max(count_rows(connection, layer), 1):
         return False
-    gone = np.union1d(changed, touched).tolist()
-    for table in tables.values():
-        connection.execute(sa.delete(table).where(table.c.fid == sa.any_(_numbers(gone))))
-    fids, boxes = _boxes(connection, layer, touched.tolist())
+    places = _places(layer, boxes_since(connection, layer, since))
+    if len(places) > MOST_CELLS:
+        return False
+    rungs.remove(connection, tables.rungs, np.union1d(changed, touched))
+    fids, boxes = read_boxes(connection, layer, touched.tolist())
     for rows in parts_of(boxes):
-        write(connection, layer, tables, read_part(connection, layer, fids[rows], window_of(boxes, rows)))
+        part = read_part(connection, layer, fids[rows], window_of(boxes, rows))
+        rungs.write(connection, layer, tables.rungs, part)
+    if len(places):
+        _refresh_mosaic(connection, layer, tables, places)
     return True
 
 
-def read_part(
-    connection: sa.Connection, layer: VectorLayer, core: Rows, window: tuple[float, float, float, float]
-) -> Part:
-    """Some features with all that lies in a window (degrees) around them."""
-    table = current_table(layer)
-    geom = sa.type_coerce(table.c.geom, sa.types.NullType())
-    appear = layer.style.appear
-    value = sa.cast(table.c[appear.by], sa.Text()) if appear is not None else sa.null()
-    statement = sa.select(table.c.fid, sa.func.ST_AsBinary(geom), value).order_by(table.c.fid)
-    near = geom.op("&&", is_comparison=True)(sa.func.ST_MakeEnvelope(*window, STORAGE_SRID))
-    rows = connection.execute(statement.where(near)).all()
-    fids = np.array([row[0] for row in rows], dtype=np.int64)
-    shapes = shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
-    begins = np.full(len(rows), _ALWAYS, dtype=np.int64)
-    if appear is not None:
-        begins = np.array([appear.zooms.get(row[2], appear.default) for row in rows], dtype=np.int64)
-    return Part(fids, mercator(np.asarray(shapes, dtype=object)), begins, np.isin(fids, core))
+def _refresh_mosaic(connection: sa.Connection, layer: VectorLayer, tables: Tables, places: Places) -> None:
+    mosaic = layer.tiles.mosaic
+    if mosaic is None or tables.cells is None or tables.mosaic is None:
+        return
+    size = cell_size(mosaic.below)
+    cells.remove(connection, tables.cells, places)
+    boxes = shapely.bounds(degrees(rectangles(np.column_stack([places, places]), size)))
+    for rows in parts_of(boxes, _CELLS_AT_ONCE):
+        part = read_part(connection, layer, None, window_of(boxes, rows))
+        some = {(int(x), int(y)) for x, y in places[rows]}
+        cells.write(connection, mosaic, tables.cells, part, some)
+    cells.prevail(connection, layer, tables.cells, tables.mosaic, places)
 
 
-def write(connection: sa.Connection, layer: VectorLayer, tables: Tables, part: Part) -> None:
-    """Generalise a part for every rung and insert what is drawn."""
-    for rung, table in tables.items():
-        drawn = generalised(layer, rung, part.geometries, part.core, part.begins)
-        _copy(connection, part.fids[drawn.kept], drawn)
-        connection.execute(_insert(layer, rung, table))
-
-
-def _copy(connection: sa.Connection, fids: Rows, drawn: Drawn) -> None:
-    """Send geometries into a temporary table of the session, emptied before."""
-    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-    geometries, spots = (shapely.to_wkb(some, output_dimension=2) for some in (drawn.geometry, drawn.spot))
-    with driver.cursor() as cursor:
-        cursor.execute(_TEMPORARY)
-        cursor.execute(_EMPTY)
-        with cursor.copy(_COPY) as copy:
-            copy.set_types(("int8", "bytea", "bytea", "float8"))
-            for row in zip(fids.tolist(), geometries, spots, drawn.size.tolist(), strict=True):
-                copy.write_row(row)
-
-
-_NAME = sql.Identifier(_FRESH)
-_TEMPORARY = sql.SQL(
-    "CREATE TEMPORARY TABLE IF NOT EXISTS {} (fid bigint, geom bytea, spot bytea, size double precision)"
-).format(_NAME)
-_EMPTY = sql.SQL("TRUNCATE {}").format(_NAME)
-_COPY = sql.SQL("COPY {} (fid, geom, spot, size) FROM STDIN (FORMAT binary)").format(_NAME)
-
-
-def _insert(layer: VectorLayer, rung: Rung, table: sa.Table) -> sa.Insert:
-    """Join what was sent with key, attributes and clearance of its rows."""
-    names = ("fid", "geom", "spot", "size")
-    fresh = sa.table(_FRESH, *(sa.column(name) for name in names))
-    rows = current_table(layer)
-    kept = ("key", *rung_attributes(layer, rung), "_clearance")
-    shapes = [sa.func.ST_GeomFromWKB(fresh.c[name], WEB_MERCATOR_SRID) for name in ("geom", "spot")]
-    chosen = sa.select(fresh.c.fid, *shapes, fresh.c.size, *(rows.c[name] for name in kept))
-    joined = chosen.select_from(fresh.join(rows, rows.c.fid == fresh.c.fid)).order_by(fresh.c.fid)
-    return sa.insert(table).from_select([*names, *kept], joined)
+def _places(layer: VectorLayer, boxes: Boxes) -> Places:
+    """The finest cells (column, row) of a layer's mosaic that boxes (degrees) reach into; at most a few too many."""
+    mosaic = layer.tiles.mosaic
+    if mosaic is None or not len(boxes):
+        return np.zeros((0, 2), dtype=np.int64)
+    ranges = cells_of(
+        shapely.bounds(mercator(np.asarray(shapely.box(*boxes.T), dtype=object))), cell_size(mosaic.below)
+    )
+    found = []
+    left = MOST_CELLS + 1
+    for west, north, east, south in ranges:
+        if left <= 0:
+            break
+        columns, rows = np.meshgrid(np.arange(west, east + 1), np.arange(north, south + 1))
+        found.append(np.column_stack([columns.ravel(), rows.ravel()]))
+        left -= columns.size
+    return np.unique(np.concatenate(found), axis=0)
 
 
 def _seeing(engine: sa.Engine, snapshot: str) -> sa.Connection:
     """A connection whose transaction sees what a snapshot shows."""
     connection = engine.connect().execution_options(isolation_level="REPEATABLE READ")
-    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     connection.begin()
-    driver.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+    driver_of(connection).execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
     return connection
-
-
-def _boxes(connection: sa.Connection, layer: VectorLayer, fids: Sequence[int] | None = None) -> tuple[Rows, Boxes]:
-    """Feature numbers and boxes (degrees) of all features that have a geometry, or of some."""
-    table = current_table(layer)
-    geom = sa.type_coerce(table.c.geom, sa.types.NullType())
-    sides = (f(geom) for f in (sa.func.ST_XMin, sa.func.ST_YMin, sa.func.ST_XMax, sa.func.ST_YMax))
-    statement = sa.select(table.c.fid, *sides).where(geom.is_not(None), ~sa.func.ST_IsEmpty(geom))
-    if fids is not None:
-        statement = statement.where(table.c.fid == sa.any_(_numbers(fids)))
-    found = np.array([tuple(row) for row in connection.execute(statement)], dtype=np.float64).reshape(-1, 5)
-    return found[:, 0].astype(np.int64), found[:, 1:]
-
-
-def _changed(connection: sa.Connection, layer: VectorLayer, since: int) -> Rows:
-    """Features that were written or ended after an edition."""
-    current, history = current_table(layer), history_table(layer)
-    written = sa.select(current.c.fid).where(current.c["_edition"] > since)
-    ended = sa.select(history.c.fid).where(history.c["_ended_by"] > since)
-    return _fids(connection.execute(sa.union(written, ended)).scalars())
-
-
-def _touched(connection: sa.Connection, layer: VectorLayer, since: int) -> Rows:
-    """Features that meet one of those, as it was or as it is; they themselves among them."""
-    current, history = current_table(layer), history_table(layer)
-    plain = sa.types.NullType()
-    written = sa.select(sa.type_coerce(current.c.geom, plain).label("geom")).where(current.c["_edition"] > since)
-    ended = sa.select(sa.type_coerce(history.c.geom, plain).label("geom")).where(history.c["_ended_by"] > since)
-    moved = sa.union_all(written, ended).subquery("moved")
-    geom = sa.type_coerce(current.c.geom, plain)
-    meets = sa.and_(geom.op("&&", is_comparison=True)(moved.c.geom), sa.func.ST_Intersects(geom, moved.c.geom))
-    return _fids(connection.execute(sa.select(current.c.fid).join_from(current, moved, meets).distinct()).scalars())
-
-
-def _fids(numbers: Iterable[int]) -> Rows:
-    return np.array(sorted(numbers), dtype=np.int64)
-
-
-def _numbers(fids: Sequence[int]) -> sa.BindParameter[Any]:
-    return sa.bindparam("fids", list(fids), sa.ARRAY(sa.BigInteger()))

@@ -65,6 +65,17 @@ def _project(degrees: Numbers) -> Numbers:
     return np.column_stack([radians[:, 0], np.arcsinh(np.tan(radians[:, 1]))]) * RADIUS
 
 
+def degrees(geometries: Geometries) -> Geometries:
+    """Geometries from EPSG:3857 to degrees (x=longitude, y=latitude), the inverse of `mercator`."""
+    turned: Geometries = shapely.transform(geometries, _unproject)
+    return turned
+
+
+def _unproject(metres: Numbers) -> Numbers:
+    radians = metres / RADIUS
+    return np.asarray(np.degrees(np.column_stack([radians[:, 0], np.arctan(np.sinh(radians[:, 1]))])))
+
+
 def generalised(
     layer: VectorLayer, rung: Rung, geometries: Geometries, core: Mask, begins: npt.NDArray[np.int64]
 ) -> Drawn:

@@ -1,0 +1,202 @@
+"""The ladder: what refreshing after edits gives is what building anew gives, for every row and every reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from geoservice import ladder
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from layers.catalog import Catalog
+from layers.ladder import rungs
+from layers.model import VectorLayer
+from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
+
+CLASSES = ("0101", "0301", "1101", None)
+LEVELS = (None, None, None, "internal", "restricted")
+ORIGIN = np.array([105.0, 38.0])
+SIDE = 0.004
+
+
+def patches(**more: Any) -> VectorLayer:
+    layer = trial_layer(
+        "patch",
+        geometry="polygon",
+        coverage=True,
+        style={"fill": "#336699"},
+        attributes={
+            "code": {"type": "text", "required": True},
+            "kind": {"type": "text"},
+            "level": {"type": "code", "list": "clearance@1"},
+        },
+        time=None,
+        tiles={"from": 5, "to": 14, "mosaic": {"by": "kind", "below": 12}},
+        sources={"all": {"match": ["*.gpkg"], "complete": True}},
+        **more,
+    )
+    assert isinstance(layer, VectorLayer)
+    return layer
+
+
+def mesh(columns: int, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Patches that share winding borders: a grid whose nodes and border vertices are shifted at random."""
+    random = np.random.default_rng(seed)
+    fine = 4
+    shape = (columns * fine + 1, rows * fine + 1, 2)
+    x, y = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
+    points = ORIGIN + np.stack([x, y], axis=-1) * SIDE / fine + random.uniform(-1, 1, shape) * SIDE / fine / 4
+    found = []
+    for i in range(columns):
+        for j in range(rows):
+            a, b = i * fine, j * fine
+            ring = [points[a + k, b] for k in range(fine)] + [points[a + fine, b + k] for k in range(fine)]
+            ring += [points[a + fine - k, b + fine] for k in range(fine)]
+            ring += [points[a, b + fine - k] for k in range(fine)]
+            found.append({"code": f"{i}-{j}", "kind": "0101", "level": None, "geometry": shapely.Polygon(ring)})
+    for row in found:
+        row["kind"] = CLASSES[random.integers(len(CLASSES))]
+        row["level"] = LEVELS[random.integers(len(LEVELS))]
+    return found
+
+
+def contents(database: Database) -> dict[str, list[Any]]:
+    """All rows of all tables of the ladder; cells as sums, because two rows may speak of one cell."""
+    found = {}
+    with database.transaction(Role.OWNER) as connection:
+        names = sa.inspect(connection).get_table_names(schema="ladder")
+        for name in sorted(names):
+            order = f'SELECT * FROM ladder."{name}" AS row ORDER BY row::text'
+            if name.endswith("_cell"):
+                order = (
+                    f"SELECT x, y, value, _clearance, sum(count), sum(area) FROM ladder.{name} "
+                    "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+                )
+            found[name] = [tuple(row) for row in connection.execute(sa.text(order))]
+    return found
+
+
+class Base:
+    """A database with one layer of patches and its ladder."""
+
+    def __init__(self, database: Database, folder: Path, layer: VectorLayer) -> None:
+        self.database, self.folder, self.layer = database, folder, layer
+        self.catalog: Catalog = trial_catalog(layer)
+        self.target = prepared(database, self.catalog)
+        self.number = 0
+
+    def load(self, rows: list[dict[str, Any]]) -> None:
+        self.number += 1
+        file = write_rows(self.folder / f"patch{self.number}.gpkg", rows)
+        load_file(self.catalog, self.target, "patch", file)
+
+
+@pytest.fixture
+def base(database: Database, tmp_path: Path) -> Base:
+    return Base(database, tmp_path, patches())
+
+
+def test_the_first_ladder_is_built_and_the_next_edition_refreshes_it(base: Base) -> None:
+    rows = mesh(12, 12, 1)
+    base.load(rows)
+    assert ladder.lagging(base.database, base.catalog) == (base.layer,)
+    first = ladder.renew(base.database, base.layer)
+    assert first is not None
+    assert first.built
+    assert ladder.lagging(base.database, base.catalog) == ()
+    assert ladder.renew(base.database, base.layer) is None
+    rows[40]["kind"] = "9999"
+    base.load(rows)
+    second = ladder.renew(base.database, base.layer)
+    assert second is not None
+    assert not second.built
+    assert second.edition > first.edition
+
+
+def test_a_rung_holds_each_feature_with_fewer_vertices_and_shared_borders(base: Base) -> None:
+    base.load(mesh(12, 12, 2))
+    ladder.renew(base.database, base.layer)
+    tables = contents(base.database)
+    (low,) = [name for name in tables if name == f"patch_z{rungs(base.layer)[0].to}"]
+    assert len(tables[low]) == 144
+    with base.database.transaction(Role.OWNER) as connection:
+        shapes = connection.execute(sa.text(f"SELECT ST_AsBinary(geom), size FROM ladder.{low}")).all()
+    surfaces = shapely.from_wkb([row[0] for row in shapes])
+    assert shapely.is_valid(surfaces).all()
+    assert shapely.coverage_is_valid(surfaces)
+    assert shapely.get_num_coordinates(surfaces).sum() <= 144 * 17
+    # Whatever is cut off one patch is given to its neighbour: the whole keeps its area.
+    whole = shapely.area(shapely.union_all(surfaces))
+    assert whole == pytest.approx(sum(row[1] for row in shapes), rel=0.01)
+
+
+def test_cells_hold_all_area_and_all_features(base: Base) -> None:
+    base.load(mesh(12, 12, 3))
+    ladder.renew(base.database, base.layer)
+    with base.database.transaction(Role.OWNER) as connection:
+        count, area = connection.execute(sa.text("SELECT sum(count), sum(area) FROM ladder.patch_cell")).one()
+        exact = connection.execute(
+            sa.text("SELECT sum(ST_Area(ST_Transform(ST_SetSRID(geom, 4326), 3857))) FROM geo.patch")
+        ).scalar_one()
+    assert count == 144
+    assert float(area) / 100 == pytest.approx(exact, rel=1e-6)
+
+
+def edited(rows: list[dict[str, Any]], edits: list[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    """Rows after edits that a surveyor makes: another kind, another clearance, gone, joined with a neighbour, moved."""
+    rows = [dict(row) for row in rows]
+    for what, at, how in edits:
+        row = rows[at % len(rows)]
+        if what == "kind":
+            row["kind"] = CLASSES[how % len(CLASSES)]
+        elif what == "level":
+            row["level"] = LEVELS[how % len(LEVELS)]
+        elif what == "gone" and len(rows) > 1:
+            rows.remove(row)
+        elif what == "joined":
+            beside = [o for o in rows if o is not row and o["geometry"].intersection(row["geometry"]).length > 0]
+            if beside:
+                other = beside[how % len(beside)]
+                row["geometry"] = row["geometry"].union(other["geometry"])
+                rows.remove(other)
+        elif what == "moved":
+            shift = np.array([how % 7 - 3, how % 5 - 2]) * SIDE / 9
+            row["geometry"] = shapely.transform(row["geometry"], lambda c, s=shift: c + s)
+        elif what == "cut":
+            west, south, east, north = row["geometry"].bounds
+            half = shapely.box(west, south, (west + east) / 2, north)
+            rest = row["geometry"].difference(half)
+            row["geometry"] = row["geometry"].intersection(half)
+            rows.append({**row, "code": f"{row['code']}+{len(rows)}", "geometry": rest})
+    return [row for row in rows if row["geometry"].geom_type in ("Polygon", "MultiPolygon")]
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["kind", "level", "gone", "joined", "moved", "cut"]), st.integers(0, 10_000), st.integers(0, 50)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(EDITS, min_size=1, max_size=3))
+def test_refreshing_after_any_edits_is_building_anew(base: Base, turns: list[list[tuple[str, int, int]]]) -> None:
+    rows = mesh(9, 9, base.number)
+    base.load(rows)
+    ladder.renew(base.database, base.layer, anew=True)
+    for edits in turns:
+        rows = edited(rows, edits)
+        base.load(rows)
+        ladder.renew(base.database, base.layer)
+    refreshed = contents(base.database)
+    ladder.renew(base.database, base.layer, anew=True)
+    assert refreshed == contents(base.database)
