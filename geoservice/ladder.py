@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from geoservice.db import ddl
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, protect, require_mode
-from layers.catalog import Catalog
-from layers.ladder import LADDER_SCHEMA, cell_table, has_ladder, mosaic_table, rung_table, rungs
+from layers.catalog import Catalog, read_catalog
+from layers.errors import DatabaseUnavailable
+from layers.ladder import LADDER_SCHEMA, has_ladder, rungs
 from layers.model import VectorLayer
 from layers.system import layer_state
 from tiles.ladder import build
+from tiles.ladder.tables import cell_table, mosaic_table, rung_table
 
 FRESH = "_new"
+LOOK_SECONDS, AWAY_SECONDS = 0.25, 5.0
 _LOCK = "geoservice.ladder."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -139,3 +147,30 @@ def _locked(engine: sa.Engine, layer: VectorLayer) -> Iterator[bool]:
         finally:
             if held:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+class LadderKeeper:
+    """Keeps the ladders of all layers at their current editions, for as long as a worker runs."""
+
+    def __init__(self, database: Database, stop: threading.Event) -> None:
+        """Look after a database until `stop` is set."""
+        self._database = database
+        self._stop = stop
+
+    def keep(self) -> None:
+        """Look several times per second; what fails is said and tried again after a while."""
+        catalog = read_catalog(self._database.settings.layers_dir)
+        pause = LOOK_SECONDS
+        while not self._stop.wait(pause):
+            pause = LOOK_SECONDS
+            try:
+                for layer in lagging(self._database, catalog):
+                    done = renew(self._database, layer)
+                    if done is not None:
+                        how = "built" if done.built else "refreshed"
+                        _log.info("the ladder of %s was %s for edition %s", done.layer, how, done.edition)
+                    if self._stop.is_set():
+                        return
+            except (DBAPIError, psycopg.Error, DatabaseUnavailable) as error:
+                _log.warning("a ladder was not renewed: %s", type(error).__name__)
+                pause = AWAY_SECONDS

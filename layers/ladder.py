@@ -10,14 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import sqlalchemy as sa
-from geoalchemy2 import Geometry
-
-from layers.crs import WEB_MERCATOR_SRID
 from layers.model import LayerBase, Mosaic, RowLayer, VectorLayer
-from layers.table import column_type
 
 LADDER_SCHEMA = "ladder"
 SPAN = 2
@@ -80,50 +74,6 @@ def mosaic_at(layer: RowLayer, zoom: int) -> Mosaic | None:
     return mosaic if mosaic is not None and zoom < mosaic.below else None
 
 
-def cell_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
-    """The table `ladder.<layer>_cell`: what lies in each cell of the finest mosaic, by value and clearance of the rows.
-
-    `x` and `y` count cells of `CELLS` per tile at the highest zoom of the mosaic, from the north-west. `count` counts
-    features by their centroid; `area` is in square decimetres of EPSG:3857, whole, so that sums do not depend on order.
-    """
-    name = f"{layer.name}_cell{suffix}"
-    table = sa.Table(
-        name,
-        sa.MetaData(schema=LADDER_SCHEMA),
-        sa.Column("x", sa.Integer(), nullable=False),
-        sa.Column("y", sa.Integer(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("area", sa.BigInteger(), nullable=False),
-    )
-    sa.Index(f"{name}_place", table.c.x, table.c.y)
-    return table
-
-
-def mosaic_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
-    """The table `ladder.<layer>_mosaic`: the prevailing value of each cell of each zoom level.
-
-    A row holds for readers of its clearance and above, up to the next higher row of the same cell; nothing is counted
-    in it that lies above its clearance.
-    """
-    name = f"{layer.name}_mosaic{suffix}"
-    table = sa.Table(
-        name,
-        sa.MetaData(schema=LADDER_SCHEMA),
-        sa.Column("z", sa.SmallInteger(), nullable=False),
-        sa.Column("x", sa.Integer(), nullable=False),
-        sa.Column("y", sa.Integer(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("area", sa.BigInteger(), nullable=False),
-        sa.Column("total", sa.BigInteger(), nullable=False),
-    )
-    sa.Index(f"{name}_place", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
-    return table
-
-
 def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
     """Attributes that a rung carries: all that tiles carry on the most detailed one, below what drawing needs.
 
@@ -140,28 +90,3 @@ def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
 def is_rung_name(layer: LayerBase, name: str) -> bool:
     """Whether a table of the schema is (or was to become) a rung of a layer."""
     return re.fullmatch(rf"{re.escape(layer.name)}_(z\d+|cell|mosaic)(_new)?", name) is not None
-
-
-@lru_cache(maxsize=4096)
-def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
-    """The table of a rung, `ladder.<layer>_z<highest zoom>`.
-
-    `geom` and `spot` (where a label of a surface stands, else null) are in EPSG:3857; `size` is the area (m2) or
-    length (m) of the whole feature in that projection, by which larger features go first.
-    """
-    columns: list[sa.Column[Any]] = [
-        sa.Column("fid", sa.BigInteger(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("geom", Geometry("GEOMETRY", srid=WEB_MERCATOR_SRID, spatial_index=False), nullable=False),
-        sa.Column("spot", Geometry("POINT", srid=WEB_MERCATOR_SRID, spatial_index=False)),
-        sa.Column("size", sa.Double(), nullable=False),
-        *(sa.Column(name, column_type(layer.attributes[name])) for name in rung_attributes(layer, rung)),
-        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
-    ]
-    name = f"{layer.name}_z{rung.to}{suffix}"
-    table = sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA), *columns)
-    sa.Index(f"{name}_fid", table.c.fid, unique=True)
-    sa.Index(f"{name}_geom", table.c.geom, postgresql_using="gist")
-    if layer.geometry in ("polygon", "any"):
-        sa.Index(f"{name}_spot", table.c.spot, postgresql_using="gist")
-    return table

@@ -15,10 +15,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
-from layers.ladder import CELLS, WORLD, Rung, mosaic_table, rung_attributes, rung_table
+from layers.ladder import CELLS, WORLD, Rung, rung_attributes
 from layers.maplibre import label_source_layer
 from layers.model import Mosaic, VectorLayer
 from layers.table import current_table, row_predicate
+from tiles.ladder.tables import mosaic_table, rung_table
 
 TILE_EXTENT = 4096
 TILE_BUFFER = 64

@@ -29,6 +29,7 @@ from geoservice.cli import (
     sample,
     serve,
     sources,
+    tiles,
 )
 from geoservice.db.errors import ClusterError
 from layers.errors import DatabaseUnavailable, GeoError, QueryTimeout
@@ -38,7 +39,23 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # Errors that no other wording of the command would have avoided.
 FAILURES = (ClusterError, DatabaseUnavailable, QueryTimeout)
-GROUPS = (serve, demo, ingest, editions, quarantine, reports, repairs, layers, sources, sample, jobs, keys, db, doctor)
+GROUPS = (
+    serve,
+    demo,
+    ingest,
+    editions,
+    quarantine,
+    reports,
+    repairs,
+    layers,
+    sources,
+    sample,
+    jobs,
+    tiles,
+    keys,
+    db,
+    doctor,
+)
 
 app = typer.Typer(
     name="geoservice",

@@ -19,6 +19,7 @@ from geoservice.jobs.incoming import discard_incoming
 from geoservice.jobs.leader import Leader
 from geoservice.jobs.model import Job, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
+from geoservice.ladder import LadderKeeper
 
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 0.5
@@ -212,6 +213,7 @@ def work(database: Database, stop: threading.Event, *, slots: int, once: bool = 
     threads = [threading.Thread(target=place.work, kwargs={"once": once}, name="job-slot") for place in places]
     if not once:
         threads.append(threading.Thread(target=Leader(database, stop).lead, name="job-leader"))
+        threads.append(threading.Thread(target=LadderKeeper(database, stop).keep, name="ladder-keeper"))
     for thread in threads:
         thread.start()
     for thread in threads:

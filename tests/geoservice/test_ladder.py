@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,16 @@ def contents(database: Database) -> dict[str, list[Any]]:
     """All rows of all tables of the ladder; cells as sums, because two rows may speak of one cell."""
     found = {}
     with database.transaction(Role.OWNER) as connection:
-        names = sa.inspect(connection).get_table_names(schema="ladder")
-        for name in sorted(names):
-            order = f'SELECT * FROM ladder."{name}" AS row ORDER BY row::text'
-            if name.endswith("_cell"):
-                order = (
-                    f"SELECT x, y, value, _clearance, sum(count), sum(area) FROM ladder.{name} "
-                    "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
-                )
-            found[name] = [tuple(row) for row in connection.execute(sa.text(order))]
+        metadata = sa.MetaData()
+        metadata.reflect(connection, schema="ladder")
+        for table in metadata.sorted_tables:
+            columns = [sa.cast(column, sa.Text()) for column in table.columns]
+            rows = sa.select(*columns).order_by(*columns)
+            if table.name.endswith("_cell"):
+                place = columns[:4]
+                rows = sa.select(*place, sa.func.sum(table.c.count), sa.func.sum(table.c.area)).group_by(*place)
+                rows = rows.order_by(*place)
+            found[table.name] = [tuple(row) for row in connection.execute(rows)]
     return found
 
 
@@ -127,7 +129,8 @@ def test_a_rung_holds_each_feature_with_fewer_vertices_and_shared_borders(base: 
     (low,) = [name for name in tables if name == f"patch_z{rungs(base.layer)[0].to}"]
     assert len(tables[low]) == 144
     with base.database.transaction(Role.OWNER) as connection:
-        shapes = connection.execute(sa.text(f"SELECT ST_AsBinary(geom), size FROM ladder.{low}")).all()
+        table = sa.table(low, sa.column("geom"), sa.column("size"), schema="ladder")
+        shapes = connection.execute(sa.select(sa.func.ST_AsBinary(table.c.geom), table.c.size)).all()
     surfaces = shapely.from_wkb([row[0] for row in shapes])
     assert shapely.is_valid(surfaces).all()
     assert shapely.coverage_is_valid(surfaces)
@@ -149,39 +152,52 @@ def test_cells_hold_all_area_and_all_features(base: Base) -> None:
     assert float(area) / 100 == pytest.approx(exact, rel=1e-6)
 
 
-def edited(rows: list[dict[str, Any]], edits: list[tuple[str, int, int]]) -> list[dict[str, Any]]:
+Rows = list[dict[str, Any]]
+
+
+def joined(rows: Rows, row: dict[str, Any], how: int) -> None:
+    beside = [o for o in rows if o is not row and o["geometry"].intersection(row["geometry"]).length > 0]
+    if beside:
+        other = beside[how % len(beside)]
+        row["geometry"] = row["geometry"].union(other["geometry"])
+        rows.remove(other)
+
+
+def moved(rows: Rows, row: dict[str, Any], how: int) -> None:
+    del rows
+    shift = np.array([how % 7 - 3, how % 5 - 2]) * SIDE / 9
+    row["geometry"] = shapely.transform(row["geometry"], lambda c: c + shift)
+
+
+def cut(rows: Rows, row: dict[str, Any], how: int) -> None:
+    del how
+    west, south, east, north = row["geometry"].bounds
+    half = shapely.box(west, south, (west + east) / 2, north)
+    rest = row["geometry"].difference(half)
+    row["geometry"] = row["geometry"].intersection(half)
+    rows.append({**row, "code": f"{row['code']}+{len(rows)}", "geometry": rest})
+
+
+ACTS: dict[str, Callable[[Rows, dict[str, Any], int], None]] = {
+    "kind": lambda _, row, how: row.update(kind=CLASSES[how % len(CLASSES)]),
+    "level": lambda _, row, how: row.update(level=LEVELS[how % len(LEVELS)]),
+    "gone": lambda rows, row, _: rows.remove(row) if len(rows) > 1 else None,
+    "joined": joined,
+    "moved": moved,
+    "cut": cut,
+}
+
+
+def edited(rows: Rows, edits: list[tuple[str, int, int]]) -> Rows:
     """Rows after edits that a surveyor makes: another kind, another clearance, gone, joined with a neighbour, moved."""
     rows = [dict(row) for row in rows]
     for what, at, how in edits:
-        row = rows[at % len(rows)]
-        if what == "kind":
-            row["kind"] = CLASSES[how % len(CLASSES)]
-        elif what == "level":
-            row["level"] = LEVELS[how % len(LEVELS)]
-        elif what == "gone" and len(rows) > 1:
-            rows.remove(row)
-        elif what == "joined":
-            beside = [o for o in rows if o is not row and o["geometry"].intersection(row["geometry"]).length > 0]
-            if beside:
-                other = beside[how % len(beside)]
-                row["geometry"] = row["geometry"].union(other["geometry"])
-                rows.remove(other)
-        elif what == "moved":
-            shift = np.array([how % 7 - 3, how % 5 - 2]) * SIDE / 9
-            row["geometry"] = shapely.transform(row["geometry"], lambda c, s=shift: c + s)
-        elif what == "cut":
-            west, south, east, north = row["geometry"].bounds
-            half = shapely.box(west, south, (west + east) / 2, north)
-            rest = row["geometry"].difference(half)
-            row["geometry"] = row["geometry"].intersection(half)
-            rows.append({**row, "code": f"{row['code']}+{len(rows)}", "geometry": rest})
+        ACTS[what](rows, rows[at % len(rows)], how)
     return [row for row in rows if row["geometry"].geom_type in ("Polygon", "MultiPolygon")]
 
 
 EDITS = st.lists(
-    st.tuples(
-        st.sampled_from(["kind", "level", "gone", "joined", "moved", "cut"]), st.integers(0, 10_000), st.integers(0, 50)
-    ),
+    st.tuples(st.sampled_from(sorted(ACTS)), st.integers(0, 10_000), st.integers(0, 50)),
     min_size=1,
     max_size=4,
 )
