@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from geoservice.app import create_app
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.ladder import lagging, renew
 from geoservice.security.keys import make_key
 from layers.access import Clearance
 from layers.catalog import Catalog
@@ -45,6 +46,7 @@ def service_catalog() -> Catalog:
             geometry="polygon",
             clearance="internal",
             style={"fill": "#aabbcc"},
+            tiles={"mosaic": {"by": "name", "below": 8}},
             exposure={"role": "land", "measure": "area", "by": "name"},
         ),
         trial_layer("way", geometry="line", clearance="restricted", style={"line": {"colour": "#aa3333"}}),
@@ -147,6 +149,8 @@ def fill(database: Database, catalog: Catalog, folder: Path) -> None:
     lines = [f"s{i % 2},2026-0{1 + i // 20}-01T0{i % 10}:00:00Z,{i}.5,{secret}" for i in range(40)]
     readings.write_text("station,moment,amount,secret\n" + "\n".join(lines) + "\n", encoding="utf-8")
     load_file(catalog, target, "reading", readings)
+    for layer in lagging(database, catalog):
+        renew(database, layer)
 
 
 @contextmanager
