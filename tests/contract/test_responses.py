@@ -132,8 +132,8 @@ def test_items_carry_what_was_loaded(service: Service) -> None:
 
 
 def test_vector_tile_by_an_independent_decoder(service: Service) -> None:
-    tile = morecantile.tms.get("WebMercatorQuad").tile(105.1, 38.1, 10)
-    response = service.get(f"/collections/area/tiles/WebMercatorQuad/10/{tile.y}/{tile.x}", TOP)
+    tile = morecantile.tms.get("WebMercatorQuad").tile(105.1, 38.1, 13)
+    response = service.get(f"/collections/area/tiles/WebMercatorQuad/13/{tile.y}/{tile.x}", TOP)
     assert response.headers["content-type"] == "application/vnd.mapbox-vector-tile"
     layer = mapbox_vector_tile.decode(response.content, default_options={"y_coord_down": True})["area"]
     assert layer["extent"] == 4096
