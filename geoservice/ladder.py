@@ -24,6 +24,7 @@ from layers.errors import DatabaseUnavailable
 from layers.ladder import LADDER_SCHEMA, has_ladder, rungs
 from layers.model import VectorLayer
 from layers.system import layer_state
+from layers.table import current_table
 from tiles.ladder import build
 from tiles.ladder.tables import cell_table, mosaic_table, rung_table
 
@@ -31,6 +32,10 @@ FRESH = "_new"
 LOOK_SECONDS, AWAY_SECONDS = 0.25, 5.0
 _LOCK = "geoservice.ladder."
 _log = logging.getLogger(__name__)
+
+
+class Overtaken(Exception):
+    """The definition of a layer changed while its ladder was built."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,15 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
                 _remember(connection, layer, edition)
                 connection.commit()
                 return Renewal(layer.name, edition, built=False)
+            if shown is not None:
+                _hide(engine, layer)
             _build(engine, layer, connection)
-        with engine.begin() as connection:
-            _adopt(database, connection, layer)
-            _remember(connection, layer, edition)
+        try:
+            with engine.begin() as connection:
+                _adopt(database, connection, layer)
+                _remember(connection, layer, edition)
+        except Overtaken:
+            return None
     return Renewal(layer.name, edition, built=True)
 
 
@@ -110,6 +120,22 @@ def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> 
             maker.execute(ddl.Analyse(table))
 
 
+def _hide(engine: sa.Engine, layer: VectorLayer) -> None:
+    """Before a long build: what now lies above the clearance under which the former ladder shows it is not shown.
+
+    Rungs are corrected row by row. A mosaic may count such rows, so it goes, and the layer is drawn from its rows.
+    """
+    current = current_table(layer)
+    with engine.begin() as connection:
+        raised = 0
+        for table in _tables(layer).rungs.values():
+            higher = sa.and_(current.c.fid == table.c.fid, current.c["_clearance"] > table.c["_clearance"])
+            statement = sa.update(table).values(_clearance=current.c["_clearance"]).where(higher)
+            raised += connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+        if raised and layer.tiles.mosaic is not None:
+            connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=None))
+
+
 def _adopt(database: Database, connection: sa.Connection, layer: VectorLayer) -> None:
     """Put the fresh tables in the place of the former ones, behind the access net."""
     mode = require_mode(connection)
@@ -133,7 +159,15 @@ def _tables(layer: VectorLayer, suffix: str = "") -> build.Tables:
 
 
 def _remember(connection: sa.Connection, layer: VectorLayer, edition: int) -> None:
-    connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=edition))
+    """Say which edition the ladder shows, unless the layer has another definition by now.
+
+    Raises:
+        Overtaken: When it has: what was made was made for the former one.
+    """
+    same = sa.and_(layer_state.c.layer == layer.name, layer_state.c.definition == definition_digest(layer))
+    statement = sa.update(layer_state).where(same).values(ladder=edition)
+    if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount != 1:
+        raise Overtaken
 
 
 @contextmanager

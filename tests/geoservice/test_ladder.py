@@ -19,8 +19,10 @@ from geoservice.db.engine import Database
 from layers.catalog import Catalog
 from layers.ladder import rungs
 from layers.model import VectorLayer
+from layers.system import layer_state
 from tests.support.loading import load_file, prepared, trial_catalog, write_rows
 from tests.support.patches import CLASSES, LEVELS, SIDE, mesh, patches
+from tiles.ladder import build
 
 
 def contents(database: Database) -> dict[str, list[Any]]:
@@ -53,6 +55,12 @@ class Base:
         self.number += 1
         file = write_rows(self.folder / f"patch{self.number}.gpkg", rows)
         load_file(self.catalog, self.target, "patch", file)
+
+    def standing(self) -> int | None:
+        """The edition that the ladder shows."""
+        with self.database.transaction(Role.OWNER) as connection:
+            found: int | None = connection.execute(sa.select(layer_state.c.ladder)).scalar_one()
+        return found
 
 
 @pytest.fixture
@@ -171,3 +179,66 @@ def test_refreshing_after_any_edits_is_building_anew(base: Base, turns: list[lis
     refreshed = contents(base.database)
     ladder.renew(base.database, base.layer, anew=True)
     assert refreshed == contents(base.database)
+
+
+def test_what_is_closed_is_hidden_before_a_long_build(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = mesh(9, 9, 4)
+    for row in rows:
+        row["level"] = None
+    base.load(rows)
+    ladder.renew(base.database, base.layer)
+    for row in rows:
+        row["level"] = "restricted"
+    base.load(rows)
+
+    class Halfway(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Halfway
+
+    # Killed in the middle of building anew: the former ladder stands, and shows nothing that is closed now.
+    monkeypatch.setattr(ladder, "_build", stop)
+    with pytest.raises(Halfway):
+        ladder.renew(base.database, base.layer)
+    with base.database.transaction(Role.OWNER) as connection:
+        rung = sa.table(f"patch_z{rungs(base.layer)[0].to}", sa.column("_clearance"), schema="ladder")
+        assert connection.execute(sa.select(sa.func.min(rung.c["_clearance"]))).scalar_one() == 2
+    assert ladder.lagging(base.database, base.catalog) == (base.layer,)
+    assert base.standing() is None
+
+
+def test_edits_far_apart_read_no_more_than_what_lies_around_them(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = mesh(16, 16, 6)
+    base.load(rows)
+    ladder.renew(base.database, base.layer)
+    for at in (0, -1):
+        rows[at]["kind"] = "9999"
+    base.load(rows)
+    read, real = [], build.read_part
+
+    def counting(*arguments: Any) -> Any:
+        part = real(*arguments)
+        read.append(len(part.fids))
+        return part
+
+    monkeypatch.setattr(build, "read_part", counting)
+    done = ladder.renew(base.database, base.layer)
+    assert done is not None
+    assert not done.built
+    assert len(read) > 2
+    assert sum(read) < len(rows) / 2
+
+
+def test_a_definition_that_changes_meanwhile_gets_no_ladder_of_the_former(base: Base) -> None:
+    base.load(mesh(9, 9, 7))
+    other = patches(title={"zh": "另", "en": "Other"})
+    prepared(base.database, trial_catalog(other))
+    assert ladder.lagging(base.database, base.catalog) == ()
+    assert ladder.renew(base.database, base.layer) is None
+    assert base.standing() is None
+    assert ladder.renew(base.database, other) is not None
+    assert base.standing() is not None
+    prepared(base.database, base.catalog)
+    assert base.standing() is None
+    assert contents(base.database) == {}

@@ -109,7 +109,7 @@ def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since
         return False
     rungs.remove(connection, tables.rungs, np.union1d(changed, touched))
     fids, boxes = read_boxes(connection, layer, touched.tolist())
-    for rows in parts_of(boxes):
+    for rows in parts_of(boxes, scattered=True):
         part = read_part(connection, layer, fids[rows], window_of(boxes, rows))
         rungs.write(connection, layer, tables.rungs, part)
     if len(places):
@@ -124,7 +124,7 @@ def _refresh_mosaic(connection: sa.Connection, layer: VectorLayer, tables: Table
     size = cell_size(mosaic.below)
     cells.remove(connection, tables.cells, places)
     boxes = shapely.bounds(degrees(rectangles(np.column_stack([places, places]), size)))
-    for rows in parts_of(boxes, _CELLS_AT_ONCE):
+    for rows in parts_of(boxes, _CELLS_AT_ONCE, scattered=True):
         part = read_part(connection, layer, None, window_of(boxes, rows))
         some = {(int(x), int(y)) for x, y in places[rows]}
         cells.write(connection, mosaic, tables.cells, part, some)
