@@ -103,10 +103,10 @@ def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision) -> sa.Sel
             .cte(f"{column}_feature")
         )
 
-    parts = [_encoded(layer, features("geom", "wide", TILE_BUFFER), "geom", names, layer.name)]
+    parts = [_encoded(layer, features("geom", "wide", TILE_BUFFER), "geom", names, layer.name, ordered=True)]
     if label_source_layer(layer) is not None:
         spots = features("spot", "envelope", 0)
-        parts.append(_encoded(layer, spots, "spot", names, label_source_layer(layer) or layer.name))
+        parts.append(_encoded(layer, spots, "spot", names, label_source_layer(layer) or layer.name, ordered=True))
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
 
@@ -166,13 +166,16 @@ def _label_point(layer: VectorLayer, geom: sa.ColumnElement[Any]) -> sa.ColumnEl
 
 
 def _encoded(
-    layer: VectorLayer, features: sa.CTE, column: str, names: tuple[str, ...], name: str
+    layer: VectorLayer, features: sa.CTE, column: str, names: tuple[str, ...], name: str, *, ordered: bool = False
 ) -> sa.ScalarSelect[Any]:
-    """One layer of the tile; ST_AsMVT passes over features without geometry."""
+    """One layer of the tile; ST_AsMVT passes over features without geometry.
+
+    `ordered`: by feature number in any case, so that the same rows give the same bytes, however they came to be there.
+    """
     rows = sa.select(features.c[column].label("geom"), *(features.c[n] for n in names))
     # What may overlap is drawn in a stable order. Parts of a coverage never hide one another, and sorting a dense
     # tile takes as long as projecting it.
-    row = (rows if layer.coverage else rows.order_by(features.c.fid)).subquery(f"{column}_row")
+    row = (rows.order_by(features.c.fid) if ordered or not layer.coverage else rows).subquery(f"{column}_row")
     encoded = sa.func.ST_AsMVT(row.table_valued(), name, TILE_EXTENT, "geom", "fid")
     return sa.select(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))).scalar_subquery()
 

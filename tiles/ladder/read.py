@@ -74,7 +74,7 @@ def read_boxes(connection: sa.Connection, layer: VectorLayer, fids: Sequence[int
     geom = sa.type_coerce(table.c.geom, _PLAIN)
     statement = sa.select(table.c.fid, *_sides(geom)).where(geom.is_not(None), ~sa.func.ST_IsEmpty(geom))
     if fids is not None:
-        statement = statement.where(table.c.fid == sa.any_(numbers(fids)))
+        statement = statement.where(table.c.fid == sa.any_(bound_fids(fids)))
     found = np.array([tuple(row) for row in connection.execute(statement)], dtype=np.float64).reshape(-1, 5)
     return found[:, 0].astype(np.int64), found[:, 1:]
 
@@ -122,6 +122,6 @@ def _fids(found: Iterable[int]) -> Rows:
     return np.array(sorted(found), dtype=np.int64)
 
 
-def numbers(fids: Sequence[int]) -> sa.BindParameter[Any]:
+def bound_fids(fids: Sequence[int]) -> sa.BindParameter[Any]:
     """Feature numbers as a bound array."""
     return sa.bindparam("fids", list(fids), sa.ARRAY(sa.BigInteger()))

@@ -14,7 +14,7 @@ from layers.table import current_table
 from tiles.ladder.copying import send_rows
 from tiles.ladder.generalise import Drawn, generalised
 from tiles.ladder.parts import Rows
-from tiles.ladder.read import Part, numbers
+from tiles.ladder.read import Part, bound_fids
 
 _SENT = {"fid": "int8", "geom": "bytea", "spot": "bytea", "size": "float8"}
 
@@ -29,7 +29,7 @@ def write(connection: sa.Connection, layer: VectorLayer, tables: Mapping[Rung, s
 def remove(connection: sa.Connection, tables: Mapping[Rung, sa.Table], fids: Rows) -> None:
     """Take features out of every rung."""
     for table in tables.values():
-        connection.execute(sa.delete(table).where(table.c.fid == sa.any_(numbers(fids.tolist()))))
+        connection.execute(sa.delete(table).where(table.c.fid == sa.any_(bound_fids(fids.tolist()))))
 
 
 def _sent(connection: sa.Connection, fids: Rows, drawn: Drawn) -> sa.TableClause:

@@ -188,5 +188,10 @@ export function startMap() {
     if (layer) notice(t("error_tiles", { what: layer.title[currentLanguage()] }), "error");
   });
   on("language", label);
-  return gl.loaded() ? Promise.resolve() : new Promise((done) => gl.once("load", done));
+  if (gl.loaded()) return Promise.resolve();
+  // The first load may be over already, with something new under way: then only the end of that is told.
+  return new Promise((done) => {
+    for (const event of ["load", "idle"]) gl.once(event, done);
+    gl.triggerRepaint();
+  });
 }
