@@ -55,7 +55,9 @@ def edition_then(layer: Layer) -> sa.ScalarSelect[Any]:
 
 def is_final(layer: Layer) -> sa.ColumnElement[bool]:
     """Whether no later change can touch the answer: instants of editions grow, and one of them has been reached."""
-    return sa.exists().where(edition.c.layer == layer.name, edition.c.committed >= at_instant())
+    # Named, because readers may not select every column of an edition.
+    later = sa.select(edition.c.id).where(edition.c.layer == layer.name, edition.c.committed >= at_instant())
+    return later.exists()
 
 
 async def instant_asked(

@@ -125,6 +125,9 @@ def points(folder: Path, name: str, number: int = 5) -> Path:
 
 
 def test_from_upload_to_map(quay: Quay) -> None:
+    incoming = quay.database.settings.home / "incoming"
+    # Other tests of this process may have left jobs that hold files.
+    others = set(incoming.iterdir()) if incoming.exists() else set()
     upload = quay.upload(points(quay.folder, "spot-1.gpkg"))
     made = quay.make(layer="spot", uploads=[upload], options={"owner": "Land office"})
     assert made.status_code == 201, made.text
@@ -139,7 +142,7 @@ def test_from_upload_to_map(quay: Quay) -> None:
     items = quay.ask("GET", "/collections/spot/items").json()
     assert items["numberMatched"] == 5
     assert quay.ask("GET", f"/uploads/{upload}").status_code == 404, "the job has taken it over"
-    assert not list((quay.database.settings.home / "incoming").iterdir()), "and has thrown it away"
+    assert set(incoming.iterdir()) <= others, "and has thrown it away"
 
 
 def test_a_family_of_uploads(quay: Quay) -> None:

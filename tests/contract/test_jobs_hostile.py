@@ -25,11 +25,12 @@ from layers.errors import CrsRefused, SourceError
 from tests.contract.test_uploads import make_loader
 from tests.support.dock import listening
 from tests.support.loading import prepared, trial_catalog, trial_layer, write_rows
-from tests.support.service import bad_spot, canary, spot_rows
+from tests.support.service import canary, spot_rows
 from tests.support.service import make_loader as _cleared
 
 ROWS = 31
-TOLD = canary(Clearance.RESTRICTED, "quarantine", 0)
+TOLD = canary(Clearance.PUBLIC, "finding", 0)
+"""A value that only the full view of a report tells."""
 LONG = "a" * 300
 
 
@@ -58,7 +59,8 @@ def desk(module_database: Database) -> Iterator[Desk]:
     prepared(module_database, catalog)
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory).resolve()
-        write_rows(folder / "trial.gpkg", [*spot_rows(ROWS - 1), bad_spot()])
+        odd = {**spot_rows(1)[0], "code": "odd", "seen": TOLD}
+        write_rows(folder / "trial.gpkg", [*spot_rows(ROWS - 1), odd])
         (folder / "loop").symlink_to(folder / "loop")
         settings = module_database.settings.model_copy(
             update={"source_folders": (folder,), "remote_hosts": ("geo.example",)}
