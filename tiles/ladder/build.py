@@ -33,6 +33,8 @@ from tiles.ladder.read import (
 
 MOST_SHARE = 0.3
 """When an edit concerns more than this share of a layer, it is built anew."""
+FEW = 50
+"""So few features are refreshed in any case."""
 MOST_CELLS = 100_000
 """Cells of a mosaic that a refresh works out again; beyond, building anew is quicker."""
 _CELLS_AT_ONCE = 4_000
@@ -102,7 +104,8 @@ def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since
         False, and nothing was done, when so much has changed that building anew is quicker.
     """
     changed, touched = changed_since(connection, layer, since), touched_since(connection, layer, since)
-    if len(touched) > MOST_SHARE * max(count_rows(connection, layer), 1):
+    # Counting a million rows takes longer than refreshing a few.
+    if len(touched) > FEW and len(touched) > MOST_SHARE * count_rows(connection, layer):
         return False
     places = _places(layer, boxes_since(connection, layer, since))
     if len(places) > MOST_CELLS:
