@@ -49,6 +49,7 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     world.fill(place)
     if "tiles" in asked.pairs:
         _tell("Vector tiles")
+        world.raise_ladder(place)
         world.settle(place)
         found.append(pair_tiles.measure(place, asked.repetitions, asked.tiles, _tell))
     if "items" in asked.pairs:

@@ -17,6 +17,7 @@ from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.engine import Database
 from geoservice.db.provision import open_database
 from geoservice.db.sync import require_mode, sync
+from geoservice.ladder import renew
 from geoservice.settings import Settings
 from ingest.job import IngestPlan, IngestReport, plan
 from ingest.load import LoadTarget, load
@@ -123,6 +124,12 @@ def fill(world: World) -> IngestReport:
     if report.quarantined or report.read != report.inserted + report.unchanged:
         raise BenchError(f"The load did not take every row: {report.model_dump_json()}")
     return report
+
+
+def raise_ladder(world: World) -> None:
+    """Build the ladder of the parcels, as workers do after a load."""
+    if renew(world.database, world.layer, anew=True) is None:
+        raise BenchError("The ladder was not built.")
 
 
 def settle(world: World) -> None:
