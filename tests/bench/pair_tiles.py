@@ -40,8 +40,8 @@ def measure(world: World, repetitions: int, requests: int, tell: Callable[[str],
     mix = ", ".join(f"z{z} {share} %" for z, share in workload.ZOOMS.items())
     conditions = (
         f"{len(addresses)} tiles of the layer {LAYER} ({mix}; seed {workload.SEED}), none from a cache. geoservice: "
-        f"HTTP, {servers.WORKERS} workers, {CONNECTIONS} connections, bodies not compressed; low zooms from the layer's "
-        "ladder, with the attributes that they need, z14 and above from its rows. ST_AsMVT: "
+        f"HTTP, {servers.WORKERS} workers, {CONNECTIONS} connections, bodies not compressed; low zooms from the "
+        "layer's ladder, with the attributes that they need, z14 and above from its rows. ST_AsMVT: "
         "`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ST_TileEnvelope(z, x, y), 4096, 64, true))` over the same "
         f"table with an index test on the stored geometry, {CONNECTIONS} database connections, no HTTP, planner "
         "settings of the server unless stated. It delivers fid, key and the public attributes at every zoom: "
