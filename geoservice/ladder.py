@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
@@ -72,27 +72,29 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
     """
     engine = database.sync_engine(Role.OWNER)
     with _locked(engine, layer) as held:
-        if not held:
-            return None
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            edition, shown = connection.execute(
-                sa.select(layer_state.c.edition, layer_state.c.ladder).where(layer_state.c.layer == layer.name)
-            ).one()
-            if edition is None or (edition == shown and not anew):
-                return None
-            if shown is not None and not anew and build.refresh(connection, layer, _tables(layer), shown):
-                _remember(connection, layer, edition)
-                connection.commit()
-                return Renewal(layer.name, edition, built=False)
-            if shown is not None:
-                _hide(engine, layer)
-            _build(engine, layer, connection)
         try:
-            with engine.begin() as connection:
-                _adopt(database, connection, layer)
-                _remember(connection, layer, edition)
+            return _renewed(database, engine, layer, anew=anew) if held else None
         except Overtaken:
             return None
+
+
+def _renewed(database: Database, engine: sa.Engine, layer: VectorLayer, *, anew: bool) -> Renewal | None:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        edition, shown = connection.execute(
+            sa.select(layer_state.c.edition, layer_state.c.ladder).where(layer_state.c.layer == layer.name)
+        ).one()
+        if edition is None or (edition == shown and not anew):
+            return None
+        if shown is not None and not anew and build.refresh(connection, layer, _tables(layer), shown):
+            _remember(connection, layer, edition)
+            connection.commit()
+            return Renewal(layer.name, edition, built=False)
+        if shown is not None:
+            _hide(engine, layer)
+        _build(engine, layer, connection)
+    with engine.begin() as connection:
+        _adopt(database, connection, layer)
+        _remember(connection, layer, edition)
     return Renewal(layer.name, edition, built=True)
 
 
@@ -192,19 +194,28 @@ class LadderKeeper:
         self._stop = stop
 
     def keep(self) -> None:
-        """Look several times per second; what fails is said and tried again after a while."""
+        """Look several times per second; a layer whose ladder fails is tried again after a while, the others go on."""
         catalog = read_catalog(self._database.settings.layers_dir)
-        pause = LOOK_SECONDS
-        while not self._stop.wait(pause):
-            pause = LOOK_SECONDS
+        again: dict[str, float] = {}
+        while not self._stop.wait(LOOK_SECONDS):
             try:
-                for layer in lagging(self._database, catalog):
-                    done = renew(self._database, layer)
-                    if done is not None:
-                        how = "built" if done.built else "refreshed"
-                        _log.info("the ladder of %s was %s for edition %s", done.layer, how, done.edition)
-                    if self._stop.is_set():
-                        return
-            except (DBAPIError, psycopg.Error, DatabaseUnavailable) as error:
-                _log.warning("a ladder was not renewed: %s", type(error).__name__)
-                pause = AWAY_SECONDS
+                behind = lagging(self._database, catalog)
+            except (DBAPIError, DatabaseUnavailable) as error:
+                _log.warning("the database is away: %s", type(error).__name__)
+                self._stop.wait(AWAY_SECONDS)
+                continue
+            for layer in behind:
+                if not self._stop.is_set() and time.monotonic() >= again.get(layer.name, 0.0):
+                    again[layer.name] = self._renew(layer)
+
+    def _renew(self, layer: VectorLayer) -> float:
+        """Renew one ladder; from when on (monotonic clock) it may be tried again."""
+        try:
+            done = renew(self._database, layer)
+        except Exception:  # noqa: BLE001 - whatever a geometry does to the libraries, other layers keep their ladders
+            _log.exception("the ladder of %s could not be renewed", layer.id)
+            return time.monotonic() + AWAY_SECONDS
+        if done is not None:
+            how = "built" if done.built else "refreshed"
+            _log.info("the ladder of %s was %s for edition %s", done.layer, how, done.edition)
+        return 0.0

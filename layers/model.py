@@ -320,6 +320,8 @@ class VectorLayer(TabularLayer):
         self.known((wanted.by,), "tiles: mosaic")
         if self.geometry != "polygon" or self.attributes[wanted.by].type not in ("text", "code"):
             raise ValueError("a mosaic shows polygons by an attribute of type text or code")
+        if wanted.by in ("count", "share"):
+            raise ValueError("tiles of a mosaic carry count and share; it cannot show an attribute of that name")
         if self.attributes[wanted.by].effective_clearance(self) > self.clearance:
             raise ValueError("a mosaic shows an attribute that every reader of the layer may see")
         if not self.tiles.from_ < wanted.below <= self.tiles.to:

@@ -95,18 +95,16 @@ def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision) -> sa.Sel
         geom = sa.type_coerce(table.c[column], sa.types.NullType())
         drawn = sa.func.ST_AsMVTGeom(geom, bounds.c.envelope, TILE_EXTENT, buffer, True)
         return (
-            sa.select(
-                drawn.label(column), table.c.fid, table.c.key, table.c.size, *_properties(layer, table, attributes)
-            )
+            sa.select(drawn.label(column), table.c.fid, table.c.key, *_properties(layer, table, attributes))
             .select_from(table.join(bounds, sa.true()))
             .where(geom.op("&&")(bounds.c[box]), row_predicate(table, decision.rule))
-            .cte(f"{column}_feature")
+            .cte(f"{column}_features")
         )
 
     parts = [_encoded(layer, features("geom", "wide", TILE_BUFFER), "geom", names, layer.name, ordered=True)]
     if label_source_layer(layer) is not None:
-        spots = features("spot", "envelope", 0)
-        parts.append(_encoded(layer, spots, "spot", names, label_source_layer(layer) or layer.name, ordered=True))
+        spots = features("_spot", "envelope", 0)
+        parts.append(_encoded(layer, spots, "_spot", names, label_source_layer(layer) or layer.name, ordered=True))
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
 

@@ -50,7 +50,8 @@ def ladder(
             raise BadParameter(f"Layer {layer.id} has no ladder: only lines and surfaces have one.")
         started = time.monotonic()
         done = renew(database, layer, anew=anew)
-        what = (
-            "nothing to do" if done is None else f"{'built' if done.built else 'refreshed'} for edition {done.edition}"
-        )
-        typer.echo(f"{layer.id}: {what} ({time.monotonic() - started:.1f} s)")
+        took = f"{time.monotonic() - started:.1f} s"
+        if done is None:
+            typer.echo(f"{layer.id}: nothing to do, or a worker is at it")
+        else:
+            typer.echo(f"{layer.id}: {'built' if done.built else 'refreshed'} for edition {done.edition} in {took}")

@@ -14,7 +14,9 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+import sqlalchemy as sa
 
+from geoservice.db.credentials import Role
 from geoservice.ladder import renew
 from geoservice.settings import Settings
 from layers.access import Clearance
@@ -155,3 +157,17 @@ def test_without_a_ladder_the_rows_themselves_are_drawn(served: Service) -> None
     features = fetched(served, tile, Clearance.RESTRICTED)
     assert features
     assert all("key" in feature["properties"] for feature in features)
+
+
+def test_a_ladder_that_is_dropped_meanwhile_harms_no_tile(cluster_settings: Settings, tmp_path: Path) -> None:
+    layer = patches()
+    catalog = trial_catalog(layer)
+    (tile, *_) = tiles_at(9)
+    with copied_database(cluster_settings) as database:
+        load_file(catalog, prepared(database, catalog), "patch", write_rows(tmp_path / "patch.gpkg", ROWS))
+        assert renew(database, layer) is not None
+        with running(database, catalog) as found:
+            assert "share" in fetched(found, tile, None)[0]["properties"]
+            with database.transaction(Role.OWNER) as connection:
+                connection.execute(sa.text("DROP TABLE ladder.patch_mosaic CASCADE"))
+            assert "key" in fetched(found, tile, None)[0]["properties"]

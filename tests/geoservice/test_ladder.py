@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from layers.catalog import Catalog
 from layers.ladder import rungs
 from layers.model import VectorLayer
 from layers.system import layer_state
-from tests.support.loading import load_file, prepared, trial_catalog, write_rows
+from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
 from tests.support.patches import CLASSES, LEVELS, SIDE, mesh, patches
 from tiles.ladder import build
 
@@ -40,6 +41,11 @@ def contents(database: Database) -> dict[str, list[Any]]:
                 rows = rows.order_by(*place)
             found[table.name] = [tuple(row) for row in connection.execute(rows)]
     return found
+
+
+PATCHES = sa.table("patch", sa.column("geom"), schema="geo")
+MERCATOR_AREA = sa.func.sum(sa.func.ST_Area(sa.func.ST_Transform(sa.func.ST_SetSRID(PATCHES.c.geom, 4326), 3857)))
+"""By PostGIS, from the rows themselves."""
 
 
 class Base:
@@ -92,15 +98,15 @@ def test_a_rung_holds_each_feature_with_fewer_vertices_and_shared_borders(base: 
     (low,) = [name for name in tables if name == f"patch_z{rungs(base.layer)[0].to}"]
     assert len(tables[low]) == 144
     with base.database.transaction(Role.OWNER) as connection:
-        table = sa.table(low, sa.column("geom"), sa.column("size"), schema="ladder")
-        shapes = connection.execute(sa.select(sa.func.ST_AsBinary(table.c.geom), table.c.size)).all()
-    surfaces = shapely.from_wkb([row[0] for row in shapes])
+        table = sa.table(low, sa.column("geom"), schema="ladder")
+        shapes = connection.execute(sa.select(sa.func.ST_AsBinary(table.c.geom))).scalars().all()
+        exact = connection.execute(sa.select(MERCATOR_AREA)).scalar_one()
+    surfaces = shapely.from_wkb(shapes)
     assert shapely.is_valid(surfaces).all()
     assert shapely.coverage_is_valid(surfaces)
     assert shapely.get_num_coordinates(surfaces).sum() <= 144 * 17
     # Whatever is cut off one patch is given to its neighbour: the whole keeps its area.
-    whole = shapely.area(shapely.union_all(surfaces))
-    assert whole == pytest.approx(sum(row[1] for row in shapes), rel=0.01)
+    assert shapely.area(shapely.union_all(surfaces)) == pytest.approx(exact, rel=0.01)
 
 
 def test_cells_hold_all_area_and_all_features(base: Base) -> None:
@@ -108,9 +114,7 @@ def test_cells_hold_all_area_and_all_features(base: Base) -> None:
     ladder.renew(base.database, base.layer)
     with base.database.transaction(Role.OWNER) as connection:
         count, area = connection.execute(sa.text("SELECT sum(count), sum(area) FROM ladder.patch_cell")).one()
-        exact = connection.execute(
-            sa.text("SELECT sum(ST_Area(ST_Transform(ST_SetSRID(geom, 4326), 3857))) FROM geo.patch")
-        ).scalar_one()
+        exact = connection.execute(sa.select(MERCATOR_AREA)).scalar_one()
     assert count == 144
     assert float(area) / 100 == pytest.approx(exact, rel=1e-6)
 
@@ -242,3 +246,75 @@ def test_a_definition_that_changes_meanwhile_gets_no_ladder_of_the_former(base: 
     prepared(base.database, base.catalog)
     assert base.standing() is None
     assert contents(base.database) == {}
+
+
+def test_attributes_may_have_any_name(base: Base) -> None:
+    names = ("size", "spot", "area", "count", "total", "value", "x", "z")
+    layer = trial_layer(
+        "odd", geometry="polygon", style={"fill": "#336699"}, time=None, row_clearance=None,
+        attributes={"code": {"type": "text", "required": True}, **{name: {"type": "text"} for name in names}},
+    )  # fmt: skip
+    assert isinstance(layer, VectorLayer)
+    catalog = trial_catalog(layer)
+    target = prepared(base.database, catalog)
+    row = {"code": "a", **dict.fromkeys(names, "told"), "geometry": shapely.box(105, 38, 105.1, 38.1)}
+    load_file(catalog, target, "odd", write_rows(base.folder / "odd.gpkg", [row]))
+    assert ladder.renew(base.database, layer) is not None
+    (top,) = contents(base.database)[f"odd_z{rungs(layer)[0].to}"]
+    assert list(top).count("told") == len(names)
+
+
+def test_what_lies_at_the_poles_has_a_ladder(base: Base) -> None:
+    layer = trial_layer(
+        "polar", geometry="any", style={"fill": "#336699"}, attributes={"code": {"type": "text", "required": True}},
+        time=None, row_clearance=None, tiles={"from": 0, "to": 5},
+    )  # fmt: skip
+    assert isinstance(layer, VectorLayer)
+    catalog = trial_catalog(layer)
+    target = prepared(base.database, catalog)
+    shapes = [
+        shapely.box(-180, -90, 180, -60),
+        shapely.box(0, 86, 90, 90),
+        # Touches the end of Web Mercator along a line and reaches over it elsewhere.
+        shapely.from_wkt(
+            "POLYGON ((0 85.0511287798066, 10 85.0511287798066, 10 80, 20 80, 20 89, 0 89, 0 85.0511287798066))"
+        ),
+        shapely.LineString([(0, 80), (0, 89)]),
+        shapely.Point(5, 89),
+    ]
+    rows = [{"code": f"p{i}", "geometry": shape} for i, shape in enumerate(shapes)]
+    load_file(catalog, target, "polar", write_rows(base.folder / "polar.gpkg", rows))
+    assert ladder.renew(base.database, layer) is not None
+    found = contents(base.database)[f"polar_z{rungs(layer)[0].to}"]
+    assert {row[1] for row in found} == {"p0", "p2", "p3"}
+
+
+def test_a_layer_with_the_longest_name_has_a_ladder(base: Base) -> None:
+    layer = patches().model_copy(update={"name": "n" * 48})
+    catalog = trial_catalog(layer)
+    target = prepared(base.database, catalog)
+    load_file(catalog, target, layer.name, write_rows(base.folder / "long.gpkg", mesh(3, 3, 1)))
+    assert ladder.renew(base.database, layer) is not None
+    assert f"{layer.name}_mosaic" in contents(base.database)
+
+
+def test_one_layer_that_fails_keeps_no_other_from_its_ladder(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    base.load(mesh(3, 3, 1))
+    stop, tried, real = threading.Event(), [], ladder.renew
+
+    def failing(database: Database, layer: VectorLayer) -> Any:
+        tried.append(layer.name)
+        if len(tried) == 1:
+            raise shapely.GEOSException("TopologyException")
+        done = real(database, layer)
+        stop.set()
+        return done
+
+    monkeypatch.setattr(ladder, "renew", failing)
+    monkeypatch.setattr(ladder, "read_catalog", lambda _: base.catalog)
+    monkeypatch.setattr(ladder, "AWAY_SECONDS", 0.1)
+    keeper = threading.Thread(target=ladder.LadderKeeper(base.database, stop).keep)
+    keeper.start()
+    keeper.join(60)
+    assert not keeper.is_alive()
+    assert base.standing() is not None

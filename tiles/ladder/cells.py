@@ -36,7 +36,7 @@ def summed(part: Part, size: float) -> Sums:
     owner, column, row, area = shares(geometries, size)
     for number, x, y, amount in zip(owner.tolist(), column.tolist(), row.tolist(), area.tolist(), strict=True):
         found[x, y, values[number], int(levels[number])][1] += amount
-    solid = np.flatnonzero(shapely.get_dimensions(geometries) == 2)  # noqa: PLR2004 - surfaces
+    solid = np.flatnonzero(shapely.area(geometries) > 0)
     middles = cells_of(shapely.bounds(shapely.centroid(geometries[solid])), size)
     for number, (x, y, _, _) in zip(solid.tolist(), middles.tolist(), strict=True):
         found[x, y, values[number], int(levels[number])][0] += 1

@@ -21,7 +21,8 @@ Mask = npt.NDArray[np.bool_]
 RADIUS = 6378137.0
 LIMIT = 85.0511287798066
 """Latitude (degrees) at which Web Mercator ends."""
-_POLYGONS, _LINES = 2, 1
+_SURFACES = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+"""Cutting at the end of Web Mercator may leave other kinds, which GEOS does not simplify as parts of a coverage."""
 _SMALLEST = 1.0
 """Surfaces of fewer square pixels are not drawn; in a coverage they stay down to a quarter of that."""
 _LINE_SHARE = 0.5
@@ -36,13 +37,11 @@ class Drawn:
         kept: Which features are drawn at all.
         geometry: Their geometries in EPSG:3857 (only of those kept).
         spot: Where the label of a surface stands (only of those kept); None for lines.
-        size: Area (m2) or length (m) of the whole feature in EPSG:3857 (only of those kept).
     """
 
     kept: Mask
     geometry: Geometries
     spot: Geometries
-    size: Numbers
 
 
 def mercator(geometries: Geometries) -> Geometries:
@@ -88,10 +87,9 @@ def generalised(
         core: Which of them are asked about.
         begins: From which zoom each feature is drawn, as the style says.
     """
-    size = _sizes(geometries)
-    surface = shapely.get_dimensions(geometries) == _POLYGONS
+    surface = np.isin(shapely.get_type_id(geometries), _SURFACES) & ~shapely.is_empty(geometries)
     least = (_SMALLEST * rung.pixel) ** 2 / (4 if layer.coverage else 1)
-    kept = core & (begins <= rung.to) & ~(surface & (size < least)) & ~shapely.is_empty(geometries)
+    kept = core & (begins <= rung.to) & ~(surface & (shapely.area(geometries) < least)) & ~shapely.is_empty(geometries)
     simple = geometries.copy()
     simple[surface] = _coverage(geometries[surface], rung)
     lines = ~surface & kept
@@ -99,12 +97,7 @@ def generalised(
     shown = simple[kept]
     lost = shapely.is_empty(shown) | shapely.is_missing(shown)
     shown[lost] = geometries[kept][lost]
-    return Drawn(kept, shown, _spots(layer, shown, surface[kept]), size[kept])
-
-
-def _sizes(geometries: Geometries) -> Numbers:
-    areas = shapely.area(geometries)
-    return np.where(shapely.get_dimensions(geometries) == _LINES, shapely.length(geometries), areas)
+    return Drawn(kept, shown, _spots(layer, shown, surface[kept]))
 
 
 def _coverage(surfaces: Geometries, rung: Rung) -> Geometries:

@@ -53,7 +53,7 @@ def shares(geometries: Geometries, size: float) -> tuple[Places, Places, Places,
     Returns:
         Number of the geometry, column, row and area (square decimetres) of each share; shares of nothing are left out.
     """
-    solid = np.flatnonzero(shapely.get_dimensions(geometries) == 2).astype(np.int64)  # noqa: PLR2004 - surfaces
+    solid = np.flatnonzero(shapely.area(geometries) > 0).astype(np.int64)
     found = list(_pieces(solid, geometries[solid], size))
     if not found:
         return tuple(np.zeros((4, 0), dtype=np.int64))  # type: ignore[return-value]

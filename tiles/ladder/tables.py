@@ -18,15 +18,14 @@ from layers.table import column_type
 def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
     """The table of a rung, `ladder.<layer>_z<highest zoom>`.
 
-    `geom` and `spot` (where a label of a surface stands, else null) are in EPSG:3857; `size` is the area (m2) or
-    length (m) of the whole feature in that projection, by which larger features go first.
+    `geom` and `_spot` (where a label of a surface stands, else null) are in EPSG:3857. Names of attributes never begin
+    with an underscore.
     """
     columns: list[sa.Column[Any]] = [
         sa.Column("fid", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("geom", Geometry("GEOMETRY", srid=WEB_MERCATOR_SRID, spatial_index=False), nullable=False),
-        sa.Column("spot", Geometry("POINT", srid=WEB_MERCATOR_SRID, spatial_index=False)),
-        sa.Column("size", sa.Double(), nullable=False),
+        sa.Column("_spot", Geometry("POINT", srid=WEB_MERCATOR_SRID, spatial_index=False)),
         *(sa.Column(name, column_type(layer.attributes[name])) for name in rung_attributes(layer, rung)),
         sa.Column("_clearance", sa.SmallInteger(), nullable=False),
     ]
@@ -35,7 +34,7 @@ def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
     sa.Index(f"{name}_fid", table.c.fid, unique=True)
     sa.Index(f"{name}_geom", table.c.geom, postgresql_using="gist")
     if layer.geometry in ("polygon", "any"):
-        sa.Index(f"{name}_spot", table.c.spot, postgresql_using="gist")
+        sa.Index(f"{name}_spot", table.c["_spot"], postgresql_using="gist")
     return table
 
 
@@ -45,18 +44,8 @@ def cell_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
     `x` and `y` count cells of `CELLS` per tile at the highest zoom of the mosaic, from the north-west. `count` counts
     features by their centroid; `area` is in square decimetres of EPSG:3857, whole, so that sums do not depend on order.
     """
-    name = f"{layer.name}_cell{suffix}"
-    table = sa.Table(
-        name,
-        sa.MetaData(schema=LADDER_SCHEMA),
-        sa.Column("x", sa.Integer(), nullable=False),
-        sa.Column("y", sa.Integer(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("area", sa.BigInteger(), nullable=False),
-    )
-    sa.Index(f"{name}_place", table.c.x, table.c.y)
+    table = sa.Table(f"{layer.name}_cell{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *_of_a_cell())
+    sa.Index(f"{table.name}_at", table.c.x, table.c.y)
     return table
 
 
@@ -64,20 +53,23 @@ def mosaic_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
     """The table `ladder.<layer>_mosaic`: the prevailing value of each cell of each zoom level.
 
     A row holds for readers of its clearance and above, up to the next higher row of the same cell; nothing is counted
-    in it that lies above its clearance.
+    in it that lies above its clearance. `area` is that of the value, `total` that of all values.
     """
+    zoom = sa.Column("z", sa.SmallInteger(), nullable=False)
+    total = sa.Column("total", sa.BigInteger(), nullable=False)
     name = f"{layer.name}_mosaic{suffix}"
-    table = sa.Table(
-        name,
-        sa.MetaData(schema=LADDER_SCHEMA),
-        sa.Column("z", sa.SmallInteger(), nullable=False),
-        sa.Column("x", sa.Integer(), nullable=False),
-        sa.Column("y", sa.Integer(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("area", sa.BigInteger(), nullable=False),
-        sa.Column("total", sa.BigInteger(), nullable=False),
-    )
-    sa.Index(f"{name}_place", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
+    table = sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA), zoom, *_of_a_cell(), total)
+    sa.Index(f"{name}_at", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
     return table
+
+
+def _of_a_cell() -> list[sa.Column[Any]]:
+    types: dict[str, sa.types.TypeEngine[Any]] = {
+        "x": sa.Integer(),
+        "y": sa.Integer(),
+        "value": sa.Text(),
+        "_clearance": sa.SmallInteger(),
+        "count": sa.BigInteger(),
+        "area": sa.BigInteger(),
+    }
+    return [sa.Column(name, kind, nullable=False) for name, kind in types.items()]
