@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import asyncpg
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.features.assets import read_assets
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, House, Inside
@@ -20,11 +18,11 @@ from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
+from geoservice.tiles.drawing import TileRequest, draw
 from layers.access import Decision, Principal
 from layers.errors import BadParameter, UnknownLayer
-from layers.ladder import Rung, mosaic_at, rung_at
 from layers.maplibre import label_source_layer
-from layers.model import Layer, Mosaic, RasterLayer, VectorLayer
+from layers.model import Layer, RasterLayer, VectorLayer
 from tiles import grid, raster, vector
 
 router = APIRouter(tags=["tiles"])
@@ -34,8 +32,6 @@ _TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": "text/html"}
 _IMAGES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _NO_CONTENT = 204
-Step = Rung | Mosaic | None
-"""From where a tile is drawn; None means from the rows themselves."""
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
 
@@ -72,8 +68,7 @@ async def vector_tile(
     if f not in (None, "mvt"):
         raise BadParameter(f"f is mvt for vector tiles; {f[:30]!r} is not offered.", parameter="f")
     layer, decision = _vector_layer(house, asker, collection_id)
-    z, row, col = address.checked()
-    body = await _draw_vector(house, asker, layer, decision, (z, row, col))
+    body = await draw(house, asker, TileRequest(layer, decision, *address.checked()))
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     if not body:
         return Response(status_code=_NO_CONTENT, headers=headers)
@@ -223,46 +218,6 @@ def _tilejson(
         body["bounds"] = [west, max(south, -limit), east, min(north, limit)]
         body["center"] = [(west + east) / 2, (body["bounds"][1] + body["bounds"][3]) / 2, layer.tiles.from_]
     return body
-
-
-async def _draw_vector(
-    house: House, asker: Principal, layer: VectorLayer, decision: Decision, address: tuple[int, int, int]
-) -> bytes:
-    z, row, col = address
-    if not layer.tiles.from_ <= z:
-        return b""
-    step: Step = mosaic_at(layer, z) or rung_at(layer, z)
-    if step is not None and layer.name not in await house.ladders(asker):
-        step = None
-    sides = dict(zip(("west", "south", "east", "north"), vector.tile_window(z, col, row), strict=True))
-    values = {**sides, "z": z, "x": col, "y": row}
-    async with house.pools.raw(asker.clearance) as connection:
-        try:
-            compiled = _compiled(house, asker, layer, decision, step)
-            tile = await connection.fetchval(compiled.sql, *compiled.arguments(values))
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-            if step is None:
-                raise
-            # The ladder was dropped or made for another definition a moment ago; the rows are there in any case.
-            compiled = _compiled(house, asker, layer, decision, None)
-            tile = await connection.fetchval(compiled.sql, *compiled.arguments(values))
-    return bytes(tile or b"")
-
-
-def _compiled(house: House, asker: Principal, layer: VectorLayer, decision: Decision, step: Step) -> Compiled:
-    """The statement of a tile, from a step of the ladder or from the rows themselves."""
-    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, step)
-    compiled = house.reading.statements.get(shape)
-    if compiled is None:
-        if step is None:
-            statement = vector.tile_statement(layer, decision)
-        elif isinstance(step, Mosaic):
-            statement = vector.mosaic_statement(layer, step, decision)
-        else:
-            statement = vector.rung_statement(layer, step, decision)
-        compiled = compile_statement(statement, house.reading.schema(asker.clearance))
-        house.reading.statements[shape] = compiled
-    return compiled
 
 
 def _vector_layer(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:

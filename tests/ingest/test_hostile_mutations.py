@@ -107,11 +107,16 @@ def test_others_are_not_held_up(house: Dock, tmp_path: Path) -> None:
             time.sleep(0.01)
         return found
 
-    quiet = np.quantile(asked(300), 0.99)
     file = delivery(tmp_path, "tif", range(40))
-    hostile = threading.Thread(target=house.receive, args=(file, CELLS, ReadLimits(seconds=PATIENCE)))
-    hostile.start()
-    busy = np.quantile(asked(300), 0.99)
-    hostile.join()
-    # Below a hundredth of a second the scheduler of a machine with two processors decides, not the service.
-    assert busy <= max(2 * quiet, 0.05)
+
+    def held_up() -> bool:
+        quiet = np.quantile(asked(300), 0.99)
+        hostile = threading.Thread(target=house.receive, args=(file, CELLS, ReadLimits(seconds=PATIENCE)))
+        hostile.start()
+        busy = np.quantile(asked(300), 0.99)
+        hostile.join()
+        # Below a twentieth of a second the scheduler of a machine with two processors decides, not the service.
+        return bool(busy > max(2 * quiet, 0.05))
+
+    # Something else on the machine may take its processors once or twice; a service that is held up is so each time.
+    assert not all(held_up() for _ in range(3))
