@@ -107,7 +107,7 @@ class TooLarge(GeoError):
 
 
 class TileOutside(GeoError):
-    """A tile address lies outside its tile matrix set."""
+    """A tile address lies outside its tile matrix set or the limits of its tileset."""
 
     title = "Tile outside the tile matrix set"
 

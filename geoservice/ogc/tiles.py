@@ -19,6 +19,7 @@ from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from geoservice.tiles.drawing import TileRequest, draw
+from geoservice.tiles.limits import require_offered
 from layers.access import Decision, Principal
 from layers.errors import BadParameter, UnknownLayer
 from layers.maplibre import label_source_layer
@@ -55,7 +56,7 @@ TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/
 MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 
 
-@router.get(TILE_PATH, summary="A vector tile", response_class=Response)
+@router.get(TILE_PATH, summary="A vector tile", response_class=Response, operation_id="tiles.collection.vector.getTile")
 async def vector_tile(
     request: Request,
     house: Inside,
@@ -64,18 +65,22 @@ async def vector_tile(
     address: Address,
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:
-    """A Mapbox Vector Tile 2.1; 204 when no visible feature meets the tile."""
+    """A Mapbox Vector Tile 2.1; 204 when no visible feature meets it, 404 beyond the limits of the tileset."""
     if f not in (None, "mvt"):
         raise BadParameter(f"f is mvt for vector tiles; {f[:30]!r} is not offered.", parameter="f")
     layer, decision = _vector_layer(house, asker, collection_id)
-    body = await draw(house, asker, TileRequest(layer, decision, *address.checked()))
+    place = address.checked()
+    body = await draw(house, asker, TileRequest(layer, decision, *place))
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     if not body:
+        await require_offered(house, asker, layer, address.tile_matrix_set, place)
         return Response(status_code=_NO_CONTENT, headers=headers)
     return encoded(request, body, MVT, headers)
 
 
-@router.get(MAP_PATH, summary="A map tile of a raster", response_class=Response)
+@router.get(
+    MAP_PATH, summary="A map tile of a raster", response_class=Response, operation_id="tiles.collection.map.getTile"
+)
 async def map_tile(
     request: Request,
     house: Inside,
@@ -95,7 +100,7 @@ async def map_tile(
     return encoded(request, body, _IMAGES[chosen], headers)
 
 
-@router.get("/tileMatrixSets", summary="Tile matrix sets")
+@router.get("/tileMatrixSets", summary="Tile matrix sets", operation_id="tiles.getTileMatrixSetsList")
 async def tile_matrix_sets(request: Request, f: Format = None, lang: Language = None) -> Response:
     """The tile matrix sets this service knows."""
     chosen = negotiate(request, f, DOCUMENT)
@@ -107,7 +112,7 @@ async def tile_matrix_sets(request: Request, f: Format = None, lang: Language = 
     return document(request, "tilematrixsets", body, chosen, lang)
 
 
-@router.get("/tileMatrixSets/{tile_matrix_set}", summary="One tile matrix set")
+@router.get("/tileMatrixSets/{tile_matrix_set}", summary="One tile matrix set", operation_id="tiles.getTileMatrixSet")
 async def tile_matrix_set_document(
     request: Request, tile_matrix_set: TileMatrixSet, f: Format = None, lang: Language = None
 ) -> Response:
@@ -116,7 +121,11 @@ async def tile_matrix_set_document(
     return document(request, "tilematrixset", grid.tile_matrix_set_json(tile_matrix_set), chosen, lang)
 
 
-@router.get("/collections/{collection_id}/tiles", summary="Vector tilesets of a collection")
+@router.get(
+    "/collections/{collection_id}/tiles",
+    summary="Vector tilesets of a collection",
+    operation_id="tiles.collection.vector.getTileSetsList",
+)
 async def vector_tilesets(
     request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
 ) -> Response:
@@ -125,7 +134,11 @@ async def vector_tilesets(
     return _tilesets(request, layer, "tiles", "vector", f, lang)
 
 
-@router.get("/collections/{collection_id}/map/tiles", summary="Map tilesets of a collection")
+@router.get(
+    "/collections/{collection_id}/map/tiles",
+    summary="Map tilesets of a collection",
+    operation_id="tiles.collection.map.getTileSetsList",
+)
 async def map_tilesets(
     request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
 ) -> Response:
@@ -134,7 +147,11 @@ async def map_tilesets(
     return _tilesets(request, layer, "map/tiles", "map", f, lang)
 
 
-@router.get("/collections/{collection_id}/tiles/{tile_matrix_set}", summary="A vector tileset")
+@router.get(
+    "/collections/{collection_id}/tiles/{tile_matrix_set}",
+    summary="A vector tileset",
+    operation_id="tiles.collection.vector.getTileSet",
+)
 async def vector_tileset(
     request: Request,
     house: Inside,
@@ -156,7 +173,11 @@ async def vector_tileset(
     return _tileset(request, layer, "tiles", "vector", (states[layer.name], chosen, lang))
 
 
-@router.get("/collections/{collection_id}/map/tiles/{tile_matrix_set}", summary="A map tileset")
+@router.get(
+    "/collections/{collection_id}/map/tiles/{tile_matrix_set}",
+    summary="A map tileset",
+    operation_id="tiles.collection.map.getTileSet",
+)
 async def map_tileset(
     request: Request,
     house: Inside,
@@ -289,7 +310,7 @@ BLOCK = Block(
     maturity="stable",
     conformance=tuple(
         f"{SPEC}/ogcapi-tiles-1/1.0/conf/{name}"
-        for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "png")
+        for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "png", "oas30")
     ),
     router=router,
     links=_links,

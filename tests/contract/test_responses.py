@@ -146,9 +146,19 @@ def test_vector_tile_by_an_independent_decoder(service: Service) -> None:
     assert {f["properties"]["name"] for f in layer["features"]} <= {"class 0", "class 1"}
 
 
-def test_empty_tile_is_no_content(service: Service) -> None:
-    response = service.get("/collections/spot/tiles/WebMercatorQuad/10/0/0")
+def test_an_empty_tile_is_no_content_and_one_beyond_the_limits_is_missing(service: Service) -> None:
+    (limit,) = [
+        one
+        for one in service.get("/collections/spot/tiles/WebMercatorQuad").json()["tileMatrixSetLimits"]
+        if one["tileMatrix"] == "12"
+    ]
+    # The points lie on a diagonal: the corner beside it is empty.
+    corner = f"/collections/spot/tiles/WebMercatorQuad/12/{limit['maxTileRow']}/{limit['maxTileCol']}"
+    response = service.get(corner)
     assert (response.status_code, response.content) == (204, b"")
+    missing = service.get("/collections/spot/tiles/WebMercatorQuad/12/0/0")
+    assert missing.status_code == 404
+    assert "has tiles from row" in missing.json()["detail"]
 
 
 def test_bodies_are_packed_and_revalidated(service: Service) -> None:

@@ -1,0 +1,53 @@
+"""Which tiles a layer offers: beyond its limits a tile is missing, within them it may be empty (OGC 20-057, req. 6)."""
+
+from __future__ import annotations
+
+from geoservice.house import House
+from layers.access import Principal
+from layers.errors import TileOutside
+from layers.model import VectorLayer
+from tiles import grid
+
+
+async def require_offered(
+    house: House, asker: Principal, layer: VectorLayer, tms_id: str, tile: tuple[int, ...]
+) -> None:
+    """Make sure that an empty tile lies within the limits that the tileset states.
+
+    It is asked for empty tiles only: what is drawn is offered, also where a buffer reaches over the limits, and full
+    tiles do not pay for the question. Above the highest zoom level of the layer its extent alone counts, because
+    clients may zoom on.
+
+    Args:
+        house: The running service.
+        asker: Whose limits count: the extent is that of the rows he may see.
+        layer: The layer.
+        tms_id: Tile matrix set, checked to be offered.
+        tile: Zoom level, row and column, checked to exist.
+
+    Raises:
+        TileOutside: When the tile lies beyond the limits; the sentence gives them.
+    """
+    z, row, col = tile
+    if z < layer.tiles.from_:
+        raise TileOutside(
+            f"Tiles of {layer.name} begin with tile matrix {layer.tiles.from_}; {z} was asked for.",
+            parameter="tile matrix",
+            minimum=layer.tiles.from_,
+        )
+    state = (await house.states(asker, [layer]))[layer.name]
+    if state.extent is None:
+        return
+    for limits in grid.limits(tms_id, state.extent, z, z):
+        _require("row", row, int(limits["minTileRow"]), int(limits["maxTileRow"]), layer.name)
+        _require("column", col, int(limits["minTileCol"]), int(limits["maxTileCol"]), layer.name)
+
+
+def _require(name: str, number: int, minimum: int, maximum: int, layer: str) -> None:
+    if not minimum <= number <= maximum:
+        raise TileOutside(
+            f"In this tile matrix {layer} has tiles from {name} {minimum} to {maximum}; {number} was asked for.",
+            parameter=name,
+            minimum=minimum,
+            maximum=maximum,
+        )
