@@ -200,6 +200,9 @@ class Settings(BaseSettings):
     statement_timeout: float = Field(
         default=10.0, gt=0, le=3600, description="Seconds one read statement of the service may take."
     )
+    tile_timeout: float = Field(
+        default=8.0, gt=0, le=3600, description="Seconds drawing one vector tile may take before answering 503."
+    )
     analysis_timeout: float = Field(
         default=60.0,
         gt=0,

@@ -83,7 +83,8 @@ def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
     if rung == rungs(layer)[0]:
         return offered
     label = () if layer.label is None else (layer.label.zh, layer.label.en)
-    needed = {*layer.style.attributes(), *label}
+    important = () if layer.tiles.importance is None else (layer.tiles.importance.by,)
+    needed = {*layer.style.attributes(), *label, *important}
     return tuple(name for name in offered if name in needed)
 
 

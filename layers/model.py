@@ -115,12 +115,28 @@ class Mosaic(Frozen):
     below: int = Field(default=10, ge=1, le=22)
 
 
+class Importance(Frozen):
+    """Which features stay when a tile would be too large: those of the higher value of `by`, or the lower one.
+
+    `order` names values instead, from the most important; others come last.
+    """
+
+    by: str
+    first: Literal["high", "low"] = "high"
+    order: tuple[str, ...] = ()
+
+
 class Zooms(Frozen):
-    """Web-Mercator zoom levels of which tiles are offered; clients overzoom beyond `to`."""
+    """Web-Mercator zoom levels of which tiles are offered; clients overzoom beyond `to`.
+
+    `exact` is the zoom level from which questions about time and change are answered in tiles, from the rows.
+    """
 
     from_: int = Field(default=0, ge=0, le=22, alias="from")
     to: int = Field(default=14, ge=0, le=22)
+    exact: int | None = Field(default=None, ge=0, le=22)
     attributes: tuple[str, ...] | None = None
+    importance: Importance | None = None
     mosaic: Mosaic | None = None
 
     @model_validator(mode="after")
@@ -303,6 +319,7 @@ class VectorLayer(TabularLayer):
         if self.tiles.attributes is not None:
             self.known(self.tiles.attributes, "tiles")
         self._mosaic()
+        self._importance()
         if self.exposure is not None:
             self.known((self.exposure.by, self.exposure.value), "exposure")
         if self.hazard is not None:
@@ -312,6 +329,22 @@ class VectorLayer(TabularLayer):
         if self.coverage and self.geometry != "polygon":
             raise ValueError("only polygons can form a coverage")
         return self
+
+    @property
+    def exact_from(self) -> int:
+        """The zoom level from which tiles answer questions about time and change; points are cheap to draw."""
+        declared, levels = self.tiles.exact, 6 if self.geometry == "point" else 2
+        return max(self.tiles.from_, self.tiles.to - levels) if declared is None else declared
+
+    def _importance(self) -> None:
+        wanted = self.tiles.importance
+        if wanted is None:
+            return
+        self.known((wanted.by,), "tiles: importance")
+        if self.tiles.attributes is not None and wanted.by not in self.tiles.attributes:
+            raise ValueError("tiles: importance names an attribute that tiles carry")
+        if self.attributes[wanted.by].effective_clearance(self) > self.clearance:
+            raise ValueError("tiles: importance names an attribute that every reader of the layer may see")
 
     def _mosaic(self) -> None:
         wanted = self.tiles.mosaic

@@ -5,6 +5,8 @@ Bookkeeping columns start with an underscore, which attribute names cannot.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +22,8 @@ from layers.model import Attribute, RowLayer, TableLayer, VectorLayer
 CURRENT_SCHEMA = "geo"
 HISTORY_SCHEMA = "hist"
 STAGING_SCHEMA = "staging"
+AS_OF = "as_of"
+"""Name under which an instant of system time is bound."""
 
 _FAMILY = {
     "point": ("POINT", "MULTIPOINT"),
@@ -115,6 +119,39 @@ def time_predicate(layer: RowLayer, table: sa.FromClause, interval: Interval) ->
         bound = sa.bindparam("time_end", end, column.type)
         clauses.append(column <= bound if is_date else column < bound)
     return sa.and_(*clauses)
+
+
+def time_values(layer: RowLayer, interval: Interval | None) -> Mapping[str, dt.date | dt.datetime | None]:
+    """Values of what `time_predicate` binds; none where nothing is asked or the layer has no time attribute."""
+    if interval is None or layer.time is None:
+        return {}
+    start, end = interval.days() if layer.attributes[layer.time].type == "date" else (interval.start, interval.end)
+    return {"time_start": start, "time_end": end}
+
+
+def at_instant(name: str = AS_OF) -> sa.ColumnElement[Any]:
+    """The instant that is asked about, as a bound value."""
+    return sa.bindparam(name, type_=sa.DateTime(timezone=True))
+
+
+def held(layer: RowLayer, rows_of: Callable[[sa.Table], sa.Select[Any]], *, past: bool) -> sa.Select[Any]:
+    """Rows that hold now, or that held at the bound instant: from current rows and from history.
+
+    A row holds in the half-open interval from its `_valid_from` to its `_valid_to`. At one instant a feature has at
+    most one row, so feature numbers stay unique and pages can be cut by them.
+
+    Args:
+        layer: The layer.
+        rows_of: The select over one of the two tables, with every condition but the time, ordered and limited.
+        past: Whether the instant counts.
+    """
+    current, history = current_table(layer), history_table(layer)
+    if not past:
+        return rows_of(current)
+    instant = at_instant()
+    still = rows_of(current).where(current.c["_valid_from"] <= instant)
+    ended = rows_of(history).where(history.c["_valid_from"] <= instant, history.c["_valid_to"] > instant)
+    return sa.select(sa.union_all(*(part.subquery().select() for part in (still, ended))).subquery("held"))
 
 
 def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[Any]]:

@@ -8,6 +8,7 @@ same result.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,15 +19,20 @@ from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
 from layers.ladder import CELLS, WORLD, Rung, rung_attributes
 from layers.maplibre import label_source_layer
 from layers.model import Mosaic, VectorLayer
-from layers.table import current_table, row_predicate
+from layers.table import row_predicate
+from tiles.asked import CHANGE, PRESENT, Question, rows_asked
 from tiles.ladder.tables import mosaic_table, rung_table
+from tiles.order import by_importance
 
 TILE_EXTENT = 4096
 TILE_BUFFER = 64
 MERCATOR_LIMIT = 85.0511287798066
 """Latitude (degrees) at which Web Mercator ends."""
+MOST_FEATURES = 100_000
+"""More features are not drawn into a tile, because they would never fit its size; it is capped instead."""
 
 _WGS84 = 4326
+_FOUND = "_found"
 
 
 def tile_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...]:
@@ -35,17 +41,27 @@ def tile_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...]:
     return tuple(n for n in decision.attributes if chosen is None or n in chosen)
 
 
-def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
-    """The statement of a tile: one row, one column `tile` (bytes; empty when nothing meets the tile).
+def tile_statement(
+    layer: VectorLayer, decision: Decision, question: Question = PRESENT, *, capped: bool = False
+) -> sa.Select[Any]:
+    """The statement of a tile that is drawn from the rows themselves: one row, with the columns of an answer.
+
+    `tile` is bytes, empty when nothing meets the tile; `found` is the number of features that do (see `MOST_FEATURES`).
 
     Areas that have labels come twice: as polygons in the layer of the collection's name, and as one point each in
     its label layer, so that an area of many parts or many tiles is labelled once.
 
-    Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index) and
-    `z`, `x`, `y` of the tile.
+    Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index), `z`, `x`,
+    `y` of the tile, `most` where the tile is capped, and those of the question.
+
+    Args:
+        layer: The layer.
+        decision: What the reader may see of it.
+        question: What is asked beside the place.
+        capped: Draw only the `most` most important features.
     """
-    table = current_table(layer)
-    geom = sa.type_coerce(table.c.geom, sa.types.NullType())
+    changes = () if question.between is None else (CHANGE,)
+    names = tuple(name for name in tile_attributes(layer, decision) if name not in changes)
     sides: list[sa.ColumnElement[Any]] = [
         sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north")
     ]
@@ -54,59 +70,46 @@ def tile_statement(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     world = sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LIMIT, 180.0, MERCATOR_LIMIT, STORAGE_SRID)
     once = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope"), world.label("world"))
     bounds = once.cte("bounds").prefix_with("MATERIALIZED")
-    drawn = {"geom": _drawn(geom, bounds, TILE_BUFFER)}
+    window = sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)
+
+    def near(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return geom.op("&&", is_comparison=True)(window)
+
+    rows = _at_most(layer, rows_asked(layer, decision, names, near, question), names, capped=capped)
+    drawn = {"geom": _drawn(rows.c.geom, bounds, TILE_BUFFER)}
     if label_source_layer(layer) is not None:
-        drawn["spot"] = _drawn(_label_point(layer, geom), bounds, 0)
-    names = ("fid", "key", *tile_attributes(layer, decision))
-    features = (
-        sa.select(
-            *(column.label(name) for name, column in drawn.items()),
-            table.c.fid,
-            table.c.key,
-            *_properties(layer, table, tile_attributes(layer, decision)),
-        )
-        .select_from(table.join(bounds, sa.true()))
-        .where(geom.op("&&")(sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)), row_predicate(table, decision.rule))
-        .cte("feature")
-    )
-    parts = [_encoded(layer, features, "geom", names, layer.name)]
-    if "spot" in drawn:
-        parts.append(_encoded(layer, features, "spot", names, label_source_layer(layer) or layer.name))
-    # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
-    whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
-    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+        drawn["spot"] = _drawn(_label_point(layer, rows.c.geom), bounds, 0)
+    # What may overlap is drawn in a stable order. Parts of a coverage never hide one another, and sorting a dense
+    # tile takes as long as projecting it.
+    ordered = not layer.coverage or capped or not question.plain
+    properties = [*_properties(layer, rows, names), *(rows.c[name] for name in changes)]
+    return _answer(layer, rows, bounds, drawn, properties, ordered=ordered)
 
 
-def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision) -> sa.Select[Any]:
+def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision, *, capped: bool = False) -> sa.Select[Any]:
     """The statement of a tile that is drawn from a rung of the ladder; answers and parameters as `tile_statement`.
 
     The window in degrees is not needed: geometries of a rung are in the projection of the tile.
     """
     table = rung_table(layer, rung)
     carried = set(rung_attributes(layer, rung))
-    attributes = tuple(name for name in tile_attributes(layer, decision) if name in carried)
-    names = ("fid", "key", *attributes)
+    names = tuple(name for name in tile_attributes(layer, decision) if name in carried)
     address = [sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y")]
     envelope = sa.func.ST_TileEnvelope(*address)
     margin = sa.func.ST_Expand(envelope, WORLD * TILE_BUFFER / TILE_EXTENT / sa.func.power(2.0, address[0]))
     bounds = sa.select(envelope.label("envelope"), margin.label("wide")).cte("bounds").prefix_with("MATERIALIZED")
-
-    def features(column: str, box: str, buffer: int) -> sa.CTE:
-        geom = sa.type_coerce(table.c[column], sa.types.NullType())
-        drawn = sa.func.ST_AsMVTGeom(geom, bounds.c.envelope, TILE_EXTENT, buffer, True)
-        return (
-            sa.select(drawn.label(column), table.c.fid, table.c.key, *_properties(layer, table, attributes))
-            .select_from(table.join(bounds, sa.true()))
-            .where(geom.op("&&")(bounds.c[box]), row_predicate(table, decision.rule))
-            .cte(f"{column}_features")
-        )
-
-    parts = [_encoded(layer, features("geom", "wide", TILE_BUFFER), "geom", names, layer.name, ordered=True)]
+    geom, spot = (sa.type_coerce(table.c[name], sa.types.NullType()) for name in ("geom", "_spot"))
+    found = (
+        sa.select(table.c.fid, table.c.key, geom.label("geom"), spot.label("_spot"), *(table.c[n] for n in names))
+        .select_from(table.join(bounds, sa.true()))
+        .where(geom.op("&&")(bounds.c.wide), row_predicate(table, decision.rule))
+    )
+    rows = _at_most(layer, found, names, capped=capped)
+    drawn = {"geom": sa.func.ST_AsMVTGeom(rows.c.geom, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)}
     if label_source_layer(layer) is not None:
-        spots = features("_spot", "envelope", 0)
-        parts.append(_encoded(layer, spots, "_spot", names, label_source_layer(layer) or layer.name, ordered=True))
-    whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
-    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+        drawn["spot"] = sa.func.ST_AsMVTGeom(rows.c["_spot"], bounds.c.envelope, TILE_EXTENT, 0, True)
+    # In any case by feature number, so that the same rows give the same bytes, however they came to be there.
+    return _answer(layer, rows, bounds, drawn, _properties(layer, rows, names), ordered=True)
 
 
 def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> sa.Select[Any]:
@@ -147,8 +150,7 @@ def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> 
         .subquery("row")
     )
     encoded = sa.func.ST_AsMVT(row.table_valued(), layer.name, TILE_EXTENT, "geom")
-    whole = sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))
-    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+    return sa.select(_bytes(encoded).label("tile"), sa.func.count().label("found")).select_from(row)
 
 
 def _drawn(geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:
@@ -163,19 +165,54 @@ def _label_point(layer: VectorLayer, geom: sa.ColumnElement[Any]) -> sa.ColumnEl
     return sa.case((zoom >= begins, sa.func.ST_PointOnSurface(geom)), else_=None)
 
 
-def _encoded(
-    layer: VectorLayer, features: sa.CTE, column: str, names: tuple[str, ...], name: str, *, ordered: bool = False
-) -> sa.ScalarSelect[Any]:
-    """One layer of the tile; ST_AsMVT passes over features without geometry.
+def _at_most(layer: VectorLayer, rows: sa.Select[Any], names: tuple[str, ...], *, capped: bool) -> sa.Subquery:
+    """The rows of a tile: all, but for those beyond any tile; or the most important, with the number of all.
 
-    `ordered`: by feature number in any case, so that the same rows give the same bytes, however they came to be there.
+    A tile of more than `MOST_FEATURES` features never fits the size of a tile, so no more are drawn before it is
+    drawn anew, capped.
     """
+    if not capped:
+        return rows.limit(MOST_FEATURES + 1).subquery("found")
+    all_of = rows.subquery("all_of")
+    counted = sa.select(all_of, sa.func.count().over().label(_FOUND)).order_by(*by_importance(layer, all_of, names))
+    return counted.limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("found")
+
+
+def _answer(
+    layer: VectorLayer,
+    rows: sa.Subquery,
+    bounds: sa.CTE,
+    drawn: Mapping[str, sa.ColumnElement[Any]],
+    properties: Sequence[sa.ColumnElement[Any]],
+    *,
+    ordered: bool,
+) -> sa.Select[Any]:
+    """The answer made of the layers of a tile, each by the column that is drawn in it, with the same properties."""
+    shapes = [column.label(name) for name, column in drawn.items()]
+    counts = [rows.c[_FOUND]] if _FOUND in rows.c else []
+    columns = (*shapes, rows.c.fid, rows.c.key, *properties, *counts)
+    features = sa.select(*columns).select_from(rows.join(bounds, sa.true())).cte("feature")
+    names = ("fid", "key", *(str(column.key) for column in properties))
+    tile_layers = {"geom": layer.name, "spot": label_source_layer(layer) or layer.name}
+    parts = [_encoded(features, name, names, tile_layers[name], ordered=ordered) for name in drawn]
+    # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
+    whole = parts[0].c.tile if len(parts) == 1 else parts[0].c.tile.op("||")(parts[1].c.tile)
+    source = parts[0] if len(parts) == 1 else parts[0].join(parts[1], sa.true())
+    most = sa.select(sa.func.coalesce(sa.func.max(features.c[_FOUND]), 0)).scalar_subquery() if counts else None
+    found = (parts[0].c.found if most is None else most).label("found")
+    return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"), found).select_from(source)
+
+
+def _encoded(features: sa.CTE, column: str, names: tuple[str, ...], name: str, *, ordered: bool) -> sa.Subquery:
+    """One layer of the tile, and how many features were found; ST_AsMVT passes over features without geometry."""
     rows = sa.select(features.c[column].label("geom"), *(features.c[n] for n in names))
-    # What may overlap is drawn in a stable order. Parts of a coverage never hide one another, and sorting a dense
-    # tile takes as long as projecting it.
-    row = (rows.order_by(features.c.fid) if ordered or not layer.coverage else rows).subquery(f"{column}_row")
+    row = (rows.order_by(features.c.fid) if ordered else rows).subquery(f"{column}_row")
     encoded = sa.func.ST_AsMVT(row.table_valued(), name, TILE_EXTENT, "geom", "fid")
-    return sa.select(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary()))).scalar_subquery()
+    return sa.select(_bytes(encoded).label("tile"), sa.func.count().label("found")).subquery(f"{column}_part")
+
+
+def _bytes(encoded: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.type_coerce(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary())), sa.LargeBinary())
 
 
 def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
@@ -200,7 +237,7 @@ def _within_mercator(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnEl
     return sa.func.ST_SetSRID(clipped, _WGS84)
 
 
-def _properties(layer: VectorLayer, table: sa.Table, names: tuple[str, ...]) -> list[sa.ColumnElement[Any]]:
+def _properties(layer: VectorLayer, table: sa.FromClause, names: tuple[str, ...]) -> list[sa.ColumnElement[Any]]:
     """Attributes as MVT can carry them: dates and times become ISO 8601 text."""
     columns: list[sa.ColumnElement[Any]] = []
     for name in names:

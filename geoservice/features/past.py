@@ -1,9 +1,8 @@
-"""Rows as they were at an instant of system time: where they are found, and which instant an edition stands for."""
+"""Instants of system time that a request asks about, and which editions they stand for."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -12,39 +11,11 @@ import sqlalchemy as sa
 from geoservice.db.compiled import Compiled, compile_statement
 from layers.errors import BadParameter
 from layers.interval import parse_instant
-from layers.model import Layer, RowLayer
+from layers.model import Layer
 from layers.system import edition
-from layers.table import current_table, history_table
-
-AS_OF = "as_of"
-"""Name under which the instant is bound."""
+from layers.table import AS_OF, at_instant
 
 _COMPILED: dict[str, Compiled] = {}
-
-
-def at_instant() -> sa.ColumnElement[Any]:
-    """The instant that is asked about, as a bound value."""
-    return sa.bindparam(AS_OF, type_=sa.DateTime(timezone=True))
-
-
-def held(layer: RowLayer, rows_of: Callable[[sa.Table], sa.Select[Any]], *, past: bool) -> sa.Select[Any]:
-    """Rows that hold now, or that held at the bound instant: from current rows and from history.
-
-    A row holds in the half-open interval from its `_valid_from` to its `_valid_to`. At one instant a feature has at
-    most one row, so feature numbers stay unique and pages can be cut by them.
-
-    Args:
-        layer: The layer.
-        rows_of: The select over one of the two tables, with every condition but the time, ordered and limited.
-        past: Whether the instant counts.
-    """
-    current, history = current_table(layer), history_table(layer)
-    if not past:
-        return rows_of(current)
-    instant = at_instant()
-    still = rows_of(current).where(current.c["_valid_from"] <= instant)
-    ended = rows_of(history).where(history.c["_valid_from"] <= instant, history.c["_valid_to"] > instant)
-    return sa.select(sa.union_all(*(part.subquery().select() for part in (still, ended))).subquery("held"))
 
 
 def edition_then(layer: Layer) -> sa.ScalarSelect[Any]:
@@ -60,10 +31,36 @@ def is_final(layer: Layer) -> sa.ColumnElement[bool]:
     return later.exists()
 
 
+async def final_at(
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: Layer, instant: dt.datetime
+) -> bool:
+    """Whether no later change can touch what held at an instant."""
+    compiled = _COMPILED.get("final")
+    if compiled is None:
+        # The layer is bound by name, so that one statement serves all.
+        later = (
+            edition.c.layer == sa.bindparam("layer", type_=sa.Text()),
+            edition.c.committed >= at_instant(),
+        )
+        compiled = _COMPILED["final"] = compile_statement(sa.select(sa.select(edition.c.id).where(*later).exists()))
+    return bool(await connection.fetchval(compiled.sql, *compiled.arguments({"layer": layer.name, AS_OF: instant})))
+
+
 async def instant_asked(
-    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: Layer, as_of: str | None, number: str | None
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+    layer: Layer,
+    as_of: str | None,
+    number: str | None,
+    parameter: str = "edition",
 ) -> dt.datetime | None:
     """The instant that a request asks about by `as-of` or `edition`; None when it asks for what holds now.
+
+    Args:
+        connection: A read-only connection of the asker's clearance.
+        layer: The layer.
+        as_of: The instant as it was written.
+        number: The number of an edition as it was written.
+        parameter: Name of the parameter that gave the number.
 
     Raises:
         BadParameter: When both are given, one is malformed, the instant has not come yet, or the layer has no such
@@ -76,11 +73,11 @@ async def instant_asked(
         if instant > dt.datetime.now(dt.UTC):
             raise BadParameter(f"as-of names an instant that has passed; {as_of[:60]} has not.", parameter="as-of")
         return instant
-    return None if number is None else await _instant_of(connection, layer, number)
+    return None if number is None else await _instant_of(connection, layer, number, parameter)
 
 
 async def _instant_of(
-    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: Layer, number: str
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: Layer, number: str, parameter: str
 ) -> dt.datetime:
     known = None
     if number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS:
@@ -89,7 +86,7 @@ async def _instant_of(
             compiled.sql, *compiled.arguments({"layer": layer.name, "number": int(number)})
         )
     if not isinstance(known, dt.datetime):
-        raise BadParameter(f"Collection {layer.name} has no edition {number[:30]!r}.", parameter="edition")
+        raise BadParameter(f"Collection {layer.name} has no edition {number[:30]!r}.", parameter=parameter)
     return known
 
 

@@ -6,7 +6,7 @@ PostgreSQL writes the GeoJSON (RFC 7946: longitude, latitude in CRS84); Python p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,14 @@ import sqlalchemy as sa
 
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.reading import Reading
-from geoservice.features.past import AS_OF, edition_then, held, is_final
+from geoservice.features.past import edition_then, is_final
 from layers.access import Decision
 from layers.crs import STORAGE_SRID
 from layers.extent import Extent
 from layers.interval import Interval
 from layers.model import RowLayer, VectorLayer
 from layers.system import layer_figures, layer_state
-from layers.table import row_predicate, time_predicate
+from layers.table import AS_OF, held, row_predicate, time_predicate, time_values
 
 COORDINATE_DIGITS = 9
 """Decimals of degrees in GeoJSON: 0.1 mm."""
@@ -220,22 +220,15 @@ def _values(query: PageQuery) -> dict[str, Any]:
     return values
 
 
-def _time_values(layer: RowLayer, interval: Interval | None) -> Mapping[str, dt.date | dt.datetime | None]:
-    if interval is None or layer.time is None:
-        return {}
-    start, end = interval.days() if layer.attributes[layer.time].type == "date" else (interval.start, interval.end)
-    return {"time_start": start, "time_end": end}
-
-
 def _page_statement(reading: Reading, layer: RowLayer, decision: Decision, query: PageQuery) -> Compiled:
     clearance = decision.rule.max_clearance
     boxes = len(query.bbox.boxes()) if query.bbox else 0
-    open_sides = tuple(v is None for v in _time_values(layer, query.interval).values())
+    open_sides = tuple(v is None for v in time_values(layer, query.interval).values())
     absent = (query.after is None, query.as_of is None)
     shape = ("page", layer.name, clearance, decision.attributes, boxes, open_sides, absent)
     compiled = reading.statements.get(shape)
     if compiled is None:
         compiled = compile_statement(page_statement(layer, decision, query), reading.schema(clearance))
         reading.statements[shape] = compiled
-    fixed = {**compiled.fixed, **_time_values(layer, query.interval)}
+    fixed = {**compiled.fixed, **time_values(layer, query.interval)}
     return Compiled(compiled.sql, compiled.names, fixed)

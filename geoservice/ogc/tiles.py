@@ -18,10 +18,12 @@ from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.tile_query import TileQuery, refuse_other_formats, tile_answer
 from geoservice.tiles.drawing import TileRequest, draw
 from geoservice.tiles.limits import require_offered
+from geoservice.tiles.questions import understood
 from layers.access import Decision, Principal
-from layers.errors import BadParameter, UnknownLayer
+from layers.errors import UnknownLayer
 from layers.maplibre import label_source_layer
 from layers.model import Layer, RasterLayer, VectorLayer
 from tiles import grid, raster, vector
@@ -32,7 +34,6 @@ TILEJSON = "application/json"
 _TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": "text/html"}
 _IMAGES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
-_NO_CONTENT = 204
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
 
@@ -63,19 +64,19 @@ async def vector_tile(
     asker: Asker,
     collection_id: str,
     address: Address,
+    query: Annotated[TileQuery, Depends()],
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:
     """A Mapbox Vector Tile 2.1; 204 when no visible feature meets it, 404 beyond the limits of the tileset."""
-    if f not in (None, "mvt"):
-        raise BadParameter(f"f is mvt for vector tiles; {f[:30]!r} is not offered.", parameter="f")
+    refuse_other_formats(f)
     layer, decision = _vector_layer(house, asker, collection_id)
-    place = address.checked()
-    body = await draw(house, asker, TileRequest(layer, decision, *place))
-    headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
-    if not body:
-        await require_offered(house, asker, layer, address.tile_matrix_set, place)
-        return Response(status_code=_NO_CONTENT, headers=headers)
-    return encoded(request, body, MVT, headers)
+    z, row, col = address.checked()
+    asked = await understood(house, asker, layer, z, query.written())
+    drawn = await draw(house, asker, TileRequest(layer, decision, z, row, col, asked.question))
+    # The limits are those of today's rows; the past may have reached further.
+    if not drawn.body and asked.question.plain:
+        await require_offered(house, asker, layer, address.tile_matrix_set, (z, row, col))
+    return tile_answer(request, drawn, private=layer.clearance > 0, final=asked.final)
 
 
 @router.get(
