@@ -94,22 +94,49 @@ def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision, *, capped
     table = rung_table(layer, rung)
     carried = set(rung_attributes(layer, rung))
     names = tuple(name for name in tile_attributes(layer, decision) if name in carried)
-    address = [sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y")]
-    envelope = sa.func.ST_TileEnvelope(*address)
-    margin = sa.func.ST_Expand(envelope, WORLD * TILE_BUFFER / TILE_EXTENT / sa.func.power(2.0, address[0]))
-    bounds = sa.select(envelope.label("envelope"), margin.label("wide")).cte("bounds").prefix_with("MATERIALIZED")
+    bounds = _rung_bounds()
     geom, spot = (sa.type_coerce(table.c[name], sa.types.NullType()) for name in ("geom", "_spot"))
+    kept = (table.c.fid, table.c.key, geom.label("geom"), spot.label("_spot"), table.c["_plain"])
     found = (
-        sa.select(table.c.fid, table.c.key, geom.label("geom"), spot.label("_spot"), *(table.c[n] for n in names))
+        sa.select(*kept, *(table.c[n] for n in names))
         .select_from(table.join(bounds, sa.true()))
         .where(geom.op("&&")(bounds.c.wide), row_predicate(table, decision.rule))
     )
+    if layer.style.appear is not None:
+        found = found.where(table.c["_from"] <= sa.bindparam("z", type_=sa.Integer()))
     rows = _at_most(layer, found, names, capped=capped)
-    drawn = {"geom": sa.func.ST_AsMVTGeom(rows.c.geom, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)}
+    whole = sa.and_(rows.c["_plain"], rows.c.geom.op("@", is_comparison=True)(bounds.c.wide))
+    clipped = sa.func.ST_AsMVTGeom(rows.c.geom, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
+    drawn: dict[str, sa.ColumnElement[Any]] = {
+        "geom": sa.case((whole, _in_units(rows.c.geom, bounds)), else_=clipped),
+    }
     if label_source_layer(layer) is not None:
         drawn["spot"] = sa.func.ST_AsMVTGeom(rows.c["_spot"], bounds.c.envelope, TILE_EXTENT, 0, True)
     # In any case by feature number, so that the same rows give the same bytes, however they came to be there.
     return _answer(layer, rows, bounds, drawn, _properties(layer, rows, names), ordered=True)
+
+
+def _rung_bounds() -> sa.CTE:
+    """Of a tile in EPSG:3857: its envelope, the envelope with the buffer, its north-west corner, units per metre."""
+    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    envelope = sa.func.ST_TileEnvelope(z, x, y)
+    side = WORLD / sa.func.power(2.0, z)
+    columns = {
+        "envelope": envelope,
+        "wide": sa.func.ST_Expand(envelope, side * TILE_BUFFER / TILE_EXTENT),
+        "west": sa.func.ST_XMin(envelope),
+        "north": sa.func.ST_YMax(envelope),
+        "scale": TILE_EXTENT / side,
+    }
+    return (
+        sa.select(*(column.label(name) for name, column in columns.items())).cte("bounds").prefix_with("MATERIALIZED")
+    )
+
+
+def _in_units(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnElement[Any]:
+    """A geometry in whole units of the tile, neither clipped nor repaired."""
+    scale = bounds.c.scale
+    return sa.func.ST_SnapToGrid(sa.func.ST_TransScale(geom, -bounds.c.west, -bounds.c.north, scale, -scale), 1.0)
 
 
 def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> sa.Select[Any]:

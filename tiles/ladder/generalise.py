@@ -14,6 +14,7 @@ import shapely
 
 from layers.ladder import Rung
 from layers.model import VectorLayer
+from tiles.ladder.rounding import plain
 
 Geometries = npt.NDArray[np.object_]
 Numbers = npt.NDArray[np.float64]
@@ -37,11 +38,15 @@ class Drawn:
         kept: Which features are drawn at all.
         geometry: Their geometries in EPSG:3857 (only of those kept).
         spot: Where the label of a surface stands (only of those kept); None for lines.
+        begins: From which zoom each is drawn (only of those kept).
+        plain: Which stay what they are in the units of a tile (only of those kept).
     """
 
     kept: Mask
     geometry: Geometries
     spot: Geometries
+    begins: npt.NDArray[np.int64]
+    plain: Mask
 
 
 def mercator(geometries: Geometries) -> Geometries:
@@ -97,7 +102,9 @@ def generalised(
     shown = simple[kept]
     lost = shapely.is_empty(shown) | shapely.is_missing(shown)
     shown[lost] = geometries[kept][lost]
-    return Drawn(kept, shown, _spots(layer, shown, surface[kept]))
+    # Clockwise outside, as a vector tile wants it.
+    shown = np.asarray(shapely.orient_polygons(shown, exterior_cw=True), dtype=object)
+    return Drawn(kept, shown, _spots(layer, shown, surface[kept]), begins[kept], plain(shown, rung))
 
 
 def _coverage(surfaces: Geometries, rung: Rung) -> Geometries:

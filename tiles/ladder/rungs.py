@@ -16,7 +16,8 @@ from tiles.ladder.generalise import Drawn, generalised
 from tiles.ladder.parts import Rows
 from tiles.ladder.read import Part, bound_fids
 
-_SENT = {"fid": "int8", "geom": "bytea", "_spot": "bytea"}
+_SENT = {"fid": "int8", "geom": "bytea", "_spot": "bytea", "_from": "int2", "_plain": "bool"}
+_SHAPES = ("geom", "_spot")
 
 
 def write(connection: sa.Connection, layer: VectorLayer, tables: Mapping[Rung, sa.Table], part: Part) -> None:
@@ -34,7 +35,7 @@ def remove(connection: sa.Connection, tables: Mapping[Rung, sa.Table], fids: Row
 
 def _sent(connection: sa.Connection, fids: Rows, drawn: Drawn) -> sa.TableClause:
     geometries, spots = (shapely.to_wkb(some, output_dimension=2) for some in (drawn.geometry, drawn.spot))
-    rows = zip(fids.tolist(), geometries, spots, strict=True)
+    rows = zip(fids.tolist(), geometries, spots, drawn.begins.tolist(), drawn.plain.tolist(), strict=True)
     return send_rows(connection, "fresh_rung", _SENT, rows)
 
 
@@ -42,7 +43,9 @@ def _insert(layer: VectorLayer, rung: Rung, table: sa.Table, fresh: sa.TableClau
     """Join what was sent with key, attributes and clearance of its rows."""
     rows = current_table(layer)
     kept = ("key", *rung_attributes(layer, rung), "_clearance")
-    shapes = [sa.func.ST_GeomFromWKB(fresh.c[name], WEB_MERCATOR_SRID) for name in ("geom", "_spot")]
-    chosen = sa.select(fresh.c.fid, *shapes, *(rows.c[name] for name in kept))
+    sent = [
+        sa.func.ST_GeomFromWKB(fresh.c[name], WEB_MERCATOR_SRID) if name in _SHAPES else fresh.c[name] for name in _SENT
+    ]
+    chosen = sa.select(*sent, *(rows.c[name] for name in kept))
     joined = chosen.select_from(fresh.join(rows, rows.c.fid == fresh.c.fid)).order_by(fresh.c.fid)
     return sa.insert(table).from_select([*_SENT, *kept], joined)

@@ -19,7 +19,8 @@ def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
     """The table of a rung, `ladder.<layer>_z<highest zoom>`.
 
     `geom` and `_spot` (where a label of a surface stands, else null) are in EPSG:3857. Names of attributes never begin
-    with an underscore.
+    with an underscore. `_from` is the zoom level from which a feature is drawn. `_plain` says that the feature stays
+    sound when its corners are rounded to the units of a tile of any zoom of the rung (see `tiles.ladder.rounding`).
     """
     columns: list[sa.Column[Any]] = [
         sa.Column("fid", sa.BigInteger(), nullable=False),
@@ -27,6 +28,8 @@ def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
         sa.Column("geom", Geometry("GEOMETRY", srid=WEB_MERCATOR_SRID, spatial_index=False), nullable=False),
         sa.Column("_spot", Geometry("POINT", srid=WEB_MERCATOR_SRID, spatial_index=False)),
         *(sa.Column(name, column_type(layer.attributes[name])) for name in rung_attributes(layer, rung)),
+        sa.Column("_from", sa.SmallInteger(), nullable=False),
+        sa.Column("_plain", sa.Boolean(), nullable=False),
         sa.Column("_clearance", sa.SmallInteger(), nullable=False),
     ]
     name = f"{layer.name}_z{rung.to}{suffix}"
