@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layers.errors import ConfigurationError
-from web.glyphs import Glyph, font_glyphs, write_ranges
+from web.glyphs import Glyph, ascent, font_glyphs, write_ranges
 
 STACK = "Noto Sans Regular"
 FONT_PACKAGE = "@fontsource/noto-sans"
 SUBSETS = ("vietnamese", "greek-ext", "greek", "cyrillic-ext", "cyrillic", "latin-ext", "latin")
 """Later subsets win where two hold the same character."""
-IDEOGRAPHIC = (range(0x2E80, 0xA4D0), range(0xF900, 0x10000))
-"""Ideographs and the marks that stand between them (full-width forms and such): readers' own fonts have all of them,
-this font one or two, which would pass for the whole range."""
+IDEOGRAPHS = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")
+"""Font of the ideographs (Debian: fonts-droid-fallback, Apache License 2.0)."""
+IDEOGRAPHIC = (range(0x2E80, 0xA4D0), range(0xF900, 0xFB00), range(0xFE30, 0xFE50), range(0xFF00, 0xFFF0))
+"""Ideographs and the marks that stand between them (full-width forms and such): all of them from one font."""
 MANIFEST = "assets.json"
 
 
@@ -128,11 +129,18 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _glyphs(font: Path, target: Path) -> int:
+    if not IDEOGRAPHS.is_file():
+        raise ConfigurationError(f"The font {IDEOGRAPHS} is missing; install the package fonts-droid-fallback.")
+    files = [font / "files" / f"noto-sans-{subset}-400-normal.woff" for subset in SUBSETS]
     glyphs: dict[int, Glyph] = {}
-    for subset in SUBSETS:
-        glyphs |= font_glyphs(font / "files" / f"noto-sans-{subset}-400-normal.woff")
-    kept = {code: glyph for code, glyph in glyphs.items() if not any(code in block for block in IDEOGRAPHIC)}
-    return write_ranges(target, STACK, kept)
+    for file in files:
+        glyphs |= font_glyphs(file)
+    glyphs = {code: glyph for code, glyph in glyphs.items() if not _ideographic(code)}
+    return write_ranges(target, STACK, glyphs | font_glyphs(IDEOGRAPHS, ascent(files[-1]), _ideographic))
+
+
+def _ideographic(code: int) -> bool:
+    return any(code in block for block in IDEOGRAPHIC)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

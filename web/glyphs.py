@@ -1,19 +1,20 @@
 """Label glyphs as signed distance fields in the protocol-buffer format that MapLibre reads.
 
 The geometry follows the published format: 24 px em, 3 px buffer, 8 px radius, the edge at 75 % of the value range
-(Mapbox glyphs.proto; MapLibre Style Specification, `glyphs`). Ideographs are not made here: MapLibre draws them in
-the browser with the reader's own font.
+(Mapbox glyphs.proto; MapLibre Style Specification, `glyphs`). Ideographs are among them, for clients without a font of
+their own and for maps drawn on the server; the portal draws them with the reader's own font, which has them all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
 
@@ -24,6 +25,7 @@ CUTOFF = 0.25
 RANGE = 256
 LAST = 65536
 _CURVE_STEPS = 4
+Field = npt.NDArray[Any]
 _CONTINUE = 0x80
 
 
@@ -72,15 +74,28 @@ class _Flatten(BasePen):  # type: ignore[misc]
         self._lineTo(self._start)
 
 
-def font_glyphs(path: Path) -> dict[int, Glyph]:
-    """All characters of a TrueType or WOFF font as glyphs, by code point of the basic plane."""
+def ascent(path: Path) -> int:
+    """Pixels from the top line of a font to its baseline at 24 px per em."""
+    font = TTFont(path)
+    return round(font["hhea"].ascent * EM / font["head"].unitsPerEm)
+
+
+def font_glyphs(
+    path: Path, ascender: int | None = None, wanted: Callable[[int], bool] = lambda _: True
+) -> dict[int, Glyph]:
+    """Characters of a TrueType or WOFF font as glyphs, by code point of the basic plane.
+
+    Args:
+        path: The font.
+        ascender: Pixels from the top line to the baseline, when the glyphs are to stand on the line of another font.
+        wanted: Which code points.
+    """
     font = TTFont(path)
     outlines = font.getGlyphSet()
     scale = EM / font["head"].unitsPerEm
-    ascender = round(font["hhea"].ascent * scale)
-    return {
-        code: _glyph(code, outlines, name, scale, ascender) for code, name in font.getBestCmap().items() if code < LAST
-    }
+    above = round(font["hhea"].ascent * scale) if ascender is None else ascender
+    codes = {code: name for code, name in font.getBestCmap().items() if code < LAST and wanted(code)}
+    return {code: _glyph(code, outlines, name, scale, above) for code, name in codes.items()}
 
 
 def _glyph(code: int, outlines: Any, name: str, scale: float, ascender: int) -> Glyph:
@@ -110,27 +125,46 @@ def distance_field(edges: np.ndarray, left: float, top: float, width: int, heigh
     Returns:
         One byte per pixel: 255 deep inside, 191 on the edge, 0 far outside.
     """
-    xs = left + 0.5 + np.arange(width)
-    ys = top - 0.5 - np.arange(height)
-    points = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 1, 2)
-    start, end = edges[None, :, :2], edges[None, :, 2:]
-    along = end - start
-    t = ((points - start) * along).sum(-1) / (along**2).sum(-1)
-    nearest = start + np.clip(t, 0, 1)[..., None] * along
-    distance = np.sqrt(((points - nearest) ** 2).sum(-1)).min(axis=1)
-    signed = np.where(_winding(points, start, end) != 0, -distance, distance)
+    xs = (left + 0.5 + np.arange(width))[None].astype(np.float32)
+    ys = (top - 0.5 - np.arange(height))[None].astype(np.float32)
+    ends = edges.astype(np.float32)
+    distance = _distance(xs, ys, ends)
+    signed = np.where(_winding(xs, ys, ends) != 0, -distance, distance)
     value = 255 - 255 * (signed / RADIUS + CUTOFF)
     return bytes(np.clip(np.rint(value), 0, 255).astype(np.uint8).tobytes())
 
 
-def _winding(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Winding number of the outlines around each point (non-zero = inside, as in TrueType)."""
-    px, py = points[..., 0], points[..., 1]
-    (ax, ay), (bx, by) = (start[..., 0], start[..., 1]), (end[..., 0], end[..., 1])
-    side = (bx - ax) * (py - ay) - (px - ax) * (by - ay)
-    up = (ay <= py) & (by > py) & (side > 0)
-    down = (ay > py) & (by <= py) & (side < 0)
-    return np.asarray(up.sum(axis=1).astype(int) - down.sum(axis=1).astype(int))
+def _distance(xs: Field, ys: Field, edges: Field) -> Field:
+    """Distance of each pixel to the nearest edge, by rows. Thousands of glyphs are made, so arrays are used again."""
+    x, y = (edges[:, axis, None] for axis in (0, 1))
+    dx, dy = (edges[:, axis + 2, None] - edges[:, axis, None] for axis in (0, 1))
+    length = dx * dx + dy * dy
+    along = ((xs - x) * dx / length)[:, None, :] + ((ys - y) * dy / length)[:, :, None]
+    np.clip(along, 0, 1, out=along)
+    across = along * dx[:, :, None]
+    np.subtract((xs - x)[:, None, :], across, out=across)
+    np.multiply(across, across, out=across)
+    along *= dy[:, :, None]
+    np.subtract((ys - y)[:, :, None], along, out=along)
+    np.multiply(along, along, out=along)
+    along += across
+    return np.asarray(np.sqrt(along.min(axis=0)))
+
+
+def _winding(xs: Field, ys: Field, edges: Field) -> Field:
+    """Winding number of the outlines around each pixel (non-zero = inside, as in TrueType).
+
+    Each edge that crosses the line of a row counts for all pixels to the left of the crossing.
+    """
+    (ax, ay), (bx, by) = ((edges[:, at, None], edges[:, at + 1, None]) for at in (0, 2))
+    sign = ((ay <= ys) & (by > ys)).astype(int) - ((ay > ys) & (by <= ys)).astype(int)
+    edge, row = np.nonzero(sign)
+    slope = (bx - ax)[edge, 0] / (by - ay)[edge, 0]
+    crossing = ax[edge, 0] + (ys[0, row] - ay[edge, 0]) * slope
+    left_of = np.searchsorted(xs[0], crossing)
+    counted = np.zeros((ys.size, xs.size + 1), dtype=int)
+    np.add.at(counted, (row, left_of), sign[edge, row])
+    return np.asarray(counted[:, ::-1].cumsum(axis=1)[:, -2::-1])
 
 
 def encode_range(stack: str, first: int, glyphs: Iterable[Glyph]) -> bytes:

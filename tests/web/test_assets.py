@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from layers.errors import ConfigurationError
+from tests.web.test_glyphs import decode
+from web import assets
 from web.assets import MANIFEST, PACKAGES, STACK, build, main
 
 HOME = Path(__file__).parents[2]
@@ -55,6 +57,24 @@ def test_labels_find_a_glyph_file_for_every_character() -> None:
     assert all((ranges / f"{first}-{first + 255}.pbf").is_file() for first in range(0, 65536, 256))
     # Latin letters are drawn from the file: it cannot be an empty range.
     assert (ranges / "0-255.pbf").stat().st_size > 10_000
+
+
+def test_every_ideograph_of_the_national_standard_has_a_glyph() -> None:
+    # GB/T 2312 holds 6,763 ideographs; GBK all 20,902 of the first Unicode block.
+    listed = [bytes((row, cell)).decode("gb2312", "ignore") for row in range(0xB0, 0xF8) for cell in range(0xA1, 0xFF)]
+    assert len([one for one in listed if one]) == 6763
+    have: set[int] = set()
+    for first in range(0x4E00, 0xA000, 256):
+        body = (VENDOR / "glyphs" / STACK / f"{first}-{first + 255}.pbf").read_bytes()
+        have |= {int(one[1]) for one in decode(body)[2] if one.get(2)}
+    assert {ord(one) for one in listed if one} <= have
+    assert len(have) >= 20_902
+
+
+def test_a_missing_font_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "IDEOGRAPHS", tmp_path / "none.ttf")
+    with pytest.raises(ConfigurationError, match="fonts-droid-fallback"):
+        build(HOME / "node_modules", tmp_path / "vendor")
 
 
 def test_missing_packages_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
