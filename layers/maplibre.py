@@ -343,26 +343,6 @@ def source(layer: Layer, tiles: str, bounds: tuple[float, float, float, float] |
     return own | ({"bounds": list(bounds)} if bounds else {})
 
 
-def style_document(layer: Layer, lists: Lists, tiles: str, glyphs: str, language: str = "zh") -> Json:
-    """A complete MapLibre style (version 8) that draws one layer on a pale ground.
-
-    Args:
-        layer: A vector or raster layer.
-        lists: Code lists by id.
-        tiles: Tile address with `{z}`, `{x}`, `{y}`.
-        glyphs: Glyph address with `{fontstack}` and `{range}`.
-        language: `zh` or `en`, for labels.
-    """
-    ground: Json = {"id": "ground", "type": "background", "paint": {"background-color": "#f4f2ec"}}
-    return {
-        "version": 8,
-        "name": layer.title.of(language),
-        "glyphs": glyphs,
-        "sources": {layer.name: source(layer, tiles)},
-        "layers": [ground, *map_layers(layer, lists, language)],
-    }
-
-
 def legend(layer: Layer, lists: Lists) -> tuple[LegendClass, ...]:
     """The legend of a layer: one swatch per class, or a single one when everything looks the same."""
     if isinstance(layer, TableLayer):

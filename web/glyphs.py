@@ -77,7 +77,8 @@ class _Flatten(BasePen):  # type: ignore[misc]
 def ascent(path: Path) -> int:
     """Pixels from the top line of a font to its baseline at 24 px per em."""
     font = TTFont(path)
-    return round(font["hhea"].ascent * EM / font["head"].unitsPerEm)
+    pixels: float = font["hhea"].ascent * EM / font["head"].unitsPerEm
+    return round(pixels)
 
 
 def font_glyphs(

@@ -20,10 +20,10 @@ from layers.maplibre import (
     palette,
     size_expression,
     source,
-    style_document,
 )
 from layers.model import Layer, RasterLayer, TableLayer, VectorLayer
 from layers.style import Appear, ByRange, ByValue, SizeBy, SizeByValue, SizeByZoom
+from layers.stylesheet import Drawn, stylesheet
 
 CATALOG = read_catalog()
 LISTS = {
@@ -269,7 +269,7 @@ def _drawn(catalog: Catalog) -> list[Layer]:
 @pytest.mark.parametrize("one", _drawn(CATALOG), ids=lambda one: one.name)
 class TestEveryLayerFile:
     def test_style_follows_the_specification(self, one: Layer) -> None:
-        style = style_document(one, CATALOG.codelists, "/t/{z}/{y}/{x}", "/g/{fontstack}/{range}.pbf")
+        style = stylesheet([Drawn(one, "/t/{z}/{y}/{x}")], CATALOG.codelists, "one", {"glyphs": "/{fontstack}/{range}"})
         assert style["version"] == 8
         names = [part["id"] for part in style["layers"]]
         assert len(names) == len(set(names))
