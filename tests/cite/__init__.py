@@ -1,0 +1,1 @@
+"""Runs the OGC's own test suites (CITE) against the service with the sample region: `scripts/cite`."""
