@@ -19,6 +19,7 @@ from geoservice.db import ddl
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, protect, require_mode
+from geoservice.tiles.changes import LADDER_LOCK, chart, is_overtaken, uncharted, write_changes
 from layers.catalog import Catalog, read_catalog
 from layers.errors import DatabaseUnavailable
 from layers.ladder import LADDER_SCHEMA, has_ladder, rungs
@@ -26,11 +27,11 @@ from layers.model import VectorLayer
 from layers.system import layer_state
 from layers.table import current_table
 from tiles.ladder import build
+from tiles.ladder.parts import Boxes
 from tiles.ladder.tables import cell_table, mosaic_table, rung_table
 
 FRESH = "_new"
 LOOK_SECONDS, AWAY_SECONDS = 0.25, 5.0
-_LOCK = "geoservice.ladder."
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +77,11 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
             return _renewed(database, engine, layer, anew=anew) if held else None
         except Overtaken:
             return None
+        except DBAPIError as error:
+            # A load was committed meanwhile. What it changed is still to be done, with the rest.
+            if is_overtaken(error):
+                return None
+            raise
 
 
 def _renewed(database: Database, engine: sa.Engine, layer: VectorLayer, *, anew: bool) -> Renewal | None:
@@ -85,16 +91,18 @@ def _renewed(database: Database, engine: sa.Engine, layer: VectorLayer, *, anew:
         ).one()
         if edition is None or (edition == shown and not anew):
             return None
-        if shown is not None and not anew and build.refresh(connection, layer, _tables(layer), shown):
-            _remember(connection, layer, edition)
-            connection.commit()
-            return Renewal(layer.name, edition, built=False)
+        if shown is not None and not anew:
+            boxes = build.refresh(connection, layer, _tables(layer), shown)
+            if boxes is not None:
+                _remember(connection, layer, edition, boxes)
+                connection.commit()
+                return Renewal(layer.name, edition, built=False)
         if shown is not None:
-            _hide(engine, layer)
+            _hide(engine, layer, shown)
         _build(engine, layer, connection)
     with engine.begin() as connection:
         _adopt(database, connection, layer)
-        _remember(connection, layer, edition)
+        _remember(connection, layer, edition, None)
     return Renewal(layer.name, edition, built=True)
 
 
@@ -122,7 +130,7 @@ def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> 
             maker.execute(ddl.Analyse(table))
 
 
-def _hide(engine: sa.Engine, layer: VectorLayer) -> None:
+def _hide(engine: sa.Engine, layer: VectorLayer, shown: int) -> None:
     """Before a long build: what now lies above the clearance under which the former ladder shows it is not shown.
 
     Rungs are corrected row by row. A mosaic may count such rows, so it goes, and the layer is drawn from its rows.
@@ -134,6 +142,8 @@ def _hide(engine: sa.Engine, layer: VectorLayer) -> None:
             higher = sa.and_(current.c.fid == table.c.fid, current.c["_clearance"] > table.c["_clearance"])
             statement = sa.update(table).values(_clearance=current.c["_clearance"]).where(higher)
             raised += connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+        if raised:
+            write_changes(connection, layer, shown, None)
         if raised and layer.tiles.mosaic is not None:
             connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=None))
 
@@ -160,22 +170,23 @@ def _tables(layer: VectorLayer, suffix: str = "") -> build.Tables:
     return build.Tables(made, cell_table(layer, suffix), mosaic_table(layer, suffix))
 
 
-def _remember(connection: sa.Connection, layer: VectorLayer, edition: int) -> None:
-    """Say which edition the ladder shows, unless the layer has another definition by now.
+def _remember(connection: sa.Connection, layer: VectorLayer, edition: int, boxes: Boxes | None) -> None:
+    """Say which edition the ladder shows and where it differs, unless the layer has another definition by now.
 
     Raises:
         Overtaken: When it has: what was made was made for the former one.
     """
     same = sa.and_(layer_state.c.layer == layer.name, layer_state.c.definition == definition_digest(layer))
-    statement = sa.update(layer_state).where(same).values(ladder=edition)
+    statement = sa.update(layer_state).where(same).values(ladder=edition, charted=edition)
     if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount != 1:
         raise Overtaken
+    write_changes(connection, layer, edition, boxes)
 
 
 @contextmanager
 def _locked(engine: sa.Engine, layer: VectorLayer) -> Iterator[bool]:
     """Try for the lock of a layer's ladder; it goes with the session that holds it."""
-    key = sa.func.hashtextextended(_LOCK + layer.name, 0)
+    key = sa.func.hashtextextended(LADDER_LOCK + layer.name, 0)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         held = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar())
         try:
@@ -200,6 +211,8 @@ class LadderKeeper:
         while not self._stop.wait(LOOK_SECONDS):
             try:
                 behind = lagging(self._database, catalog)
+                for layer in uncharted(self._database, catalog):
+                    chart(self._database, layer)
             except (DBAPIError, DatabaseUnavailable) as error:
                 _log.warning("the database is away: %s", type(error).__name__)
                 self._stop.wait(AWAY_SECONDS)

@@ -61,9 +61,29 @@ layer_state = sa.Table(
     sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id")),
     sa.Column("changed", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
     sa.Column("ladder", sa.BigInteger()),
+    sa.Column("charted", sa.BigInteger()),
+    sa.Column("change", sa.BigInteger()),
 )
-"""Per layer: digest of the definition its tables follow, latest edition, time of the last change, and the edition that
-its ladder shows (null while there is no ladder; 0 for one of rows without an edition)."""
+"""Per layer: digest of the definition its tables follow, latest edition, time of the last change, the edition that its
+ladder shows (null while there is no ladder; 0 for one of rows without an edition), and of `tile_change` the edition up
+to which it knows all changes and its latest entry."""
+
+tile_change = sa.Table(
+    "tile_change",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), nullable=False),
+    sa.Column("west", sa.Double()),
+    sa.Column("south", sa.Double()),
+    sa.Column("east", sa.Double()),
+    sa.Column("north", sa.Double()),
+    sa.Index("tile_change_layer", "layer", "id"),
+)
+"""Boxes (degrees) in which tiles of a layer may differ since the edition before; without sides: everywhere.
+
+Hidden rows have boxes too, so only the reader of the highest clearance may select them.
+"""
 
 layer_figures = sa.Table(
     "layer_figures",

@@ -101,6 +101,8 @@ BEGIN
             EXECUTE format('GRANT SELECT (%s) ON meta.%I TO %I', shown, name, reader);
         END LOOP;
     END LOOP;
+    -- Boxes of changes are of hidden rows too: who may see every row may see them.
+    EXECUTE format('GRANT SELECT ON meta.tile_change TO %I', prefix || '_reader_restricted');
     FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP
         EXECUTE format('ALTER TABLE meta.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS keepers ON meta.%I', name);

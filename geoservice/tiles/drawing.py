@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
+import sqlalchemy as sa
 
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.house import House
+from geoservice.tiles.journal import NOTHING, Stamp, state_column
 from layers.access import Clearance, Decision, Principal
 from layers.errors import QueryTimeout
 from layers.ladder import Rung, mosaic_at, rung_at
@@ -59,11 +62,13 @@ class TileRequest:
 class Drawn:
     """A tile as Mapbox Vector Tile 2.1; `body` is empty when no visible feature meets it.
 
-    `dropped` is the number of features that were left out, so that the tile keeps its budget.
+    `dropped` is the number of features that were left out, so that the tile keeps its budget. `stamp` is what the tile
+    shows, by the transaction in which it was drawn.
     """
 
     body: bytes
     dropped: int = 0
+    stamp: Stamp = NOTHING
 
 
 async def draw(house: House, asker: Principal, request: TileRequest) -> Drawn:
@@ -72,30 +77,53 @@ async def draw(house: House, asker: Principal, request: TileRequest) -> Drawn:
     Raises:
         QueryTimeout: When it takes longer than the service allows for a tile.
     """
-    layer = request.layer
-    if not layer.tiles.from_ <= request.z:
+    if not request.layer.tiles.from_ <= request.z:
         return Drawn(b"")
-    step = _step(request)
-    if step is not None and layer.name not in await house.ladders(asker):
-        step = None
     try:
         async with asyncio.timeout(house.settings.tile_timeout), house.pools.raw(asker.clearance) as connection:
-            try:
-                return await _within_budget(_Drawing(house, connection, asker.clearance, request, step))
-            except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-                if step is None:
-                    raise
-                # The ladder was dropped or made for another definition a moment ago; the rows are there in any case.
-                return await _within_budget(_Drawing(house, connection, asker.clearance, request, None))
+            return await _from_what_stands(house, connection, asker, request)
     except TimeoutError:
         seconds = house.settings.tile_timeout
         raise QueryTimeout(f"The tile took longer than the {seconds:g} s that a tile may take; zoom in.") from None
 
 
-def _step(request: TileRequest) -> Step:
+async def _from_what_stands(house: House, connection: RawConnection, asker: Principal, request: TileRequest) -> Drawn:
+    """The tile from the ladder, if there is one now, else from the rows.
+
+    Whether there is a ladder is known from a moment ago; the transaction that draws knows it for certain.
+    """
+    wanted = step_of(request)
+    step = wanted if wanted is not None and request.layer.name in await house.ladders(asker) else None
+    drawing = _Drawing(house, connection, asker.clearance, request, step)
+    try:
+        drawn = await _within_budget(drawing)
+        if step is wanted or not drawn.stamp.ladder:
+            return drawn
+        with suppress(_Gone):
+            return await _within_budget(replace(drawing, step=wanted))
+    except _Gone:
+        drawn = await _within_budget(replace(drawing, step=None))
+    return drawn
+
+
+def step_of(request: TileRequest) -> Step:
+    """From which step of its ladder a tile is drawn, once the layer has one."""
     if not request.question.plain:
         return None
     return mosaic_at(request.layer, request.z) or rung_at(request.layer, request.z)
+
+
+class _Gone(Exception):
+    """A step of the ladder is not there any more, or not to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one statement drew: the tile, how many features there are, and what it shows."""
+
+    body: bytes
+    count: int
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +136,49 @@ class _Drawing:
     request: TileRequest
     step: Step
 
-    async def features(self, most: int | None = None) -> tuple[bytes, int]:
-        """The tile, and how many features were found; of the most important ones only when `most` says how many."""
+    async def features(self, most: int | None = None) -> _Found:
+        """The tile, and how many features were found; of the most important ones only when `most` says how many.
+
+        Raises:
+            _Gone: When the step is no part of a ladder that stands.
+        """
         request = self.request
         compiled = _compiled(self.house, self.clearance, request, self.step, capped=most is not None)
-        row = await self.connection.fetchrow(compiled.sql, *compiled.arguments({**_place(request), "most": most}))
-        return (b"", 0) if row is None else (bytes(row["tile"]), row["found"])
+        arguments = compiled.arguments({**_place(request), "most": most})
+        try:
+            row = await self.connection.fetchrow(compiled.sql, *arguments)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            # The ladder was dropped or made for another definition a moment ago; the rows are there in any case.
+            if self.step is None:
+                raise
+            raise _Gone from None
+        if row is None:
+            return _Found(b"", 0, NOTHING)
+        edition, ladder, change = row["state"] or (None, None, None)
+        if self.step is not None and ladder is None:
+            raise _Gone
+        stamp = Stamp(
+            edition or 0, change or 0, self.step is not None, step_of(request) is not None, ladder is not None
+        )
+        return _Found(bytes(row["tile"]), row["found"], stamp)
 
 
 async def _within_budget(drawing: _Drawing) -> Drawn:
     """The tile, with as many features as its budget allows."""
     budget = drawing.request.budget
-    body, found = await drawing.features()
-    size = await _size(body, budget)
-    if isinstance(drawing.step, Mosaic) or (found <= vector.MOST_FEATURES and size <= budget):
-        return Drawn(body)
-    most = _fitting(found, size, budget)
+    first = await drawing.features()
+    size = await _size(first.body, budget)
+    if isinstance(drawing.step, Mosaic) or (first.count <= vector.MOST_FEATURES and size <= budget):
+        return Drawn(first.body, 0, first.stamp)
+    most = _fitting(first.count, size, budget)
+    # What was counted first decides too, so the tile is as old as that.
     for _ in range(_TRIES):
-        body, all_of = await drawing.features(most)
-        size = await _size(body, budget)
+        found = await drawing.features(most)
+        size = await _size(found.body, budget)
         if size <= budget:
-            return Drawn(body, all_of - min(most, all_of))
+            return Drawn(found.body, found.count - min(most, found.count), first.stamp)
         most = min(most // 2, _fitting(most, size, budget))
-    return Drawn(b"", all_of)
+    return Drawn(b"", found.count, first.stamp)
 
 
 def _fitting(drawn: int, size: int, budget: int) -> int:
@@ -152,18 +200,24 @@ def _place(request: TileRequest) -> Mapping[str, Any]:
     return {**window, "z": request.z, "x": request.col, "y": request.row, **request.question.values(request.layer)}
 
 
+def statement_of(request: TileRequest, step: Step, *, capped: bool) -> sa.Select[Any]:
+    """The statement of a tile, from a step of the ladder or from the rows; `state` says what it shows."""
+    layer, decision = request.layer, request.decision
+    if step is None:
+        statement = vector.tile_statement(layer, decision, request.question, capped=capped)
+    elif isinstance(step, Mosaic):
+        statement = vector.mosaic_statement(layer, step, decision)
+    else:
+        statement = vector.rung_statement(layer, step, decision, capped=capped)
+    return statement.add_columns(state_column(layer.name).label("state"))
+
+
 def _compiled(house: House, clearance: Clearance, request: TileRequest, step: Step, *, capped: bool) -> Compiled:
-    """The statement of a tile, from a step of the ladder or from the rows themselves."""
     layer, decision, question = request.layer, request.decision, request.question
     shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, step, question.shape, capped)
     compiled = house.reading.statements.get(shape)
     if compiled is None:
-        if step is None:
-            statement = vector.tile_statement(layer, decision, question, capped=capped)
-        elif isinstance(step, Mosaic):
-            statement = vector.mosaic_statement(layer, step, decision)
-        else:
-            statement = vector.rung_statement(layer, step, decision, capped=capped)
+        statement = statement_of(request, step, capped=capped)
         compiled = compile_statement(statement, house.reading.schema(clearance))
         house.reading.statements[shape] = compiled
     return compiled

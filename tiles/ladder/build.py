@@ -94,22 +94,24 @@ def prevail(connection: sa.Connection, layer: VectorLayer, tables: Tables) -> No
         cells.prevail(connection, layer, tables.cells, tables.mosaic)
 
 
-def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since: int) -> bool:
+def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since: int) -> Boxes | None:
     """Bring a ladder to the rows as they are now, in the caller's transaction.
 
     Concerned are features that were written or ended after an edition, and those that touch them as they were or are:
     what a feature looks like depends on what it touches. In a mosaic, cells are concerned that they reach into.
 
     Returns:
-        False, and nothing was done, when so much has changed that building anew is quicker.
+        Boxes (degrees) in which the ladder or the rows may differ now; None, and nothing was done, when so much has
+        changed that building anew is quicker.
     """
     changed, touched = changed_since(connection, layer, since), touched_since(connection, layer, since)
     # Counting a million rows takes longer than refreshing a few.
     if len(touched) > FEW and len(touched) > MOST_SHARE * count_rows(connection, layer):
-        return False
-    places = _places(layer, boxes_since(connection, layer, since))
+        return None
+    moved = boxes_since(connection, layer, since)
+    places = _places(layer, moved)
     if len(places) > MOST_CELLS:
-        return False
+        return None
     rungs.remove(connection, tables.rungs, np.union1d(changed, touched))
     fids, boxes = read_boxes(connection, layer, touched.tolist())
     for rows in parts_of(boxes, scattered=True):
@@ -117,7 +119,7 @@ def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since
         rungs.write(connection, layer, tables.rungs, part)
     if len(places):
         _refresh_mosaic(connection, layer, tables, places)
-    return True
+    return np.concatenate([moved, boxes])
 
 
 def _refresh_mosaic(connection: sa.Connection, layer: VectorLayer, tables: Tables, places: Places) -> None:

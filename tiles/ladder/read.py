@@ -100,6 +100,12 @@ def touched_since(connection: sa.Connection, layer: VectorLayer, edition: int) -
     return _fids(connection.execute(sa.select(current.c.fid).join_from(current, moved, meets).distinct()).scalars())
 
 
+def count_changes(connection: sa.Connection, layer: VectorLayer, edition: int, most: int) -> int:
+    """How many rows were written or ended after an edition; counting stops at `most`."""
+    some = sa.select(sa.literal(1)).select_from(_moved(layer, edition).subquery("moved")).limit(most).subquery("some")
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
 def boxes_since(connection: sa.Connection, layer: VectorLayer, edition: int) -> Boxes:
     """Boxes (degrees) of the geometries that were written or ended after an edition."""
     moved = _moved(layer, edition).subquery("moved")
