@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from geoservice import portal
 from geoservice.api import analysis, description, editions, health, jobs, loads, quarantine, session, uploads
-from geoservice.ogc import common, features, styles, tiles
+from geoservice.ogc import common, dataset_tiles, features, styles, tiles
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
     common.BLOCK,
     features.BLOCK,
     tiles.BLOCK,
+    dataset_tiles.BLOCK,
     styles.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,

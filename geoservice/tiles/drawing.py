@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,9 +79,20 @@ async def draw(house: House, asker: Principal, request: TileRequest) -> Drawn:
     """
     if not request.layer.tiles.from_ <= request.z:
         return Drawn(b"")
+    async with within_time(house), house.pools.raw(asker.clearance) as connection:
+        return await _from_what_stands(house, connection, asker, request)
+
+
+@asynccontextmanager
+async def within_time(house: House) -> AsyncIterator[None]:
+    """Give what is done inside the time that one tile may take; what the database is at is cancelled then.
+
+    Raises:
+        QueryTimeout: When it takes longer.
+    """
     try:
-        async with asyncio.timeout(house.settings.tile_timeout), house.pools.raw(asker.clearance) as connection:
-            return await _from_what_stands(house, connection, asker, request)
+        async with asyncio.timeout(house.settings.tile_timeout):
+            yield
     except TimeoutError:
         seconds = house.settings.tile_timeout
         raise QueryTimeout(f"The tile took longer than the {seconds:g} s that a tile may take; zoom in.") from None
@@ -177,13 +188,13 @@ async def _within_budget(drawing: _Drawing) -> Drawn:
         size = await _size(found.body, budget)
         if size <= budget:
             return Drawn(found.body, found.count - min(most, found.count), first.stamp)
-        most = min(most // 2, _fitting(most, size, budget))
+        most = min(max(1, most // 2), _fitting(most, size, budget))
     return Drawn(b"", found.count, first.stamp)
 
 
 def _fitting(drawn: int, size: int, budget: int) -> int:
     """How many of the features that were drawn will fit; more important ones tend to be larger."""
-    return int(drawn * min(1.0, _AIM * budget / max(size, 1)))
+    return max(1, int(drawn * min(1.0, _AIM * budget / max(size, 1))))
 
 
 async def _size(body: bytes, budget: int) -> int:

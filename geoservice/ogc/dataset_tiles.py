@@ -1,0 +1,62 @@
+"""OGC API Tiles Part 1, dataset tiles: several collections in one vector tile."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from geoservice.house import Asker, Inside
+from geoservice.ogc.block import Block, no_links
+from geoservice.ogc.tile_query import TimeQuery, refuse_other_formats, tile_answer
+from geoservice.ogc.tiles import Address
+from geoservice.tiles.drawing import TileRequest
+from geoservice.tiles.questions import understood
+from geoservice.tiles.several import chosen_layers, draw_several
+
+router = APIRouter(tags=["tiles"])
+TILE_PATH = "/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
+Collections = Annotated[
+    str | None,
+    Query(description="Collection ids with commas between them; without it what the portal shows at first."),
+]
+
+
+@router.get(
+    TILE_PATH,
+    summary="A vector tile of several collections",
+    response_class=Response,
+    operation_id="tiles.dataset.vector.getTile",
+)
+async def dataset_tile(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    address: Address,
+    query: Annotated[TimeQuery, Depends()],
+    collections: Collections = None,
+    f: Annotated[str | None, Query(description="Format: mvt.")] = None,
+) -> Response:
+    """A Mapbox Vector Tile 2.1 with one layer per collection; 204 when no visible feature meets it."""
+    refuse_other_formats(f)
+    z, row, col = address.checked()
+    chosen = chosen_layers(house, asker, collections)
+    asked = [await understood(house, asker, one.layer, z, query.written()) for one in chosen]
+    requests = [
+        TileRequest(one.layer, one.decision, z, row, col, meant.question)
+        for one, meant in zip(chosen, asked, strict=True)
+    ]
+    drawn = await draw_several(house, asker, requests)
+    private = any(one.layer.clearance > 0 for one in chosen)
+    return tile_answer(request, drawn, private=private, final=bool(asked) and all(meant.final for meant in asked))
+
+
+BLOCK = Block(
+    name="dataset-tiles",
+    spec="https://docs.ogc.org/is/20-057/20-057.html",
+    maturity="stable",
+    conformance=(),
+    router=router,
+    links=no_links,
+)
