@@ -27,7 +27,7 @@ def main() -> int:
         return 2
     place = world.prepare(asked.home, asked.parcels)
     try:
-        figures = {"command": COMMAND, "machine": machine.facts(place), "comparisons": _measure(place, asked)}
+        figures = {"command": COMMAND, "machine": machine.facts(place.database), "comparisons": _measure(place, asked)}
     except BenchError as error:
         print(f"No figures were written: {error}", file=sys.stderr)
         return 1

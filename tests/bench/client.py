@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,23 @@ class Pass:
 
     requests: int
     seconds: float
-    body_bytes: int
+    sizes: tuple[int, ...]
+    waits: tuple[float, ...]
 
     @property
     def rate(self) -> float:
         """Requests per second."""
         return self.requests / self.seconds
+
+    @property
+    def patience(self) -> float:
+        """Milliseconds within which 99 of 100 answers came."""
+        return 1000 * sorted(self.waits)[max(0, math.ceil(0.99 * len(self.waits)) - 1)]
+
+    @property
+    def size(self) -> int:
+        """Median length of the bodies, in bytes."""
+        return sorted(self.sizes)[len(self.sizes) // 2]
 
 
 def run_pass(port: int, paths: Sequence[str], connections: int, gzip: bool) -> Pass:
@@ -36,20 +48,24 @@ def run_pass(port: int, paths: Sequence[str], connections: int, gzip: bool) -> P
 async def _run(port: int, paths: Sequence[str], connections: int, gzip: bool) -> Pass:
     waiting = iter(paths)
     started = time.perf_counter()
-    sizes = await asyncio.gather(*(_connection(port, waiting, gzip) for _ in range(connections)))
-    return Pass(len(paths), time.perf_counter() - started, sum(sizes))
+    parts = await asyncio.gather(*(_connection(port, waiting, gzip) for _ in range(connections)))
+    seconds = time.perf_counter() - started
+    answers = [answer for part in parts for answer in part]
+    return Pass(len(paths), seconds, tuple(size for size, _ in answers), tuple(wait for _, wait in answers))
 
 
-async def _connection(port: int, waiting: Iterator[str], gzip: bool) -> int:
+async def _connection(port: int, waiting: Iterator[str], gzip: bool) -> list[tuple[int, float]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=STREAM_LIMIT)
     encoding = "Accept-Encoding: gzip\r\n" if gzip else ""
-    size = 0
+    found = []
     for path in waiting:
+        began = time.perf_counter()
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{encoding}\r\n".encode())
-        size += await _answer(reader, path)
+        size = await _answer(reader, path)
+        found.append((size, time.perf_counter() - began))
     writer.close()
     await writer.wait_closed()
-    return size
+    return found
 
 
 async def _answer(reader: asyncio.StreamReader, path: str) -> int:

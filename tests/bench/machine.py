@@ -9,15 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
 from tests.bench.servers import TIPG
-from tests.bench.world import World
 
 GIB = 1 << 30
 
 
-def facts(world: World) -> dict[str, str]:
+def facts(database: Database) -> dict[str, str]:
     """Cores, memory and the versions of everything that takes part."""
-    with world.database.psycopg(Role.ADMIN) as connection:
+    with database.psycopg(Role.ADMIN) as connection:
         row = connection.execute("SELECT current_setting('server_version'), postgis_lib_version()").fetchone()
     postgres, postgis = row or ("", "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB

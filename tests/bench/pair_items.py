@@ -21,7 +21,7 @@ SERIAL = {"max_parallel_workers_per_gather": "0"}
 
 def measure(world: World, repetitions: int, requests: int, tell: Callable[[str], None]) -> list[Figures]:
     """Boxes, then single features; three sides in turn."""
-    password = peer_reader(world)
+    password = peer_reader(world.database)
     with (
         servers.geoservice(world) as ours,
         servers.tipg(world, password, {}) as plain,

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
+from geoservice.db.engine import Database
+from geoservice.settings import Settings
 from tests.bench.client import BenchError
-from tests.bench.world import LAYER, PEER_ROLE, World
+from tests.bench.world import LAYER, PEER_ROLE
 
 TIPG = "tipg==1.6.1"
 SERVER = "uvicorn[standard]==0.54.0"
@@ -23,8 +26,24 @@ WORKERS = 2
 PATIENCE = 90.0
 
 
+class Place(Protocol):
+    """What both services need to know of where they are measured."""
+
+    @property
+    def home(self) -> Path:
+        """Logs and the peer's environment live here."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of our service."""
+
+    @property
+    def database(self) -> Database:
+        """The database that both read."""
+
+
 @contextmanager
-def geoservice(world: World) -> Iterator[int]:
+def geoservice(world: Place) -> Iterator[int]:
     """The service as `geoservice serve` runs it; gives its port."""
     port = _free_port()
     command = [sys.executable, "-m", "geoservice", "serve", "--port", str(port), "--workers", str(WORKERS)]
@@ -34,19 +53,22 @@ def geoservice(world: World) -> Iterator[int]:
         # The other sides have no time limit either.
         "GEOSERVICE_STATEMENT_TIMEOUT": "300",
     }
+    if world.settings.layers_dir is not None:
+        surroundings["GEOSERVICE_LAYERS_DIR"] = str(world.settings.layers_dir)
     with _running(command, surroundings, world.home / "geoservice.log"):
         _wait(port, "/health/ready", world.home / "geoservice.log")
         yield port
 
 
 @contextmanager
-def tipg(world: World, password: str, options: Mapping[str, str]) -> Iterator[int]:
-    """Tipg on the same table through the peer's role, with the same server and number of workers; gives its port.
+def tipg(world: Place, password: str, options: Mapping[str, str], layer: str = LAYER) -> Iterator[int]:
+    """Tipg on the same tables through the peer's role, with the same server and number of workers; gives its port.
 
     Args:
         world: The database.
         password: Password of the peer's role.
         options: Settings of its database sessions.
+        layer: One of the layers; it is ready when it knows it.
     """
     port = _free_port()
     command = [
@@ -55,11 +77,11 @@ def tipg(world: World, password: str, options: Mapping[str, str]) -> Iterator[in
     ]  # fmt: skip
     surroundings = {"DATABASE_URL": _address(world, password, options), "TIPG_DB_SCHEMAS": '["geo"]'}
     with _running(command, surroundings, world.home / "tipg.log"):
-        _wait(port, f"/collections/geo.{LAYER}", world.home / "tipg.log")
+        _wait(port, f"/collections/geo.{layer}", world.home / "tipg.log")
         yield port
 
 
-def _address(world: World, password: str, options: Mapping[str, str]) -> str:
+def _address(world: Place, password: str, options: Mapping[str, str]) -> str:
     database = world.database
     host = quote(database.parameters["host"], safe="")
     port = database.parameters.get("port", "5432")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,20 +140,21 @@ def settle(world: World) -> None:
         connection.execute("CHECKPOINT")
 
 
-def peer_reader(world: World) -> str:
-    """Make a login role that may read the parcels and nothing else; returns its new password.
+def peer_reader(database: Database, layers: Sequence[str] = (LAYER,)) -> str:
+    """Make a login role that may read some layers and nothing else; returns its new password.
 
     It passes the row policies by, so that no peer pays for a check it did not choose.
     """
     password = secrets.token_urlsafe(24)
-    role, table = sql.Identifier(PEER_ROLE), sql.Identifier(LAYER)
-    with world.database.psycopg(Role.ADMIN, autocommit=True) as connection:
+    role = sql.Identifier(PEER_ROLE)
+    tables = sql.SQL(", ").join(sql.Identifier("geo", layer) for layer in layers)
+    with database.psycopg(Role.ADMIN, autocommit=True) as connection:
         known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (PEER_ROLE,)).fetchone()
         verb = sql.SQL("ALTER ROLE" if known is not None else "CREATE ROLE")
         connection.execute(sql.SQL("{} {} LOGIN BYPASSRLS PASSWORD {}").format(verb, role, sql.Literal(password)))
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA geo TO {}").format(role))
-        connection.execute(sql.SQL("GRANT SELECT ON geo.{} TO {}").format(table, role))
-        name = sql.Identifier(world.database.name)
+        connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, role))
+        name = sql.Identifier(database.name)
         connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, role))
     return password
 

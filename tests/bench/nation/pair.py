@@ -1,0 +1,106 @@
+"""Tiles that nobody asked for before: our service over HTTP against tipg, bare statements, and our own ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from geoservice.db.compiled import compile_statement
+from geoservice.db.credentials import Role
+from layers.access import ANONYMOUS, decide
+from layers.ladder import mosaic_at, rung_at
+from tests.bench import plain, servers
+from tests.bench.client import Pass, run_pass
+from tests.bench.nation import country, work
+from tests.bench.nation.work import Asked
+from tests.bench.nation.world import Nation
+from tests.bench.results import Figures, Side, comparison, in_turn
+from tests.bench.world import PEER_ROLE, peer_reader
+from tiles import vector
+
+CONNECTIONS = 4
+COUNTRY = (
+    "A synthetic country: 1,000,000 parcels (17 vertices), 300,000 roads, 50,000 rivers (275 vertices) and 2,900 "
+    f"counties (3,000 vertices). {CONNECTIONS} connections on every side, over HTTP gzip and {servers.WORKERS} workers. "
+    "tipg (in an environment of its own, parallel query off, at most 10,000 features in a tile) and ST_AsMVT "
+    "(`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ...))` with an index test, parallel query off, no HTTP) read "
+    "the same tables through a role that row policies do not touch."
+)
+
+
+def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str], None]) -> list[Figures]:
+    """The mix of all zooms, then the zooms that no load seeds; all sides in turn."""
+    password = peer_reader(nation.database, country.LAYERS)
+    login = {**nation.database.asyncpg_arguments(Role.READER_PUBLIC), "user": PEER_ROLE, "password": password}
+    own = nation.database.asyncpg_arguments(Role.READER_PUBLIC)
+    every, detail = work.mix(number), work.unseeded(2 * number)
+    with servers.geoservice(nation) as ours, servers.tipg(nation, password, plain.SERIAL, "roads") as theirs:
+        run_pass(theirs, [one.path_of_tipg for one in work.unseeded(40)], CONNECTIONS, gzip=True)
+        whole, hard = Ours(ours, every), Ours(ours, detail)
+        tell("Tiles of all zooms")
+        mixed = in_turn(
+            [
+                ("geoservice", whole.rate),
+                ("tipg", lambda: run_pass(theirs, [a.path_of_tipg for a in every], CONNECTIONS, gzip=True).rate),
+                ("ST_AsMVT", lambda: plain.rate(login, _plain_jobs(nation, every), CONNECTIONS, plain.SERIAL)),
+            ],
+            repetitions,
+            tell,
+        )
+        tell("Tiles of high zooms")
+        sides: list[Side] = [
+            ("geoservice", hard.rate),
+            ("tipg", lambda: run_pass(theirs, [a.path_of_tipg for a in detail], CONNECTIONS, gzip=True).rate),
+            ("ST_AsMVT", lambda: plain.rate(login, _plain_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
+            ("own statements without HTTP", lambda: plain.rate(own, _own_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
+        ]
+        high = in_turn(sides, repetitions, tell)
+    return [
+        comparison("Tiles of a country, z5 to z16", "tiles/s", f"{len(every)} tiles. {whole.told()} {COUNTRY}", mixed),
+        comparison("Tiles of a country, z11 to z16", "tiles/s", f"{len(detail)} tiles. {hard.told()} As above.", high),
+    ]
+
+
+class Ours:
+    """Our side: passes over a list, each from a cache that holds what a load seeds and nothing else."""
+
+    def __init__(self, port: int, asked: Sequence[Asked]) -> None:
+        """Ask a service at a port for some tiles."""
+        self._port, self._paths = port, [one.path for one in asked]
+        self._passes: list[Pass] = []
+
+    def rate(self) -> float:
+        """Tiles per second of one pass."""
+        self._passes.append(run_pass(self._port, self._paths, CONNECTIONS, gzip=True))
+        return self._passes[-1].rate
+
+    def told(self) -> str:
+        """How long answers took and how large they were."""
+        patience = sorted(one.patience for one in self._passes)[len(self._passes) // 2]
+        return f"Of geoservice's answers 99 of 100 came within {patience:.0f} ms; median {self._passes[0].size:,} bytes."
+
+
+def _plain_jobs(nation: Nation, asked: Sequence[Asked]) -> list[plain.Job]:
+    statements = {
+        name: plain.table_statement(nation.layer(name), decide(ANONYMOUS, "read", nation.layer(name)).attributes)
+        for name in country.LAYERS
+    }
+    return [(statements[one.layer], _values(one)) for one in asked]
+
+
+def _own_jobs(nation: Nation, asked: Sequence[Asked]) -> list[plain.Job]:
+    """The statements of our own service."""
+    found, known = [], {}
+    for one in asked:
+        layer = nation.layer(one.layer)
+        step = mosaic_at(layer, one.tile.z) or rung_at(layer, one.tile.z)
+        if (one.layer, step) not in known:
+            known[one.layer, step] = compile_statement(vector.statement_of(layer, step, decide(ANONYMOUS, "read", layer)))
+        found.append((known[one.layer, step], _values(one)))
+    return found
+
+
+def _values(asked: Asked) -> Mapping[str, Any]:
+    tile = asked.tile
+    window = vector.tile_window(tile.z, tile.x, tile.y)
+    return {**dict(zip(("west", "south", "east", "north"), window, strict=True)), "z": tile.z, "x": tile.x, "y": tile.y}
