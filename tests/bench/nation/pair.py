@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from geoservice.db.compiled import compile_statement
 from geoservice.db.credentials import Role
 from layers.access import ANONYMOUS, decide
-from layers.ladder import mosaic_at, rung_at
+from layers.ladder import Rung, mosaic_at, rung_at
+from layers.model import Mosaic, VectorLayer
 from tests.bench import plain, servers
 from tests.bench.client import Pass, run_pass
 from tests.bench.nation import country, work
@@ -21,7 +24,7 @@ from tiles import vector
 CONNECTIONS = 4
 COUNTRY = (
     "A synthetic country: 1,000,000 parcels (17 vertices), 300,000 roads, 50,000 rivers (275 vertices) and 2,900 "
-    f"counties (3,000 vertices). {CONNECTIONS} connections on every side, over HTTP gzip and {servers.WORKERS} workers. "
+    f"counties (3,000 vertices). {CONNECTIONS} connections on every side, over HTTP gzip, {servers.WORKERS} workers. "
     "tipg (in an environment of its own, parallel query off, at most 10,000 features in a tile) and ST_AsMVT "
     "(`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ...))` with an index test, parallel query off, no HTTP) read "
     "the same tables through a role that row policies do not touch."
@@ -52,7 +55,10 @@ def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str],
             ("geoservice", hard.rate),
             ("tipg", lambda: run_pass(theirs, [a.path_of_tipg for a in detail], CONNECTIONS, gzip=True).rate),
             ("ST_AsMVT", lambda: plain.rate(login, _plain_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
-            ("own statements without HTTP", lambda: plain.rate(own, _own_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
+            (
+                "own statements without HTTP",
+                lambda: plain.rate(own, _own_jobs(nation, detail), CONNECTIONS, plain.SERIAL),
+            ),
         ]
         high = in_turn(sides, repetitions, tell)
     return [
@@ -77,7 +83,9 @@ class Ours:
     def told(self) -> str:
         """How long answers took and how large they were."""
         patience = sorted(one.patience for one in self._passes)[len(self._passes) // 2]
-        return f"Of geoservice's answers 99 of 100 came within {patience:.0f} ms; median {self._passes[0].size:,} bytes."
+        return (
+            f"Of geoservice's answers 99 of 100 came within {patience:.0f} ms; median {self._passes[0].size:,} bytes."
+        )
 
 
 def _plain_jobs(nation: Nation, asked: Sequence[Asked]) -> list[plain.Job]:
@@ -95,9 +103,18 @@ def _own_jobs(nation: Nation, asked: Sequence[Asked]) -> list[plain.Job]:
         layer = nation.layer(one.layer)
         step = mosaic_at(layer, one.tile.z) or rung_at(layer, one.tile.z)
         if (one.layer, step) not in known:
-            known[one.layer, step] = compile_statement(vector.statement_of(layer, step, decide(ANONYMOUS, "read", layer)))
+            known[one.layer, step] = compile_statement(_own(layer, step))
         found.append((known[one.layer, step], _values(one)))
     return found
+
+
+def _own(layer: VectorLayer, step: Rung | Mosaic | None) -> sa.Select[Any]:
+    decision = decide(ANONYMOUS, "read", layer)
+    if step is None:
+        return vector.tile_statement(layer, decision)
+    if isinstance(step, Mosaic):
+        return vector.mosaic_statement(layer, step, decision)
+    return vector.rung_statement(layer, step, decision)
 
 
 def _values(asked: Asked) -> Mapping[str, Any]:
