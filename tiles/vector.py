@@ -133,6 +133,11 @@ def _rung_bounds() -> sa.CTE:
     )
 
 
+def _cell_units(at: sa.ColumnElement[Any], of_tile: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The near edge of a column or row of cells, in units of a tile of that column or row."""
+    return (at - of_tile * CELLS) * (TILE_EXTENT // CELLS)
+
+
 def _in_units(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnElement[Any]:
     """A geometry in whole units of the tile, neither clipped nor repaired."""
     scale = bounds.c.scale
@@ -159,18 +164,19 @@ def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> 
     )
     run = cell.c.x - sa.func.row_number().over(partition_by=(cell.c.y, cell.c.value), order_by=cell.c.x)
     marked = sa.select(cell, run.label("run")).cte("marked")
-    sums = {name: sa.func.sum(marked.c[name]) for name in ("count", "area", "total")}
-    side = WORLD / CELLS / sa.func.power(2.0, z)
-    west, east = (sa.func.min(marked.c.x) * side - WORLD / 2, (sa.func.max(marked.c.x) + 1) * side - WORLD / 2)
-    north, south = (WORLD / 2 - marked.c.y * side, WORLD / 2 - (marked.c.y + 1) * side)
-    box = sa.func.ST_MakeEnvelope(west, south, east, north, WEB_MERCATOR_SRID)
-    drawn = sa.func.ST_AsMVTGeom(box, sa.func.ST_TileEnvelope(z, x, y), TILE_EXTENT, TILE_BUFFER, True)
+    # PostgreSQL adds whole numbers up in decimal arithmetic; a float tells a thousandth as well, in a fraction of time.
+    sums: dict[str, sa.ColumnElement[Any]] = {
+        name: sa.func.sum(sa.cast(marked.c[name], sa.Double())) for name in ("count", "area", "total")
+    }
+    west, east = (_cell_units(at, x) for at in (sa.func.min(marked.c.x), sa.func.max(marked.c.x) + 1))
+    north, south = (_cell_units(at, y) for at in (marked.c.y, marked.c.y + 1))
     row = (
         sa.select(
-            drawn.label("geom"),
+            # From the lower to the upper edge of the screen: clockwise, as a vector tile wants its surfaces.
+            sa.func.ST_MakeEnvelope(west, south, east, north).label("geom"),
             sa.func.nullif(marked.c.value, "").label(mosaic.by),
             sa.cast(sums["count"], sa.BigInteger()).label("count"),
-            sa.cast(sa.func.round(sums["area"] / sums["total"], 3), sa.Double()).label("share"),
+            (sa.func.round(1000 * sums["area"] / sums["total"]) / 1000).label("share"),
         )
         .group_by(marked.c.y, marked.c.value, marked.c.run)
         .order_by(marked.c.y, sa.func.min(marked.c.x))
