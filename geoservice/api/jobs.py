@@ -16,7 +16,7 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document, language_of
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
-from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
+from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit, together
 from geoservice.http.problems import PROBLEM_TYPE
 from geoservice.jobs.desk import MOST_MAPPING, MOST_SOURCE, Wish
 from geoservice.jobs.model import Job, State
@@ -114,7 +114,9 @@ async def make(request: Request, house: Inside, asker: Asker, body: NewJob) -> R
 
 
 @router.get("", summary="Jobs")
-async def jobs(request: Request, house: Inside, asker: Asker, asked: Annotated[JobQuery, Depends()]) -> Response:
+async def jobs(
+    request: Request, house: Inside, asker: Asker, asked: Annotated[JobQuery, together(JobQuery)]
+) -> Response:
     """Your jobs and those of the layers you may load, newest first; none for the anonymous public."""
     chosen = negotiate(request, asked.f, DOCUMENT)
     size = parse_limit(asked.limit, house.settings.default_limit, house.settings.max_limit)

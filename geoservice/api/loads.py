@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, HTML, JSON, SCHEMA_JSON, negotiate
-from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
+from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit, together
 from geoservice.loads.describe import describe, describe_edition, summarise
 from geoservice.loads.document import LoadReport, report_schema
 from geoservice.loads.kept import with_reports
@@ -60,7 +60,7 @@ async def loads(
     house: Inside,
     asker: Asker,
     collection_id: str,
-    asked: Annotated[ListQuery, Depends()],
+    asked: Annotated[ListQuery, together(ListQuery)],
 ) -> Response:
     """The loads of a collection that the principal may know of, newest first."""
     chosen = negotiate(request, asked.f, DOCUMENT)
@@ -89,7 +89,7 @@ async def editions(
     house: Inside,
     asker: Asker,
     collection_id: str,
-    asked: Annotated[ListQuery, Depends()],
+    asked: Annotated[ListQuery, together(ListQuery)],
 ) -> Response:
     """The editions of a collection, newest first, each with the load that made it."""
     chosen = negotiate(request, asked.f, DOCUMENT)

@@ -18,7 +18,7 @@ from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import GEOJSON, JSON, negotiate
-from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit
+from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit, together
 from geoservice.http.texts import Storable
 from geoservice.loads import quarantine as ward
 from geoservice.ogc.block import Block, no_links
@@ -127,7 +127,7 @@ Opened = Annotated[Ward, Depends(open_ward)]
 
 
 @router.get("", summary="Quarantine of a collection", responses=_OFFERED)
-async def quarantine(request: Request, opened: Opened, asked: Annotated[RowsQuery, Depends()]) -> Response:
+async def quarantine(request: Request, opened: Opened, asked: Annotated[RowsQuery, together(RowsQuery)]) -> Response:
     """Rows that could not be loaded, in the order of their numbers; in the other formats with all they hold."""
     chosen = negotiate(request, asked.f, FORMATS)
     settings = opened.house.settings

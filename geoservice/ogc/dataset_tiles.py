@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.house import Asker, Inside
+from geoservice.http.parameters import together
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tile_query import TimeQuery, refuse_other_formats, tile_answer
 from geoservice.ogc.tiles import Address
@@ -34,7 +35,7 @@ async def dataset_tile(
     house: Inside,
     asker: Asker,
     address: Address,
-    query: Annotated[TimeQuery, Depends()],
+    query: Annotated[TimeQuery, together(TimeQuery)],
     collections: Collections = None,
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.features.past import instant_asked
@@ -17,7 +17,7 @@ from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import FEATURES, GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
-from geoservice.http.parameters import parse_cursor, parse_limit
+from geoservice.http.parameters import parse_cursor, parse_limit, together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
 from layers.access import Decision, Principal
@@ -92,9 +92,9 @@ async def items(
     house: Inside,
     asker: Asker,
     collection_id: str,
-    asked: Annotated[ItemsQuery, Depends()],
-    past: Annotated[PastQuery, Depends()],
-    form: Annotated[Presentation, Depends()],
+    asked: Annotated[ItemsQuery, together(ItemsQuery)],
+    past: Annotated[PastQuery, together(PastQuery)],
+    form: Annotated[Presentation, together(Presentation)],
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
     chosen = negotiate(request, form.f, FEATURES)
@@ -114,8 +114,8 @@ async def item(
     asker: Asker,
     collection_id: str,
     feature_id: str,
-    past: Annotated[PastQuery, Depends()],
-    form: Annotated[Presentation, Depends()],
+    past: Annotated[PastQuery, together(PastQuery)],
+    form: Annotated[Presentation, together(Presentation)],
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
     chosen = negotiate(request, form.f, FEATURES)

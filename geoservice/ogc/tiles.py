@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
+from geoservice.http.parameters import together
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.tile_query import TileQuery, refuse_other_formats, tile_answer
@@ -52,7 +53,7 @@ class TileAddress:
         return grid.check_tile(self.tile_matrix_set, self.tile_matrix, self.tile_row, self.tile_col)
 
 
-Address = Annotated[TileAddress, Depends()]
+Address = Annotated[TileAddress, together(TileAddress)]
 TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 
@@ -64,7 +65,7 @@ async def vector_tile(
     asker: Asker,
     collection_id: str,
     address: Address,
-    query: Annotated[TileQuery, Depends()],
+    query: Annotated[TileQuery, together(TileQuery)],
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:
     """A Mapbox Vector Tile 2.1; 204 when no visible feature meets it, 404 beyond the limits of the tileset."""
