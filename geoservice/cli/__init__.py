@@ -15,6 +15,7 @@ import typer
 
 from geoservice import __version__
 from geoservice.cli import (
+    archives,
     db,
     demo,
     doctor,
@@ -52,6 +53,7 @@ GROUPS = (
     sample,
     jobs,
     tiles,
+    archives,
     keys,
     db,
     doctor,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,12 @@ async def read_states(
         _COMPILED[clearance] = compile_statement(state_statement(clearance))
     compiled, wanted = _COMPILED[clearance], list(names)
     rows = await connection.fetch(compiled.sql, *compiled.arguments({"names": wanted}))
-    found = {row["layer"]: _state(row) for row in rows}
+    found = {row["layer"]: state_of(row) for row in rows}
     return {name: found.get(name, LayerState(name)) for name in wanted}
 
 
-def _state(row: asyncpg.Record) -> LayerState:
+def state_of(row: Mapping[str, Any]) -> LayerState:
+    """The state that a row of `state_statement` tells."""
     extent = None
     if row["west"] is not None:
         extent = Extent(row["west"], row["south"], row["east"], row["north"])
