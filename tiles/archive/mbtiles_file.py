@@ -12,8 +12,8 @@ from tiles.archive.pmtiles_file import Description, Written, first_of_each
 from tiles.archive.shelf import Shelf
 
 _FORMATS = {"mvt": "pbf", "jpeg": "jpg"}
-_APPLICATION = 0x4D504258
-"""Application id of SQLite files that are MBTiles ("MPBX")."""
+_PRAGMAS = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA application_id = 1297105496")
+"""The application id of SQLite files that are MBTiles is "MPBX"."""
 _APART = ("name", "description", "attribution", "version", "type")
 
 
@@ -26,8 +26,8 @@ def write_mbtiles(file: Path, shelf: Shelf, names: tuple[str, ...], about: Descr
     fresh.unlink(missing_ok=True)
     with closing(sqlite3.connect(fresh, isolation_level=None)) as made:
         # Nothing of it counts before the file has its name.
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"application_id = {_APPLICATION}"):
-            made.execute(f"PRAGMA {pragma}")
+        for pragma in _PRAGMAS:
+            made.execute(pragma)
         made.executescript(Path(__file__).with_name("mbtiles.sql").read_text(encoding="utf-8"))
         made.execute("BEGIN")
         bodies = enumerate(shelf.bodies(names, index[first]))

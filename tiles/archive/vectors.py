@@ -15,11 +15,12 @@ from psycopg import sql
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID
-from layers.ladder import mosaic_at, rung_at
-from layers.model import VectorLayer
+from layers.ladder import Rung, mosaic_at, rung_at
+from layers.model import Mosaic, VectorLayer
 from layers.table import current_table, row_predicate
 from tiles import vector
 from tiles.archive.subject import Address, Box, Shapes
+from tiles.budget import TILE_BYTES, attempts, compressed_size
 
 _DIALECT = sa.make_url("postgresql+psycopg://").get_dialect()()
 _SESSION = "-c jit=off -c max_parallel_workers_per_gather=0 -c search_path=pg_catalog,public"
@@ -51,16 +52,22 @@ class Member:
     decision: Decision
     ladder: bool
 
-    def statement(self, z: int) -> sa.Select[Any] | None:
-        """The statement by which the service draws a zoom level; None where the layer has no tiles."""
-        layer = self.layer
-        if not layer.tiles.from_ <= z <= layer.tiles.to:
-            return None
-        if self.ladder and (mosaic := mosaic_at(layer, z)) is not None:
-            return vector.mosaic_statement(layer, mosaic, self.decision)
-        if self.ladder and (rung := rung_at(layer, z)) is not None:
-            return vector.rung_statement(layer, rung, self.decision)
-        return vector.tile_statement(layer, self.decision)
+    def step(self, z: int) -> Rung | Mosaic | None:
+        """From where a zoom level is drawn; None means from the rows themselves."""
+        return (mosaic_at(self.layer, z) or rung_at(self.layer, z)) if self.ladder else None
+
+    def has(self, z: int) -> bool:
+        """Whether the layer has tiles at a zoom level."""
+        return self.layer.tiles.from_ <= z <= self.layer.tiles.to
+
+    def statement(self, z: int, *, capped: bool) -> sa.Select[Any]:
+        """The statement by which the service draws a zoom level; `capped`: only the `most` most important features."""
+        step = self.step(z)
+        if step is None:
+            return vector.tile_statement(self.layer, self.decision, capped=capped)
+        if isinstance(step, Mosaic):
+            return vector.mosaic_statement(self.layer, step, self.decision)
+        return vector.rung_statement(self.layer, step, self.decision, capped=capped)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class VectorDrawer:
     def __init__(self, subject: Vectors) -> None:
         """Connect and see the snapshot."""
         self._subject = subject
-        self._statements: dict[tuple[str, int], tuple[bytes, Mapping[str, Any]]] = {}
+        self._statements: dict[tuple[Any, ...], tuple[bytes, Mapping[str, Any]]] = {}
         self._connection = psycopg.connect(subject.snapshot.dsn, options=_SESSION)
         try:
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -104,7 +111,7 @@ class VectorDrawer:
         for member in self._subject.members:
             some = _within(member).with_only_columns(sa.literal(1)).limit(sa.bindparam("most", type_=sa.Integer()))
             statement = sa.select(sa.func.count()).select_from(some.subquery())
-            rows = self._run(("count " + member.layer.name, 0), statement, _sides(window) | {"most": most - found})
+            rows = self._run(("count", member.layer.name), statement, _sides(window) | {"most": most - found})
             found += rows[0][0]
             if found >= most:
                 break
@@ -120,25 +127,39 @@ class VectorDrawer:
             large = sa.or_(sides[2] - sides[0] > limit, sides[3] - sides[1] > limit)
             outline = sa.case((large, sa.func.ST_AsBinary(geom)), else_=None)
             statement = _within(member).with_only_columns(*sides, outline).where(~sa.func.ST_IsEmpty(geom))
-            rows += self._run(("shapes " + member.layer.name, 0), statement, _sides(window) | {"wide": wide})
+            rows += self._run(("shapes", member.layer.name), statement, _sides(window) | {"wide": wide})
         return _shapes(rows)
 
     def draw(self, address: Address) -> bytes:
         """One tile, compressed; empty when no layer has anything there."""
-        z, x, y = address
-        values = {**_sides(vector.tile_window(z, x, y)), "z": z, "x": x, "y": y}
-        parts = []
-        for member in self._subject.members:
-            shape = (member.layer.name, z)
-            statement = None if shape in self._statements else member.statement(z)
-            if statement is None and shape not in self._statements:
-                continue
-            parts.append(bytes(self._run(shape, statement, values)[0][0] or b""))
-        body = b"".join(parts)
+        members = (member for member in self._subject.members if member.has(address[0]))
+        body = b"".join(self._within_budget(member, address) for member in members)
         return gzip.compress(body, mtime=0) if body else b""
 
-    def _run(self, shape: tuple[str, int], statement: sa.Select[Any] | None, values: Mapping[str, Any]) -> list[Any]:
-        if shape not in self._statements and statement is not None:
+    def _within_budget(self, member: Member, address: Address) -> bytes:
+        """The tile of one layer, with as many features as its budget allows."""
+        z, x, y = address
+        values = {**_sides(vector.tile_window(z, x, y)), "z": z, "x": x, "y": y}
+        rounds = attempts(TILE_BYTES, whole=isinstance(member.step(z), Mosaic))
+        most, body = next(rounds), b""
+        while True:
+            body, found = self._features(member, z, {**values, "most": most})
+            try:
+                most = rounds.send((found, compressed_size(body, TILE_BYTES)))
+            except StopIteration as fits:
+                return b"" if fits.value is None else body
+
+    def _features(self, member: Member, z: int, values: Mapping[str, Any]) -> tuple[bytes, int]:
+        capped = values["most"] is not None
+        shape = (member.layer.name, z, capped)
+        if shape not in self._statements:
+            self._statements[shape] = self._compiled(member.statement(z, capped=capped))
+        text, fixed = self._statements[shape]
+        row = self._cursor.execute(text, {**fixed, **values}).fetchone()
+        return (bytes(row[0] or b""), row[1]) if row else (b"", 0)
+
+    def _run(self, shape: tuple[Any, ...], statement: sa.Select[Any], values: Mapping[str, Any]) -> list[Any]:
+        if shape not in self._statements:
             self._statements[shape] = self._compiled(statement)
         text, fixed = self._statements[shape]
         return self._cursor.execute(text, {**fixed, **values}).fetchall()
