@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from layers.codelist import CodeList
 from layers.errors import DefinitionError
@@ -40,7 +40,12 @@ def ramp_table(style: RasterStyle) -> tuple[Rgb, ...]:
     stops = ramp_stops(style)
     if not stops:
         raise DefinitionError("Only a style with a ramp has a colour table.")
-    anchors = [rgb(colour) for _, colour in stops]
+    return blended([colour for _, colour in stops])
+
+
+def blended(colours: Sequence[str]) -> tuple[Rgb, ...]:
+    """256 colours from the first to the last of at least two (`#rrggbb`), the others evenly between them."""
+    anchors = [rgb(colour) for colour in colours]
     return tuple(_between(anchors, i / (STEPS - 1) * (len(anchors) - 1)) for i in range(STEPS))
 
 
@@ -63,6 +68,17 @@ def class_colours(style: RasterStyle, codelists: Mapping[str, CodeList]) -> dict
         raise DefinitionError(f"There is no code list {style.classes!r}.", list=style.classes)
     codes = codelists[style.classes].codes
     return {class_value(code): (*(rgb(c.colour) if c.colour else UNLISTED), OPAQUE) for code, c in codes.items()}
+
+
+def range_colours(style: RasterStyle) -> tuple[Rgb, ...]:
+    """Grey for values below the first stop, then the colour of each stop.
+
+    Raises:
+        DefinitionError: When the style has no stops.
+    """
+    if style.stops is None:
+        raise DefinitionError("Only a style with stops has colours by range.")
+    return (UNLISTED, *(rgb(colour) for _, colour in style.stops))
 
 
 def class_value(code: str) -> int:

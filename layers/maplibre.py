@@ -6,7 +6,7 @@ those of the layer file; nothing about how a layer looks is decided a second tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -356,7 +356,7 @@ def legend(layer: Layer, lists: Lists) -> tuple[LegendClass, ...]:
         )
     if isinstance(paint, ByRange):
         unit = layer.attributes[paint.by].unit
-        return tuple(_coloured(base, label, colour) for label, colour in _range_classes(paint, unit))
+        return tuple(_coloured(base, label, colour) for label, colour in _range_classes(paint.stops, unit))
     return (_coloured(base, layer.title, paint),)
 
 
@@ -400,10 +400,10 @@ def _code_label(names: CodeList | None, code: str) -> Text:
     return Text(zh=names.label(code, "zh") or code, en=names.label(code, "en") or code)
 
 
-def _range_classes(paint: ByRange, unit: str | None) -> Iterable[tuple[Text, str]]:
+def _range_classes(stops: Sequence[tuple[float, str]], unit: str | None) -> Iterable[tuple[Text, str]]:
     tail = f" {unit}" if unit else ""
-    bounds = [bound for bound, _ in paint.stops]
-    for (low, colour), high in zip(paint.stops, [*bounds[1:], None], strict=True):
+    bounds = [bound for bound, _ in stops]
+    for (low, colour), high in zip(stops, [*bounds[1:], None], strict=True):
         words = f"≥ {low:g}{tail}" if high is None else f"{low:g} – {high:g}{tail}"
         yield Text(zh=words, en=words), colour
 
@@ -413,6 +413,9 @@ def _raster_legend(layer: RasterLayer, lists: Lists) -> tuple[LegendClass, ...]:
     if style.classes is not None:
         names, colours = lists[style.classes], palette(style.classes, lists)
         return tuple(LegendClass(_code_label(names, code), "fill", colour, code) for code, colour in colours.items())
+    if style.stops is not None:
+        classes = _range_classes(style.stops, layer.bands[0].unit)
+        return tuple(LegendClass(words, "fill", colour) for words, colour in classes)
     if style.ramp is None or style.stretch is None:
         return (LegendClass(layer.title, "image", "#9a9a9a"),)
     low, high = style.stretch

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,11 @@ RAMPS: dict[str, tuple[str, ...]] = {
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def ascending(stops: Sequence[tuple[float, str]]) -> bool:
+    """Whether each lower bound lies above the one before it."""
+    return all(low[0] < high[0] for low, high in itertools.pairwise(stops))
 
 
 class ByValue(_Frozen):
@@ -37,8 +43,7 @@ class ByRange(_Frozen):
 
     @model_validator(mode="after")
     def _ascending(self) -> ByRange:
-        bounds = [s[0] for s in self.stops]
-        if bounds != sorted(set(bounds)):
+        if not ascending(self.stops):
             raise ValueError("stops must ascend")
         return self
 
@@ -159,10 +164,14 @@ class VectorStyle(_Frozen):
 
 
 class RasterStyle(_Frozen):
-    """How cells are drawn: a ramp over a stretch, the classes of a code list, or three bands as RGB."""
+    """How cells are drawn: a ramp over a stretch, colours by range, the classes of a code list, or three bands as RGB.
+
+    Each of the `stops` colours values from its lower bound upwards.
+    """
 
     ramp: str | None = None
     stretch: tuple[float, float] | None = None
+    stops: tuple[tuple[float, Colour], ...] | None = Field(default=None, min_length=2, max_length=200)
     classes: str | None = None
     rgb: tuple[int, int, int] | None = None
     opacity: float = Field(default=1.0, ge=0, le=1)
@@ -170,11 +179,13 @@ class RasterStyle(_Frozen):
 
     @model_validator(mode="after")
     def _one_way(self) -> RasterStyle:
-        ways = [w for w in (self.ramp, self.classes, self.rgb) if w is not None]
+        ways = [w for w in (self.ramp, self.stops, self.classes, self.rgb) if w is not None]
         if len(ways) != 1:
-            raise ValueError("a raster style has exactly one of ramp, classes, rgb")
+            raise ValueError("a raster style has exactly one of ramp, stops, classes, rgb")
         if self.ramp is not None and (self.ramp not in RAMPS or self.stretch is None):
             raise ValueError(f"ramp must be one of {', '.join(RAMPS)} and needs a stretch")
+        if self.stops is not None and not ascending(self.stops):
+            raise ValueError("stops must ascend")
         return self
 
     def codelists(self) -> frozenset[str]:

@@ -1,8 +1,8 @@
-"""From cells to images: colours by the style of the layer, then PNG, WebP or JPEG."""
+"""Images: pixels with or without a palette, written as PNG, WebP or JPEG."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,26 +10,43 @@ import numpy as np
 import numpy.typing as npt
 from rio_tiler.utils import render as encode_image
 
-from layers.codelist import CodeList
-from layers.colormap import STEPS, UNLISTED, class_colours, ramp_table
 from layers.errors import BadParameter
-from layers.model import RasterLayer
-from layers.style import RasterStyle
+from tiles import png
 
 ImageFormat = Literal["png", "webp", "jpeg"]
 MEDIA_TYPES: dict[ImageFormat, str] = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
-Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
-_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
-    "png": {"ZLEVEL": 6},
-    "webp": {"QUALITY": 82},
-    "jpeg": {"QUALITY": 85},
-}
-_EXACT_WEBP = {"LOSSLESS": "YES"}
+_JPEG: dict[str, Any] = {"QUALITY": 85}
+_WEBP: dict[str, Any] = {"QUALITY": 82, "METHOD": 0}
+"""Method 0 is four times as fast as the library's own choice, for files a seventh larger."""
+_EXACT_WEBP: dict[str, Any] = {"LOSSLESS": "YES", "EXACT": 1, "METHOD": 0}
 _PAPER = 255
 _OPAQUE = 255
-_EIGHT_BITS = (0.0, 255.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is shown.
+
+    Attributes:
+        valid: Pixels that have data (row, column); the others are transparent.
+        cells: Red, green, blue (band, row, column), or with a palette the number of the colour (row, column).
+        palette: Colours (number, red-green-blue), at most 256.
+        exact: Whether colours must not change on the way, because they mean classes or numbers.
+    """
+
+    valid: Mask
+    cells: Pixels
+    palette: Pixels | None = None
+    exact: bool = False
+
+    @property
+    def pixels(self) -> Pixels:
+        """Red, green, blue (band, row, column)."""
+        if self.palette is None:
+            return self.cells
+        return np.ascontiguousarray(np.moveaxis(self.palette[self.cells], -1, 0))
 
 
 def image_format(name: str) -> ImageFormat:
@@ -44,73 +61,39 @@ def image_format(name: str) -> ImageFormat:
     raise BadParameter(f"Image tiles come as {', '.join(MEDIA_TYPES)}; {name[:30]!r} is not offered.", parameter="f")
 
 
-def paint(values: Values, valid: Mask, layer: RasterLayer, codelists: Mapping[str, CodeList]) -> Pixels:
-    """Colours of cells as (red, green, blue; row; column), 0 where nothing is valid.
-
-    Args:
-        values: Cells (band, row, column), in the bands that the style draws.
-        valid: Pixels that have data.
-        layer: Whose style is followed.
-        codelists: Code lists by id; the one of a style with classes must be there.
-
-    Raises:
-        DefinitionError: When the style and its code list do not fit.
-    """
-    style = layer.style
-    if style.rgb is not None:
-        pixels = _stretched(values, style)
-    elif style.classes is not None:
-        pixels = _classed(values[0], class_colours(style, codelists))
-    else:
-        pixels = _ramped(values[0], style)
-    pixels[:, ~valid] = 0
-    return pixels
-
-
-def encode(pixels: Pixels, valid: Mask, fmt: ImageFormat, *, exact: bool = False) -> bytes:
-    """An image file. Pixels without data are transparent; JPEG, which has no transparency, shows white paper there.
-
-    Args:
-        pixels: Red, green, blue (band, row, column).
-        valid: Pixels that have data.
-        fmt: Image format.
-        exact: Whether colours must not change (classes): WebP is then written without loss.
-    """
-    options = dict(_OPTIONS[fmt])
+def encode(picture: Picture, fmt: ImageFormat) -> bytes:
+    """An image file. Pixels without data are transparent; JPEG, which has no transparency, shows white paper there."""
+    if fmt == "png":
+        return _png(picture)
+    pixels, valid = picture.pixels, picture.valid
     if fmt == "jpeg":
-        return bytes(encode_image(np.where(valid, pixels, _PAPER).astype(np.uint8), img_format="JPEG", **options))
-    if fmt == "webp" and exact:
-        options |= _EXACT_WEBP
-    alpha = np.where(valid, _OPAQUE, 0).astype(np.uint8)
-    return bytes(encode_image(pixels, mask=alpha, img_format=fmt.upper(), **options))
+        shown = pixels if valid.all() else np.where(valid, pixels, _PAPER).astype(np.uint8)
+        return bytes(encode_image(shown, img_format="JPEG", **_JPEG))
+    options = _EXACT_WEBP if picture.exact else _WEBP
+    return bytes(encode_image(pixels, mask=None if valid.all() else _alpha(valid), img_format="WEBP", **options))
+
+
+def _png(picture: Picture) -> bytes:
+    whole = bool(picture.valid.all())
+    if picture.palette is not None:
+        used = np.bincount(picture.cells[picture.valid], minlength=png.MOST_COLOURS)
+        spare = int(np.argmin(used))
+        if whole:
+            return png.indexed(picture.cells, picture.palette)
+        if used[spare] == 0:
+            palette = np.zeros((max(spare + 1, len(picture.palette)), 3), dtype=np.uint8)
+            palette[: len(picture.palette)] = picture.palette
+            return png.indexed(np.where(picture.valid, picture.cells, spare).astype(np.uint8), palette, spare)
+    pixels = picture.pixels
+    return png.truecolour(pixels if whole else np.concatenate([pixels, _alpha(picture.valid)[None]]))
+
+
+def _alpha(valid: Mask) -> Pixels:
+    return np.where(valid, _OPAQUE, 0).astype(np.uint8)
 
 
 @lru_cache(maxsize=16)
 def empty_image(fmt: ImageFormat, size: int) -> bytes:
     """An image without any data."""
-    nothing = np.zeros((3, size, size), dtype=np.uint8)
-    return encode(nothing, np.zeros((size, size), dtype=np.bool_), fmt, exact=True)
-
-
-def _ramped(values: Values, style: RasterStyle) -> Pixels:
-    low, high = style.stretch or _EIGHT_BITS
-    place = (np.nan_to_num(values.astype(np.float64)) - low) / (high - low) * (STEPS - 1)
-    index = np.clip(np.rint(place), 0, STEPS - 1).astype(np.intp)
-    return np.moveaxis(np.array(ramp_table(style), dtype=np.uint8)[index], -1, 0).copy()
-
-
-def _stretched(values: Values, style: RasterStyle) -> Pixels:
-    low, high = style.stretch or _EIGHT_BITS
-    if values.dtype == np.uint8 and (low, high) == _EIGHT_BITS:
-        return np.array(values)
-    scaled = (np.nan_to_num(values.astype(np.float64)) - low) / (high - low) * _EIGHT_BITS[1]
-    return np.clip(np.rint(scaled), 0, _OPAQUE).astype(np.uint8)
-
-
-def _classed(values: Values, colours: Mapping[int, tuple[int, int, int, int]]) -> Pixels:
-    pixels = np.empty((3, *values.shape), dtype=np.uint8)
-    pixels[:] = np.array(UNLISTED, dtype=np.uint8)[:, None, None]
-    for value in np.unique(values).tolist():
-        if value in colours:
-            pixels[:, values == value] = np.array(colours[value][:3], dtype=np.uint8)[:, None]
-    return pixels
+    nothing = np.zeros((size, size), dtype=np.uint8)
+    return encode(Picture(nothing > 0, nothing, np.zeros((1, 3), dtype=np.uint8), exact=True), fmt)

@@ -1,27 +1,28 @@
-"""Raster tiles: COGs of a layer, the newest on top, drawn in the layer's style as one image."""
+"""Raster tiles: COGs of a layer, the topmost first, drawn as one image in the layer's style or as a view asks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from layers.asset import Asset
 from layers.codelist import CodeList
+from layers.errors import BadParameter
 from layers.model import RasterLayer
-from tiles.grid import bounds_degrees
-from tiles.image import MEDIA_TYPES, ImageFormat, empty_image, encode, image_format, paint
+from tiles.frame import Frame
+from tiles.handles import reading
+from tiles.image import MEDIA_TYPES, ImageFormat, Picture, empty_image, encode, image_format
+from tiles.mosaic import stack
+from tiles.paint import paint, paint_heights, paint_view
+from tiles.relief import MARGIN
 from tiles.source import SourceInfo
-from tiles.warp import cell_at, read_tile, reading
+from tiles.view import SIZES, View, plain_view
+from tiles.warp import cell_at
 
-__all__ = ["MEDIA_TYPES", "Asset", "ImageFormat", "PointValue", "RasterTiles", "point_value", "render"]
-
-TILE_SIZE = 256
+__all__ = ["MEDIA_TYPES", "Asset", "ImageFormat", "PointValue", "RasterTiles", "picture", "point_value", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,20 @@ class RasterTiles:
     """The tiles of a raster layer as a `tiles.source.TileSource`.
 
     Attributes:
-        assets: COGs of the layer, the newest first; it lies on top.
+        assets: COGs of the layer; the first lies on top.
         layer: Whose style is followed.
         codelists: Code lists by id.
         fmt: Image format.
         size: Pixels along an edge, 256 or 512.
+        view: What is shown, when it is not the style of the layer; its size counts then.
     """
 
     assets: Sequence[Asset]
     layer: RasterLayer
     codelists: Mapping[str, CodeList]
     fmt: ImageFormat = "png"
-    size: int = TILE_SIZE
+    size: int = SIZES[0]
+    view: View | None = None
 
     def info(self) -> SourceInfo:
         """What the layer offers."""
@@ -63,9 +66,6 @@ class RasterTiles:
     def tile(self, z: int, row: int, col: int) -> bytes:
         """Draw one tile of WebMercatorQuad.
 
-        Cells that sums were made of (overviews `sum`) are drawn as the mean of the cells they stand for, so that a
-        colour means the same at every zoom level.
-
         Args:
             z: Zoom level.
             row: Row, from the top.
@@ -76,15 +76,44 @@ class RasterTiles:
 
         Raises:
             AssetUnavailable: When a file that the tile needs is missing or damaged.
+            BadParameter: When the view packs numbers into colours and the format would change them.
             DefinitionError: When the style and its code list do not fit.
         """
-        box = bounds_degrees(z, row, col)
-        found = _mosaic([a for a in self.assets if a.meets(box)], self.layer, (z, row, col), self.size)
-        if found is None:
-            return empty_image(self.fmt, self.size)
-        values, valid = found
-        pixels = paint(values, valid, self.layer, self.codelists)
-        return encode(pixels, valid, self.fmt, exact=self.layer.style.classes is not None)
+        view = self.view or plain_view(self.layer, self.size)
+        if view.packed and self.fmt == "jpeg":
+            raise BadParameter(
+                f"algorithm={view.algorithm} packs heights into colours, which JPEG changes.", parameter="f"
+            )
+        shown = picture(self.assets, self.layer, self.codelists, Frame.of_tile((z, row, col), view.size), view)
+        return empty_image(self.fmt, view.size) if shown is None else encode(shown, self.fmt)
+
+
+def picture(
+    assets: Sequence[Asset], layer: RasterLayer, codelists: Mapping[str, CodeList], frame: Frame, view: View
+) -> Picture | None:
+    """What a frame shows of a layer; None when no data meet it.
+
+    Args:
+        assets: COGs of the layer; the first lies on top.
+        layer: Whose style is followed where the view says nothing else.
+        codelists: Code lists by id.
+        frame: The pixels, in any CRS.
+        view: What is shown.
+
+    Raises:
+        AssetUnavailable: When a file that the frame needs is missing or damaged.
+        DefinitionError: When the style and its code list do not fit.
+    """
+    wide = frame.grown(MARGIN) if view.algorithm in ("hillshade", "slope") else frame
+    found = stack(assets, layer, wide, view.bands)
+    if found is None:
+        return None
+    values, valid = found
+    if view.algorithm is not None:
+        return paint_heights(values, valid, view, frame)
+    if view.ranges:
+        return paint_view(values, valid, view)
+    return paint(values, valid, layer, codelists)
 
 
 def render(
@@ -131,37 +160,3 @@ def point_value(assets: Sequence[Asset], lon: float, lat: float) -> PointValue |
         if any(v is not None for v in values):
             return PointValue(tuple(values), asset)
     return None
-
-
-def _mosaic(
-    assets: Sequence[Asset], layer: RasterLayer, address: tuple[int, int, int], size: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]] | None:
-    """Stack the assets, the first on top, until every pixel has data; None when none has."""
-    values: npt.NDArray[Any] | None = None
-    valid = np.zeros((size, size), dtype=np.bool_)
-    for asset in assets:
-        read, has_data, share = read_tile(asset, address, size, _bands(layer), _resampling(layer))
-        if layer.cog.overviews == "sum" and share != 1:
-            read = read / share
-        fresh = has_data & ~valid
-        if not fresh.any():
-            continue
-        if values is None:
-            values = read
-        else:
-            kind = np.result_type(values.dtype, read.dtype)
-            values = np.where(fresh, read.astype(kind), values.astype(kind))
-        valid |= fresh
-        if valid.all():
-            break
-    return None if values is None else (values, valid)
-
-
-def _bands(layer: RasterLayer) -> tuple[int, ...]:
-    return layer.style.rgb or (1,)
-
-
-def _resampling(layer: RasterLayer) -> Resampling:
-    """Codes and counts are never mixed with their neighbours."""
-    exact = layer.style.classes is not None or layer.list is not None or layer.cog.overviews == "sum"
-    return Resampling.nearest if exact else Resampling.bilinear

@@ -1,49 +1,36 @@
-"""Cells of a COG on the grid of a tile: the right overview, warped to Web Mercator.
+"""Cells of a COG on the pixels of a frame: the right overview, sampled along two axes where it can be, else warped.
 
-CRSs that `layers.crs.NULL_LINK` joins with WGS 84 are handed to the warper as EPSG:4326 when they are geographic:
-PROJ takes 12 to 37 times as long for EPSG:4490, with the same result. Every call opens what it reads, so calls may
-run in any number of threads; memory is bounded by one tile and GDAL's block cache.
+CRSs that `layers.crs.NULL_LINK` joins with WGS 84 are handed to GDAL as EPSG:4326 when they are geographic: PROJ takes
+12 to 37 times as long for EPSG:4490, with the same result. Calls may run in any number of threads; memory is bounded by
+one frame, GDAL's block cache and the idle handles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyproj
-import rasterio
 from affine import Affine
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
 
 from layers.asset import Asset
-from layers.crs import keeps_coordinates
-from layers.errors import AssetUnavailable, CrsRefused
-from tiles.grid import bounds_mercator
+from layers.crs import WEB_MERCATOR_SRID, keeps_coordinates
+from layers.errors import CrsRefused
+from tiles.frame import Frame, Kind, easting, latitude, longitude, northing
+from tiles.handles import reading
+from tiles.sample import Axis, Mask, Values, axis, has_data, read_straight
 
-Values = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
-READ_OPTIONS: dict[str, Any] = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_PAM_ENABLED": "NO",
-    "GDAL_CACHEMAX": 128 << 20,
-    "VSI_CACHE": "FALSE",
-    "GDAL_NUM_THREADS": "1",
-}
-"""GDAL settings of every read: no look at neighbouring files, no side-car, a bounded block cache."""
 _PROBES = 3
 _SLACK = 1.01
 _TOLERANCE = 0.125
+_WORLD_SRID = 4326
 
 
 @dataclass(frozen=True)
@@ -51,11 +38,13 @@ class Opened:
     """What never changes about a COG, kept by file (files are named after their content).
 
     Attributes:
-        crs: CRS for the warper. transform, width, height: the grid. overviews: decimations, ascending.
+        crs: CRS for the warper. kind: which sort of coordinates. transform, width, height: the grid.
+        overviews: decimations, ascending.
         nodata: Value for "no data", None when a mask or nothing says so.
     """
 
     crs: CRS
+    kind: Kind
     transform: Affine
     width: int
     height: int
@@ -63,21 +52,19 @@ class Opened:
     nodata: float | None
 
 
-@contextmanager
-def reading(asset: Asset, overview: int | None = None) -> Iterator[DatasetReader]:
-    """Open the COG of an asset, or one of its overviews (numbered from 0), for reading.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which cells are read, and how they become pixels.
 
-    Raises:
-        AssetUnavailable: When the file is missing or cannot be read to the end.
+    Attributes:
+        bands: Bands from 1.
+        mixed: Whether pixels are means of cells; else each shows the cell it lies in (codes, counts).
+        any_band: Whether a cell counts as soon as one of the bands has data (pictures); else all must have.
     """
-    level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
-    try:
-        with rasterio.Env(**READ_OPTIONS), rasterio.open(asset.path, driver="GTiff", **level) as dataset:
-            yield dataset
-    except (RasterioError, CPLE_BaseError) as error:
-        raise AssetUnavailable(
-            f"Raster file {asset.path.name} is missing or damaged; load its source again.", file=asset.path.name
-        ) from error
+
+    bands: tuple[int, ...]
+    mixed: bool
+    any_band: bool
 
 
 def opened(asset: Asset) -> Opened:
@@ -92,14 +79,23 @@ def opened(asset: Asset) -> Opened:
 @lru_cache(maxsize=1024)
 def _opened(asset: Asset) -> Opened:
     with reading(asset) as dataset:
+        crs, transform = web_crs(dataset.crs), dataset.transform
         return Opened(
-            crs=web_crs(dataset.crs),
-            transform=dataset.transform,
+            crs=crs,
+            kind=_kind(crs, transform),
+            transform=transform,
             width=dataset.width,
             height=dataset.height,
             overviews=tuple(dataset.overviews(1)),
             nodata=dataset.nodata,
         )
+
+
+def _kind(crs: CRS, grid: Affine) -> Kind:
+    if grid.b or grid.d or grid.a <= 0 or grid.e >= 0:
+        return "other"
+    known = crs.to_epsg()
+    return "mercator" if known == WEB_MERCATOR_SRID else "degrees" if known == _WORLD_SRID else "other"
 
 
 def web_crs(crs: CRS) -> CRS:
@@ -110,76 +106,93 @@ def web_crs(crs: CRS) -> CRS:
     except CrsRefused:
         # A file without a datum never comes in by a load; it is drawn as its own CRS says.
         linked = False
-    return CRS.from_epsg(4326) if linked else crs
+    return CRS.from_epsg(_WORLD_SRID) if linked else crs
 
 
-def read_tile(
-    asset: Asset, address: tuple[int, int, int], size: int, bands: tuple[int, ...], resampling: Resampling
-) -> tuple[Values, Mask, float]:
-    """Cells of an asset on the pixels of a tile.
+def read_frame(asset: Asset, frame: Frame, wanted: Wanted) -> tuple[Values, Mask, float]:
+    """Cells of an asset on the pixels of a frame.
 
     Args:
         asset: The COG.
-        address: Zoom level, row, column in WebMercatorQuad.
-        size: Pixels along an edge.
-        bands: Bands from 1.
-        resampling: How cells become pixels, after the overview was chosen.
+        frame: The pixels.
+        wanted: Which cells, and how they become pixels after the overview was chosen.
 
     Returns:
         Values (band, row, column), which pixels have data, and how many cells of the full raster one cell of the
-        overview that was read stands for.
+        overview that was read stands for. A pixel has data when its middle lies in a cell that has.
 
     Raises:
         AssetUnavailable: When the file is missing or damaged.
     """
     facts = opened(asset)
-    bounds = bounds_mercator(*address)
-    level = _overview(facts, bounds, size)
-    step = (bounds[2] - bounds[0]) / size
+    level = _overview(facts, frame)
+    straight = "other" not in (facts.kind, frame.kind)
     with reading(asset, level) as dataset:
-        options: dict[str, Any] = {
-            "src_crs": facts.crs,
-            "crs": CRS.from_epsg(3857),
-            "transform": Affine(step, 0.0, bounds[0], 0.0, -step, bounds[3]),
-            "width": size,
-            "height": size,
-            "resampling": resampling,
-            "tolerance": _TOLERANCE,
-        }
-        if facts.nodata is None:
-            options["add_alpha"] = True
-        else:
-            # The warper moves a valid value that equals `nodata` by one, so that it stays visible: in colour images
-            # a band of 0 becomes 1.
-            options |= {"src_nodata": facts.nodata, "nodata": facts.nodata}
-        with WarpedVRT(dataset, **options) as warped:
-            values = warped.read(bands)
-            mask = warped.dataset_mask() > 0 if facts.nodata is None else _has_data(values, facts.nodata)
+        values, mask = (_straight if straight else _warped)(dataset, facts, frame, wanted)
         share = facts.width * facts.height / (dataset.width * dataset.height)
     return values, mask, share
 
 
-def _has_data(values: Values, nodata: float) -> Mask:
-    """Pixels of which at least one band has data."""
-    if np.isnan(nodata):
-        return np.asarray(~np.isnan(values).all(axis=0), dtype=np.bool_)
-    return np.asarray((values != values.dtype.type(nodata)).any(axis=0), dtype=np.bool_)
+def _straight(dataset: DatasetReader, facts: Opened, frame: Frame, wanted: Wanted) -> tuple[Values, Mask]:
+    values = np.zeros((len(wanted.bands), frame.height, frame.width), dtype=dataset.dtypes[wanted.bands[0] - 1])
+    mask = np.zeros((frame.height, frame.width), dtype=np.bool_)
+    ways = _axes(dataset, facts.kind, frame, mixed=wanted.mixed)
+    if ways is not None:
+        inner = ways[1].pixels, ways[0].pixels
+        found = read_straight(dataset, ways, wanted.bands, facts.nodata, any_band=wanted.any_band)
+        values = values.astype(found[0].dtype)
+        values[:, *inner], mask[inner] = found
+    return values, mask
 
 
-def _overview(facts: Opened, bounds: tuple[float, float, float, float], size: int) -> int | None:
-    """The coarsest overview that is not coarser than the pixels of the tile; None for the full raster."""
-    pixel = _pixel_in_cells(facts, bounds, size)
+def _axes(dataset: DatasetReader, kind: Kind, frame: Frame, *, mixed: bool) -> tuple[Axis, Axis] | None:
+    """The axis of the columns and that of the rows; None where the frame has no pixel in the grid."""
+    x, y = frame.centres()
+    if frame.kind != kind:
+        x, y = (longitude(x), latitude(y)) if frame.kind == "mercator" else (easting(x), northing(y))
+    grid = dataset.transform
+    across = axis((x - grid.c) / grid.a, dataset.width, mixed=mixed)
+    down = axis((y - grid.f) / grid.e, dataset.height, mixed=mixed)
+    return None if across is None or down is None else (across, down)
+
+
+def _warped(dataset: DatasetReader, facts: Opened, frame: Frame, wanted: Wanted) -> tuple[Values, Mask]:
+    options: dict[str, Any] = {
+        "src_crs": facts.crs,
+        "crs": frame.crs,
+        "transform": frame.transform,
+        "width": frame.width,
+        "height": frame.height,
+        "resampling": Resampling.bilinear if wanted.mixed else Resampling.nearest,
+        "tolerance": _TOLERANCE,
+    }
+    if facts.nodata is None:
+        options["add_alpha"] = True
+    else:
+        # The warper moves a valid value that equals `nodata` by one, so that it stays visible: in colour images
+        # a band of 0 becomes 1.
+        options |= {"src_nodata": facts.nodata, "nodata": facts.nodata}
+    with WarpedVRT(dataset, **options) as warped:
+        values = warped.read(wanted.bands)
+        if facts.nodata is None:
+            return values, warped.dataset_mask() > 0
+    return values, has_data(values, facts.nodata, any_band=wanted.any_band)
+
+
+def _overview(facts: Opened, frame: Frame) -> int | None:
+    """The coarsest overview that is not coarser than the pixels of the frame; None for the full raster."""
+    pixel = _pixel_in_cells(facts, frame)
     fitting = [i for i, decimation in enumerate(facts.overviews) if decimation <= pixel * _SLACK]
     return fitting[-1] if fitting else None
 
 
-def _pixel_in_cells(facts: Opened, bounds: tuple[float, float, float, float], size: int) -> float:
-    """How many cells one pixel of the tile spans, where it spans fewest; infinite where the CRS does not reach."""
-    west, south, east, north = bounds
-    step = (east - west) / size
+def _pixel_in_cells(facts: Opened, frame: Frame) -> float:
+    """How many cells one pixel of the frame spans, where it spans fewest; infinite where the CRS does not reach."""
+    west, south, east, north = frame.bounds
+    across, down = frame.steps
     x, y = (a.ravel() for a in np.meshgrid(np.linspace(west, east, _PROBES), np.linspace(south, north, _PROBES)))
-    places = np.stack([np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step])])
-    column, row = _cells(facts, CRS.from_epsg(3857), places[0], places[1])
+    places = np.stack([np.concatenate([x, x + across, x]), np.concatenate([y, y, y + down])])
+    column, row = _cells(facts, frame.crs, places[0], places[1])
     here, right, above = np.split(np.stack([column, row]), 3, axis=1)
     spans = np.maximum(np.hypot(*(right - here)), np.hypot(*(above - here)))
     finite = spans[np.isfinite(spans)]
@@ -200,7 +213,7 @@ def cell_at(asset: Asset, lon: float, lat: float) -> tuple[int, int] | None:
         AssetUnavailable: When the file is missing or damaged.
     """
     facts = opened(asset)
-    column, row = _cells(facts, CRS.from_epsg(4326), np.array([lon]), np.array([lat]))
+    column, row = _cells(facts, CRS.from_epsg(_WORLD_SRID), np.array([lon]), np.array([lat]))
     if not (np.isfinite(column[0]) and np.isfinite(row[0])):
         return None
     place = int(np.floor(column[0])), int(np.floor(row[0]))

@@ -30,7 +30,7 @@ from layers.area import MAX_EDGE_DEGREES, ellipsoidal_area
 from layers.asset import Asset
 from layers.crs import storage_transformer
 from layers.errors import TooLarge
-from tiles.warp import reading
+from tiles.handles import reading
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.int64]

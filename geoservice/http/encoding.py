@@ -16,8 +16,9 @@ _CREDENTIALS = ("authorization", "cookie", "x-api-key")
 
 
 def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
-    """A response with gzip where the client takes it, a strong ETag per encoding, and 304 for a match."""
-    gzipped = len(body) >= _WORTH_IT and _takes_gzip(request)
+    """A response with gzip where the client takes it and it is of use, a strong ETag per encoding, 304 for a match."""
+    # Images are packed already.
+    gzipped = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if gzipped else ""}"'
     all_headers = {**headers, "ETag": tag, "Vary": _VARY, "Cache-Control": _caching(request, headers)}
     if _matches(request.headers.get("if-none-match", ""), tag):

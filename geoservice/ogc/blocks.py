@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geoservice import portal
 from geoservice.api import analysis, description, editions, health, jobs, loads, quarantine, session, uploads
-from geoservice.ogc import common, dataset_tiles, features, styles, tiles
+from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
@@ -12,6 +12,7 @@ BLOCKS: tuple[Block, ...] = (
     features.BLOCK,
     tiles.BLOCK,
     dataset_tiles.BLOCK,
+    maps.BLOCK,
     styles.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,

@@ -1,4 +1,4 @@
-"""OGC API Tiles Part 1: vector tiles (MVT) of collections, map tiles of rasters, tilesets, TileJSON 3.0."""
+"""OGC API Tiles Part 1: vector tiles (MVT) of collections, tilesets, TileJSON 3.0."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from geoservice.features.assets import read_assets
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
-from geoservice.http.encoding import encoded
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, JSON, MVT, negotiate
 from geoservice.http.parameters import together
@@ -27,13 +24,12 @@ from layers.access import Decision, Principal
 from layers.errors import UnknownLayer
 from layers.maplibre import label_source_layer
 from layers.model import Layer, RasterLayer, VectorLayer
-from tiles import grid, raster, vector
+from tiles import grid, vector
 
 router = APIRouter(tags=["tiles"])
 QUAD = "WebMercatorQuad"
 TILEJSON = "application/json"
 _TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": "text/html"}
-_IMAGES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
@@ -55,7 +51,6 @@ class TileAddress:
 
 Address = Annotated[TileAddress, together(TileAddress)]
 TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
-MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 
 
 @router.get(TILE_PATH, summary="A vector tile", response_class=Response, operation_id="tiles.collection.vector.getTile")
@@ -78,28 +73,6 @@ async def vector_tile(
     if not drawn.body and asked.question.plain:
         await require_offered(house, asker, layer, address.tile_matrix_set, (z, row, col))
     return tile_answer(request, drawn, private=layer.clearance > 0, final=asked.final)
-
-
-@router.get(
-    MAP_PATH, summary="A map tile of a raster", response_class=Response, operation_id="tiles.collection.map.getTile"
-)
-async def map_tile(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    collection_id: str,
-    address: Address,
-    f: Annotated[str | None, Query(description="Format: png, webp or jpeg.")] = None,
-) -> Response:
-    """A 256-pixel image tile in the style of the collection; transparent where there are no data."""
-    chosen = negotiate(request, f, _IMAGES)
-    layer, decision = _raster_layer(house, asker, collection_id)
-    z, row, col = address.checked()
-    async with house.pools.raw(asker.clearance) as connection:
-        assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
-    body = await run_in_threadpool(raster.render, assets, layer, house.catalog.codelists, z, row, col, chosen)
-    headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
-    return encoded(request, body, _IMAGES[chosen], headers)
 
 
 @router.get("/tileMatrixSets", summary="Tile matrix sets", operation_id="tiles.getTileMatrixSetsList")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp
+from rasterio.io import MemoryFile
 
 from ingest.job import IngestPlan, ReadLimits, plan
 from layers.catalog import Catalog, parse_layer
@@ -114,3 +115,16 @@ def write_tif(
 def ramp_of_numbers(rows: int, columns: int, dtype: str = "float32") -> npt.NDArray[Any]:
     """Cells 0, 1, 2 ... row by row."""
     return np.arange(rows * columns).reshape(rows, columns).astype(dtype)
+
+
+def decoded(image: bytes) -> npt.NDArray[np.uint8]:
+    """Red, green, blue and alpha (band, row, column) of an image; a JPEG, which has no alpha, gives three bands."""
+    with MemoryFile(image) as memory, memory.open() as dataset:
+        bands = np.asarray(dataset.read())
+        if dataset.colorinterp[0] == ColorInterp.palette:
+            colours = dataset.colormap(1)
+            table = np.array([colours.get(number, (0, 0, 0, 0)) for number in range(256)], dtype=np.uint8)
+            bands = np.moveaxis(table[bands[0]], -1, 0)
+        if dataset.driver == "JPEG" or len(bands) == 4:
+            return bands
+        return np.concatenate([bands, np.full_like(bands[:1], 255)])

@@ -13,7 +13,6 @@ import pyproj
 import pytest
 import rasterio
 from affine import Affine
-from rasterio.io import MemoryFile
 
 from ingest.raster_facts import cog_name, read_facts
 from ingest.readers.raster import convert
@@ -26,6 +25,7 @@ from tests.support.rasters import (
     COLOURED,
     COVER,
     PEOPLE,
+    decoded,
     grid,
     ramp_of_numbers,
     raster_layer,
@@ -49,11 +49,6 @@ def cog(directory: Path, layer: RasterLayer, cells: npt.NDArray[Any], *where: An
     file = write_tif(directory / "source.tif", cells, *where, **profile)
     facts = read_facts(convert(raster_plan(layer, file), file, directory).facts)
     return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs)
-
-
-def decoded(image: bytes) -> npt.NDArray[np.uint8]:
-    with MemoryFile(image) as memory, memory.open() as dataset:
-        return np.asarray(dataset.read())
 
 
 def pixel_places(z: int, row: int, col: int, size: int = 256) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

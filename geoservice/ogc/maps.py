@@ -1,0 +1,108 @@
+"""Map tiles of rasters: the style of the collection, or bands, formulas, colours and relief as a request asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from geoservice.features.assets import read_assets
+from geoservice.house import Asker, House, Inside
+from geoservice.http.encoding import encoded
+from geoservice.http.negotiation import negotiate
+from geoservice.http.parameters import together
+from geoservice.ogc.block import Block, no_links
+from geoservice.ogc.tiles import Address
+from layers.access import Decision, Principal
+from layers.errors import UnknownLayer
+from layers.model import RasterLayer
+from tiles.image import MEDIA_TYPES, image_format
+from tiles.raster import RasterTiles
+from tiles.view import ALGORITHMS, SIZES, Wish, view_of
+
+router = APIRouter(tags=["maps"])
+MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
+_IMAGES: dict[str, str] = dict(MEDIA_TYPES.items())
+_Text = str | None
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The query parameters that say how a raster is drawn."""
+
+    bands: Annotated[
+        _Text, Query(description="One band, or three for red, green, blue: names or numbers from 1, with commas.")
+    ] = None
+    expression: Annotated[
+        _Text,
+        Query(
+            description="One formula over bands, or three with semicolons between them, such as (nir-red)/(nir+red): "
+            "numbers, bands, + - * / **, comparisons and functions; needs rescale."
+        ),
+    ] = None
+    rescale: Annotated[
+        _Text, Query(description="low,high: the values that take the ends of the colours; also a pair per channel.")
+    ] = None
+    colormap: Annotated[_Text, Query(description="Colour map of one channel, by name.")] = None
+    algorithm: Annotated[_Text, Query(description=f"What is made of heights: {', '.join(ALGORITHMS)}.")] = None
+    azimuth: Annotated[
+        _Text, Query(description="Hillshade: where the light comes from, degrees clockwise from north; default 315.")
+    ] = None
+    altitude: Annotated[_Text, Query(description="Hillshade: degrees of the light above the horizon; default 45.")] = (
+        None
+    )
+    exaggeration: Annotated[_Text, Query(description="Hillshade and slope: factor of the heights; default 1.")] = None
+    size: Annotated[_Text, Query(description=f"Pixels along an edge: {' or '.join(map(str, SIZES))}.")] = None
+
+    def wish(self) -> Wish:
+        """The same as a value that knows no HTTP."""
+        return Wish(**vars(self))
+
+
+@router.get(
+    MAP_PATH, summary="A map tile of a raster", response_class=Response, operation_id="tiles.collection.map.getTile"
+)
+async def map_tile(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    collection_id: str,
+    address: Address,
+    looks: Annotated[Looks, together(Looks)],
+    f: Annotated[_Text, Query(description="Format: png, webp or jpeg.")] = None,
+) -> Response:
+    """An image tile, in the style of the collection unless the request says otherwise; transparent without data."""
+    fmt = image_format(negotiate(request, f, _IMAGES))
+    layer, decision = raster_layer(house, asker, collection_id)
+    tile, view = address.checked(), view_of(layer, looks.wish())
+    async with house.pools.raw(asker.clearance) as connection:
+        assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
+    source = RasterTiles(assets, layer, house.catalog.codelists, fmt, view=view)
+    body = await run_in_threadpool(source.tile, *tile)
+    headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
+    return encoded(request, body, MEDIA_TYPES[fmt], headers)
+
+
+def raster_layer(house: House, asker: Principal, name: str) -> tuple[RasterLayer, Decision]:
+    """The raster of a collection id, and what the principal may see of it.
+
+    Raises:
+        UnknownLayer: When there is none, the principal may not see it, or it is no raster.
+    """
+    layer, decision = house.open_layer(asker, name)
+    if not isinstance(layer, RasterLayer):
+        raise UnknownLayer(f"Collection {layer.name} is no raster: it has vector tiles.")
+    return layer, decision
+
+
+BLOCK = Block(
+    name="maps",
+    spec=None,
+    maturity="stable",
+    conformance=(),
+    router=router,
+    links=no_links,
+)
