@@ -24,6 +24,9 @@ from tiles.warp import cell_at
 
 __all__ = ["MEDIA_TYPES", "Asset", "ImageFormat", "PointValue", "RasterTiles", "picture", "point_value", "render"]
 
+TILE_SIZE = SIZES[0]
+"""Pixels along the edge of a tile unless more are asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointValue:
@@ -50,7 +53,7 @@ class RasterTiles:
     layer: RasterLayer
     codelists: Mapping[str, CodeList]
     fmt: ImageFormat = "png"
-    size: int = SIZES[0]
+    size: int = TILE_SIZE
     view: View | None = None
 
     def info(self) -> SourceInfo:
