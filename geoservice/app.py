@@ -25,6 +25,7 @@ from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
 from layers.catalog import Catalog, read_catalog
+from tiles.sets.registry import matrix_sets
 
 
 def create_app(settings: Settings | None = None, catalog: Catalog | None = None) -> FastAPI:
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
 
     Raises:
         ConfigurationError: When the settings or the database credentials are not usable.
-        DefinitionError: When a layer file is wrong.
+        DefinitionError: When a layer file or a tile matrix set is wrong.
     """
     settings = settings or load_settings()
     house = _house(settings, catalog or read_catalog(settings.layers_dir))
@@ -69,7 +70,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     pools, writer = Pools(database), Writer(database)
     desk = Desk(settings, writer, catalog, uploads)
     newsroom = Newsroom(desk, Seats(settings.event_streams_max, settings.event_streams_each))
-    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom)
+    grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
+    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, grids)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from layers.access import Clearance, Decision, Principal, decide, visible
 from layers.catalog import Catalog
 from layers.errors import DatabaseUnavailable, QueryTimeout, UnknownLayer
 from layers.model import Layer
+from tiles.sets.registry import MatrixSets
 
 _log = logging.getLogger(__name__)
 LADDER_SECONDS = 0.5
@@ -43,6 +44,7 @@ class House:
     desk: Desk
     uploads: UploadStore
     newsroom: Newsroom
+    grids: MatrixSets = field(default_factory=MatrixSets)
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False
     """Whether the server was asked how rows are read there."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, Secret, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from layers.errors import ConfigurationError
+from tiles.sets.standard import ZoneFamily
 
 SYSTEM_HOME = Path("/var/lib/geoservice")
 DSN_PARAMETERS = frozenset(
@@ -150,6 +151,16 @@ class Settings(BaseSettings):
     )
     layers_dir: AbsolutePath | None = Field(
         default=None, description="Folder with further themes/ and codes/ that extend the built-in catalogue."
+    )
+    tile_matrix_sets: AbsolutePath | None = Field(
+        default=None,
+        description="File with a tile matrix set as JSON (OGC 17-083r4), or folder of such files, offered beside the "
+        "built-in ones.",
+    )
+    gauss_krueger_sets: tuple[ZoneFamily, ...] = Field(
+        default=("zone3", "zone6"),
+        description="Gauss-Krueger zones of CGCS2000 that are offered as tile matrix sets, as a JSON list: `zone3` and "
+        "`zone6` (3 or 6 degrees wide, eastings carry the zone number), `meridian3` (3 degrees wide, without it).",
     )
     data: AbsolutePath | None = Field(
         default=None, description="Local mirror of the open data sources, read instead of the network."

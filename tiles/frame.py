@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from layers.crs import WEB_MERCATOR_SRID
-from tiles.grid import bounds_mercator
+from tiles.sets.model import Place
 
 Numbers = npt.NDArray[np.float64]
 Kind = Literal["mercator", "degrees", "other"]
@@ -40,9 +40,9 @@ class Frame:
     height: int
 
     @classmethod
-    def of_tile(cls, address: tuple[int, int, int], size: int) -> Frame:
-        """The frame of a tile of WebMercatorQuad, given by zoom level, row and column."""
-        return cls(WEB_MERCATOR_SRID, bounds_mercator(*address), size, size)
+    def of_place(cls, place: Place, size: int) -> Frame:
+        """The frame of a tile of any set."""
+        return cls(place.grid.srid, place.bounds, size, size)
 
     @property
     def kind(self) -> Kind:

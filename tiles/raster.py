@@ -13,11 +13,13 @@ from layers.codelist import CodeList
 from layers.errors import BadParameter
 from layers.model import RasterLayer
 from tiles.frame import Frame
+from tiles.grid import web_mercator
 from tiles.handles import reading
 from tiles.image import MEDIA_TYPES, ImageFormat, Picture, empty_image, encode, image_format
 from tiles.mosaic import stack
 from tiles.paint import paint, paint_heights, paint_view
 from tiles.relief import MARGIN
+from tiles.sets.model import Place
 from tiles.source import SourceInfo
 from tiles.view import SIZES, View, plain_view
 from tiles.warp import cell_at
@@ -67,12 +69,17 @@ class RasterTiles:
         return SourceInfo(self.layer.name, MEDIA_TYPES[self.fmt], zooms.from_, zooms.to, bounds)
 
     def tile(self, z: int, row: int, col: int) -> bytes:
-        """Draw one tile of WebMercatorQuad.
+        """Draw one tile of WebMercatorQuad; see `at`.
 
         Args:
             z: Zoom level.
             row: Row, from the top.
             col: Column, from the left.
+        """
+        return self.at(web_mercator().place(z, row, col))
+
+    def at(self, place: Place) -> bytes:
+        """Draw one tile of any set.
 
         Returns:
             The image. A tile that no data meet is a transparent image.
@@ -87,7 +94,7 @@ class RasterTiles:
             raise BadParameter(
                 f"algorithm={view.algorithm} packs heights into colours, which JPEG changes.", parameter="f"
             )
-        shown = picture(self.assets, self.layer, self.codelists, Frame.of_tile((z, row, col), view.size), view)
+        shown = picture(self.assets, self.layer, self.codelists, Frame.of_place(place, view.size), view)
         return empty_image(self.fmt, view.size) if shown is None else encode(shown, self.fmt)
 
 

@@ -1,13 +1,12 @@
 """Vector tiles: the tile statement (pure). Whoever has a connection runs it.
 
-Tiles follow Mapbox Vector Tile 2.1: extent 4096, buffer 64, in EPSG:3857. Storage (EPSG:4490) reaches Web Mercator
-through the named null link of `layers.crs`, labelled EPSG:4326, because PROJ is many times slower for 4490 with the
-same result.
+Tiles follow Mapbox Vector Tile 2.1: extent 4096, buffer 64, in the coordinates of their tile matrix set
+(`tiles.target`). There is one statement for all sets of one CRS; `tiles.target.tile_values` gives the values of its
+bind parameters for a tile.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,15 +22,14 @@ from layers.table import row_predicate
 from tiles.asked import CHANGE, PRESENT, Question, rows_asked
 from tiles.ladder.tables import mosaic_table, rung_table
 from tiles.order import by_importance
+from tiles.sets.model import MERCATOR_LATITUDE
+from tiles.target import TILE_BUFFER, TILE_EXTENT, WEB_MERCATOR, Target, cell_parameters
 
-TILE_EXTENT = 4096
-TILE_BUFFER = 64
-MERCATOR_LIMIT = 85.0511287798066
+MERCATOR_LIMIT = MERCATOR_LATITUDE
 """Latitude (degrees) at which Web Mercator ends."""
 MOST_FEATURES = 100_000
 """More features are not drawn into a tile, because they would never fit its size; it is capped instead."""
 
-_WGS84 = 4326
 _FOUND = "_found"
 
 
@@ -42,7 +40,12 @@ def tile_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...]:
 
 
 def tile_statement(
-    layer: VectorLayer, decision: Decision, question: Question = PRESENT, *, capped: bool = False
+    layer: VectorLayer,
+    decision: Decision,
+    question: Question = PRESENT,
+    *,
+    capped: bool = False,
+    target: Target = WEB_MERCATOR,
 ) -> sa.Select[Any]:
     """The statement of a tile that is drawn from the rows themselves: one row, with the columns of an answer.
 
@@ -51,24 +54,23 @@ def tile_statement(
     Areas that have labels come twice: as polygons in the layer of the collection's name, and as one point each in
     its label layer, so that an area of many parts or many tiles is labelled once.
 
-    Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index), `z`, `x`,
-    `y` of the tile, `most` where the tile is capped, and those of the question.
+    Bind parameters: `west`, `south`, `east`, `north` in degrees (the tile with its buffer, for the index), `z`, those
+    of the target, `most` where the tile is capped, and those of the question.
 
     Args:
         layer: The layer.
         decision: What the reader may see of it.
         question: What is asked beside the place.
         capped: Draw only the `most` most important features.
+        target: Into which coordinates.
     """
     changes = () if question.between is None else (CHANGE,)
     names = tuple(name for name in tile_attributes(layer, decision) if name not in changes)
     sides: list[sa.ColumnElement[Any]] = [
         sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north")
     ]
-    address = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
     # Computed once, also by a plan that does not know the tile yet.
-    world = sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LIMIT, 180.0, MERCATOR_LIMIT, STORAGE_SRID)
-    once = sa.select(sa.func.ST_TileEnvelope(*address).label("envelope"), world.label("world"))
+    once = sa.select(target.envelope().label("envelope"), target.reach().label("reach"))
     bounds = once.cte("bounds").prefix_with("MATERIALIZED")
     window = sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)
 
@@ -76,9 +78,9 @@ def tile_statement(
         return geom.op("&&", is_comparison=True)(window)
 
     rows = _at_most(layer, rows_asked(layer, decision, names, near, question), names, capped=capped)
-    drawn = {"geom": _drawn(rows.c.geom, bounds, TILE_BUFFER)}
+    drawn = {"geom": _drawn(target, rows.c.geom, bounds, TILE_BUFFER)}
     if label_source_layer(layer) is not None:
-        drawn["spot"] = _drawn(_label_point(layer, rows.c.geom), bounds, 0)
+        drawn["spot"] = _drawn(target, _label_point(layer, rows.c.geom), bounds, 0)
     # What may overlap is drawn in a stable order. Parts of a coverage never hide one another, and sorting a dense
     # tile takes as long as projecting it.
     ordered = not layer.coverage or capped or not question.plain
@@ -86,15 +88,17 @@ def tile_statement(
     return _answer(layer, rows, bounds, drawn, properties, ordered=ordered)
 
 
-def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision, *, capped: bool = False) -> sa.Select[Any]:
+def rung_statement(
+    layer: VectorLayer, rung: Rung, decision: Decision, *, capped: bool = False, target: Target = WEB_MERCATOR
+) -> sa.Select[Any]:
     """The statement of a tile that is drawn from a rung of the ladder; answers and parameters as `tile_statement`.
 
-    The window in degrees is not needed: geometries of a rung are in the projection of the tile.
+    The window in degrees is not needed: geometries of a rung are in Web Mercator.
     """
     table = rung_table(layer, rung)
     carried = set(rung_attributes(layer, rung))
     names = tuple(name for name in tile_attributes(layer, decision) if name in carried)
-    bounds = _rung_bounds()
+    bounds = _rung_bounds(target)
     geom, spot = (sa.type_coerce(table.c[name], sa.types.NullType()) for name in ("geom", "_spot"))
     kept = (table.c.fid, table.c.key, geom.label("geom"), spot.label("_spot"), table.c["_plain"])
     found = (
@@ -105,32 +109,60 @@ def rung_statement(layer: VectorLayer, rung: Rung, decision: Decision, *, capped
     if layer.style.appear is not None:
         found = found.where(table.c["_from"] <= sa.bindparam("z", type_=sa.Integer()))
     rows = _at_most(layer, found, names, capped=capped)
-    whole = sa.and_(rows.c["_plain"], rows.c.geom.op("@", is_comparison=True)(bounds.c.wide))
-    clipped = sa.func.ST_AsMVTGeom(rows.c.geom, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
-    drawn: dict[str, sa.ColumnElement[Any]] = {
-        "geom": sa.case((whole, _in_units(rows.c.geom, bounds)), else_=clipped),
-    }
+    drawn = {"geom": _of_rung(target, rows, bounds)}
     if label_source_layer(layer) is not None:
-        drawn["spot"] = sa.func.ST_AsMVTGeom(rows.c["_spot"], bounds.c.envelope, TILE_EXTENT, 0, True)
+        spots = target.from_mercator(rows.c["_spot"])
+        drawn["spot"] = sa.func.ST_AsMVTGeom(spots, bounds.c.envelope, TILE_EXTENT, 0, True)
     # In any case by feature number, so that the same rows give the same bytes, however they came to be there.
     return _answer(layer, rows, bounds, drawn, _properties(layer, rows, names), ordered=True)
 
 
-def _rung_bounds() -> sa.CTE:
-    """Of a tile in EPSG:3857: its envelope, the envelope with the buffer, its north-west corner, units per metre."""
-    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
-    envelope = sa.func.ST_TileEnvelope(z, x, y)
-    side = WORLD / sa.func.power(2.0, z)
-    columns = {
-        "envelope": envelope,
-        "wide": sa.func.ST_Expand(envelope, side * TILE_BUFFER / TILE_EXTENT),
-        "west": sa.func.ST_XMin(envelope),
-        "north": sa.func.ST_YMax(envelope),
-        "scale": TILE_EXTENT / side,
-    }
+def _of_rung(target: Target, rows: sa.Subquery, bounds: sa.CTE) -> sa.ColumnElement[Any]:
+    """Geometries of a rung in units of the tile."""
+    near = target.from_mercator(rows.c.geom, bounds.c.wide)
+    clipped = sa.func.ST_AsMVTGeom(near, bounds.c.envelope, TILE_EXTENT, TILE_BUFFER, True)
+    if target.family != "mercator":
+        return clipped
+    whole = sa.and_(rows.c["_plain"], rows.c.geom.op("@", is_comparison=True)(bounds.c.wide))
+    return sa.case((whole, _in_units(rows.c.geom, bounds)), else_=clipped)
+
+
+def _rung_bounds(target: Target) -> sa.CTE:
+    """Of a tile: its envelope and, in EPSG:3857, the envelope with the buffer.
+
+    In Web Mercator also its north-west corner and the units per metre.
+    """
+    envelope = target.envelope()
+    columns: dict[str, sa.ColumnElement[Any]] = {"envelope": envelope}
+    if target.family == "mercator":
+        side = WORLD / sa.func.power(2.0, sa.bindparam("z", type_=sa.Integer()))
+        columns |= {
+            "wide": sa.func.ST_Expand(envelope, side * TILE_BUFFER / TILE_EXTENT),
+            "west": sa.func.ST_XMin(envelope),
+            "north": sa.func.ST_YMax(envelope),
+            "scale": TILE_EXTENT / side,
+        }
+    else:
+        columns["wide"] = target.wide()
     return (
         sa.select(*(column.label(name) for name, column in columns.items())).cte("bounds").prefix_with("MATERIALIZED")
     )
+
+
+def _run_of_cells(target: Target, marked: sa.CTE) -> sa.ColumnElement[Any]:
+    """The rectangle around cells of one row that lie side by side, in units of the tile."""
+    first, last, line = sa.func.min(marked.c.x), sa.func.max(marked.c.x) + 1, marked.c.y
+    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    if target.family == "mercator":
+        west, east = (_cell_units(at, x) for at in (first, last))
+        north, south = (_cell_units(at, y) for at in (line, line + 1))
+        # From the lower to the upper edge of the screen: clockwise, as a vector tile wants its surfaces.
+        return sa.func.ST_MakeEnvelope(west, south, east, north)
+    side = WORLD / CELLS / sa.func.power(2.0, z)
+    west, east = (at * side - WORLD / 2 for at in (first, last))
+    north, south = (WORLD / 2 - at * side for at in (line, line + 1))
+    box = sa.func.ST_MakeEnvelope(west, south, east, north, WEB_MERCATOR_SRID)
+    return sa.func.ST_AsMVTGeom(target.from_mercator(box), target.envelope(), TILE_EXTENT, TILE_BUFFER, True)
 
 
 def _cell_units(at: sa.ColumnElement[Any], of_tile: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -144,17 +176,25 @@ def _in_units(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnElement[A
     return sa.func.ST_SnapToGrid(sa.func.ST_TransScale(geom, -bounds.c.west, -bounds.c.north, scale, -scale), 1.0)
 
 
-def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> sa.Select[Any]:
+def mosaic_statement(
+    layer: VectorLayer, mosaic: Mosaic, decision: Decision, *, target: Target = WEB_MERCATOR
+) -> sa.Select[Any]:
     """The statement of a tile that is drawn from a mosaic; answers and parameters as `tile_statement`.
 
     Cells of one value that lie side by side become one rectangle. Its attributes are the value, the number of features
     of that value (`count`) and the share of the covered area that they have (`share`).
+
+    Cells are those of WebMercatorQuad in every set, at the zoom level of the same detail: so a cell, and what is
+    counted in it, is the same on every map. In another projection a rectangle becomes what it is there.
     """
     table = mosaic_table(layer)
     z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
     place = (table.c.x, table.c.y)
     # One cell more on each side is the buffer.
-    near = [c.between(at * CELLS - 1, at * CELLS + CELLS) for c, at in zip(place, (x, y), strict=True)]
+    ranges = {name: (at * CELLS - 1, at * CELLS + CELLS) for name, at in (("x", x), ("y", y))}
+    if target.family != "mercator":
+        ranges = cell_parameters()
+    near = [c.between(*ranges[c.name]) for c in place]
     cell = (
         sa.select(*place, table.c.value, table.c.count, table.c.area, table.c.total)
         .where(table.c.z == z, *near, row_predicate(table, decision.rule))
@@ -168,12 +208,9 @@ def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> 
     sums: dict[str, sa.ColumnElement[Any]] = {
         name: sa.func.sum(sa.cast(marked.c[name], sa.Double())) for name in ("count", "area", "total")
     }
-    west, east = (_cell_units(at, x) for at in (sa.func.min(marked.c.x), sa.func.max(marked.c.x) + 1))
-    north, south = (_cell_units(at, y) for at in (marked.c.y, marked.c.y + 1))
     row = (
         sa.select(
-            # From the lower to the upper edge of the screen: clockwise, as a vector tile wants its surfaces.
-            sa.func.ST_MakeEnvelope(west, south, east, north).label("geom"),
+            _run_of_cells(target, marked).label("geom"),
             sa.func.nullif(marked.c.value, "").label(mosaic.by),
             sa.cast(sums["count"], sa.BigInteger()).label("count"),
             (sa.func.round(1000 * sums["area"] / sums["total"]) / 1000).label("share"),
@@ -186,9 +223,9 @@ def mosaic_statement(layer: VectorLayer, mosaic: Mosaic, decision: Decision) -> 
     return sa.select(_bytes(encoded).label("tile"), sa.func.count().label("found")).select_from(row)
 
 
-def _drawn(geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:
-    mercator = sa.func.ST_Transform(_within_mercator(geom, bounds), WEB_MERCATOR_SRID)
-    return sa.func.ST_AsMVTGeom(mercator, bounds.c.envelope, TILE_EXTENT, buffer, True)
+def _drawn(target: Target, geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:
+    placed = target.from_rows(geom, bounds.c.reach)
+    return sa.func.ST_AsMVTGeom(placed, bounds.c.envelope, TILE_EXTENT, buffer, True)
 
 
 def _label_point(layer: VectorLayer, geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -246,28 +283,6 @@ def _encoded(features: sa.CTE, column: str, names: tuple[str, ...], name: str, *
 
 def _bytes(encoded: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.type_coerce(sa.func.coalesce(encoded, sa.literal(b"", sa.LargeBinary())), sa.LargeBinary())
-
-
-def tile_window(z: int, x: int, y: int) -> tuple[float, float, float, float]:
-    """West, south, east, north in degrees of a WebMercatorQuad tile widened by its buffer, within the world.
-
-    Inverse spherical Mercator (EPSG method 1024): lat = atan(sinh(pi * (1 - 2 * row / 2^z))).
-    """
-    share = TILE_BUFFER / TILE_EXTENT
-    count = 2.0**z
-    west, east = (360.0 * (v / count) - 180.0 for v in (x - share, x + 1 + share))
-    north, south = (
-        math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * v / count)))) for v in (y - share, y + 1 + share)
-    )
-    return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
-
-
-def _within_mercator(geom: sa.ColumnElement[Any], bounds: sa.CTE) -> sa.ColumnElement[Any]:
-    """The geometry labelled WGS 84, cut at the latitudes where Web Mercator ends (the poles lie at infinity)."""
-    # Comparing boxes costs almost nothing; cutting is for the few geometries that leave the box.
-    inside = geom.op("@", is_comparison=True)(bounds.c.world)
-    clipped = sa.case((inside, geom), else_=sa.func.ST_ClipByBox2D(geom, bounds.c.world))
-    return sa.func.ST_SetSRID(clipped, _WGS84)
 
 
 def _properties(layer: VectorLayer, table: sa.FromClause, names: tuple[str, ...]) -> list[sa.ColumnElement[Any]]:

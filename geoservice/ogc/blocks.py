@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from geoservice import portal
 from geoservice.api import analysis, description, editions, health, jobs, loads, quarantine, session, uploads
-from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles
+from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles, tilesets
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
     common.BLOCK,
     features.BLOCK,
+    tilesets.BLOCK,
     tiles.BLOCK,
     dataset_tiles.BLOCK,
     maps.BLOCK,

@@ -41,11 +41,11 @@ async def dataset_tile(
 ) -> Response:
     """A Mapbox Vector Tile 2.1 with one layer per collection; 204 when no visible feature meets it."""
     refuse_other_formats(f)
-    z, row, col = address.checked()
+    place = address.place(house.grids)
     chosen = chosen_layers(house, asker, collections)
-    asked = [await understood(house, asker, one.layer, z, query.written()) for one in chosen]
+    asked = [await understood(house, asker, one.layer, place.zoom, query.written()) for one in chosen]
     requests = [
-        TileRequest(one.layer, one.decision, z, row, col, meant.question)
+        TileRequest(one.layer, one.decision, place.level, place.row, place.col, meant.question, grid=place.grid)
         for one, meant in zip(chosen, asked, strict=True)
     ]
     drawn = await draw_several(house, asker, requests)

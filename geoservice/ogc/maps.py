@@ -10,15 +10,13 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.features.assets import read_assets
-from geoservice.house import Asker, House, Inside
+from geoservice.house import Asker, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import negotiate
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tiles import Address
-from layers.access import Decision, Principal
-from layers.errors import UnknownLayer
-from layers.model import RasterLayer
+from geoservice.ogc.tilesets import raster_layer
 from tiles.image import MEDIA_TYPES, image_format
 from tiles.raster import RasterTiles
 from tiles.view import ALGORITHMS, SIZES, Wish, view_of
@@ -77,25 +75,13 @@ async def map_tile(
     """An image tile, in the style of the collection unless the request says otherwise; transparent without data."""
     fmt = image_format(negotiate(request, f, _IMAGES))
     layer, decision = raster_layer(house, asker, collection_id)
-    tile, view = address.checked(), view_of(layer, looks.wish())
+    place, view = address.place(house.grids), view_of(layer, looks.wish())
     async with house.pools.raw(asker.clearance) as connection:
         assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
     source = RasterTiles(assets, layer, house.catalog.codelists, fmt, view=view)
-    body = await run_in_threadpool(source.tile, *tile)
+    body = await run_in_threadpool(source.at, place)
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     return encoded(request, body, MEDIA_TYPES[fmt], headers)
-
-
-def raster_layer(house: House, asker: Principal, name: str) -> tuple[RasterLayer, Decision]:
-    """The raster of a collection id, and what the principal may see of it.
-
-    Raises:
-        UnknownLayer: When there is none, the principal may not see it, or it is no raster.
-    """
-    layer, decision = house.open_layer(asker, name)
-    if not isinstance(layer, RasterLayer):
-        raise UnknownLayer(f"Collection {layer.name} is no raster: it has vector tiles.")
-    return layer, decision
 
 
 BLOCK = Block(

@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -26,6 +26,9 @@ from layers.ladder import Rung, mosaic_at, rung_at
 from layers.model import Mosaic, VectorLayer
 from tiles import vector
 from tiles.asked import PRESENT, Question
+from tiles.grid import web_mercator
+from tiles.sets.model import MatrixSet, Place
+from tiles.target import target_of, tile_values
 
 Step = Rung | Mosaic | None
 """From where a tile is drawn; None means from the rows themselves."""
@@ -42,11 +45,12 @@ class TileRequest:
     Attributes:
         layer: The layer.
         decision: What the reader may see of it.
-        z: Zoom level (tile matrix), checked to exist.
+        z: Level (tile matrix), checked to exist.
         row: Row, from the top, checked to exist.
         col: Column, from the left, checked to exist.
         question: What is asked beside the place; such tiles are drawn from the rows themselves.
         budget: Bytes that the tile may have when compressed.
+        grid: Its tile matrix set.
     """
 
     layer: VectorLayer
@@ -56,6 +60,17 @@ class TileRequest:
     col: int
     question: Question = PRESENT
     budget: int = TILE_BYTES
+    grid: MatrixSet = field(default_factory=web_mercator)
+
+    @property
+    def place(self) -> Place:
+        """Where the tile lies."""
+        return Place(self.grid, self.z, self.row, self.col)
+
+    @property
+    def zoom(self) -> int:
+        """The zoom level of WebMercatorQuad whose detail the tile has; layers and ladders count in these."""
+        return self.place.zoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ async def draw(house: House, asker: Principal, request: TileRequest) -> Drawn:
     Raises:
         QueryTimeout: When it takes longer than the service allows for a tile.
     """
-    if not request.layer.tiles.from_ <= request.z:
+    if not request.layer.tiles.from_ <= request.zoom:
         return Drawn(b"")
     async with within_time(house), house.pools.raw(asker.clearance) as connection:
         return await _from_what_stands(house, connection, asker, request)
@@ -121,7 +136,7 @@ def step_of(request: TileRequest) -> Step:
     """From which step of its ladder a tile is drawn, once the layer has one."""
     if not request.question.plain:
         return None
-    return mosaic_at(request.layer, request.z) or rung_at(request.layer, request.z)
+    return mosaic_at(request.layer, request.zoom) or rung_at(request.layer, request.zoom)
 
 
 class _Gone(Exception):
@@ -155,7 +170,7 @@ class _Drawing:
         """
         request = self.request
         compiled = _compiled(self.house, self.clearance, request, self.step, capped=most is not None)
-        arguments = compiled.arguments({**_place(request), "most": most})
+        arguments = compiled.arguments({**_values(request), "most": most})
         try:
             row = await self.connection.fetchrow(compiled.sql, *arguments)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
@@ -204,28 +219,28 @@ async def _size(body: bytes, budget: int) -> int:
     return len(await asyncio.to_thread(zlib.compress, body, _LEVEL))
 
 
-def _place(request: TileRequest) -> Mapping[str, Any]:
+def _values(request: TileRequest) -> Mapping[str, Any]:
     """What the statement binds."""
-    sides = vector.tile_window(request.z, request.col, request.row)
-    window = dict(zip(("west", "south", "east", "north"), sides, strict=True))
-    return {**window, "z": request.z, "x": request.col, "y": request.row, **request.question.values(request.layer)}
+    return {**tile_values(request.place), **request.question.values(request.layer)}
 
 
 def statement_of(request: TileRequest, step: Step, *, capped: bool) -> sa.Select[Any]:
     """The statement of a tile, from a step of the ladder or from the rows; `state` says what it shows."""
-    layer, decision = request.layer, request.decision
+    layer, decision, target = request.layer, request.decision, target_of(request.grid)
     if step is None:
-        statement = vector.tile_statement(layer, decision, request.question, capped=capped)
+        statement = vector.tile_statement(layer, decision, request.question, capped=capped, target=target)
     elif isinstance(step, Mosaic):
-        statement = vector.mosaic_statement(layer, step, decision)
+        statement = vector.mosaic_statement(layer, step, decision, target=target)
     else:
-        statement = vector.rung_statement(layer, step, decision, capped=capped)
+        statement = vector.rung_statement(layer, step, decision, capped=capped, target=target)
     return statement.add_columns(state_column(layer.name).label("state"))
 
 
 def _compiled(house: House, clearance: Clearance, request: TileRequest, step: Step, *, capped: bool) -> Compiled:
     layer, decision, question = request.layer, request.decision, request.question
-    shape = ("tile", layer.name, decision.rule.max_clearance, decision.attributes, step, question.shape, capped)
+    target = target_of(request.grid)
+    seen = (decision.rule.max_clearance, decision.attributes)
+    shape = ("tile", layer.name, *seen, step, question.shape, capped, target)
     compiled = house.reading.statements.get(shape)
     if compiled is None:
         statement = statement_of(request, step, capped=capped)

@@ -6,12 +6,10 @@ from geoservice.house import House
 from layers.access import Principal
 from layers.errors import TileOutside
 from layers.model import VectorLayer
-from tiles import grid
+from tiles.sets.model import Place
 
 
-async def require_offered(
-    house: House, asker: Principal, layer: VectorLayer, tms_id: str, tile: tuple[int, ...]
-) -> None:
+async def require_offered(house: House, asker: Principal, layer: VectorLayer, place: Place) -> None:
     """Make sure that an empty tile lies within the limits that the tileset states.
 
     It is asked for empty tiles only: what is drawn is offered, also where a buffer reaches over the limits, and full
@@ -22,25 +20,28 @@ async def require_offered(
         house: The running service.
         asker: Whose limits count: the extent is that of the rows he may see.
         layer: The layer.
-        tms_id: Tile matrix set, checked to be offered.
-        tile: Zoom level, row and column, checked to exist.
+        place: The tile.
 
     Raises:
         TileOutside: When the tile lies beyond the limits; the sentence gives them.
     """
-    z, row, col = tile
-    if z < layer.tiles.from_:
+    if place.zoom < layer.tiles.from_:
+        levels = place.grid.levels(layer.tiles.from_, max(layer.tiles.to, place.grid.matrices[place.grid.last].zoom))
+        least = levels[0].level if levels else place.grid.last
         raise TileOutside(
-            f"Tiles of {layer.name} begin with tile matrix {layer.tiles.from_}; {z} was asked for.",
+            f"Tiles of {layer.name} begin with tile matrix {least}; {place.level} was asked for.",
             parameter="tile matrix",
-            minimum=layer.tiles.from_,
+            minimum=least,
         )
     state = (await house.states(asker, [layer]))[layer.name]
     if state.extent is None:
         return
-    for limits in grid.limits(tms_id, state.extent, z, z):
-        _require("row", row, int(limits["minTileRow"]), int(limits["maxTileRow"]), layer.name)
-        _require("column", col, int(limits["minTileCol"]), int(limits["maxTileCol"]), layer.name)
+    found = place.grid.limits(state.extent, [place.matrix])
+    if not found:
+        raise TileOutside(f"{layer.name} has no tiles in {place.grid.id}: its extent lies elsewhere.")
+    for limits in found:
+        _require("row", place.row, int(limits["minTileRow"]), int(limits["maxTileRow"]), layer.name)
+        _require("column", place.col, int(limits["minTileCol"]), int(limits["maxTileCol"]), layer.name)
 
 
 def _require(name: str, number: int, minimum: int, maximum: int, layer: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import morecantile
 import numpy as np
 import pytest
 
@@ -15,7 +16,6 @@ from layers.access import Clearance
 from tests.support.loading import prepared
 from tests.support.rasters import CLASSED, decoded, grid, raster_catalog, raster_layer, raster_plan, write_tif
 from tests.support.service import Service, running
-from tiles.grid import tile_matrix_set
 
 RELIEF = raster_layer("relief", style={"ramp": "grey", "stretch": [0, 255]})
 SECRET = raster_layer("secret_cover", clearance="restricted", **CLASSED)
@@ -37,7 +37,7 @@ def service(module_database: Database, tmp_path_factory: pytest.TempPathFactory)
 
 
 def tile(layer: str, lon: float, lat: float, z: int, ending: str = "") -> str:
-    address = tile_matrix_set("WebMercatorQuad").tile(lon, lat, z)
+    address = morecantile.tms.get("WebMercatorQuad").tile(lon, lat, z)
     return f"/collections/{layer}/map/tiles/WebMercatorQuad/{z}/{address.y}/{address.x}{ending}"
 
 

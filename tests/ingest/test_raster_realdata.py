@@ -6,6 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+import morecantile
 import numpy as np
 import pytest
 import rasterio
@@ -22,7 +23,6 @@ from layers.catalog import read_catalog
 from layers.errors import CrsRefused, SourceMismatch
 from layers.model import RasterLayer
 from tests.support.loading import prepared
-from tiles.grid import tile_matrix_set
 from tiles.raster import point_value, render
 
 pytestmark = pytest.mark.realdata
@@ -74,7 +74,7 @@ def test_every_raster_comes_in_whole(
     assert figures.minimum == original[valid].min()
     found = point_value([asset], lon[0], lat[0])
     assert found is not None
-    tile = tile_matrix_set("WebMercatorQuad").tile(lon[0], lat[0], 7)
+    tile = morecantile.tms.get("WebMercatorQuad").tile(lon[0], lat[0], 7)
     image = render([asset], definition, CATALOG.codelists, 7, tile.y, tile.x)
     with rasterio.MemoryFile(image) as memory, memory.open() as drawn:
         assert drawn.read(4).any()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import morecantile
 import numpy as np
 import numpy.typing as npt
 import pyproj
@@ -32,7 +33,7 @@ from tests.support.rasters import (
     raster_plan,
     write_tif,
 )
-from tiles.grid import bounds_mercator, check_tile, tile_matrix_set
+from tiles.grid import bounds_mercator
 from tiles.raster import RasterTiles, point_value, render
 from tiles.source import TileSource
 
@@ -61,8 +62,8 @@ def pixel_places(z: int, row: int, col: int, size: int = 256) -> tuple[npt.NDArr
 
 
 def tile_at(lon: float, lat: float, z: int) -> tuple[int, int, int]:
-    tile = tile_matrix_set("WebMercatorQuad").tile(lon, lat, z)
-    return check_tile("WebMercatorQuad", z, tile.y, tile.x)
+    tile = morecantile.tms.get("WebMercatorQuad").tile(lon, lat, z)
+    return z, tile.y, tile.x
 
 
 def ramp(name: str, share: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -18,7 +18,7 @@ from ingest.readers.raster import convert
 from layers.asset import Asset
 from tests.support.rasters import decoded, grid, raster_layer, raster_plan, write_tif
 from tiles.frame import FLATTENING, RADIUS, Frame, latitude, longitude
-from tiles.grid import bounds_mercator
+from tiles.grid import bounds_mercator, web_mercator
 from tiles.image import encode
 from tiles.raster import RasterTiles, picture
 from tiles.relief import Light, gradient, hillshade, slope
@@ -177,7 +177,7 @@ def test_shade_goes_on_over_the_border_of_tiles(tmp_path: Path) -> None:
     assert whole is not None
     for row in (0, 1):
         for col in (0, 1):
-            frame = Frame.of_tile((11, 783 + row, 1622 + col), 256)
+            frame = Frame.of_place(web_mercator().place(11, 783 + row, 1622 + col), 256)
             part = picture([asset], HEIGHTS, {}, frame, view)
             assert part is not None
             where = slice(256 * row, 256 * row + 256), slice(256 * col, 256 * col + 256)

@@ -12,7 +12,7 @@ import shapely
 from layers.ladder import WORLD
 from tiles.archive.subject import Address, Box, Shapes
 from tiles.ladder.generalise import LIMIT, mercator
-from tiles.vector import TILE_EXTENT
+from tiles.target import TILE_EXTENT
 
 Numbers = npt.NDArray[np.float64]
 Tiles = npt.NDArray[np.int64]

@@ -21,6 +21,8 @@ from layers.table import current_table, row_predicate
 from tiles import vector
 from tiles.archive.subject import Address, Box, Shapes
 from tiles.budget import TILE_BYTES, attempts, compressed_size
+from tiles.grid import web_mercator
+from tiles.target import tile_values
 
 _DIALECT = sa.make_url("postgresql+psycopg://").get_dialect()()
 _SESSION = "-c jit=off -c max_parallel_workers_per_gather=0 -c search_path=pg_catalog,public"
@@ -139,7 +141,7 @@ class VectorDrawer:
     def _within_budget(self, member: Member, address: Address) -> bytes:
         """The tile of one layer, with as many features as its budget allows."""
         z, x, y = address
-        values = {**_sides(vector.tile_window(z, x, y)), "z": z, "x": x, "y": y}
+        values = tile_values(web_mercator().place(z, y, x))
         rounds = attempts(TILE_BYTES, whole=isinstance(member.step(z), Mosaic))
         most, body = next(rounds), b""
         while True:

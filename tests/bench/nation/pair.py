@@ -20,6 +20,8 @@ from tests.bench.nation.world import Nation
 from tests.bench.results import Figures, Side, comparison, in_turn
 from tests.bench.world import PEER_ROLE, peer_reader
 from tiles import vector
+from tiles.grid import web_mercator
+from tiles.target import tile_values
 
 CONNECTIONS = 4
 COUNTRY = (
@@ -119,5 +121,4 @@ def _own(layer: VectorLayer, step: Rung | Mosaic | None) -> sa.Select[Any]:
 
 def _values(asked: Asked) -> Mapping[str, Any]:
     tile = asked.tile
-    window = vector.tile_window(tile.z, tile.x, tile.y)
-    return {**dict(zip(("west", "south", "east", "north"), window, strict=True)), "z": tile.z, "x": tile.x, "y": tile.y}
+    return tile_values(web_mercator().place(tile.z, tile.y, tile.x))
