@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from geoservice.archives.build import Built, Hands, build
+from geoservice.archives.registry import Record, Registry
 from geoservice.archives.request import ArchiveRequest
 from geoservice.archives.snapshot import box
 from geoservice.cli import tiles
@@ -47,6 +48,9 @@ Scheduler = Annotated[
 def register(root: typer.Typer) -> None:
     """Add the commands to the group of tiles."""
     tiles.commands.command("build")(build_command)
+    tiles.commands.command("publish")(publish)
+    tiles.commands.command("archives")(archives)
+    tiles.commands.command("withdraw")(withdraw)
 
 
 def request_of(
@@ -146,3 +150,32 @@ def _say(built: Built, seconds: float) -> None:
         f"{built.file}: {written.tiles:,} tiles ({written.contents:,} different), {written.size:,} bytes, "
         f"{built.parts} parts in {seconds:.1f} s{again}"
     )
+
+
+def _registry() -> Registry:
+    return Registry(load_settings().home / "archives")
+
+
+def publish(
+    file: Annotated[Path, typer.Argument(help="Archive that `geoservice tiles build` wrote, .pmtiles.")],
+    name: Annotated[str | None, typer.Option(help="Under which it is handed out; default: that of the file.")] = None,
+) -> None:
+    """Hand an archive out at /archives/NAME, to readers of its clearance; one of the same name is replaced."""
+    record = _registry().publish(file, name)
+    typer.echo(f"{record.name}: {record.size:,} bytes, {record.clearance}, {_names(record)}")
+
+
+def archives() -> None:
+    """List the archives that are handed out."""
+    for record in _registry():
+        typer.echo(f"{record.name}: {record.size:,} bytes, {record.clearance}, {_names(record)}")
+
+
+def withdraw(name: Annotated[str, typer.Argument(help="Name of the archive.")]) -> None:
+    """Hand an archive out no longer."""
+    _registry().withdraw(name)
+    typer.echo(f"{name} is not handed out any more.")
+
+
+def _names(record: Record) -> str:
+    return ", ".join(f"{held.layer} (edition {held.edition})" for held in record.layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, description, editions, health, jobs, loads, quarantine, session, uploads
+from geoservice.api import analysis, archives, description, editions, health, jobs, loads, quarantine, session, uploads
 from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles, tilesets
 from geoservice.ogc.block import Block
 
@@ -15,6 +15,7 @@ BLOCKS: tuple[Block, ...] = (
     dataset_tiles.BLOCK,
     maps.BLOCK,
     styles.BLOCK,
+    archives.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,
     uploads.BLOCK,

@@ -43,6 +43,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "job_id": ("1", "2"),
         "row_number": ("1", "2"),
         "upload_id": ("x" * 32,),
+        "archive_name": ("open",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

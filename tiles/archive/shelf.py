@@ -106,10 +106,14 @@ def shelf(output: Path) -> Iterator[Shelf]:
     folder = output.with_name(f"{output.name}.parts")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
+        busy = LayerBusy(f"Another build is writing {output.name}; wait for it, or choose another name.")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise LayerBusy(f"Another build is writing {output.name}; wait for it, or choose another name.") from None
+            raise busy from None
+        if os.fstat(lock.fileno()).st_nlink == 0:
+            # It ended at this moment, and took the folder with it.
+            raise busy
         yield Shelf(folder)
         shutil.rmtree(folder)
 
