@@ -20,6 +20,7 @@ from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
+from geoservice.maps.renderer import Renderer
 from geoservice.ogc.blocks import BLOCKS
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
@@ -70,8 +71,9 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     pools, writer = Pools(database), Writer(database)
     desk = Desk(settings, writer, catalog, uploads)
     newsroom = Newsroom(desk, Seats(settings.event_streams_max, settings.event_streams_each))
+    renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
-    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, grids)
+    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, renderer, grids)
 
 
 @asynccontextmanager
@@ -81,4 +83,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await house.settle()
         yield
         await house.newsroom.close()
+        await house.renderer.close()
         house.writer.close()

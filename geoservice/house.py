@@ -19,6 +19,7 @@ from geoservice.db.writing import Writer
 from geoservice.features.state import LayerState, read_states
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
+from geoservice.maps.renderer import Renderer
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from layers.access import Clearance, Decision, Principal, decide, visible
@@ -44,6 +45,7 @@ class House:
     desk: Desk
     uploads: UploadStore
     newsroom: Newsroom
+    renderer: Renderer
     grids: MatrixSets = field(default_factory=MatrixSets)
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False

@@ -214,6 +214,15 @@ class Settings(BaseSettings):
     tile_timeout: float = Field(
         default=8.0, gt=0, le=3600, description="Seconds drawing one vector tile may take before answering 503."
     )
+    map_renderers: int = Field(
+        default=1, ge=1, le=64, description="Most processes that draw maps in each worker; started on demand."
+    )
+    map_timeout: float = Field(
+        default=20.0, gt=0, le=600, description="Seconds drawing one map may take before answering 503."
+    )
+    map_max_side: int = Field(
+        default=4096, ge=256, le=8192, description="Most pixels along a side of a map; at most 16.8 million in all."
+    )
     analysis_timeout: float = Field(
         default=60.0,
         gt=0,

@@ -222,7 +222,7 @@ class Judge(Child):
 
 def open_judge(plan: IngestPlan, folders: Sequence[Path]) -> Judge:
     """Start a confined child that judges what the readers of all parts of a source left in their folders."""
-    user = _unprivileged()
+    user = unprivileged()
     directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     staged = Staged(directory, directory, tuple(folders))
     try:
@@ -264,7 +264,7 @@ def open_rows(plan: IngestPlan) -> RowStream:
 
 
 def _begin(plan: IngestPlan, work: Work) -> tuple[subprocess.Popen[bytes], IO[bytes], Staged]:
-    user = _unprivileged()
+    user = unprivileged()
     staged = stage(plan.source, user, plan.companions)
     try:
         return _order(plan, work, staged, user)
@@ -288,7 +288,7 @@ def _order(
 def probe() -> SandboxCapabilities:
     """Start a child that reads nothing and tell what confinement it achieved."""
     directory = Path(tempfile.mkdtemp(prefix="geoservice-probe-"))
-    user = _unprivileged()
+    user = unprivileged()
     staged = Staged(directory, directory / "none", ())
     staged.hand_over(user)
     order = {"confinement": _confinement(ReadLimits(seconds=_PROBE_SECONDS), staged, user)}
@@ -314,8 +314,8 @@ def _capabilities(found: Mapping[str, str]) -> SandboxCapabilities:
     )
 
 
-def _unprivileged() -> tuple[int, int] | None:
-    """User and group that the child becomes, or None when it stays who we are."""
+def unprivileged() -> tuple[int, int] | None:
+    """User and group that a confined child becomes, or None when it stays who we are."""
     needed = (_PACKAGE_ROOT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent)
     if os.geteuid() != 0 or not all(_open_to_all(p) for p in needed):
         return None

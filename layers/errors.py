@@ -148,6 +148,12 @@ class AssetUnavailable(GeoError):
     title = "Raster file unavailable"
 
 
+class MapUnavailable(GeoError):
+    """A map cannot be drawn now: the renderer does not start, broke down, or took too long."""
+
+    title = "Map could not be drawn"
+
+
 class QueryTimeout(GeoError):
     """The database gave up after the time budget of this kind of request."""
 

@@ -6,6 +6,7 @@ the portal's own, which draws them in the browser.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -35,6 +36,11 @@ class Sheet:
 
     picture: bytes
     index: dict[str, dict[str, Any]]
+
+    @property
+    def index_text(self) -> bytes:
+        """The index as JSON."""
+        return json.dumps(self.index, separators=(",", ":")).encode()
 
 
 def sheet(names: Iterable[str], ratio: int = 1) -> Sheet:

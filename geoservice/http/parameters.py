@@ -16,6 +16,10 @@ MOST_DIGITS = 18
 """Numbers of at most this many digits fit a 64-bit integer."""
 
 
+FREE_PARAMETERS = {"x-parameters": "free"}
+"""Marks a route (`openapi_extra`) whose standard has rules of its own for parameters, so that it judges them itself."""
+
+
 async def refuse_unknown(request: Request) -> None:
     """Refuse query parameters that the route does not declare, and declared ones that come twice.
 
@@ -24,7 +28,7 @@ async def refuse_unknown(request: Request) -> None:
         BadParameter: When a parameter is repeated.
     """
     route = request.scope.get("route")
-    if not isinstance(route, APIRoute):
+    if not isinstance(route, APIRoute) or (route.openapi_extra or {}).items() >= FREE_PARAMETERS.items():
         return
     known = _declared(route.dependant)
     for name in request.query_params:

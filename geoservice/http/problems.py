@@ -67,6 +67,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     jobs.NoStreamLeft: 503,
     jobs.StorageFull: 507,
     errors.AssetUnavailable: 503,
+    errors.MapUnavailable: 503,
     errors.QueryTimeout: 503,
     errors.DatabaseUnavailable: 503,
     errors.DefinitionError: 500,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geoservice import portal
 from geoservice.api import analysis, archives, description, editions, health, jobs, loads, quarantine, session, uploads
-from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles, tilesets
+from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles, tilesets, wms
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
@@ -16,6 +16,7 @@ BLOCKS: tuple[Block, ...] = (
     maps.BLOCK,
     styles.BLOCK,
     archives.BLOCK,
+    wms.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,
     uploads.BLOCK,

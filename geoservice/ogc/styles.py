@@ -6,7 +6,6 @@ has the style `default`, which is listed under the name of the collection too.
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from typing import Annotated, Any
 
@@ -107,7 +106,7 @@ async def sprite(
     made = sheet(names, _SPRITES[name])
     if ending == "png":
         return encoded(request, made.picture, PNG, _private(asker))
-    return encoded(request, json.dumps(made.index).encode(), JSON, _private(asker))
+    return encoded(request, made.index_text, JSON, _private(asker))
 
 
 @router.get("/collections/{collection_id}/styles", summary="Styles of a collection")

@@ -1,0 +1,1 @@
+"""Maps drawn on the server: what is on them, and the confined renderer that draws them; no HTTP."""
