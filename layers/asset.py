@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from layers.interval import Interval
+
 SUFFIX = ".tif"
 
 
@@ -20,11 +22,15 @@ class Asset:
         path: The file.
         bounds: Box around its footprint: west, south, east, north in degrees (EPSG:4490, x=longitude).
         crs: Short name of its CRS, for people; the file itself is the authority.
+        name: Name of the raster it was made of.
+        taken: When it was taken, as far as its name says.
     """
 
     path: Path
     bounds: tuple[float, float, float, float]
     crs: str
+    name: str = ""
+    taken: Interval | None = None
 
     def meets(self, box: tuple[float, float, float, float]) -> bool:
         """Whether the box of the footprint meets another box (west, south, east, north in degrees)."""

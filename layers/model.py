@@ -16,6 +16,7 @@ from layers.checks import Equals, Gate, Rule
 from layers.extent import is_box
 from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
+from layers.taken import Order, time_pattern
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
 RESERVED_NAMES = frozenset({"fid", "key", "geom", "id", "geometry", "type", "properties", "links"})
@@ -397,7 +398,10 @@ class CogProfile(Frozen):
 
 
 class RasterLayer(LayerBase):
-    """Cells stored as Cloud-Optimised GeoTIFFs in their own CRS, with a footprint in EPSG:4490."""
+    """Cells stored as Cloud-Optimised GeoTIFFs in their own CRS, with a footprint in EPSG:4490.
+
+    `time` is a pattern of names that say when a raster was taken (`layers.taken`), `order` which lies on top.
+    """
 
     kind: Literal["raster"]
     bands: tuple[Band, ...] = Field(min_length=1)
@@ -405,6 +409,16 @@ class RasterLayer(LayerBase):
     tiles: Zooms = Zooms()
     style: RasterStyle
     list: str | None = None
+    time: str | None = None
+    order: Order = "loaded"
+
+    @model_validator(mode="after")
+    def _times(self) -> RasterLayer:
+        if self.time is not None:
+            time_pattern(self.time)
+        elif self.order in ("newest", "oldest"):
+            raise ValueError(f"order: {self.order} needs time, the pattern of names that say when a raster was taken")
+        return self
 
     @model_validator(mode="after")
     def _no_columns(self) -> RasterLayer:

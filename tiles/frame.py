@@ -83,15 +83,15 @@ class Frame:
         return np.asarray(x), np.asarray(y)
 
     def degrees(self) -> tuple[float, float, float, float]:
-        """West, south, east, north in degrees of a box around the frame; west is above east across 180 degrees."""
+        """West, south, east, north in degrees of a box around the frame; the whole row of them across 180 degrees."""
         west, south, east, north = self.bounds
         if self.kind == "degrees":
             return self.bounds
         if self.kind == "mercator":
             lon, lat = longitude(np.array([west, east])), latitude(np.array([south, north]))
             return float(lon[0]), float(lat[0]), float(lon[1]), float(lat[1])
-        found: tuple[float, float, float, float] = transform_bounds(self.crs, CRS.from_epsg(4326), *self.bounds)
-        return found
+        west, south, east, north = transform_bounds(self.crs, CRS.from_epsg(4326), *self.bounds)
+        return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)
 
     def ground(self) -> tuple[Numbers, Numbers]:
         """Width and height of a pixel on the ground in metres, by row.

@@ -143,9 +143,9 @@ def _relief(layer: RasterLayer, wish: Wish, size: int) -> View:
         _refuse(wish, ("rescale", "colormap"), f"does not go with algorithm={algorithm}")
     band = height_band(layer, wish.bands)
     light = Light(
-        _within(wish.azimuth, "azimuth", (0.0, 360.0), _LIGHT.azimuth),
-        _within(wish.altitude, "altitude", (0.0, 90.0), _LIGHT.altitude),
-        _within(wish.exaggeration, "exaggeration", (0.01, 100.0), _LIGHT.exaggeration),
+        number_within(wish.azimuth, "azimuth", (0.0, 360.0), _LIGHT.azimuth),
+        number_within(wish.altitude, "altitude", (0.0, 90.0), _LIGHT.altitude),
+        number_within(wish.exaggeration, "exaggeration", (0.01, 100.0), _LIGHT.exaggeration),
     )
     if algorithm != "slope":
         return View((band,), algorithm=algorithm, light=light, size=size)
@@ -256,7 +256,12 @@ def _colour_map(name: str | None) -> str | None:
     )
 
 
-def _within(text: str | None, parameter: str, limits: Range, default: float) -> float:
+def number_within(text: str | None, parameter: str, limits: Range, default: float) -> float:
+    """The number that a parameter gives, or a default where it is not given.
+
+    Raises:
+        BadParameter: When it is no number within the limits.
+    """
     if text is None:
         return default
     low, high = limits

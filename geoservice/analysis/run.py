@@ -142,7 +142,7 @@ async def _vector_section(job: _Job, layer: VectorLayer, decision: Decision, cou
 async def _raster_section(job: _Job, layer: RasterLayer, decision: Decision) -> AnswerSection:
     unit, edition, boxes = raster_unit(layer), job.edition(layer), job.place.boxes()
     rows = await _rows(job.connection, assets_statement(layer, decision.rule), {}, job.context)
-    assets = [asset for asset in assets_of(rows, job.context.rasters) if any(map(asset.meets, boxes))]
+    assets = [asset for asset in assets_of(layer, rows, job.context.rasters) if any(map(asset.meets, boxes))]
     if not assets:
         return empty_section(layer, RASTER_MEASURE, unit, edition, NOTHING_LOADED)
     work = asyncio.to_thread(job.context.raster_sum, assets, job.place.geometry)

@@ -58,9 +58,9 @@ class View:
         return dict.fromkeys(names) | {row.layer: row.ladder for row in rows}
 
     def assets(self, layer: RasterLayer, decision: Decision, database: Database) -> tuple[Asset, ...]:
-        """The files of a raster layer, the newest first."""
+        """The files of a raster layer, the topmost first."""
         rows = self.connection.execute(assets_statement(layer, decision.rule)).mappings().all()
-        return tuple(assets_of([dict(row) for row in rows], database.settings.home / "rasters"))
+        return tuple(assets_of(layer, [dict(row) for row in rows], database.settings.home / "rasters"))
 
     def division(self, catalog: Catalog, adcode: str) -> shapely.Geometry:
         """The surface of an administrative division in degrees.

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from geoservice.features.assets import read_assets
-from geoservice.house import Asker, Inside
+from geoservice.features.assets import Which, around, read_assets
+from geoservice.features.past import instant_asked
+from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import negotiate
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tiles import Address
 from geoservice.ogc.tilesets import raster_layer
+from layers.access import Decision, Principal
+from layers.asset import Asset
+from layers.errors import BadParameter
+from layers.interval import parse_datetime
+from layers.model import RasterLayer
+from tiles.frame import Frame
 from tiles.image import MEDIA_TYPES, image_format
 from tiles.raster import RasterTiles
 from tiles.view import ALGORITHMS, SIZES, Wish, view_of
@@ -25,6 +32,17 @@ router = APIRouter(tags=["maps"])
 MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 _IMAGES: dict[str, str] = dict(MEDIA_TYPES.items())
 _Text = str | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """The query parameters that say which rasters of a collection are shown."""
+
+    datetime: Annotated[
+        _Text, Query(description="RFC 3339 instant, date or interval start/end: rasters that were taken then.")
+    ] = None
+    as_of: Annotated[_Text, Query(alias="as-of", description="RFC 3339 instant: the rasters there were then.")] = None
+    edition: Annotated[_Text, Query(description="Number of an edition: the rasters that it left.")] = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,12 @@ class Looks:
 
     def wish(self) -> Wish:
         """The same as a value that knows no HTTP."""
-        return Wish(**vars(self))
+        return Wish(**{field.name: getattr(self, field.name) for field in fields(Wish)})
+
+
+@dataclass(frozen=True)
+class MapQuery(Looks, Times):
+    """All query parameters of a map tile but its format."""
 
 
 @router.get(
@@ -69,19 +92,36 @@ async def map_tile(
     asker: Asker,
     collection_id: str,
     address: Address,
-    looks: Annotated[Looks, together(Looks)],
+    query: Annotated[MapQuery, together(MapQuery)],
     f: Annotated[_Text, Query(description="Format: png, webp or jpeg.")] = None,
 ) -> Response:
     """An image tile, in the style of the collection unless the request says otherwise; transparent without data."""
     fmt = image_format(negotiate(request, f, _IMAGES))
     layer, decision = raster_layer(house, asker, collection_id)
-    place, view = address.place(house.grids), view_of(layer, looks.wish())
-    async with house.pools.raw(asker.clearance) as connection:
-        assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
+    place, view = address.place(house.grids), view_of(layer, query.wish())
+    assets = await assets_asked(house, asker, (layer, decision), Frame.of_place(place, view.size), query)
     source = RasterTiles(assets, layer, house.catalog.codelists, fmt, view=view)
     body = await run_in_threadpool(source.at, place)
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     return encoded(request, body, MEDIA_TYPES[fmt], headers)
+
+
+async def assets_asked(
+    house: House, asker: Principal, opened: tuple[RasterLayer, Decision], frame: Frame, when: Times
+) -> list[Asset]:
+    """The rasters that a frame needs, of the times that a request names, the topmost first.
+
+    Raises:
+        BadParameter: When a time is malformed, has not come yet, or the rasters of the collection state none.
+    """
+    layer, decision = opened
+    if when.datetime is not None and layer.time is None:
+        raise BadParameter(f"The rasters of {layer.name} do not say when they were taken.", parameter="datetime")
+    interval = None if when.datetime is None else parse_datetime(when.datetime)
+    async with house.pools.raw(asker.clearance) as connection:
+        instant = await instant_asked(connection, layer, when.as_of, when.edition)
+        which = Which(around(frame.degrees()), interval, instant)
+        return await read_assets(connection, house.reading, layer, decision, house.rasters, which)
 
 
 BLOCK = Block(
