@@ -16,6 +16,7 @@ from tiles.contour import contour
 from tiles.frame import Frame
 from tiles.mosaic import stack
 from tiles.mvt import EXTENT, LineFeature, line_tile
+from tiles.sets.model import Place
 from tiles.view import height_band, number_within
 
 LAYER = "contour"
@@ -51,14 +52,12 @@ def contour_view(layer: RasterLayer, z: int, bands: str | None, interval: str | 
     return ContourView(height_band(layer, bands), number_within(interval, "interval", _LIMITS, usual))
 
 
-def frame_of(address: tuple[int, int, int]) -> Frame:
-    """The frame of places whose heights a tile of WebMercatorQuad needs."""
-    return Frame.of_tile(address, _PLACES).grown(MARGIN)
+def frame_of(place: Place) -> Frame:
+    """The frame of places whose heights a tile of any set needs."""
+    return Frame.of_place(place, _PLACES).grown(MARGIN)
 
 
-def contour_tile(
-    assets: Sequence[Asset], layer: RasterLayer, address: tuple[int, int, int], view: ContourView
-) -> bytes:
+def contour_tile(assets: Sequence[Asset], layer: RasterLayer, place: Place, view: ContourView) -> bytes:
     """Lines of equal height as a Mapbox Vector Tile 2.1; empty when there are none.
 
     Lines reach 1/64 of the tile beyond its border, and meet those of the neighbours there, because both are drawn from
@@ -67,14 +66,14 @@ def contour_tile(
     Args:
         assets: COGs of the layer; the first lies on top.
         layer: The layer.
-        address: Zoom level, row, column in WebMercatorQuad.
+        place: The tile, of any set.
         view: Which lines.
 
     Raises:
         AssetUnavailable: When a file that the tile needs is missing or damaged.
         BadParameter: When the tile has heights at more than `MOST_LEVELS` lines.
     """
-    found = stack(assets, layer, frame_of(address), (view.band,))
+    found = stack(assets, layer, frame_of(place), (view.band,))
     if found is None:
         return b""
     heights, valid = found[0][0].astype(np.float64), found[1] & np.isfinite(found[0][0])

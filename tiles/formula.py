@@ -41,6 +41,8 @@ _BINARY: dict[str, tuple[int, Callable[..., Any]]] = {
     "**": (5, np.power),
 }
 """Operators: how tightly they bind, and what they do. A sign binds tighter than `/` and less than `**`."""
+OPERATORS: tuple[str, ...] = tuple(_BINARY)
+"""Operators that stand between two values."""
 _SIGN = 4
 _POWER = "**"
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, archives, description, editions, health, jobs, loads, quarantine, session, uploads
-from geoservice.ogc import common, dataset_tiles, features, maps, styles, tiles, tilesets, wms
+from geoservice.ogc import common, contours, dataset_tiles, features, map_looks, maps, styles, tiles, tilesets, wms
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
@@ -14,6 +13,8 @@ BLOCKS: tuple[Block, ...] = (
     tiles.BLOCK,
     dataset_tiles.BLOCK,
     maps.BLOCK,
+    map_looks.BLOCK,
+    contours.BLOCK,
     styles.BLOCK,
     archives.BLOCK,
     wms.BLOCK,

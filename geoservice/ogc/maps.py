@@ -31,7 +31,6 @@ from tiles.view import ALGORITHMS, SIZES, Wish, view_of
 router = APIRouter(tags=["maps"])
 MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 _IMAGES: dict[str, str] = dict(MEDIA_TYPES.items())
-_Text = str | None
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,12 @@ class Times:
     """The query parameters that say which rasters of a collection are shown."""
 
     datetime: Annotated[
-        _Text, Query(description="RFC 3339 instant, date or interval start/end: rasters that were taken then.")
+        str | None, Query(description="RFC 3339 instant, date or interval start/end: rasters that were taken then.")
     ] = None
-    as_of: Annotated[_Text, Query(alias="as-of", description="RFC 3339 instant: the rasters there were then.")] = None
-    edition: Annotated[_Text, Query(description="Number of an edition: the rasters that it left.")] = None
+    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: the rasters there were then.")] = (
+        None
+    )
+    edition: Annotated[str | None, Query(description="Number of an edition: the rasters that it left.")] = None
 
 
 @dataclass(frozen=True)
@@ -50,28 +51,32 @@ class Looks:
     """The query parameters that say how a raster is drawn."""
 
     bands: Annotated[
-        _Text, Query(description="One band, or three for red, green, blue: names or numbers from 1, with commas.")
+        str | None, Query(description="One band, or three for red, green, blue: names or numbers from 1, with commas.")
     ] = None
     expression: Annotated[
-        _Text,
+        str | None,
         Query(
             description="One formula over bands, or three with semicolons between them, such as (nir-red)/(nir+red): "
             "numbers, bands, + - * / **, comparisons and functions; needs rescale."
         ),
     ] = None
     rescale: Annotated[
-        _Text, Query(description="low,high: the values that take the ends of the colours; also a pair per channel.")
+        str | None,
+        Query(description="low,high: the values that take the ends of the colours; also a pair per channel."),
     ] = None
-    colormap: Annotated[_Text, Query(description="Colour map of one channel, by name.")] = None
-    algorithm: Annotated[_Text, Query(description=f"What is made of heights: {', '.join(ALGORITHMS)}.")] = None
+    colormap: Annotated[str | None, Query(description="Colour map of one channel, by name.")] = None
+    algorithm: Annotated[str | None, Query(description=f"What is made of heights: {', '.join(ALGORITHMS)}.")] = None
     azimuth: Annotated[
-        _Text, Query(description="Hillshade: where the light comes from, degrees clockwise from north; default 315.")
+        str | None,
+        Query(description="Hillshade: where the light comes from, degrees clockwise from north; default 315."),
     ] = None
-    altitude: Annotated[_Text, Query(description="Hillshade: degrees of the light above the horizon; default 45.")] = (
+    altitude: Annotated[
+        str | None, Query(description="Hillshade: degrees of the light above the horizon; default 45.")
+    ] = None
+    exaggeration: Annotated[str | None, Query(description="Hillshade and slope: factor of the heights; default 1.")] = (
         None
     )
-    exaggeration: Annotated[_Text, Query(description="Hillshade and slope: factor of the heights; default 1.")] = None
-    size: Annotated[_Text, Query(description=f"Pixels along an edge: {' or '.join(map(str, SIZES))}.")] = None
+    size: Annotated[str | None, Query(description=f"Pixels along an edge: {' or '.join(map(str, SIZES))}.")] = None
 
     def wish(self) -> Wish:
         """The same as a value that knows no HTTP."""
@@ -93,7 +98,7 @@ async def map_tile(
     collection_id: str,
     address: Address,
     query: Annotated[MapQuery, together(MapQuery)],
-    f: Annotated[_Text, Query(description="Format: png, webp or jpeg.")] = None,
+    f: Annotated[str | None, Query(description="Format: png, webp or jpeg.")] = None,
 ) -> Response:
     """An image tile, in the style of the collection unless the request says otherwise; transparent without data."""
     fmt = image_format(negotiate(request, f, _IMAGES))

@@ -278,7 +278,12 @@ def vector_tilejson(request: Request, layer: VectorLayer, decision: Decision, st
 
 
 def _tilejson(request: Request, layer: Drawn, state: LayerState, kind: Kind) -> dict[str, Any]:
-    template = url(request, f"{_path(layer, kind)}/{WEB_MERCATOR_QUAD}") + "/{z}/{y}/{x}?f=" + _TILES[kind][1]
+    return tilejson(request, layer, state, _path(layer, kind), _TILES[kind][1])
+
+
+def tilejson(request: Request, layer: Drawn, state: LayerState, path: str, ending: str) -> dict[str, Any]:
+    """TileJSON 3.0 of tiles of a layer in WebMercatorQuad, below a path and in a format."""
+    template = url(request, f"{path}/{WEB_MERCATOR_QUAD}") + "/{z}/{y}/{x}?f=" + ending
     layer = layer.crediting(state.mappings)
     body: dict[str, Any] = {
         "tilejson": "3.0.0",

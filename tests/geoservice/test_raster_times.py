@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import morecantile
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from layers.access import ANONYMOUS, decide
 from tests.support.loading import prepared
 from tests.support.rasters import decoded, grid, raster_catalog, raster_layer, raster_plan, write_tif
 from tests.support.service import Service, running
-from tiles.grid import bounds_degrees, tile_matrix_set
+from tiles.grid import bounds_degrees
 
 SCENES = raster_layer("scenes", time="scene_%Y%m%d", order="newest")
 OLDEST = raster_layer("oldest", time="scene_%Y%m%d", order="oldest")
@@ -50,7 +51,7 @@ def service(module_database: Database, tmp_path_factory: pytest.TempPathFactory)
 
 
 def path(layer: str, query: str = "", lon: float = 105.25, ending: str = "png") -> str:
-    tile = tile_matrix_set("WebMercatorQuad").tile(lon, 38.75, Z)
+    tile = morecantile.tms.get("WebMercatorQuad").tile(lon, 38.75, Z)
     return f"/collections/{layer}/map/tiles/WebMercatorQuad/{Z}/{tile.y}/{tile.x}?f={ending}{query}"
 
 
@@ -110,7 +111,7 @@ def test_times_that_cannot_be_answered(service: Service, layer: str, query: str)
 
 def test_only_footprints_near_the_tile_are_read(service: Service, module_database: Database) -> None:
     decision = decide(ANONYMOUS, "read", SCENES)
-    tile = tile_matrix_set("WebMercatorQuad").tile(110.25, 38.75, Z)
+    tile = morecantile.tms.get("WebMercatorQuad").tile(110.25, 38.75, Z)
     which = Which(around(bounds_degrees(Z, tile.y, tile.x)))
     with module_database.transaction(Role.WRITER) as connection:
         rows = connection.execute(assets_statement(SCENES, decision.rule, which)).mappings().all()
@@ -118,3 +119,33 @@ def test_only_footprints_near_the_tile_are_read(service: Service, module_databas
     found = assets_of(SCENES, [dict(row) for row in rows], Path("folder"), which)
     assert [asset.name for asset in found] == ["scene_20230101.tif"]
     assert len(everything) == 5
+
+
+class TestLooks:
+    """The document that says what may be asked of a raster."""
+
+    def test_times_and_how_many(self, service: Service) -> None:
+        found = service.get("/collections/scenes/map/looks").json()
+        assert found["rasters"] == 5
+        assert found["times"] == [
+            f"{day}T00:00:00Z" for day in ("2023-01-01", "2022-01-01", "2021-06-15", "2020-01-01")
+        ]
+        assert found["order"] == "newest"
+        assert "times" not in service.get("/collections/plain/map/looks").json()
+
+    def test_everything_it_names_is_taken(self, service: Service) -> None:
+        found = service.get("/collections/plain/map/looks").json()
+        assert [band["name"] for band in found["bands"]] == ["height"]
+        assert found["algorithms"] == []
+        for name in found["colormaps"][::40]:
+            assert service.get(path("plain", f"&rescale=0,1&colormap={name}")).status_code == 200
+        for name, count in found["expression"]["functions"].items():
+            formula = f"{name}({','.join(['height'] * count)})"
+            assert service.get(path("plain", f"&rescale=0,1&expression={formula}")).status_code == 200
+        for size in found["sizes"]:
+            assert service.get(path("plain", f"&size={size}")).status_code == 200
+
+    def test_it_is_a_page_too(self, service: Service) -> None:
+        page = service.get("/collections/plain/map/looks?f=html&lang=zh")
+        assert page.status_code == 200
+        assert "栅格的显示方式" in page.text

@@ -24,6 +24,7 @@ from layers.errors import BadParameter
 from tests.support.rasters import grid, raster_layer, raster_plan, write_tif
 from tiles.contour import contour
 from tiles.contours import ContourView, contour_tile, contour_view, usual_intervals
+from tiles.grid import web_mercator
 from tiles.mvt import LineFeature, line_tile
 
 HEIGHTS = raster_layer(bands=[{"name": "height", "unit": "m", "nodata": -9999, "vertical_datum": "EPSG:5737"}])
@@ -116,7 +117,7 @@ def test_a_plane_has_straight_lines_at_their_places(tmp_path: Path) -> None:
     # 1 m per 0.001 degrees to the east.
     asset = asset_of(tmp_path, np.tile(np.arange(400.0) + 0.5, (300, 1)))
     z, row, col = 12, 1569, 3243
-    features = decode(contour_tile([asset], HEIGHTS, (z, row, col), ContourView(1, 10.0)))
+    features = decode(contour_tile([asset], HEIGHTS, web_mercator().place(z, row, col), ContourView(1, 10.0)))
     west, width = col / 2**z * 360 - 180, 360 / 2**z
     assert [f["properties"]["height"] for f in features] == sorted(f["properties"]["height"] for f in features)
     assert len(features) in (8, 9, 10)
@@ -130,9 +131,8 @@ def test_a_plane_has_straight_lines_at_their_places(tmp_path: Path) -> None:
 
 def test_lines_go_on_in_the_neighbouring_tile(tmp_path: Path) -> None:
     asset = asset_of(tmp_path, hills(500, 500))
-    left, right = (
-        decode(contour_tile([asset], HEIGHTS, (12, 1570, col), ContourView(1, 50.0))) for col in (3243, 3244)
-    )
+    places = (web_mercator().place(12, 1570, col) for col in (3243, 3244))
+    left, right = (decode(contour_tile([asset], HEIGHTS, place, ContourView(1, 50.0))) for place in places)
 
     def crossings(features: list[dict[str, Any]], x: float) -> list[tuple[float, float]]:
         border = shapely.linestrings([(x, 0), (x, 4096)])
@@ -156,15 +156,15 @@ def _geojson(geometry: dict[str, Any]) -> str:
 
 def test_nothing_there_is_an_empty_tile(tmp_path: Path) -> None:
     asset = asset_of(tmp_path, np.full((100, 100), 5.0))
-    assert contour_tile([asset], HEIGHTS, (12, 1569, 3243), ContourView(1, 10.0)) == b""
-    assert contour_tile([asset], HEIGHTS, (3, 0, 0), ContourView(1, 10.0)) == b""
-    assert contour_tile([], HEIGHTS, (12, 1569, 3243), ContourView(1, 10.0)) == b""
+    assert contour_tile([asset], HEIGHTS, web_mercator().place(12, 1569, 3243), ContourView(1, 10.0)) == b""
+    assert contour_tile([asset], HEIGHTS, web_mercator().place(3, 0, 0), ContourView(1, 10.0)) == b""
+    assert contour_tile([], HEIGHTS, web_mercator().place(12, 1569, 3243), ContourView(1, 10.0)) == b""
 
 
 def test_too_many_lines_are_refused(tmp_path: Path) -> None:
     asset = asset_of(tmp_path, hills(300, 300))
     with pytest.raises(BadParameter, match="larger"):
-        contour_tile([asset], HEIGHTS, (11, 784, 1621), ContourView(1, 0.1))
+        contour_tile([asset], HEIGHTS, web_mercator().place(11, 784, 1621), ContourView(1, 0.1))
 
 
 @pytest.mark.parametrize("interval", ["0", "-5", "nan", "inf", "1e9", "0.0001", "ten", "", "1,2"])
