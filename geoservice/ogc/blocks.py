@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geoservice import portal
+from geoservice.api import analysis, archives, description, editions, health, jobs, loads, quarantine, session, uploads
 from geoservice.ogc import common, contours, dataset_tiles, features, map_looks, maps, styles, tiles, tilesets, wms
 from geoservice.ogc.block import Block
 
