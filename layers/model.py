@@ -113,7 +113,7 @@ class Mosaic(Frozen):
     """How patches too small to be seen are drawn: cells of the prevailing value of `by`, at zoom levels `below`."""
 
     by: str
-    below: int = Field(default=10, ge=1, le=22)
+    below: int = Field(default=11, ge=1, le=22)
 
 
 class Importance(Frozen):
