@@ -28,7 +28,7 @@ from layers.system import layer_state
 from layers.table import current_table
 from tiles.ladder import build
 from tiles.ladder.parts import Boxes
-from tiles.ladder.tables import cell_table, mosaic_table, rung_table
+from tiles.ladder.tables import cell_table, cluster_table, mosaic_table, point_table, rung_table
 
 FRESH = "_new"
 LOOK_SECONDS, AWAY_SECONDS = 0.25, 5.0
@@ -133,7 +133,8 @@ def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> 
 def _hide(engine: sa.Engine, layer: VectorLayer, shown: int) -> None:
     """Before a long build: what now lies above the clearance under which the former ladder shows it is not shown.
 
-    Rungs are corrected row by row. A mosaic may count such rows, so it goes, and the layer is drawn from its rows.
+    Rungs are corrected row by row. A mosaic may count such rows, so it goes, and the layer is drawn from its rows;
+    clusters go in any case.
     """
     current = current_table(layer)
     with engine.begin() as connection:
@@ -142,9 +143,9 @@ def _hide(engine: sa.Engine, layer: VectorLayer, shown: int) -> None:
             higher = sa.and_(current.c.fid == table.c.fid, current.c["_clearance"] > table.c["_clearance"])
             statement = sa.update(table).values(_clearance=current.c["_clearance"]).where(higher)
             raised += connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        if raised:
+        if raised or layer.tiles.cluster is not None:
             write_changes(connection, layer, shown, None)
-        if raised and layer.tiles.mosaic is not None:
+        if layer.tiles.cluster is not None or (raised and layer.tiles.mosaic is not None):
             connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=None))
 
 
@@ -165,6 +166,8 @@ def _by_name(table: sa.Table) -> list[str]:
 
 def _tables(layer: VectorLayer, suffix: str = "") -> build.Tables:
     made = {rung: rung_table(layer, rung, suffix) for rung in rungs(layer)}
+    if layer.tiles.cluster is not None:
+        return build.Tables(made, points=point_table(layer, suffix), clusters=cluster_table(layer, suffix))
     if layer.tiles.mosaic is None:
         return build.Tables(made)
     return build.Tables(made, cell_table(layer, suffix), mosaic_table(layer, suffix))

@@ -11,17 +11,19 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from layers.model import LayerBase, Mosaic, RowLayer, VectorLayer
+from layers.model import Cluster, LayerBase, Mosaic, RowLayer, VectorLayer
 
 LADDER_SCHEMA = "ladder"
 SPAN = 2
-"""Zoom levels that share a rung; the lowest rung takes one more where one would be left over."""
+"""Zoom levels that share a rung; the lowest may have one of its own, because it shows the most features per tile."""
 WORLD = 2 * 20037508.342789244
 """Width of Web Mercator in metres of EPSG:3857."""
 PIXELS = 512
 """Display pixels of a tile's side, as MapLibre draws it."""
 CELLS = 64
 """Cells of a mosaic along a tile's side."""
+CLUSTER_CELLS = 8
+"""Cells of clusters along a tile's side: circles of 64 display pixels, side by side at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,7 @@ def rungs(layer: RowLayer) -> tuple[Rung, ...]:
     top = layer.tiles.to - 1
     lowest = layer.tiles.mosaic.below if layer.tiles.mosaic is not None else layer.tiles.from_
     while top >= lowest:
-        low = top - SPAN + 1
-        low = lowest if low - 1 <= lowest else low
+        low = max(top - SPAN + 1, lowest)
         found.append(Rung(low, top))
         top = low - 1
     return tuple(found)
@@ -65,13 +66,33 @@ def rung_at(layer: RowLayer, zoom: int) -> Rung | None:
 
 def has_ladder(layer: RowLayer) -> bool:
     """Whether some zoom levels of a layer are drawn from a ladder."""
-    return bool(rungs(layer)) or mosaic_at(layer, 0) is not None
+    return bool(rungs(layer)) or mosaic_at(layer, 0) is not None or cluster_at(layer, 0) is not None
 
 
 def mosaic_at(layer: RowLayer, zoom: int) -> Mosaic | None:
     """The mosaic from which a zoom level is drawn, if it is."""
     mosaic = layer.tiles.mosaic if isinstance(layer, VectorLayer) else None
     return mosaic if mosaic is not None and zoom < mosaic.below else None
+
+
+def cluster_at(layer: RowLayer, zoom: int) -> Cluster | None:
+    """The clusters from which a zoom level is drawn, if it is."""
+    cluster = layer.tiles.cluster if isinstance(layer, VectorLayer) else None
+    return cluster if cluster is not None and zoom < cluster.below else None
+
+
+def cluster_by(layer: VectorLayer) -> str | None:
+    """The attribute whose values clusters of a layer count apart: the declared one, or the one that colours points.
+
+    An attribute that some reader of the layer may not see is never taken from the style.
+    """
+    declared = layer.tiles.cluster.by if layer.tiles.cluster is not None else None
+    if declared is not None or layer.style.circle is None or isinstance(layer.style.circle.colour, str):
+        return declared
+    named = layer.style.circle.colour.by
+    attribute = layer.attributes[named]
+    open_to_all = attribute.effective_clearance(layer) <= layer.clearance
+    return named if attribute.type in ("text", "code") and open_to_all else None
 
 
 def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
@@ -90,4 +111,4 @@ def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
 
 def is_rung_name(layer: LayerBase, name: str) -> bool:
     """Whether a table of the schema is (or was to become) a rung of a layer."""
-    return re.fullmatch(rf"{re.escape(layer.name)}_(z\d+|cell|mosaic)(_new)?", name) is not None
+    return re.fullmatch(rf"{re.escape(layer.name)}_(z\d+|cell|mosaic|cluster)(_new)?", name) is not None

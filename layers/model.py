@@ -116,6 +116,16 @@ class Mosaic(Frozen):
     below: int = Field(default=11, ge=1, le=22)
 
 
+class Cluster(Frozen):
+    """How points too dense to be told apart are drawn: one per cell with their number, at zoom levels `below`.
+
+    `by` names the attribute whose values are counted apart; without it, the one that the style tells classes by.
+    """
+
+    by: str | None = None
+    below: int = Field(default=10, ge=1, le=22)
+
+
 class Importance(Frozen):
     """Which features stay when a tile would be too large: those of the higher value of `by`, or the lower one.
 
@@ -139,6 +149,7 @@ class Zooms(Frozen):
     attributes: tuple[str, ...] | None = None
     importance: Importance | None = None
     mosaic: Mosaic | None = None
+    cluster: Cluster | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Zooms:
@@ -320,6 +331,7 @@ class VectorLayer(TabularLayer):
         if self.tiles.attributes is not None:
             self.known(self.tiles.attributes, "tiles")
         self._mosaic()
+        self._cluster()
         self._importance()
         if self.exposure is not None:
             self.known((self.exposure.by, self.exposure.value), "exposure")
@@ -336,6 +348,22 @@ class VectorLayer(TabularLayer):
         """The zoom level from which tiles answer questions about time and change; points are cheap to draw."""
         declared, levels = self.tiles.exact, 6 if self.geometry == "point" else 2
         return max(self.tiles.from_, self.tiles.to - levels) if declared is None else declared
+
+    def _cluster(self) -> None:
+        wanted = self.tiles.cluster
+        if wanted is None:
+            return
+        self.known((wanted.by,), "tiles: cluster")
+        if self.geometry != "point":
+            raise ValueError("only points form clusters")
+        if wanted.by is not None and self.attributes[wanted.by].type not in ("text", "code"):
+            raise ValueError("clusters count the values of an attribute of type text or code")
+        if wanted.by is not None and self.attributes[wanted.by].effective_clearance(self) > self.clearance:
+            raise ValueError("clusters count the values of an attribute that every reader of the layer may see")
+        if not self.tiles.from_ < wanted.below <= self.tiles.to:
+            raise ValueError("tiles: cluster: below must lie above from and not above to")
+        if {"count", "share", "classes"} & self.attributes.keys():
+            raise ValueError("tiles of clusters carry count, share and classes; no attribute can have such a name")
 
     def _importance(self) -> None:
         wanted = self.tiles.importance

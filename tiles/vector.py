@@ -15,12 +15,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID, WEB_MERCATOR_SRID
-from layers.ladder import CELLS, WORLD, Rung, rung_attributes
+from layers.ladder import CELLS, CLUSTER_CELLS, WORLD, Rung, cluster_by, rung_attributes
 from layers.maplibre import label_source_layer
 from layers.model import Mosaic, VectorLayer
-from layers.table import row_predicate
+from layers.table import current_table, row_predicate
 from tiles.asked import CHANGE, PRESENT, Question, rows_asked
-from tiles.ladder.tables import mosaic_table, rung_table
+from tiles.ladder.tables import cluster_table, mosaic_table, rung_table
 from tiles.order import by_importance
 from tiles.sets.model import MERCATOR_LATITUDE
 from tiles.target import TILE_BUFFER, TILE_EXTENT, WEB_MERCATOR, Target, cell_parameters
@@ -221,6 +221,66 @@ def mosaic_statement(
     )
     encoded = sa.func.ST_AsMVT(row.table_valued(), layer.name, TILE_EXTENT, "geom")
     return sa.select(_bytes(encoded).label("tile"), sa.func.count().label("found")).select_from(row)
+
+
+def cluster_statement(layer: VectorLayer, decision: Decision, *, target: Target = WEB_MERCATOR) -> sa.Select[Any]:
+    """The statement of a tile that is drawn from clusters; answers and parameters as `tile_statement`.
+
+    A cluster has the number of its points (`count`), the most frequent value under the name of the attribute that is
+    counted by, its `share`, and `classes`: the most frequent values and their counts as a JSON object. A point that is
+    alone in its cell is the feature itself, with what tiles carry of it. Clusters lie inside the tile, never in its
+    buffer, so each is in one tile. As those of a mosaic, cells are the same in every set.
+    """
+    table, rows = cluster_table(layer), current_table(layer)
+    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    place = (table.c.x, table.c.y)
+    ranges = {name: (at * CLUSTER_CELLS, (at + 1) * CLUSTER_CELLS - 1) for name, at in (("x", x), ("y", y))}
+    if target.family != "mercator":
+        wider = CELLS // CLUSTER_CELLS
+        ranges = {name: (first // wider, last // wider) for name, (first, last) in cell_parameters().items()}
+    cell = (
+        sa.select(table)
+        .where(table.c.z == z, *(c.between(*ranges[c.name]) for c in place), row_predicate(table, decision.rule))
+        .ext(distinct_on(*place))
+        .order_by(*place, table.c["_clearance"].desc())
+        .cte("cell")
+    )
+    names, by = tile_attributes(layer, decision), cluster_by(layer)
+    single = rows.select().with_only_columns(rows.c.fid, rows.c.key, *(rows.c[name] for name in names))
+    # A feature that rose above the reader a moment ago is not shown, though it is still counted as one.
+    alone = single.where(row_predicate(rows, decision.rule), rows.c.fid == cell.c.fid).lateral("alone")
+    many = cell.c.count > 1
+    own = {str(column.key): column for column in _properties(layer, alone, names)}
+    told: dict[str, sa.ColumnElement[Any]] = {"count": sa.case((many, cell.c.count), else_=None)}
+    if by is not None:
+        own[by] = sa.case((many, sa.func.nullif(cell.c.value, "")), else_=own.get(by, sa.null()))
+        share = sa.func.round(1000.0 * cell.c.most / cell.c.count) / 1000
+        told |= {"share": sa.case((many, share), else_=None), "classes": sa.case((many, cell.c.classes), else_=None)}
+    columns = {"geom": _middle(target, cell), "fid": alone.c.fid, "key": alone.c.key, **own, **told}
+    row = (
+        sa.select(*(column.label(name) for name, column in columns.items()))
+        .select_from(cell.outerjoin(alone, sa.true()))
+        .where(sa.or_(many, alone.c.fid.is_not(None)))
+        .order_by(cell.c.y, cell.c.x)
+        .subquery("row")
+    )
+    encoded = sa.func.ST_AsMVT(row.table_valued(), layer.name, TILE_EXTENT, "geom", "fid")
+    return sa.select(_bytes(encoded).label("tile"), sa.func.count().label("found")).select_from(row)
+
+
+def _middle(target: Target, cell: sa.CTE) -> sa.ColumnElement[Any]:
+    """Where a cluster stands, in units of the tile."""
+    if target.family != "mercator":
+        point = sa.func.ST_SetSRID(sa.func.ST_Point(cell.c.east, cell.c.north), WEB_MERCATOR_SRID)
+        return sa.func.ST_AsMVTGeom(target.from_mercator(point), target.envelope(), TILE_EXTENT, 0, True)
+    z, x, y = (sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y"))
+    scale = TILE_EXTENT * sa.func.power(2.0, z) / WORLD
+    # Means are rounded: on the edge of a tile they stay inside it.
+    units = [
+        sa.func.least(sa.func.greatest(sa.func.floor(metres * scale - at * TILE_EXTENT), 0), TILE_EXTENT - 1)
+        for metres, at in ((cell.c.east + WORLD / 2, x), (WORLD / 2 - cell.c.north, y))
+    ]
+    return sa.func.ST_Point(*units)
 
 
 def _drawn(target: Target, geom: sa.ColumnElement[Any], bounds: sa.CTE, buffer: int) -> sa.ColumnElement[Any]:

@@ -1,4 +1,4 @@
-"""Drawing a vector tile: from a mosaic or a rung of the ladder where they stand, else from the rows themselves.
+"""Drawing a vector tile: from a mosaic, clusters or a rung of the ladder where they stand, else from the rows.
 
 No tile is larger than its budget: where all features together would be, the most important ones are drawn, and the
 answer says how many were left out.
@@ -22,15 +22,15 @@ from geoservice.house import House
 from geoservice.tiles.journal import NOTHING, Stamp, state_column
 from layers.access import Clearance, Decision, Principal
 from layers.errors import QueryTimeout
-from layers.ladder import Rung, mosaic_at, rung_at
-from layers.model import Mosaic, VectorLayer
+from layers.ladder import Rung, cluster_at, mosaic_at, rung_at
+from layers.model import Cluster, Mosaic, VectorLayer
 from tiles import vector
 from tiles.asked import PRESENT, Question
 from tiles.grid import web_mercator
 from tiles.sets.model import MatrixSet, Place
 from tiles.target import target_of, tile_values
 
-Step = Rung | Mosaic | None
+Step = Rung | Mosaic | Cluster | None
 """From where a tile is drawn; None means from the rows themselves."""
 TILE_BYTES = 500_000
 """Bytes that a compressed tile may have at most, at any zoom level."""
@@ -136,7 +136,8 @@ def step_of(request: TileRequest) -> Step:
     """From which step of its ladder a tile is drawn, once the layer has one."""
     if not request.question.plain:
         return None
-    return mosaic_at(request.layer, request.zoom) or rung_at(request.layer, request.zoom)
+    layer, zoom = request.layer, request.zoom
+    return mosaic_at(layer, zoom) or cluster_at(layer, zoom) or rung_at(layer, zoom)
 
 
 class _Gone(Exception):
@@ -194,7 +195,7 @@ async def _within_budget(drawing: _Drawing) -> Drawn:
     budget = drawing.request.budget
     first = await drawing.features()
     size = await _size(first.body, budget)
-    if isinstance(drawing.step, Mosaic) or (first.count <= vector.MOST_FEATURES and size <= budget):
+    if isinstance(drawing.step, Mosaic | Cluster) or (first.count <= vector.MOST_FEATURES and size <= budget):
         return Drawn(first.body, 0, first.stamp)
     most = _fitting(first.count, size, budget)
     # What was counted first decides too, so the tile is as old as that.
@@ -231,6 +232,8 @@ def statement_of(request: TileRequest, step: Step, *, capped: bool) -> sa.Select
         statement = vector.tile_statement(layer, decision, request.question, capped=capped, target=target)
     elif isinstance(step, Mosaic):
         statement = vector.mosaic_statement(layer, step, decision, target=target)
+    elif isinstance(step, Cluster):
+        statement = vector.cluster_statement(layer, decision, target=target)
     else:
         statement = vector.rung_statement(layer, step, decision, capped=capped, target=target)
     return statement.add_columns(state_column(layer.name).label("state"))

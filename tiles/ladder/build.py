@@ -17,7 +17,7 @@ from psycopg import sql
 
 from layers.ladder import Rung
 from layers.model import VectorLayer
-from tiles.ladder import cells, rungs
+from tiles.ladder import cells, clusters, rungs
 from tiles.ladder.copying import driver_of
 from tiles.ladder.generalise import degrees, mercator
 from tiles.ladder.mosaic import Places, cell_size, cells_of, rectangles
@@ -48,15 +48,20 @@ class Tables:
         rungs: The table of each rung.
         cells: What lies in the cells of the mosaic; None for a layer without one.
         mosaic: What prevails there; None for a layer without one.
+        points: Points counted in the finest cells of clusters; None for a layer without them.
+        clusters: The clusters; None for a layer without them.
     """
 
     rungs: Mapping[Rung, sa.Table]
     cells: sa.Table | None = None
     mosaic: sa.Table | None = None
+    points: sa.Table | None = None
+    clusters: sa.Table | None = None
 
     def all(self) -> tuple[sa.Table, ...]:
         """All tables."""
-        return (*self.rungs.values(), *(t for t in (self.cells, self.mosaic) if t is not None))
+        aggregates = (self.cells, self.mosaic, self.points, self.clusters)
+        return (*self.rungs.values(), *(table for table in aggregates if table is not None))
 
 
 def build(engine: sa.Engine, layer: VectorLayer, tables: Tables, snapshot: str, workers: int) -> int:
@@ -71,6 +76,11 @@ def build(engine: sa.Engine, layer: VectorLayer, tables: Tables, snapshot: str, 
         snapshot: From `pg_export_snapshot()`, of a transaction that stays open meanwhile.
         workers: Parts that are worked on at a time.
     """
+    if tables.points is not None:
+        with _seeing(engine, snapshot) as connection:
+            clusters.count_points(connection, layer, tables.points)
+            connection.commit()
+            return count_rows(connection, layer)
     with _seeing(engine, snapshot) as connection:
         fids, boxes = read_boxes(connection, layer)
 
@@ -89,9 +99,11 @@ def build(engine: sa.Engine, layer: VectorLayer, tables: Tables, snapshot: str, 
 
 
 def prevail(connection: sa.Connection, layer: VectorLayer, tables: Tables) -> None:
-    """Fill the mosaic from the cells, for a layer that has one."""
+    """Fill the mosaic or the clusters from the finest cells, for a layer that has them."""
     if tables.cells is not None and tables.mosaic is not None:
         cells.prevail(connection, layer, tables.cells, tables.mosaic)
+    if tables.points is not None and tables.clusters is not None:
+        clusters.gather(connection, layer, tables.points, tables.clusters)
 
 
 def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since: int) -> Boxes | None:
@@ -104,6 +116,8 @@ def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since
         Boxes (degrees) in which the ladder or the rows may differ now; None, and nothing was done, when so much has
         changed that building anew is quicker.
     """
+    if tables.points is not None and tables.clusters is not None:
+        return _refresh_clusters(connection, layer, (tables.points, tables.clusters), since)
     changed, touched = changed_since(connection, layer, since), touched_since(connection, layer, since)
     # Counting a million rows takes longer than refreshing a few.
     if len(touched) > FEW and len(touched) > MOST_SHARE * count_rows(connection, layer):
@@ -120,6 +134,24 @@ def refresh(connection: sa.Connection, layer: VectorLayer, tables: Tables, since
     if len(places):
         _refresh_mosaic(connection, layer, tables, places)
     return np.concatenate([moved, boxes])
+
+
+def _refresh_clusters(
+    connection: sa.Connection, layer: VectorLayer, tables: tuple[sa.Table, sa.Table], since: int
+) -> Boxes | None:
+    """Count anew the cells in which points were written or ended, near each other ones at a time."""
+    points, made = tables
+    moved = boxes_since(connection, layer, since)
+    if len(moved) > FEW and len(moved) > MOST_SHARE * count_rows(connection, layer):
+        return None
+    places = clusters.places_since(connection, layer, since)
+    if len(places) > MOST_CELLS:
+        return None
+    for rows in parts_of(np.column_stack([places, places + 1]).astype(np.float64), _CELLS_AT_ONCE, scattered=True):
+        clusters.count_points(connection, layer, points, places[rows])
+    if len(places):
+        clusters.gather(connection, layer, points, made, places)
+    return moved
 
 
 def _refresh_mosaic(connection: sa.Connection, layer: VectorLayer, tables: Tables, places: Places) -> None:

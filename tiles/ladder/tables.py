@@ -1,4 +1,4 @@
-"""Tables of a ladder, in the schema `ladder`: one per rung, and two of a mosaic."""
+"""Tables of a ladder, in the schema `ladder`: one per rung, and two of a mosaic or of clusters."""
 
 from __future__ import annotations
 
@@ -62,6 +62,52 @@ def mosaic_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
     total = sa.Column("total", sa.BigInteger(), nullable=False)
     name = f"{layer.name}_mosaic{suffix}"
     table = sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA), zoom, *_of_a_cell(), total)
+    sa.Index(f"{name}_at", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
+    return table
+
+
+def point_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
+    """The table `ladder.<layer>_cell` of a layer of points: what lies in each of the finest cells of its clusters.
+
+    `x` and `y` count cells of `CLUSTER_CELLS` per tile at the highest zoom of the clusters, from the north-west.
+    `sum_x` and `sum_y` add up positions in whole decimetres of EPSG:3857; `fid` is the lowest feature number.
+    """
+    types: dict[str, sa.types.TypeEngine[Any]] = {
+        "x": sa.Integer(),
+        "y": sa.Integer(),
+        "value": sa.Text(),
+        "_clearance": sa.SmallInteger(),
+        **dict.fromkeys(("count", "sum_x", "sum_y", "fid"), sa.BigInteger()),
+    }
+    columns: list[sa.Column[Any]] = [sa.Column(name, kind, nullable=False) for name, kind in types.items()]
+    table = sa.Table(f"{layer.name}_cell{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *columns)
+    sa.Index(f"{table.name}_at", table.c.x, table.c.y)
+    return table
+
+
+def cluster_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
+    """The table `ladder.<layer>_cluster`: the clusters of each zoom level.
+
+    A row holds for readers of its clearance and above, up to the next higher row of the same cell; nothing is counted
+    in it that lies above its clearance. `east` and `north` (metres of EPSG:3857) are the mean of the points, `fid` the
+    feature where there is only one, `value` the most frequent value and `most` how often it occurs, `classes` a JSON
+    object of the most frequent values and their counts.
+    """
+    columns: list[sa.Column[Any]] = [
+        sa.Column("z", sa.SmallInteger(), nullable=False),
+        sa.Column("x", sa.Integer(), nullable=False),
+        sa.Column("y", sa.Integer(), nullable=False),
+        sa.Column("_clearance", sa.SmallInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("east", sa.Double(), nullable=False),
+        sa.Column("north", sa.Double(), nullable=False),
+        sa.Column("fid", sa.BigInteger()),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("most", sa.BigInteger(), nullable=False),
+        sa.Column("classes", sa.Text(), nullable=False),
+    ]
+    name = f"{layer.name}_cluster{suffix}"
+    table = sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA), *columns)
     sa.Index(f"{name}_at", table.c.z, table.c.x, table.c.y, table.c["_clearance"], unique=True)
     return table
 
