@@ -21,6 +21,8 @@ from geoservice.http.parameters import refuse_unknown
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
+from geoservice.metrics.measured import Measured, Routed
+from geoservice.metrics.meter import PrometheusMeter, Silent
 from geoservice.ogc.blocks import BLOCKS
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
@@ -60,9 +62,13 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         app.include_router(block.router)
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
     problems.install(app)
+    if settings.metrics_token is not None:
+        app.add_middleware(Routed)
     app.add_middleware(BodyLimit, maximum=settings.max_body_bytes)
     app.add_middleware(HeadRequests)
     app.add_middleware(SecurityHeaders)
+    if settings.metrics_token is not None:
+        app.add_middleware(Measured, meter=house.meter, pools=house.pools.use)
     return app
 
 
@@ -73,7 +79,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     newsroom = Newsroom(desk, Seats(settings.event_streams_max, settings.event_streams_each))
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
-    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, renderer, grids)
+    meter = Silent() if settings.metrics_token is None else PrometheusMeter()
+    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, renderer, grids, meter)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from geoservice.features.state import LayerState, read_states
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
+from geoservice.metrics.meter import Meter, Silent
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from layers.access import Clearance, Decision, Principal, decide, visible
@@ -47,6 +48,7 @@ class House:
     newsroom: Newsroom
     renderer: Renderer
     grids: MatrixSets = field(default_factory=MatrixSets)
+    meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False
     """Whether the server was asked how rows are read there."""

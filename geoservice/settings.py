@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, Secret, ValidationError
+from pydantic import AfterValidator, Field, Secret, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from layers.errors import ConfigurationError
@@ -282,6 +282,12 @@ class Settings(BaseSettings):
     uploads_unconfined: bool = Field(
         default=False,
         description="Take uploads also where the reader cannot be shut off from network and files. Dangerous.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token with which Prometheus reads `/metrics`; without one nothing is measured and the "
+        "address does not exist.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."

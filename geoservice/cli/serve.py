@@ -14,6 +14,7 @@ from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.provision import open_database, release
 from geoservice.http.protocol import BoundedProtocol
 from geoservice.jobs.keeper import kept_workers
+from geoservice.metrics.meter import share
 from geoservice.settings import Settings, load_settings
 from layers.errors import ConfigurationError
 
@@ -71,6 +72,8 @@ def run(settings: Settings, *, started_here: bool) -> None:
     """Serve with the given settings; stops the embedded database at the end if this process started it."""
     # Worker processes build their settings from the environment.
     os.environ.update({"GEOSERVICE_HOST": settings.host, "GEOSERVICE_PORT": str(settings.port)})
+    if settings.metrics_token is not None:
+        share(settings.home / "metrics")
     try:
         with kept_workers(settings.job_workers):
             uvicorn.run(

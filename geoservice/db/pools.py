@@ -115,6 +115,11 @@ class Pools:
             async with self._engines[clearance].connect() as connection:
                 yield connection
 
+    def use(self) -> dict[str, tuple[int, int]]:
+        """By clearance: raw connections that are in use, and all that are open."""
+        sizes = {level.label: (pool.get_size(), pool.get_idle_size()) for level, pool in self._pools.items()}
+        return {name: (size - idle, size) for name, (size, idle) in sizes.items()}
+
     async def check(self) -> None:
         """Ask the server for a sign of life, as the public reader.
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from geoservice import portal
-from geoservice.api import analysis, archives, description, editions, health, jobs, loads, quarantine, session, uploads
+from geoservice.api import (
+    analysis,
+    archives,
+    description,
+    editions,
+    health,
+    jobs,
+    loads,
+    metrics,
+    quarantine,
+    session,
+    uploads,
+)
 from geoservice.ogc import common, contours, dataset_tiles, features, map_looks, maps, styles, tiles, tilesets, wms
 from geoservice.ogc.block import Block
 
@@ -27,6 +39,7 @@ BLOCKS: tuple[Block, ...] = (
     editions.BLOCK,
     description.BLOCK,
     health.BLOCK,
+    metrics.BLOCK,
     session.BLOCK,
     portal.BLOCK,
 )
