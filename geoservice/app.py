@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -18,6 +19,7 @@ from geoservice.db.writing import Writer
 from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
+from geoservice.http.tile_front import TileFront
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
@@ -27,6 +29,7 @@ from geoservice.ogc.blocks import BLOCKS
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
+from geoservice.tiles.cache import TileCache
 from layers.catalog import Catalog, read_catalog
 from tiles.sets.registry import matrix_sets
 
@@ -67,6 +70,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     app.add_middleware(BodyLimit, maximum=settings.max_body_bytes)
     app.add_middleware(HeadRequests)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(TileFront, house=house)
     if settings.metrics_token is not None:
         app.add_middleware(Measured, meter=house.meter, pools=house.pools.use)
     return app
@@ -80,7 +84,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
-    return House(settings, catalog, pools, writer, KeyRing(pools), desk, uploads, newsroom, renderer, grids, meter)
+    tiles, keys = TileCache.of(settings, pools), KeyRing(pools)
+    return House(settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, grids, meter)
 
 
 @asynccontextmanager
@@ -88,7 +93,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     async with house.pools:
         await house.settle()
+        watching = asyncio.create_task(house.tiles.keep())
         yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        house.tiles.close()
         await house.newsroom.close()
         await house.renderer.close()
         house.writer.close()

@@ -23,6 +23,7 @@ from geoservice.maps.renderer import Renderer
 from geoservice.metrics.meter import Meter, Silent
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
+from geoservice.tiles.cache import TileCache
 from layers.access import Clearance, Decision, Principal, decide, visible
 from layers.catalog import Catalog
 from layers.errors import DatabaseUnavailable, QueryTimeout, UnknownLayer
@@ -47,6 +48,7 @@ class House:
     uploads: UploadStore
     newsroom: Newsroom
     renderer: Renderer
+    tiles: TileCache
     grids: MatrixSets = field(default_factory=MatrixSets)
     meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))

@@ -223,6 +223,22 @@ class Settings(BaseSettings):
     map_max_side: int = Field(
         default=4096, ge=256, le=8192, description="Most pixels along a side of a map; at most 16.8 million in all."
     )
+    tile_memory_mb: int = Field(
+        default=64, ge=0, le=65_536, description="MiB of vector tiles that each worker keeps in memory; 0: none."
+    )
+    tile_disk_mb: int = Field(
+        default=2048,
+        ge=0,
+        le=16_777_216,
+        description="MiB of vector tiles kept on disk, in `kept-tiles` in home, for all processes together; 0: none.",
+    )
+    tile_stale_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which a kept tile may be handed out after it has changed, while it is drawn anew; 0: "
+        "a changed tile is never handed out.",
+    )
     analysis_timeout: float = Field(
         default=60.0,
         gt=0,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Container
 
 from fastapi import Request
 from starlette.responses import Response
 
 _WORTH_IT = 600
 _LEVEL = 1
-_NOT_MODIFIED = 304
-_VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie, X-API-Key"
-_CREDENTIALS = ("authorization", "cookie", "x-api-key")
+NOT_MODIFIED = 304
+VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie, X-API-Key"
+CREDENTIALS = ("authorization", "cookie", "x-api-key")
 
 
 def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
@@ -20,19 +21,27 @@ def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) 
     # Images are packed already.
     gzipped = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if gzipped else ""}"'
-    all_headers = {**headers, "ETag": tag, "Vary": _VARY, "Cache-Control": _caching(request, headers)}
-    if _matches(request.headers.get("if-none-match", ""), tag):
-        return Response(status_code=_NOT_MODIFIED, headers=all_headers)
+    all_headers = {
+        **headers,
+        "ETag": tag,
+        "Vary": VARY,
+        "Cache-Control": caching(headers.get("Cache-Control", "no-cache"), personal=is_personal(request.headers)),
+    }
+    if matches(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=NOT_MODIFIED, headers=all_headers)
     if gzipped:
         body = gzip.compress(body, _LEVEL, mtime=0)
         all_headers["Content-Encoding"] = "gzip"
     return Response(body, headers=all_headers, media_type=media)
 
 
-def _caching(request: Request, headers: dict[str, str]) -> str:
+def is_personal(names: Container[str]) -> bool:
+    """Whether a request with these header fields comes from somebody in particular."""
+    return any(name in names for name in CREDENTIALS)
+
+
+def caching(asked: str, *, personal: bool) -> str:
     """What was made for somebody may hold what others must not see, so no shared cache may keep it."""
-    asked = headers.get("Cache-Control", "no-cache")
-    personal = any(name in request.headers for name in _CREDENTIALS)
     return f"private, {asked}" if personal and "private" not in asked else asked
 
 
@@ -44,6 +53,7 @@ def _takes_gzip(request: Request) -> bool:
     return False
 
 
-def _matches(header: str, tag: str) -> bool:
+def matches(header: str, tag: str) -> bool:
+    """Whether an entity tag is one of those in an If-None-Match field (weak comparison, RFC 9110, 13.1.2)."""
     tags = [t.strip().removeprefix("W/") for t in header.split(",")]
     return tag in tags or header.strip() == "*"

@@ -10,13 +10,12 @@ from starlette.responses import Response
 
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import MVT
+from geoservice.http.tile_answer import DROPPED
 from geoservice.tiles.drawing import Drawn
 from geoservice.tiles.questions import Written
 from layers.errors import BadParameter
 
 _NO_CONTENT = 204
-DROPPED = "Geoservice-Dropped"
-"""Header that says how many features a tile leaves out to keep its size."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from geoservice.house import Asker, Inside
 from geoservice.http.parameters import together
 from geoservice.ogc.block import SPEC, Block, no_links
+from geoservice.ogc.kept_tile import kept_tile
 from geoservice.ogc.tile_query import TileQuery, refuse_other_formats, tile_answer
 from geoservice.ogc.tilesets import vector_layer
 from geoservice.tiles.drawing import TileRequest, draw
 from geoservice.tiles.limits import require_offered
+from geoservice.tiles.place import is_kept
 from geoservice.tiles.questions import understood
 from tiles.sets.model import Place
 from tiles.sets.registry import MatrixSets
@@ -56,6 +58,8 @@ async def vector_tile(
     place = address.place(house.grids)
     asked = await understood(house, asker, layer, place.zoom, query.written())
     wanted = TileRequest(layer, decision, place.level, place.row, place.col, asked.question, grid=place.grid)
+    if is_kept(wanted):
+        return await kept_tile(request, house, asker, wanted)
     drawn = await draw(house, asker, wanted)
     # The limits are those of today's rows; the past may have reached further.
     if not drawn.body and asked.question.plain:

@@ -29,6 +29,12 @@ _ALWAYS = {
 }
 
 
+def standing(policy: str = API_POLICY) -> list[tuple[bytes, bytes]]:
+    """The header fields that every response has, as they are sent, for answers that are given before routing."""
+    fields = {"Content-Security-Policy": policy, **_ALWAYS}
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+
+
 class SecurityHeaders:
     """ASGI middleware that adds the headers a response does not set itself."""
 

@@ -11,14 +11,13 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import sqlalchemy as sa
 
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
-from geoservice.house import House
 from geoservice.tiles.journal import NOTHING, Stamp, state_column
 from layers.access import Clearance, Decision, Principal
 from layers.errors import QueryTimeout
@@ -29,6 +28,9 @@ from tiles.asked import PRESENT, Question
 from tiles.grid import web_mercator
 from tiles.sets.model import MatrixSet, Place
 from tiles.target import target_of, tile_values
+
+if TYPE_CHECKING:
+    from geoservice.house import House
 
 Step = Rung | Mosaic | Cluster | None
 """From where a tile is drawn; None means from the rows themselves."""
@@ -185,7 +187,12 @@ class _Drawing:
         if self.step is not None and ladder is None:
             raise _Gone
         stamp = Stamp(
-            edition or 0, change or 0, self.step is not None, step_of(request) is not None, ladder is not None
+            edition or 0,
+            change or 0,
+            laddered=self.step is not None,
+            stepped=step_of(request) is not None,
+            ladder=ladder is not None,
+            live=self.step is None or isinstance(self.step, Cluster),
         )
         return _Found(bytes(row["tile"]), row["found"], stamp)
 

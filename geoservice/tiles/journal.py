@@ -33,6 +33,7 @@ class Stamp(NamedTuple):
         laddered: Whether it was drawn from the ladder.
         stepped: Whether it is drawn from the ladder when there is one.
         ladder: Whether there was one.
+        live: Whether it shows rows themselves; clusters show single ones beside what was counted for the ladder.
     """
 
     edition: int
@@ -40,9 +41,10 @@ class Stamp(NamedTuple):
     laddered: bool
     stepped: bool
     ladder: bool
+    live: bool
 
 
-NOTHING = Stamp(0, 0, laddered=False, stepped=False, ladder=False)
+NOTHING = Stamp(0, 0, laddered=False, stepped=False, ladder=False, live=False)
 """What a tile shows that depends on nothing."""
 
 
@@ -122,19 +124,27 @@ class Journal:
         """
         if stamp.stepped and stamp.laddered != self.ladder:
             return self.learnt
-        if stamp.laddered:
-            return None if stamp.change >= self.change else self._met(self.numbers, stamp.change, window)
-        if stamp.edition >= self.edition:
+        found = (
+            self._ladder_since(stamp.change, window) if stamp.laddered else None,
+            self._rows_since(stamp.edition, window) if stamp.live else None,
+        )
+        return min((moment for moment in found if moment is not None), default=None)
+
+    def _ladder_since(self, change: int, window: Window) -> float | None:
+        return None if change >= self.change else self._met(self.numbers, change, window)
+
+    def _rows_since(self, edition: int, window: Window) -> float | None:
+        if edition >= self.edition:
             return None
         if self.charted < self.edition:
             return self.learnt
-        return self._met(self.editions, stamp.edition, window)
+        return self._met(self.editions, edition, window)
 
     def renewed(self, stamp: Stamp) -> Stamp:
         """The stamp of a tile that is found to be current."""
-        if stamp.laddered:
-            return stamp._replace(change=max(stamp.change, self.change))
-        return stamp._replace(edition=max(stamp.edition, self.edition))
+        change = max(stamp.change, self.change) if stamp.laddered else stamp.change
+        edition = max(stamp.edition, self.edition) if stamp.live else stamp.edition
+        return stamp._replace(change=change, edition=edition)
 
     def _met(self, order: Numbers, after: int, window: Window) -> float | None:
         if not len(order) or after < order[0]:

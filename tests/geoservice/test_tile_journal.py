@@ -20,11 +20,11 @@ def story(*boxes: tuple[float, ...] | None) -> Journal:
 
 
 def from_rows(edition: int) -> Stamp:
-    return Stamp(edition, 0, laddered=False, stepped=False, ladder=False)
+    return Stamp(edition, 0, laddered=False, stepped=False, ladder=False, live=True)
 
 
 def from_ladder(change: int) -> Stamp:
-    return Stamp(0, change, laddered=True, stepped=True, ladder=True)
+    return Stamp(0, change, laddered=True, stepped=True, ladder=True, live=False)
 
 
 def test_the_latest_number_is_current_without_a_look_at_boxes() -> None:
@@ -59,7 +59,7 @@ def test_before_an_edition_has_told_what_it_changed_everything_has() -> None:
 
 def test_a_ladder_that_comes_or_goes_makes_what_is_drawn_otherwise_stale() -> None:
     journal = story(None, OUTSIDE)
-    without = Stamp(20, 2, laddered=False, stepped=True, ladder=False)
+    without = Stamp(20, 2, laddered=False, stepped=True, ladder=False, live=True)
     assert journal.stale_since(without, TILE) == 7.0
     journal.ladder = False
     assert journal.stale_since(without, TILE) is None
@@ -73,6 +73,21 @@ def test_what_is_older_than_the_oldest_entry_is_stale() -> None:
     assert journal.stale_since(from_ladder(3), TILE) == LONG_AGO
     assert journal.stale_since(from_rows(40), TILE) is None
     assert Journal(edition=1, charted=1).stale_since(from_rows(0), TILE) == LONG_AGO
+
+
+def test_clusters_are_as_old_as_the_older_of_what_they_show() -> None:
+    journal = story(None, OUTSIDE, INSIDE, OUTSIDE)
+
+    def clusters(edition: int, change: int) -> Stamp:
+        return Stamp(edition, change, laddered=True, stepped=True, ladder=True, live=True)
+
+    assert journal.stale_since(clusters(30, 3), TILE) is None
+    assert journal.stale_since(clusters(20, 3), TILE) == 3.0
+    assert journal.stale_since(clusters(30, 2), TILE) == 3.0
+    assert journal.renewed(clusters(30, 3)) == clusters(40, 4)
+    # Single features are the rows of today, though the ladder has not counted them yet.
+    journal.edition = 50
+    assert journal.stale_since(clusters(40, 4), TILE) == 7.0
 
 
 boxes = st.sampled_from([None, INSIDE, TOUCHING, OUTSIDE])

@@ -1,0 +1,71 @@
+"""Kept tiles are handed out in front of routing: what is in memory and current costs no more than sending it."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geoservice.house import House
+from geoservice.http.tile_answer import Answer, answer, encoding_for, wish_of
+from geoservice.security.headers import standing
+from geoservice.security.identity import identify
+from geoservice.tiles.entry import IDENTITY
+from layers.access import ANONYMOUS, Principal
+from layers.errors import GeoError
+
+_PLAIN = (b"", b"f=mvt")
+"""Query strings that ask for a tile as it is; whatever else there is, routing understands or refuses."""
+_PREFIX = "/collections/"
+
+
+class TileFront:
+    """ASGI middleware that answers for tiles at hand and passes everything else on.
+
+    The asker is identified and the decision taken as everywhere. Whoever may not see a layer, asks for anything
+    unusual or brings a wrong key gets the answer of the route.
+    """
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        """Stand in front of an application."""
+        self.app = app
+        self.house = house
+        self._standing = standing()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at once, or pass on."""
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(_PREFIX):
+            found = await self._at_hand(scope)
+            if found is not None:
+                fields = found.fields + self._standing
+                await send({"type": "http.response.start", "status": found.status, "headers": fields})
+                await send({"type": "http.response.body", "body": found.body})
+                return
+        await self.app(scope, receive, send)
+
+    async def _at_hand(self, scope: Scope) -> Answer | None:
+        if scope["query_string"] not in _PLAIN or scope.get("root_path"):
+            return None
+        wish = wish_of(scope["headers"])
+        asker = await _asker(scope) if wish.personal else ANONYMOUS
+        if asker is None:
+            return None
+        entry = self.house.tiles.at_hand((int(asker.clearance), scope["path"]))
+        # Whether an empty tile is one at all depends on where the layer has tiles today.
+        if entry is None or entry.empty:
+            return None
+        try:
+            layer, _ = self.house.open_layer(asker, entry.layer)
+        except GeoError:
+            return None
+        encoding = encoding_for(entry, wish)
+        if encoding not in entry.bodies and encoding != IDENTITY:
+            return None
+        return answer(entry, wish, private=layer.clearance > 0)
+
+
+async def _asker(scope: Scope) -> Principal | None:
+    """Who asks; None when the key is not valid or cannot be looked up."""
+    try:
+        return await identify(Request(scope))
+    except GeoError:
+        return None

@@ -1,0 +1,169 @@
+"""Tiles that are kept: found in memory, on disk, or drawn once for all who ask at the same time.
+
+A tile is kept with what it shows (its stamp, read by the statement that drew it) and handed out while that is what
+would be drawn now. So no mark has to be set, and none can come too late: a tile that was drawn before a change and is
+kept after it carries the number from before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from geoservice.db.pools import Pools
+from geoservice.settings import Settings
+from geoservice.tiles.drawing import Drawn, TileRequest
+from geoservice.tiles.entry import Entry, entry_of, from_record
+from geoservice.tiles.flights import Flights
+from geoservice.tiles.place import KeptPlace, place_of, program
+from geoservice.tiles.scribe import Scribe
+from geoservice.tiles.shelf import Shelf, Spot
+from geoservice.tiles.store import Store
+from geoservice.tiles.watch import Watch
+
+MEGABYTE = 1 << 20
+FOLDER = "kept-tiles"
+Draw = Callable[[], Awaitable[Drawn]]
+
+
+@dataclass
+class Counts:
+    """What became of the tiles that were asked for, since the process began."""
+
+    memory: int = 0
+    disk: int = 0
+    drawn: int = 0
+    shared: int = 0
+    stale: int = 0
+    renewed: int = 0
+
+
+@dataclass
+class TileCache:
+    """The tiles that one process keeps and finds.
+
+    Attributes:
+        watch: What it knows of changes.
+        shelf: Tiles in memory.
+        counts: What became of the tiles asked for.
+    """
+
+    watch: Watch
+    shelf: Shelf
+    reading: Store
+    scribe: Scribe
+    stale_seconds: float = 0.0
+    counts: Counts = field(default_factory=Counts)
+    _flights: Flights[Entry] = field(default_factory=Flights)
+    _behind: set[asyncio.Task[object]] = field(default_factory=set)
+    _purges: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, pools: Pools) -> TileCache:
+        """The cache that the settings describe; nothing is opened before it is used."""
+        memory, disk = settings.tile_memory_mb * MEGABYTE, settings.tile_disk_mb * MEGABYTE
+        folder = settings.home / FOLDER
+        stores = Store(folder, disk), Store(folder, disk)
+        return cls(Watch(pools), Shelf(memory), stores[0], Scribe(stores[1]), settings.tile_stale_seconds)
+
+    async def keep(self) -> None:
+        """Look for changes until cancelled."""
+        self.watch.after_look = self.notice_purge
+        await self.watch.keep()
+
+    def close(self) -> None:
+        """Write what is to be written, and close the file."""
+        self.scribe.close()
+        self.reading.close()
+
+    def place(self, request: TileRequest) -> KeptPlace:
+        """Which tile a request asks for."""
+        return place_of(request, f"{self.watch.identity}-{program()}" if self.watch.identity else "")
+
+    async def tile(self, place: KeptPlace, draw: Draw) -> Entry:
+        """The tile as it is now: kept, or drawn.
+
+        Raises:
+            GeoError: What drawing raises.
+        """
+        while True:
+            found = self._kept(place, draw)
+            if found is not None:
+                return found
+            entry, joined = await self._flights.share(place.key, lambda: self._fill(place, draw))
+            self.counts.shared += joined
+            # What others had begun may have been drawn before a change that is known by now.
+            if not joined or self.watch.stale_since(entry.layer, entry.stamp, entry.window) is None:
+                return entry
+
+    def at_hand(self, spot: Spot) -> Entry | None:
+        """The tile of a spot, if it is in memory and current: no waiting, no disk."""
+        entry = self.shelf.get(spot)
+        if entry is None:
+            return None
+        since = self.watch.stale_since(entry.layer, entry.stamp, entry.window)
+        if since is not None:
+            return None
+        entry.stamp = self.watch.renewed(entry.layer, entry.stamp)
+        self.counts.memory += 1
+        return entry
+
+    def notice_purge(self) -> None:
+        """Give up what is in memory when tiles were purged on disk."""
+        purges = self.reading.purges()
+        if self._purges is not None and purges != self._purges:
+            self.shelf.clear()
+        self._purges = purges
+
+    def _kept(self, place: KeptPlace, draw: Draw) -> Entry | None:
+        spot = (place.clearance, place.path)
+        entry, kept = self.shelf.get(spot), True
+        if entry is None:
+            entry, kept = self._on_disk(place), False
+        if entry is None:
+            return None
+        since = self.watch.stale_since(entry.layer, entry.stamp, entry.window)
+        if since is None:
+            renewed = self.watch.renewed(entry.layer, entry.stamp)
+            self.counts.renewed += renewed != entry.stamp
+            entry.stamp = renewed
+        elif time.monotonic() - since <= self.stale_seconds:
+            self.counts.stale += 1
+            self._draw_behind(place, draw)
+            return entry
+        else:
+            return None
+        if kept:
+            self.counts.memory += 1
+        else:
+            self.counts.disk += 1
+            self.shelf.put(spot, entry)
+        return entry
+
+    def _on_disk(self, place: KeptPlace) -> Entry | None:
+        if not place.house:
+            return None
+        record = self.reading.get(place.key)
+        return None if record is None else from_record(place.key, place.layer, record, place.window)
+
+    async def _fill(self, place: KeptPlace, draw: Draw) -> Entry:
+        entry = entry_of(place.layer, await draw(), place.window)
+        self.counts.drawn += 1
+        self.shelf.put((place.clearance, place.path), entry)
+        if place.house:
+            self.scribe.take(place, entry)
+        return entry
+
+    def _draw_behind(self, place: KeptPlace, draw: Draw) -> None:
+        """Draw a tile anew while the former one is handed out."""
+        task = asyncio.ensure_future(self._flights.share(place.key, lambda: self._fill(place, draw)))
+        self._behind.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._behind.discard(task)
+        if not task.cancelled():
+            # Whoever asks next draws it himself, and hears of the error.
+            task.exception()

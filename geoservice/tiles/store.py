@@ -1,0 +1,191 @@
+"""Tiles on disk, shared by the processes of one machine and there again after a restart: one SQLite file.
+
+SQLite in write-ahead mode lets any number of processes read while one writes, survives being killed, and tells when its
+file is damaged. What cannot be read counts as not there; a damaged file is put aside and a new one begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "tiles.sqlite"
+BUSY_SECONDS = 10.0
+ROOM = 0.9
+"""When the limit is reached, the oldest entries go until this share of it is taken."""
+_AT_ONCE = 200
+_log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS tile (
+    id INTEGER PRIMARY KEY,
+    place TEXT NOT NULL UNIQUE,
+    house TEXT NOT NULL,
+    layer TEXT NOT NULL,
+    record BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tile_layer ON tile (layer);
+CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL, purges INTEGER NOT NULL);
+INSERT INTO total SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM total);
+CREATE TRIGGER IF NOT EXISTS tile_came AFTER INSERT ON tile BEGIN
+    UPDATE total SET bytes = bytes + length(new.record) + 200;
+END;
+CREATE TRIGGER IF NOT EXISTS tile_went AFTER DELETE ON tile BEGIN
+    UPDATE total SET bytes = bytes - length(old.record) - 200;
+END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a layer: how many tiles, and how many bytes they take."""
+
+    layer: str
+    tiles: int
+    bytes: int
+
+
+class Store:
+    """The tiles on disk, through one connection that threads use in turn."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Remember where and how much (bytes); the file is opened on first use."""
+        self.folder = folder
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, place: str) -> bytes | None:
+        """The record of a place; None also when the file cannot be read."""
+        with self._safely() as connection:
+            if connection is not None:
+                row = connection.execute("SELECT record FROM tile WHERE place = ?", (place,)).fetchone()
+                return None if row is None else bytes(row[0])
+        return None
+
+    def put(self, records: Iterable[tuple[str, str, str, bytes]]) -> None:
+        """Keep records (place, house, layer, record); the oldest ones go when the limit is reached."""
+        with self._safely() as connection:
+            if connection is None:
+                return
+            with connection:
+                # A new number each time: what is written again is young again.
+                connection.executemany(
+                    "INSERT OR REPLACE INTO tile (place, house, layer, record) VALUES (?, ?, ?, ?)", records
+                )
+            self._make_room(connection)
+
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        if _taken(connection) <= self.limit:
+            return
+        while _taken(connection) > self.limit * ROOM:
+            with connection:
+                connection.execute(
+                    "DELETE FROM tile WHERE id IN (SELECT id FROM tile ORDER BY id LIMIT ?)", (_AT_ONCE,)
+                )
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def kept(self) -> list[Kept]:
+        """What is kept, by layer."""
+        with self._safely() as connection:
+            if connection is not None:
+                rows = connection.execute(
+                    "SELECT layer, count(*), sum(length(record)) FROM tile GROUP BY layer ORDER BY layer"
+                )
+                return [Kept(*row) for row in rows]
+        return []
+
+    def places(self, house: str, layer: str) -> list[str]:
+        """The places of a layer that are kept for one database."""
+        with self._safely() as connection:
+            if connection is not None:
+                query = "SELECT place FROM tile WHERE house = ? AND layer = ? ORDER BY id"
+                return [row[0] for row in connection.execute(query, (house, layer))]
+        return []
+
+    def purge(self, layers: Iterable[str] | None = None) -> int:
+        """Give up the tiles of some layers, or all; running services notice. Returns how many there were."""
+        gone = 0
+        with self._safely() as connection:
+            if connection is None:
+                return 0
+            with connection:
+                if layers is None:
+                    gone = connection.execute("DELETE FROM tile").rowcount
+                for layer in layers or ():
+                    gone += connection.execute("DELETE FROM tile WHERE layer = ?", (layer,)).rowcount
+                connection.execute("UPDATE total SET purges = purges + 1")
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        return gone
+
+    def purges(self) -> int:
+        """How often tiles were purged."""
+        with self._safely() as connection:
+            if connection is not None:
+                return int(connection.execute("SELECT purges FROM total").fetchone()[0])
+        return 0
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _safely(self) -> Iterator[sqlite3.Connection | None]:
+        """The open file, or None; whatever goes wrong with it is told to the log and to nobody else."""
+        with self._lock:
+            connection = self._ready()
+            try:
+                yield connection
+            except sqlite3.DatabaseError as error:
+                self._put_aside(error)
+
+    def _ready(self) -> sqlite3.Connection | None:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            self._put_aside(error)
+        except OSError as error:
+            _log.warning("tiles cannot be kept on disk: %s", error.strerror)
+        return None
+
+    def _opened(self) -> sqlite3.Connection | None:
+        if self.limit <= 0:
+            return None
+        if self._connection is None:
+            # Tiles of every clearance lie here.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = self.folder / FILE
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = self._connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            connection.execute("PRAGMA synchronous = NORMAL")
+            # The sums are kept by triggers, also where a record takes the place of another.
+            connection.execute("PRAGMA recursive_triggers = ON")
+            connection.executescript(_SCHEMA)
+        return self._connection
+
+    def _put_aside(self, error: sqlite3.DatabaseError) -> None:
+        """After an error: close the file, and begin a new one where it is damaged."""
+        _log.warning("tiles on disk: %s", error)
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+        # A file that is locked or cannot be grown is none that is damaged; SQLite has no class for the latter.
+        if type(error) is sqlite3.DatabaseError:
+            for suffix in ("", "-wal", "-shm"):
+                (self.folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+
+
+def _taken(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT bytes FROM total").fetchone()[0])
