@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from layers.codelist import Code, CodeList
-from layers.model import Layer, RasterLayer, TableLayer, Text, VectorLayer
+from layers.model import Cluster, Layer, RasterLayer, TableLayer, Text, VectorLayer
 from layers.style import (
     RAMPS,
     Appear,
     ByRange,
     ByValue,
+    CircleStyle,
     LabelStyle,
     LineStyle,
     Paint,
@@ -37,6 +38,9 @@ GROUND, RASTER, FILL, HAZARD, OUTLINE, CASING, LINE, SPOT, CIRCLE, LABEL = range
 _HATCH_BED = 0.14
 _NO_RANK = 1000
 _RADIUS_ZOOMS, _FAR_RADIUS = (1, 6), 0.6
+_CLUSTER_RADII = ((0, 9), (10, 12), (100, 15), (1_000, 19), (10_000, 24), (100_000, 29))
+"""Radius (px) of a cluster from a number of points on; two neighbours of the largest kind still stand side by side."""
+_CLUSTER_THOUSANDS, _CLUSTER_OPACITY, _CLUSTER_INK = 10_000, 0.85, "#1d2733"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +279,9 @@ class _Painter:
                 "paint": {},
             }
         if self.layer.geometry in ("point", "any"):
-            yield self._one("circle", "circle", CIRCLE, "Point") | {
+            if self.layer.tiles.cluster is not None:
+                yield from self._clusters(circle, self.layer.tiles.cluster)
+            yield self._single(self._one("circle", "circle", CIRCLE, "Point")) | {
                 "paint": {
                     "circle-color": colour_expression(circle.colour, self.lists),
                     "circle-radius": _radius_expression(circle.radius),
@@ -283,6 +289,35 @@ class _Painter:
                     "circle-stroke-width": _ring_expression(circle.radius),
                 }
             }
+
+    def _single(self, drawn: Json) -> Json:
+        """Leave clusters out of what draws single features."""
+        if self.layer.tiles.cluster is not None:
+            drawn["filter"] = [*drawn.get("filter", ["all"]), ["!", ["has", "count"]]]
+        return drawn
+
+    def _clusters(self, circle: CircleStyle, cluster: Cluster) -> Iterable[Json]:
+        """A circle that grows with the number of points, in the colour of what prevails, and the number on it."""
+        common = {"filter": ["all", ["has", "count"]], "maxzoom": cluster.below}
+        radius = ["step", ["get", "count"], *_flat(_CLUSTER_RADII)[1:]]
+        yield (
+            self._one("cluster", "circle", CIRCLE)
+            | common
+            | {
+                "paint": {
+                    "circle-color": colour_expression(circle.colour, self.lists),
+                    "circle-radius": radius,
+                    "circle-opacity": _CLUSTER_OPACITY,
+                    "circle-stroke-color": circle.stroke,
+                    "circle-stroke-width": 1.5,
+                }
+            }
+        )
+        thousands = ["concat", ["to-string", ["round", ["/", ["get", "count"], 1000]]], "k"]
+        told = ["case", [">=", ["get", "count"], _CLUSTER_THOUSANDS], thousands, ["to-string", ["get", "count"]]]
+        layout = {"text-field": told, "text-font": [FONT], "text-size": 11, "text-allow-overlap": True}
+        paint = {"text-color": _CLUSTER_INK, "text-halo-color": HALO, "text-halo-width": 1.2}
+        yield self._one("cluster-count", "symbol", LABEL) | common | {"layout": layout, "paint": paint}
 
     def _label(self, label: LabelStyle, language: str) -> Json:
         along = self.layer.geometry == "line"
@@ -304,7 +339,7 @@ class _Painter:
                 "text-radial-offset": 0.7,
                 "text-justify": "auto",
             }
-        drawn = self._one("label", "symbol", LABEL)
+        drawn = self._single(self._one("label", "symbol", LABEL))
         drawn["source-layer"] = label_source_layer(self.layer) or self.layer.name
         drawn["minzoom"] = max(drawn["minzoom"], label.from_)
         drawn["metadata"]["text"] = texts

@@ -28,6 +28,20 @@ def by_importance(layer: VectorLayer, rows: sa.FromClause, known: Container[str]
     return [*found, rows.c.fid]
 
 
+def importance_in_words(layer: VectorLayer, known: Container[str]) -> list[str]:
+    """The same order for people, the first criterion first."""
+    found, wanted = [], layer.tiles.importance
+    if wanted is not None:
+        found.append(f"{wanted.by}: {', '.join(wanted.order) if wanted.order else f'{wanted.first} first'}")
+    appear, label = layer.style.appear, layer.style.label
+    if appear is not None and appear.by in known:
+        found.append(f"{appear.by}: as the style shows it from low zooms on")
+    if label is not None and label.rank is not None and label.rank in known:
+        found.append(f"{label.rank}: low first")
+    size = {"line": "length", "polygon": "area", "any": "area"}.get(layer.geometry)
+    return [*found, *([f"{size}: large first"] if size else []), "feature number: low first"]
+
+
 def _declared(layer: VectorLayer, rows: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     wanted = layer.tiles.importance
     if wanted is None:

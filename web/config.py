@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
+from layers.ladder import cluster_at, cluster_by
 from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
 from layers.model import Attribute, LayerBase, RowLayer, TableLayer, Text, VectorLayer, codelists_of
 from web.texts import PORTAL_TEXTS
@@ -94,6 +95,7 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
         own |= row_entry(layer, entry.attributes) | {
             "geometry": layer.geometry,
             "legendBy": legend_attribute(layer),
+            "clusterBy": cluster_by(layer) if cluster_at(layer, 0) is not None else None,
             "hazard": layer.hazard.model_dump() if layer.hazard else None,
             "exposure": layer.exposure.role if layer.exposure else None,
         }

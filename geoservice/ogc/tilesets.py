@@ -15,13 +15,17 @@ from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, HTML, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.tile_query import DROPPED
+from geoservice.tiles.drawing import TILE_BYTES
 from layers.access import Decision, Principal
 from layers.crs import CRS84_URI
 from layers.errors import BadParameter, UnknownLayer
 from layers.maplibre import label_source_layer
 from layers.model import RasterLayer, VectorLayer
 from tiles import vector
+from tiles.fields import zoom_steps
 from tiles.grid import MERCATOR_LATITUDE, WEB_MERCATOR_QUAD
+from tiles.order import importance_in_words
 from tiles.sets.model import MatrixSet
 from tiles.sets.registry import MatrixSets
 from tiles.sets.standard import world_ids
@@ -33,6 +37,12 @@ TILEJSON = "application/json"
 _TILESET_FORMATS = {"json": JSON, "tilejson": TILEJSON, "html": HTML}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _WAYS: dict[Kind, str] = {"vector": "tiles", "map": "map/tiles"}
+_FIELDS = {
+    "key": "public id",
+    "count": "number of features that one stands for (low zooms)",
+    "share": "share of the prevailing value (low zooms)",
+    "classes": "JSON object of the most frequent values and their counts (low zooms)",
+}
 _TILES: dict[Kind, tuple[str, str]] = {"vector": (MVT, "mvt"), "map": ("image/png", "png")}
 
 TileMatrixSet = Annotated[str, Path(alias="tile_matrix_set", description="Tile matrix set, such as WebMercatorQuad.")]
@@ -260,21 +270,30 @@ def tileset(
 
 def vector_tilejson(request: Request, layer: VectorLayer, decision: Decision, state: LayerState) -> dict[str, Any]:
     """TileJSON 3.0 of a vector layer, with the fields the principal may see."""
-    fields = {"key": "public id"}
-    for name in vector.tile_attributes(layer, decision):
-        attribute = layer.attributes[name]
-        fields[name] = attribute.title.en if attribute.title else attribute.type
-    if layer.tiles.mosaic is not None:
-        fields |= {
-            "count": "features of the prevailing value (low zooms)",
-            "share": "its share of the area (low zooms)",
-        }
+    steps = zoom_steps(layer, decision)
+    carried = dict.fromkeys(name for step in steps for name in step.fields)
+    fields = {name: _field(layer, name) for name in carried}
     body = _tilejson(request, layer, state, "vector")
     names = [name for name in (layer.name, label_source_layer(layer)) if name]
     body["vector_layers"] = [
         {"id": name, "fields": fields, "minzoom": layer.tiles.from_, "maxzoom": layer.tiles.to} for name in names
     ]
+    # Beyond TileJSON: what features carry changes with the zoom level, and what stays when a tile would be too large.
+    body["steps"] = [
+        {"minzoom": step.from_, "maxzoom": step.to, "source": step.source, "fields": list(step.fields)}
+        for step in steps
+    ]
+    body["exact"] = layer.exact_from
+    order = importance_in_words(layer, vector.tile_attributes(layer, decision))
+    body["budget"] = {"bytes": TILE_BYTES, "dropped": DROPPED, "importance": order}
     return body
+
+
+def _field(layer: VectorLayer, name: str) -> str:
+    attribute = layer.attributes.get(name)
+    if attribute is None:
+        return _FIELDS[name]
+    return attribute.title.en if attribute.title else attribute.type
 
 
 def _tilejson(request: Request, layer: Drawn, state: LayerState, kind: Kind) -> dict[str, Any]:

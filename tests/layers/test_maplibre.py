@@ -9,6 +9,7 @@ import pytest
 
 from layers.catalog import Catalog, parse_layer, read_catalog
 from layers.codelist import Code, CodeList
+from layers.ladder import CLUSTER_CELLS, PIXELS
 from layers.maplibre import (
     appear_filter,
     colour_expression,
@@ -97,7 +98,10 @@ class Evaluation:
     def computed(name: str, values: list[Any]) -> Any:
         return {
             "all": lambda: all(values),
+            "!": lambda: not values[0],
             "!=": lambda: values[0] != values[1],
+            "/": lambda: values[0] / values[1],
+            "round": lambda: round(values[0]),
             ">=": lambda: values[0] >= values[1],
             "concat": lambda: "".join(values),
             "coalesce": lambda: next((v for v in values if v is not None), None),
@@ -216,6 +220,29 @@ class TestLayers:
         assert [one["type"] for one in drawn] == ["symbol", "circle"]
         assert "Polygon" in json.dumps(drawn[0]["filter"])
         assert "Point" in json.dumps(drawn[1]["filter"])
+
+    def test_clusters_are_drawn_with_their_number_until_points_are_themselves(self) -> None:
+        style = {"circle": {"colour": {"by": "kind", "colours": {"1": "#aa0000"}}}, "label": {"from": 4}}
+        names = {"zh": "name_zh", "en": "name_en"}
+        tiles = {"from": 0, "to": 14, "cluster": {"below": 9}}
+        made = layer(geometry="point", style=style, label=names, tiles=tiles)
+        cluster, count, circle, label = map_layers(made, LISTS)
+        assert [one["maxzoom"] for one in (cluster, count)] == [9, 9]
+        many, single = {"count": 240, "kind": "1"}, {"kind": "1", "name_zh": "甲"}
+        for one, wanted in ((cluster, many), (count, many), (circle, single), (label, single)):
+            other = single if wanted is many else many
+            assert evaluate(one["filter"], wanted)
+            assert not evaluate(one["filter"], other)
+        assert evaluate(cluster["paint"]["circle-color"], many) == "#aa0000"
+        radii = [evaluate(cluster["paint"]["circle-radius"], {"count": n}) for n in (2, 10, 100, 1000, 10_000, 100_000)]
+        assert radii == sorted(set(radii))
+        assert radii[-1] <= PIXELS / CLUSTER_CELLS / 2
+        told = count["layout"]["text-field"]
+        assert [evaluate(told, {"count": n}) for n in (2, 9_999, 10_000, 123_456)] == ["2", "9999", "10k", "123k"]
+
+    def test_without_clusters_points_are_drawn_as_ever(self) -> None:
+        (circle,) = map_layers(layer(geometry="point", style={"circle": {"colour": "#aa0000"}}), LISTS)
+        assert "filter" not in circle
 
     def test_ground_lies_under_rasters_and_other_fills_above(self) -> None:
         ground = layer(style={"fill": "#f0f0f0", "opacity": 1})

@@ -73,8 +73,12 @@ function className(layer, properties) {
   return by ? codeName(by.list, String(properties[by.name])) : null;
 }
 
+/** Whether something drawn stands for many features: a cluster of points or a cell of a mosaic. */
+export const isMany = (found) => found.key === undefined && found.properties?.count !== undefined;
+
 /** What to call a feature: its label in the reader's language, else its key. */
 export function titleOf(layer, properties, key) {
+  if (isMany({ key, properties: properties ?? {} })) return t("many_features", { n: number(properties.count, 0) });
   const names = layer.label ? [properties[layer.label[currentLanguage()]], properties[layer.label.zh], properties[layer.label.en]] : [];
   const own = names.find((name) => name !== null && name !== undefined && name !== "");
   const told = own ?? properties.headline ?? properties.place ?? className(layer, properties);

@@ -2,7 +2,7 @@
 
 import { address, config, currentLanguage, on, t, words } from "./state.js";
 import { button, byId, copy, el, patiently, stateLine } from "./dom.js";
-import { coordinates, titleOf, valueOf } from "./format.js";
+import { coordinates, isMany, number, titleOf, valueOf } from "./format.js";
 import { boxOf, featuresAt, fitBox, leaflet, setHighlight } from "./map.js";
 import { ask } from "./request.js";
 import { closeDrawer, openDrawer } from "./shell.js";
@@ -48,12 +48,33 @@ function source(layer) {
   return el("p", { className: "source" }, `${words(layer.title)} · ${words(layer.authority)} · ${edition}`);
 }
 
+/** How many features of which class something stands for; the most frequent classes when not all are told. */
+function classRows(layer, properties) {
+  const by = layer.attributes.find((one) => one.name === (layer.clusterBy ?? layer.legendBy));
+  const told = properties.classes ? Object.entries(JSON.parse(properties.classes)) : [];
+  const lines = told.map(([value, n]) => [by ? valueOf(by, value).text : value || t("no_value"), `${number(n, 0)} (${number((100 * n) / properties.count, 1)} %)`]);
+  if (!told.length && by && properties.share !== undefined) lines.push([valueOf(by, properties[by.name]).text, `${number(100 * properties.share, 1)} %`]);
+  return lines.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { className: "number" }, value)));
+}
+
+/** Show what stands for many features: their number and classes, and the way to the single ones. */
+function showMany(found, list, latlng) {
+  latest += 1;
+  const { layer, properties } = found;
+  const rows = classRows(layer, properties);
+  const table = rows.length ? el("table", { className: "attributes" }, el("tbody", {}, rows)) : null;
+  const closer = latlng ? button("zoom_in", () => leaflet.setView(latlng, Math.min(leaflet.getZoom() + 2, leaflet.getMaxZoom()))) : null;
+  openDrawer(titleOf(layer, properties), source(layer), ...[table, el("p", { className: "hint" }, t("many_hint")), closer, list].filter(Boolean));
+  setHighlight(found.geometry ?? null);
+}
+
 /** Show one feature in the drawer: what the tile knows at once, then everything the service tells. */
 export async function showFeature(found, others = [], latlng = null) {
+  const list = others.length ? alsoHere([found, ...others], found, latlng) : null;
+  if (isMany(found)) { showMany(found, list, latlng); return; }
   const mine = ++latest;
   const { layer, key } = found;
   const body = el("div", {});
-  const list = others.length ? alsoHere([found, ...others], found, latlng) : null;
   openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer), body, ...(list ? [list] : []));
   setHighlight(found.geometry ?? null);
   try {

@@ -91,7 +91,7 @@ export function featuresAt(latlng, tolerance = 5) {
   const unique = new Map();
   for (const found of gl.queryRenderedFeatures(box, { layers: asked })) {
     const id = found.layer.metadata.layer;
-    const name = `${id}/${found.properties.key ?? found.id}`;
+    const name = `${id}/${found.properties.key ?? found.id ?? JSON.stringify(found.properties)}`;
     if (!unique.has(name)) unique.set(name, { layer: layerById(id), key: found.properties.key, properties: found.properties, geometry: found.geometry });
   }
   return [...unique.values()];
@@ -103,6 +103,8 @@ export function classCounts(layer) {
   const counts = new Map();
   const seen = new Set();
   for (const { properties, id } of asked.length && isShown(layer.id) ? gl.queryRenderedFeatures({ layers: asked }) : []) {
+    // Cells of a mosaic and clusters stand for many features, which are not counted one by one.
+    if (properties.count !== undefined && properties.key === undefined) continue;
     const name = properties.key ?? id;
     if (seen.has(name)) continue;
     seen.add(name);
