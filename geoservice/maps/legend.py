@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from geoservice.maps.paper import Paper, Place, text_width
 from geoservice.maps.renderer import Job, Renderer
-from layers.maplibre import Json, LegendClass
+from layers.maplibre import Json, LegendClass, Lists, legend
+from layers.model import Layer
+from layers.stylesheet import as_seen
 from tiles.plane import LEVEL, Plane, map_crs
 from tiles.sprite import sheet
 
@@ -28,31 +30,67 @@ class LegendSheet:
     language: str = "zh"
     swatch: Place = SWATCH
 
+    @property
+    def shown(self) -> Sequence[LegendClass]:
+        """The classes that are drawn."""
+        return self.classes[:MOST_CLASSES]
 
-async def draw_legend(renderer: Renderer, legend: LegendSheet) -> bytes:
+    @property
+    def lines(self) -> list[str]:
+        """What is written, line by line."""
+        lines = [one.label.of(self.language) for one in self.shown]
+        if rest := len(self.classes) - len(self.shown):
+            lines.append(_MORE[self.language].format(n=rest))
+        return lines
+
+    @property
+    def swatch_room(self) -> Place:
+        """Width and height that a swatch takes with what is left free around it."""
+        return self.swatch[0] + PAD, max(self.swatch[1], SIZE) + 6.0
+
+    @property
+    def top(self) -> float:
+        """Where the classes begin, in points from the upper edge."""
+        return PAD + (self.swatch_room[1] + 2 if self.heading else 0.0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        lines = self.lines
+        wide = max((text_width(words, SIZE) for words in lines), default=0.0) + self.swatch_room[0]
+        wide = max(wide, text_width(self.heading, SIZE + 1)) + 2 * PAD
+        return round(min(wide, _WIDEST)), round(self.top + len(lines) * self.swatch_room[1] + PAD)
+
+
+def legend_of(layer: Layer, attributes: Collection[str], lists: Lists, language: str) -> LegendSheet:
+    """The legend of a layer as a reader sees it; a single class has no heading that says the same.
+
+    Args:
+        layer: The layer.
+        attributes: Attributes that the reader may see.
+        lists: Code lists by id.
+        language: `zh` or `en`.
+    """
+    classes = legend(as_seen(layer, attributes), lists)
+    single = len(classes) == 1 and classes[0].label == layer.title
+    return LegendSheet("" if single else layer.title.of(language), classes, language)
+
+
+async def draw_legend(renderer: Renderer, wanted: LegendSheet) -> bytes:
     """Draw a legend as a PNG on white, as large as it needs to be.
 
     Raises:
         MapUnavailable: When the renderer cannot draw it.
     """
-    shown = legend.classes[:MOST_CLASSES]
-    lines = [one.label.of(legend.language) for one in shown]
-    if rest := len(legend.classes) - len(shown):
-        lines.append(_MORE[legend.language].format(n=rest))
-    step = max(legend.swatch[1], SIZE) + 6.0
-    paper, top = Paper(), PAD
-    if legend.heading:
-        paper.text((PAD, top + step / 2), legend.heading, SIZE + 1)
-        top += step + 2
-    for number, words in enumerate(lines):
-        at = (PAD, top + number * step + (step - legend.swatch[1]) / 2)
-        if number < len(shown):
-            draw_swatch(paper, shown[number], at, legend.swatch)
-        paper.text((PAD * 2 + legend.swatch[0], top + (number + 0.5) * step), words, SIZE)
-    wide = max((text_width(words, SIZE) for words in lines), default=0.0) + legend.swatch[0] + PAD
-    wide = max(wide, text_width(legend.heading, SIZE + 1)) + 2 * PAD
-    size = (round(min(wide, _WIDEST)), round(top + len(lines) * step + PAD))
-    return await renderer.draw(job_of(paper, size, "#ffffff"))
+    paper, (_, step), top = Paper(), wanted.swatch_room, wanted.top
+    if wanted.heading:
+        paper.text((PAD, PAD + step / 2), wanted.heading, SIZE + 1)
+    for number, words in enumerate(wanted.lines):
+        if number < len(wanted.shown):
+            at = (PAD, top + number * step + (step - wanted.swatch[1]) / 2)
+            draw_swatch(paper, wanted.shown[number], at, wanted.swatch)
+        paper.text((PAD * 2 + wanted.swatch[0], top + (number + 0.5) * step), words, SIZE)
+    return await renderer.draw(job_of(paper, wanted.size, "#ffffff"))
 
 
 def draw_swatch(paper: Paper, shown: LegendClass, at: Place, size: Place) -> None:

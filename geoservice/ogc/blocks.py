@@ -14,6 +14,7 @@ from geoservice.api import (
     metrics,
     quarantine,
     session,
+    static_map,
     uploads,
 )
 from geoservice.ogc import common, contours, dataset_tiles, features, map_looks, maps, styles, tiles, tilesets, wms
@@ -31,6 +32,7 @@ BLOCKS: tuple[Block, ...] = (
     styles.BLOCK,
     archives.BLOCK,
     wms.BLOCK,
+    static_map.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,
     uploads.BLOCK,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,12 +14,13 @@ from geoservice.http.encoding import encoded
 from geoservice.http.links import base_url, link, url
 from geoservice.http.parameters import FREE_PARAMETERS
 from geoservice.http.problems import status_of
+from geoservice.maps.legend import legend_of
 from geoservice.ogc.block import Block
 from geoservice.wms import answers, info
 from geoservice.wms.capabilities import Described, capabilities
 from geoservice.wms.pairs import Pairs, WmsError
 from geoservice.wms.tree import groups
-from layers.access import Principal
+from layers.access import Principal, decide
 from layers.errors import GeoError
 from web import pages
 
@@ -28,6 +28,7 @@ router = APIRouter(tags=["wms"])
 Handler = Callable[[Request, House, Principal, Pairs], Awaitable[Response]]
 _PICTURES = frozenset({"getmap", "map", "getlegendgraphic"})
 _NEWEST = "1.3.0"
+_DIGITS = 18
 
 
 @router.get("/wms", summary="Web Map Service 1.3.0", openapi_extra=FREE_PARAMETERS, response_class=Response)
@@ -55,15 +56,29 @@ def _handler(pairs: Pairs) -> Handler:
 async def _capabilities(request: Request, house: House, asker: Principal, pairs: Pairs) -> Response:
     found = groups(house, asker)
     states = await house.states(asker, [layer for group in found for layer in group.members])
-    told = repr(sorted((name, state) for name, state in states.items())).encode()
-    sequence = hashlib.blake2b(told, digest_size=8).hexdigest()
-    # The sequence has no order, so an older one cannot be told from a newer one: only the current one is known.
-    if pairs.get("UPDATESEQUENCE") == sequence:
-        raise WmsError("The capabilities have not changed since this update sequence.", "CurrentUpdateSequence")
+    sequence = max((state.edition or 0 for state in states.values()), default=0)
+    _check_sequence(pairs, sequence)
+    legends = {
+        layer.name: legend_of(layer, decide(asker, "read", layer).attributes, house.catalog.codelists, "zh").size
+        for group in found
+        for layer in group.members
+    }
     language = pairs.language if pairs.get("LANGUAGE") else None
     most = house.settings.map_max_side
-    about = Described(url(request, "/wms"), found, states, language, most, sequence)
+    about = Described(url(request, "/wms"), found, states, language, most, sequence, legends)
     return encoded(request, capabilities(about), answers.XML, _kept(asker))
+
+
+def _check_sequence(pairs: Pairs, current: int) -> None:
+    """Refuse what 06-042, 7.2.3.5 refuses: the current sequence, because nothing is new, and a later one."""
+    text = pairs.get("UPDATESEQUENCE")
+    if text is None:
+        return
+    known = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+    if known == current:
+        raise WmsError("The capabilities have not changed since this update sequence.", "CurrentUpdateSequence")
+    if known is None or known > current:
+        raise WmsError(f"UPDATESEQUENCE is a number up to {current}.", "InvalidUpdateSequence")
 
 
 async def _map(request: Request, house: House, asker: Principal, pairs: Pairs) -> Response:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
 from geoservice.house import House
 from geoservice.maps.encode import FORMATS, PNG, encoded_map
-from geoservice.maps.legend import SWATCH, LegendSheet, draw_legend, job_of
+from geoservice.maps.legend import SWATCH, draw_legend, job_of, legend_of
 from geoservice.maps.paper import Paper
 from geoservice.maps.picture import MapRequest, draw_map
 from geoservice.wms.pairs import Pairs, WmsError
@@ -18,8 +18,6 @@ from geoservice.wms.tree import check_style, wanted
 from geoservice.wms.view import plane_of
 from layers.access import Principal
 from layers.errors import GeoError
-from layers.maplibre import legend
-from layers.stylesheet import as_seen
 
 XML = "text/xml"
 OGC = "http://www.opengis.net/ogc"
@@ -85,10 +83,8 @@ async def get_legend(house: House, asker: Principal, pairs: Pairs) -> Answer:
     check_style(pairs.get("STYLE") or "")
     width = pairs.number("WIDTH", 1, _LARGEST_SWATCH, round(SWATCH[0]))
     height = pairs.number("HEIGHT", 1, _LARGEST_SWATCH, round(SWATCH[1]))
-    layer = as_seen(shown[0].layer, shown[0].decision.attributes)
-    classes = legend(layer, house.catalog.codelists)
-    heading = "" if len(classes) == 1 and classes[0].label == layer.title else layer.title.of(pairs.language)
-    sheet = LegendSheet(heading, classes, pairs.language, (float(width), float(height)))
+    sheet = legend_of(shown[0].layer, shown[0].decision.attributes, house.catalog.codelists, pairs.language)
+    sheet = replace(sheet, swatch=(float(width), float(height)))
     picture = await draw_legend(house.renderer, sheet)
     return Answer(await asyncio.to_thread(encoded_map, picture, media), media)
 

@@ -43,7 +43,8 @@ class Described:
         states: Their states, by name.
         language: `zh`, `en`, or None for titles in both.
         most: Pixels that a side of a map may have.
-        sequence: Changes with everything that is described (`updateSequence`).
+        sequence: Number of the latest edition that the reader may know of (`updateSequence`).
+        legends: Width and height of the legends, by layer.
     """
 
     address: str
@@ -51,7 +52,8 @@ class Described:
     states: Mapping[str, LayerState]
     language: str | None
     most: int
-    sequence: str
+    sequence: int
+    legends: Mapping[str, tuple[int, int]]
 
     def words(self, text: Text) -> str:
         """A text in the language asked for, or in both."""
@@ -63,7 +65,7 @@ class Described:
 def capabilities(about: Described) -> bytes:
     """The capabilities document as XML."""
     names = {None: WMS, "xlink": XLINK, "xsi": XSI}
-    root = etree.Element(f"{{{WMS}}}WMS_Capabilities", nsmap=names, version="1.3.0", updateSequence=about.sequence)
+    root = etree.Element(f"{{{WMS}}}WMS_Capabilities", nsmap=names, version="1.3.0", updateSequence=str(about.sequence))
     root.set(f"{{{XSI}}}schemaLocation", f"{WMS} {SCHEMA}")
     _service(root, about)
     part = _add(root, "Capability")
@@ -80,6 +82,7 @@ def _service(root: Element, about: Described) -> None:
     _add(service, "Name", "WMS")
     _add(service, "Title", about.words(_TITLE))
     _add(service, "Abstract", about.words(_ABSTRACT))
+    _keywords(service, ("WMS", "CGCS2000", "GIS"))
     _link(service, about.address)
     _add(service, "Fees", "none")
     _add(service, "AccessConstraints", "none")
@@ -119,6 +122,7 @@ def _layer(branch: Element, layer: VectorLayer | RasterLayer, about: Described) 
     _add(own, "Title", about.words(layer.title))
     if layer.abstract is not None:
         _add(own, "Abstract", about.words(layer.abstract))
+    _keywords(own, (layer.theme,))
     extent = state.extent or Extent(-180.0, -90.0, 180.0, 90.0)
     _geographic(own, extent)
     _boxes(own, extent)
@@ -126,6 +130,9 @@ def _layer(branch: Element, layer: VectorLayer | RasterLayer, about: Described) 
     credit = layer.crediting(state.mappings).licence.attribution
     if credit:
         _add(_add(own, "Attribution"), "Title", credit)
+    data = _add(own, "DataURL")
+    _add(data, "Format", "text/html")
+    _link(data, about.address.removesuffix("/wms") + f"/collections/{layer.name}?f=html")
     _style(own, layer, about)
     begins = max(layer.tiles.from_, layer.portal.from_zoom)
     if begins:
@@ -169,7 +176,8 @@ def _style(own: Element, layer: VectorLayer | RasterLayer, about: Described) -> 
     style = _add(own, "Style")
     _add(style, "Name", DEFAULT_STYLE)
     _add(style, "Title", about.words(Text(zh="默认样式", en="Default style")))
-    legend = _add(style, "LegendURL", width="200", height="40")
+    wide, high = about.legends[layer.name]
+    legend = _add(style, "LegendURL", width=str(wide), height=str(high))
     _add(legend, "Format", "image/png")
     query = f"?SERVICE=WMS&VERSION=1.3.0&REQUEST=GetLegendGraphic&FORMAT=image/png&LAYER={quote(layer.name)}"
     _link(legend, about.address + query)
@@ -190,6 +198,12 @@ def _add(parent: Element, name: str, text: str | None = None, /, **attributes: s
     if text is not None:
         made.text = "".join(c if c.isprintable() else " " for c in text)
     return made
+
+
+def _keywords(parent: Element, words: tuple[str, ...]) -> None:
+    listed = _add(parent, "KeywordList")
+    for word in words:
+        _add(listed, "Keyword", word)
 
 
 def _link(parent: Element, address: str) -> None:

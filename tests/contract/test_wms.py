@@ -122,6 +122,11 @@ class TestCapabilities:
         sequence = tree(asked(service, REQUEST="GetCapabilities")).get("updateSequence")
         again = asked(service, REQUEST="GetCapabilities", UPDATESEQUENCE=sequence)
         assert report(again)[0] == "CurrentUpdateSequence"
+        for text in (int(sequence) + 1, "tomorrow"):
+            answer = asked(service, REQUEST="GetCapabilities", UPDATESEQUENCE=text)
+            assert report(answer)[0] == "InvalidUpdateSequence"
+        earlier = asked(service, REQUEST="GetCapabilities", UPDATESEQUENCE=0)
+        assert tree(earlier).get("updateSequence") == sequence
 
     def test_titles_in_one_language(self, service: Service) -> None:
         english = asked(service, REQUEST="GetCapabilities", LANGUAGE="en").content.decode()
@@ -133,6 +138,8 @@ class TestCapabilities:
         (address,) = root.xpath("//w:LegendURL/w:OnlineResource/@x:href", namespaces=WMS)
         answer = service.get(address.removeprefix("http://testserver"))
         assert answer.headers["content-type"] == "image/png"
+        (legend,) = root.xpath("//w:LegendURL", namespaces=WMS)
+        assert decoded(answer.content).shape == (4, int(legend.get("height")), int(legend.get("width")))
         assert decoded(answer.content)[:3].min() < 200
 
 
