@@ -26,6 +26,7 @@ from geoservice.maps.renderer import Renderer
 from geoservice.metrics.measured import Measured, Routed
 from geoservice.metrics.meter import PrometheusMeter, Silent
 from geoservice.ogc.blocks import BLOCKS
+from geoservice.ogc.tile_route import PlainTileRoute
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
@@ -63,6 +64,8 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     app.state.blocks = BLOCKS
     for block in BLOCKS:
         app.include_router(block.router)
+    # In front of all others: most requests are for tiles.
+    app.router.routes.insert(0, PlainTileRoute())
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
     problems.install(app)
     if settings.metrics_token is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator
 
-from tiles.vector import MOST_FEATURES
+from tiles import vector
+from tiles.packing import gzipped
 
 TILE_BYTES = 500_000
 """Bytes that a compressed tile may have at most, at any zoom level."""
-_LEVEL = 1
 _AIM, _TRIES = 0.9, 6
 Attempts = Generator[int | None, tuple[int, int], int | None]
 
@@ -29,22 +28,22 @@ def attempts(budget: int, *, whole: bool = False) -> Attempts:
         How many features are missing in what was drawn last; None when it does not fit, so that the tile stays empty.
     """
     found, size = yield None
-    if whole or (found <= MOST_FEATURES and size <= budget):
+    if whole or (found <= vector.MOST_FEATURES and size <= budget):
         return 0
     most = _fitting(found, size, budget)
     for _ in range(_TRIES):
         found, size = yield most
         if size <= budget:
             return found - min(most, found)
-        most = min(most // 2, _fitting(most, size, budget))
+        most = min(max(1, most // 2), _fitting(most, size, budget))
     return None
 
 
 def compressed_size(body: bytes, budget: int) -> int:
-    """Bytes of a tile by the fastest level of gzip; what fits as it is need not be compressed."""
-    return len(body) if len(body) <= budget else len(zlib.compress(body, _LEVEL))
+    """Bytes of a tile as it is sent; what fits as it is need not be packed to know."""
+    return len(body) if len(body) <= budget else len(gzipped(body))
 
 
 def _fitting(drawn: int, size: int, budget: int) -> int:
     """How many of the features that were drawn will fit; more important ones tend to be larger."""
-    return int(drawn * min(1.0, _AIM * budget / max(size, 1)))
+    return max(1, int(drawn * min(1.0, _AIM * budget / max(size, 1))))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Container
 
 from fastapi import Request
 from starlette.responses import Response
 
+from tiles.packing import gzipped
+
 _WORTH_IT = 600
-_LEVEL = 1
 NOT_MODIFIED = 304
 VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie, X-API-Key"
 CREDENTIALS = ("authorization", "cookie", "x-api-key")
@@ -19,8 +19,8 @@ CREDENTIALS = ("authorization", "cookie", "x-api-key")
 def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
     """A response with gzip where the client takes it and it is of use, a strong ETag per encoding, 304 for a match."""
     # Images are packed already.
-    gzipped = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if gzipped else ""}"'
+    packed = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if packed else ""}"'
     all_headers = {
         **headers,
         "ETag": tag,
@@ -29,8 +29,8 @@ def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) 
     }
     if matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=NOT_MODIFIED, headers=all_headers)
-    if gzipped:
-        body = gzip.compress(body, _LEVEL, mtime=0)
+    if packed:
+        body = gzipped(body)
         all_headers["Content-Encoding"] = "gzip"
     return Response(body, headers=all_headers, media_type=media)
 

@@ -7,13 +7,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geoservice.house import House
 from geoservice.http.tile_answer import Answer, answer, encoding_for, wish_of
+from geoservice.metrics.measured import NOTE
 from geoservice.security.headers import standing
 from geoservice.security.identity import identify
 from geoservice.tiles.entry import IDENTITY
+from geoservice.tiles.path import TILE_PATH, parts_of
 from layers.access import ANONYMOUS, Principal
 from layers.errors import GeoError
 
-_PLAIN = (b"", b"f=mvt")
+PLAIN = (b"", b"f=mvt")
 """Query strings that ask for a tile as it is; whatever else there is, routing understands or refuses."""
 _PREFIX = "/collections/"
 
@@ -36,6 +38,7 @@ class TileFront:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(_PREFIX):
             found = await self._at_hand(scope)
             if found is not None:
+                _leave_word(scope)
                 fields = found.fields + self._standing
                 await send({"type": "http.response.start", "status": found.status, "headers": fields})
                 await send({"type": "http.response.body", "body": found.body})
@@ -43,7 +46,7 @@ class TileFront:
         await self.app(scope, receive, send)
 
     async def _at_hand(self, scope: Scope) -> Answer | None:
-        if scope["query_string"] not in _PLAIN or scope.get("root_path"):
+        if scope["query_string"] not in PLAIN or scope.get("root_path"):
             return None
         wish = wish_of(scope["headers"])
         asker = await _asker(scope) if wish.personal else ANONYMOUS
@@ -61,6 +64,12 @@ class TileFront:
         if encoding not in entry.bodies and encoding != IDENTITY:
             return None
         return answer(entry, wish, private=layer.clearance > 0)
+
+
+def _leave_word(scope: Scope) -> None:
+    """Say for the metrics which route this tile is of."""
+    if NOTE in scope:
+        scope[NOTE].update(route=TILE_PATH, path_params=parts_of(scope["path"]) or {})
 
 
 async def _asker(scope: Scope) -> Principal | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from geoservice.house import Asker, Inside
+from geoservice.house import Asker, House, Inside
 from geoservice.http.parameters import together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.kept_tile import kept_tile
@@ -16,8 +16,10 @@ from geoservice.ogc.tile_query import TileQuery, refuse_other_formats, tile_answ
 from geoservice.ogc.tilesets import vector_layer
 from geoservice.tiles.drawing import TileRequest, draw
 from geoservice.tiles.limits import require_offered
+from geoservice.tiles.path import TILE_PATH
 from geoservice.tiles.place import is_kept
 from geoservice.tiles.questions import understood
+from layers.access import Principal
 from tiles.sets.model import Place
 from tiles.sets.registry import MatrixSets
 
@@ -39,7 +41,6 @@ class TileAddress:
 
 
 Address = Annotated[TileAddress, together(TileAddress)]
-TILE_PATH = "/collections/{collection_id}/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 
 
 @router.get(TILE_PATH, summary="A vector tile", response_class=Response, operation_id="tiles.collection.vector.getTile")
@@ -54,17 +55,38 @@ async def vector_tile(
 ) -> Response:
     """A Mapbox Vector Tile 2.1; 204 when no visible feature meets it, 404 beyond the limits of the tileset."""
     refuse_other_formats(f)
+    written = query.written()
+    if written.first is None:
+        return await plain_tile(request, house, asker, collection_id, address)
     layer, decision = vector_layer(house, asker, collection_id)
     place = address.place(house.grids)
-    asked = await understood(house, asker, layer, place.zoom, query.written())
+    asked = await understood(house, asker, layer, place.zoom, written)
     wanted = TileRequest(layer, decision, place.level, place.row, place.col, asked.question, grid=place.grid)
+    drawn = await draw(house, asker, wanted)
+    # The limits are those of today's rows, and say nothing of the past.
+    return tile_answer(request, drawn, private=layer.clearance > 0, final=asked.final)
+
+
+async def plain_tile(
+    request: Request, house: House, asker: Principal, collection: str, address: TileAddress
+) -> Response:
+    """A vector tile about which nothing is asked beside its place.
+
+    Raises:
+        UnknownLayer: When there is no such collection for the asker, or it has no vector tiles.
+        UnknownResource: When the tile matrix set is not offered.
+        TileOutside: When the tile does not exist, or is empty and beyond the limits of the tileset.
+        QueryTimeout: When drawing takes longer than the service allows.
+    """
+    layer, decision = vector_layer(house, asker, collection)
+    place = address.place(house.grids)
+    wanted = TileRequest(layer, decision, place.level, place.row, place.col, grid=place.grid)
     if is_kept(wanted):
         return await kept_tile(request, house, asker, wanted)
     drawn = await draw(house, asker, wanted)
-    # The limits are those of today's rows; the past may have reached further.
-    if not drawn.body and asked.question.plain:
+    if not drawn.body:
         await require_offered(house, asker, layer, place)
-    return tile_answer(request, drawn, private=layer.clearance > 0, final=asked.final)
+    return tile_answer(request, drawn, private=layer.clearance > 0, final=False)
 
 
 BLOCK = Block(

@@ -13,16 +13,16 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, HTML, JSON, MVT, negotiate
+from geoservice.http.tile_answer import DROPPED
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
-from geoservice.ogc.tile_query import DROPPED
-from geoservice.tiles.drawing import TILE_BYTES
 from layers.access import Decision, Principal
 from layers.crs import CRS84_URI
 from layers.errors import BadParameter, UnknownLayer
 from layers.maplibre import label_source_layer
 from layers.model import RasterLayer, VectorLayer
 from tiles import vector
+from tiles.budget import TILE_BYTES
 from tiles.fields import zoom_steps
 from tiles.grid import MERCATOR_LATITUDE, WEB_MERCATOR_QUAD
 from tiles.order import importance_in_words

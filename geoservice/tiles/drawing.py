@@ -7,7 +7,6 @@ answer says how many were left out.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from layers.ladder import Rung, cluster_at, mosaic_at, rung_at
 from layers.model import Cluster, Mosaic, VectorLayer
 from tiles import vector
 from tiles.asked import PRESENT, Question
+from tiles.budget import TILE_BYTES, attempts, compressed_size
 from tiles.grid import web_mercator
 from tiles.sets.model import MatrixSet, Place
 from tiles.target import target_of, tile_values
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 Step = Rung | Mosaic | Cluster | None
 """From where a tile is drawn; None means from the rows themselves."""
-TILE_BYTES = 500_000
-"""Bytes that a compressed tile may have at most, at any zoom level."""
-_LEVEL = 1
-_AIM, _TRIES = 0.9, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,31 +196,24 @@ class _Drawing:
 async def _within_budget(drawing: _Drawing) -> Drawn:
     """The tile, with as many features as its budget allows."""
     budget = drawing.request.budget
-    first = await drawing.features()
-    size = await _size(first.body, budget)
-    if isinstance(drawing.step, Mosaic | Cluster) or (first.count <= vector.MOST_FEATURES and size <= budget):
-        return Drawn(first.body, 0, first.stamp)
-    most = _fitting(first.count, size, budget)
+    trying = attempts(budget, whole=isinstance(drawing.step, Mosaic | Cluster))
+    most = next(trying)
     # What was counted first decides too, so the tile is as old as that.
-    for _ in range(_TRIES):
-        found = await drawing.features(most)
-        size = await _size(found.body, budget)
-        if size <= budget:
-            return Drawn(found.body, found.count - min(most, found.count), first.stamp)
-        most = min(max(1, most // 2), _fitting(most, size, budget))
-    return Drawn(b"", found.count, first.stamp)
-
-
-def _fitting(drawn: int, size: int, budget: int) -> int:
-    """How many of the features that were drawn will fit; more important ones tend to be larger."""
-    return max(1, int(drawn * min(1.0, _AIM * budget / max(size, 1))))
+    first = found = await drawing.features(most)
+    try:
+        while True:
+            most = trying.send((found.count, await _size(found.body, budget)))
+            found = await drawing.features(most)
+    except StopIteration as ended:
+        missing: int | None = ended.value
+    return Drawn(b"", found.count, first.stamp) if missing is None else Drawn(found.body, missing, first.stamp)
 
 
 async def _size(body: bytes, budget: int) -> int:
-    """Bytes of a tile when compressed, by the fastest level of gzip; what fits as it is need not be compressed."""
+    """Bytes of a tile as it is sent; what is large is packed by a thread, so that others are not kept waiting."""
     if len(body) <= budget:
         return len(body)
-    return len(await asyncio.to_thread(zlib.compress, body, _LEVEL))
+    return await asyncio.to_thread(compressed_size, body, budget)
 
 
 def _values(request: TileRequest) -> Mapping[str, Any]:

@@ -15,13 +15,14 @@ import pyarrow as pa
 
 from geoservice.tiles.drawing import Drawn
 from geoservice.tiles.journal import Stamp, Window
+from tiles.packing import gzipped
 
 IDENTITY, GZIP, ZSTD = "identity", "gzip", "zstd"
 WORTH_IT = 600
 """Smaller bodies are sent as they are."""
 OVERHEAD = 1_000
 """Bytes of memory that an entry takes beside its bodies, about."""
-_LEVELS = {ZSTD: 3, GZIP: 5}
+_LEVEL = 3
 _MARK = b"GST2"
 _HEAD = struct.Struct(">4sI")
 _FACTS = struct.Struct(">qqBQQB24s")
@@ -91,7 +92,9 @@ def entry_of(layer: str, drawn: Drawn, window: Window) -> Entry:
 
 
 def _pack(plain: bytes, encoding: str) -> bytes:
-    packed: bytes = pa.Codec(encoding, compression_level=_LEVELS[encoding]).compress(plain, asbytes=True)
+    if encoding == GZIP:
+        return gzipped(plain)
+    packed: bytes = pa.Codec(encoding, compression_level=_LEVEL).compress(plain, asbytes=True)
     return packed
 
 

@@ -9,10 +9,11 @@ from functools import cache, cached_property
 from importlib.metadata import version
 
 from geoservice.db.sync import definition_digest
-from geoservice.tiles.drawing import TILE_BYTES, TileRequest
+from geoservice.tiles.drawing import TileRequest
 from geoservice.tiles.journal import Window
 from layers.ladder import CELLS, CLUSTER_CELLS, cluster_at
 from layers.model import VectorLayer
+from tiles.budget import TILE_BYTES
 from tiles.sets.model import MatrixSet
 
 MARGIN = 2 / CELLS + 0.01

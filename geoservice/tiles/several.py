@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from geoservice.house import House
-from geoservice.tiles.drawing import TILE_BYTES, Drawn, TileRequest, draw, within_time
+from geoservice.tiles.drawing import Drawn, TileRequest, draw, within_time
 from layers.access import Decision, Principal, decide
 from layers.errors import BadParameter, UnknownLayer
 from layers.model import VectorLayer
+from tiles.budget import TILE_BYTES
+from tiles.packing import gzipped
 
 MOST_LAYERS = 16
 """Layers of one tile at most: what a map shows at a time, and a bound to what one request may cost."""
-_SPARE, _LEVEL = 0.95, 1
+
+_SPARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +83,4 @@ async def draw_several(house: House, asker: Principal, requests: Sequence[TileRe
 
 
 async def _size(body: bytes) -> int:
-    return len(await asyncio.to_thread(zlib.compress, body, _LEVEL)) if body else 0
+    return len(await asyncio.to_thread(gzipped, body)) if body else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from layers.errors import BadParameter
 
@@ -23,9 +24,9 @@ class WmsError(BadParameter):
 
     title = "Service exception"
 
-    def __init__(self, detail: str, code: str | None = None, *, missing: bool = False) -> None:
-        """Keep sentence and code."""
-        super().__init__(detail, code=code)
+    def __init__(self, detail: str, code: str | None = None, *, missing: bool = False, **facts: Any) -> None:
+        """Keep sentence, code and facts."""
+        super().__init__(detail, **facts, **({} if code is None else {"code": code}))
         self.code = code
         self.missing = missing
 

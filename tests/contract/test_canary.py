@@ -44,6 +44,10 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "row_number": ("1", "2"),
         "upload_id": ("x" * 32,),
         "archive_name": ("open",),
+        "style_id": (*COLLECTIONS, "map"),
+        "resource": ("sprite.json",),
+        "stack": ("Noto Sans Regular",),
+        "file": ("0-255.pbf",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

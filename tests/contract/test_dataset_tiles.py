@@ -19,13 +19,14 @@ from geoservice.house import House
 from geoservice.ladder import renew
 from geoservice.settings import Settings
 from geoservice.tiles import drawing, several
-from geoservice.tiles.drawing import TILE_BYTES, Drawn, TileRequest
+from geoservice.tiles.drawing import Drawn, TileRequest
 from layers.access import Clearance, Principal, decide
 from layers.errors import QueryTimeout
 from layers.model import VectorLayer
 from tests.support.database import copied_database
 from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
 from tests.support.service import Service, plain_bytes, running
+from tiles.budget import TILE_BYTES
 
 GRID = morecantile.tms.get("WebMercatorQuad")
 HEAP = 36_000
