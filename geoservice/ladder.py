@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateTable
 from geoservice.db import ddl
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.db.ladder_functions import publish
 from geoservice.db.sync import definition_digest, protect, require_mode
 from geoservice.tiles.changes import LADDER_LOCK, chart, is_overtaken, uncharted, write_changes
 from layers.catalog import Catalog, read_catalog
@@ -158,6 +159,7 @@ def _adopt(database: Database, connection: sa.Connection, layer: VectorLayer) ->
         for one, other in zip(_by_name(table), _by_name(standing), strict=True):
             connection.execute(ddl.RenameIndex(LADDER_SCHEMA, one, other))
         protect(connection, layer, standing, database.prefix, mode)
+    publish(connection, layer, database.prefix, mode)
 
 
 def _by_name(table: sa.Table) -> list[str]:

@@ -166,6 +166,40 @@ class RenameIndex(ExecutableDDLElement):
         self.schema, self.index, self.name = schema, index, name
 
 
+class CreateReadFunction(ExecutableDDLElement):
+    """`CREATE OR REPLACE FUNCTION schema.name(zoom integer)`: what a select finds, as the caller may see it.
+
+    The select is read when the function is made and belongs to its tables; whoever calls the function needs the rights
+    on them. Nobody but the owner may call it before somebody is granted to.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, schema: str, name: str, select: sa.Select[Any] | sa.CompoundSelect[Any]) -> None:
+        """Keep the parts; the select may name its argument `$1`."""
+        self.schema, self.name, self.select = schema, name, select
+
+
+class GrantExecute(ExecutableDDLElement):
+    """`GRANT EXECUTE ON FUNCTION schema.name(integer) TO role`."""
+
+    inherit_cache = False
+
+    def __init__(self, schema: str, name: str, role: str) -> None:
+        """Keep the parts."""
+        self.schema, self.name, self.role = schema, name, role
+
+
+class RevokeExecute(ExecutableDDLElement):
+    """`REVOKE ALL ON FUNCTION schema.name(integer) FROM public`, which PostgreSQL grants by itself."""
+
+    inherit_cache = False
+
+    def __init__(self, schema: str, name: str) -> None:
+        """Keep the parts."""
+        self.schema, self.name = schema, name
+
+
 def _literal(compiler: DDLCompiler, clause: sa.ClauseElement) -> str:
     return str(compiler.sql_compiler.process(clause, literal_binds=True))
 
@@ -266,3 +300,35 @@ def _rename_index(element: RenameIndex, compiler: DDLCompiler, **_: Any) -> str:
 @compiles(Analyse)
 def _analyse(element: Analyse, compiler: DDLCompiler, **_: Any) -> str:
     return f"ANALYZE {compiler.preparer.format_table(element.table)}"
+
+
+@compiles(CreateReadFunction)
+def _create_read_function(element: CreateReadFunction, compiler: DDLCompiler, **_: Any) -> str:
+    quote = compiler.preparer
+    answer = ", ".join(
+        f"{quote.quote(str(column.key))} {_answered(column, compiler)}" for column in element.select.selected_columns
+    )
+    body = _literal(compiler, element.select)
+    head = f"CREATE OR REPLACE FUNCTION {quote.quote(element.schema)}.{quote.quote(element.name)}(zoom integer)"
+    return f"{head} RETURNS TABLE ({answer}) LANGUAGE sql STABLE BEGIN ATOMIC {body}; END"
+
+
+def _answered(column: sa.ColumnElement[Any], compiler: DDLCompiler) -> str:
+    # A geometry is selected as it is stored, without the type that would convert results.
+    if isinstance(column.type, sa.types.NullType):
+        return "public.geometry"
+    return str(column.type.compile(compiler.dialect))
+
+
+@compiles(GrantExecute)
+def _grant_execute(element: GrantExecute, compiler: DDLCompiler, **_: Any) -> str:
+    quote = compiler.preparer
+    name = f"{quote.quote(element.schema)}.{quote.quote(element.name)}"
+    return f"GRANT EXECUTE ON FUNCTION {name}(integer) TO {quote.quote(element.role)}"
+
+
+@compiles(RevokeExecute)
+def _revoke_execute(element: RevokeExecute, compiler: DDLCompiler, **_: Any) -> str:
+    quote = compiler.preparer
+    name = f"{quote.quote(element.schema)}.{quote.quote(element.name)}"
+    return f"REVOKE ALL ON FUNCTION {name}(integer) FROM public"

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from geoservice.house import Asker, Inside
 from geoservice.http.parameters import together
+from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tile_query import TimeQuery, refuse_other_formats, tile_answer
 from geoservice.ogc.tiles import Address
@@ -48,7 +49,7 @@ async def dataset_tile(
         TileRequest(one.layer, one.decision, place.level, place.row, place.col, meant.question, grid=place.grid)
         for one, meant in zip(chosen, asked, strict=True)
     ]
-    drawn = await draw_several(house, asker, requests)
+    drawn = await while_connected(request, draw_several(house, asker, requests))
     private = any(one.layer.clearance > 0 for one in chosen)
     return tile_answer(request, drawn, private=private, final=bool(asked) and all(meant.final for meant in asked))
 

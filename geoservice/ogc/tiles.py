@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from geoservice.house import Asker, House, Inside
 from geoservice.http.parameters import together
+from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.kept_tile import kept_tile
 from geoservice.ogc.tile_query import TileQuery, refuse_other_formats, tile_answer
@@ -62,7 +63,7 @@ async def vector_tile(
     place = address.place(house.grids)
     asked = await understood(house, asker, layer, place.zoom, written)
     wanted = TileRequest(layer, decision, place.level, place.row, place.col, asked.question, grid=place.grid)
-    drawn = await draw(house, asker, wanted)
+    drawn = await while_connected(request, draw(house, asker, wanted))
     # The limits are those of today's rows, and say nothing of the past.
     return tile_answer(request, drawn, private=layer.clearance > 0, final=asked.final)
 
@@ -83,7 +84,7 @@ async def plain_tile(
     wanted = TileRequest(layer, decision, place.level, place.row, place.col, grid=place.grid)
     if is_kept(wanted):
         return await kept_tile(request, house, asker, wanted)
-    drawn = await draw(house, asker, wanted)
+    drawn = await while_connected(request, draw(house, asker, wanted))
     if not drawn.body:
         await require_offered(house, asker, layer, place)
     return tile_answer(request, drawn, private=layer.clearance > 0, final=False)
