@@ -17,8 +17,10 @@ ImageFormat = Literal["png", "webp", "jpeg"]
 MEDIA_TYPES: dict[ImageFormat, str] = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 Mask = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
-_JPEG: dict[str, Any] = {"QUALITY": 85}
-_WEBP: dict[str, Any] = {"QUALITY": 82, "METHOD": 0}
+JPEG_QUALITY = 85
+WEBP_QUALITY = 82
+_JPEG: dict[str, Any] = {"QUALITY": JPEG_QUALITY}
+_WEBP: dict[str, Any] = {"QUALITY": WEBP_QUALITY, "METHOD": 0}
 """Method 0 is four times as fast as the library's own choice, for files a seventh larger."""
 _EXACT_WEBP: dict[str, Any] = {"LOSSLESS": "YES", "EXACT": 1, "METHOD": 0}
 _PAPER = 255

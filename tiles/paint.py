@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layers.codelist import CodeList
-from layers.colormap import STEPS, UNLISTED, class_colours, ramp_table, range_colours
+from layers.colormap import STEPS, UNLISTED, class_colours, range_colours
 from layers.model import RasterLayer
 from layers.style import RasterStyle
 from tiles.colours import colour_map
@@ -21,6 +21,7 @@ from tiles.view import Range, View
 Values = npt.NDArray[Any]
 _BYTES: Range = (0.0, 255.0)
 _WHITE = 255
+_GREY = "grey"
 _MOST_CLASSES = 256
 _GREYS: Pixels = np.repeat(np.arange(_WHITE + 1, dtype=np.uint8)[:, None], 3, axis=1)
 
@@ -44,8 +45,7 @@ def paint(values: Values, valid: Mask, layer: RasterLayer, codelists: Mapping[st
         return _classed(values[0], valid, class_colours(style, codelists))
     if style.stops is not None:
         return _by_range(values[0], valid, style)
-    ramp = np.array(ramp_table(style), dtype=np.uint8)
-    return Picture(valid, _steps(values[0], style.stretch or _BYTES), ramp)
+    return Picture(valid, _steps(values[0], style.stretch or _BYTES), colour_map(style.ramp or _GREY))
 
 
 def paint_view(values: Values, valid: Mask, view: View) -> Picture:
@@ -64,7 +64,7 @@ def paint_view(values: Values, valid: Mask, view: View) -> Picture:
         valid = valid & np.logical_and.reduce([np.isfinite(channel) for channel in shown])
     if len(shown) == len("RGB"):
         return _three(np.stack(shown), valid, view.ranges)
-    return Picture(valid, _steps(shown[0], view.ranges[0]), colour_map(view.ramp or "grey"))
+    return Picture(valid, _steps(shown[0], view.ranges[0]), colour_map(view.ramp or _GREY))
 
 
 def paint_heights(values: Values, valid: Mask, view: View, frame: Frame) -> Picture:
@@ -86,7 +86,7 @@ def paint_heights(values: Values, valid: Mask, view: View, frame: Frame) -> Pict
     if view.algorithm == "hillshade":
         return Picture(inner, hillshade(rise, view.light), _GREYS)
     steep = slope((rise[0] * view.light.exaggeration, rise[1] * view.light.exaggeration))
-    return Picture(inner, _steps(steep, view.ranges[0]), colour_map(view.ramp or "grey"))
+    return Picture(inner, _steps(steep, view.ranges[0]), colour_map(view.ramp or _GREY))
 
 
 def _steps(values: Values, limits: Range) -> Pixels:

@@ -7,12 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_tiles, table, world
+from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_raster, pair_tiles, table, world
 from tests.bench.client import BenchError
 from tests.bench.results import Figures, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAIRS = ("ingest", "tiles", "items", "cog")
+PAIRS = ("ingest", "tiles", "items", "cog", "raster")
 COMMAND = "scripts/bench"
 
 
@@ -61,6 +61,9 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     if "cog" in asked.pairs:
         _tell("COG")
         found += pair_cog.measure(asked.repetitions, _tell)
+    if "raster" in asked.pairs:
+        _tell("Raster tiles")
+        found += pair_raster.measure(asked.repetitions, asked.tiles, _tell)
     return found
 
 
@@ -71,7 +74,11 @@ def _tell(line: str) -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
-        "pairs", nargs="*", default=PAIRS, metavar="PAIR", help="which pairs: tiles, items, ingest, cog (default: all)"
+        "pairs",
+        nargs="*",
+        default=PAIRS,
+        metavar="PAIR",
+        help="which pairs: tiles, items, ingest, cog, raster (default: all)",
     )
     parser.add_argument("--parcels", type=int, default=200_000, help="parcels of the sample region")
     parser.add_argument("--repetitions", type=int, default=5, help="repetitions of each side")
