@@ -16,6 +16,9 @@ def _read(name: str) -> Words:
 PORTAL_TEXTS: Words = _read("texts.json")
 """Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`."""
 
+PACKAGE_TEXTS: Words = _read("texts_package.json")
+"""Words of the page of an offline package."""
+
 TEXTS: Words = PORTAL_TEXTS | _read("texts_loads.json")
 """All words, those of the report pages among them."""
 

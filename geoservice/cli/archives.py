@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from geoservice.archives.build import Built, Hands, build
+from geoservice.archives.package import package
 from geoservice.archives.registry import Record, Registry
 from geoservice.archives.request import ArchiveRequest
 from geoservice.archives.snapshot import box
@@ -48,6 +49,7 @@ Scheduler = Annotated[
 def register(root: typer.Typer) -> None:
     """Add the commands to the group of tiles."""
     tiles.commands.command("build")(build_command)
+    tiles.commands.command("package")(package_command)
     tiles.commands.command("publish")(publish)
     tiles.commands.command("archives")(archives)
     tiles.commands.command("withdraw")(withdraw)
@@ -149,6 +151,30 @@ def _say(built: Built, seconds: float) -> None:
     typer.echo(
         f"{built.file}: {written.tiles:,} tiles ({written.contents:,} different), {written.size:,} bytes, "
         f"{built.parts} parts in {seconds:.1f} s{again}"
+    )
+
+
+def package_command(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it is not there yet.")],
+    layers: Layers,
+    area: Place = None,
+    zooms: ZoomRange = None,
+    clearance: Level = "public",
+    scheduler: Scheduler = None,
+) -> None:
+    """Make a folder for field teams: tiles, exact rows (GeoPackage) and a map page that opens without a server."""
+    request = request_of(layers, area, zooms, clearance)
+    settings = load_settings()
+    catalog = read_catalog(settings.layers_dir)
+    database = open_database(settings)
+    ensure_tables(settings, database)
+    started = time.monotonic()
+    with progress_bar(folder.name) as bar:
+        made = package(database, catalog, request, folder, Hands(scheduler=scheduler), bar)
+    drawn = sum(built.written.tiles for built in made.archives.values())
+    typer.echo(
+        f"{made.folder}: {drawn:,} tiles, {sum(made.rows.values()):,} rows, {made.size:,} bytes in "
+        f"{time.monotonic() - started:.1f} s; open {made.folder / 'index.html'}"
     )
 
 
