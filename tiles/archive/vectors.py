@@ -28,6 +28,8 @@ _DIALECT = sa.make_url("postgresql+psycopg://").get_dialect()()
 _SESSION = "-c jit=off -c max_parallel_workers_per_gather=0 -c search_path=pg_catalog,public"
 """As the sessions of the service have it: parallel plans are slower for one tile."""
 _PLAIN = sa.types.NullType()
+_LEVEL = 6
+"""Archives are written once and read often; beyond this level packing takes far longer than it saves."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class VectorDrawer:
         """One tile, compressed; empty when no layer has anything there."""
         members = (member for member in self._subject.members if member.has(address[0]))
         body = b"".join(self._within_budget(member, address) for member in members)
-        return gzip.compress(body, mtime=0) if body else b""
+        return gzip.compress(body, _LEVEL, mtime=0) if body else b""
 
     def _within_budget(self, member: Member, address: Address) -> bytes:
         """The tile of one layer, with as many features as its budget allows."""
