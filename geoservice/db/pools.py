@@ -48,7 +48,11 @@ class Pools:
         for clearance in Clearance:
             arguments = self._arguments(clearance)
             self._pools[clearance] = await asyncpg.create_pool(
-                **arguments, min_size=0, max_size=settings.pool_max, max_inactive_connection_lifetime=IDLE_SECONDS
+                **arguments,
+                min_size=0,
+                max_size=settings.pool_max,
+                max_inactive_connection_lifetime=IDLE_SECONDS,
+                reset=_left_clean,
             )
             self._engines[clearance] = create_async_engine(
                 "postgresql+asyncpg://",
@@ -128,6 +132,14 @@ class Pools:
         """
         async with self.raw(Clearance.PUBLIC) as connection:
             await connection.execute("SELECT 1")
+
+
+async def _left_clean(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Nothing is to be undone when a raw connection is handed back; the driver has ended a transaction left open.
+
+    These sessions run prepared reads only: they make no setting, lock, cursor or temporary table that outlives its
+    transaction. The driver's own reset would ask the server once more for each tile.
+    """
 
 
 @contextmanager
