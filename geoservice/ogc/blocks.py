@@ -17,7 +17,19 @@ from geoservice.api import (
     static_map,
     uploads,
 )
-from geoservice.ogc import common, contours, dataset_tiles, features, map_looks, maps, styles, tiles, tilesets, wms
+from geoservice.ogc import (
+    common,
+    contours,
+    dataset_tiles,
+    features,
+    map_looks,
+    maps,
+    styles,
+    tiles,
+    tilesets,
+    wms,
+    wmts,
+)
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
@@ -29,6 +41,7 @@ BLOCKS: tuple[Block, ...] = (
     maps.BLOCK,
     map_looks.BLOCK,
     contours.BLOCK,
+    wmts.BLOCK,
     styles.BLOCK,
     archives.BLOCK,
     wms.BLOCK,

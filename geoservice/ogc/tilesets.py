@@ -27,7 +27,6 @@ from tiles.fields import zoom_steps
 from tiles.grid import MERCATOR_LATITUDE, WEB_MERCATOR_QUAD
 from tiles.order import importance_in_words
 from tiles.sets.model import MatrixSet
-from tiles.sets.registry import MatrixSets
 from tiles.sets.standard import world_ids
 
 router = APIRouter(tags=["tiles"])
@@ -188,7 +187,7 @@ def uri_of(request: Request, grid: MatrixSet) -> str:
     return str(grid.document["uri"]) if grid.registered else url(request, f"/tileMatrixSets/{grid.id}")
 
 
-def grids_of(grids: MatrixSets, layer: Drawn, state: LayerState) -> list[MatrixSet]:
+def grids_of(grids: Iterable[MatrixSet], layer: Drawn, state: LayerState) -> list[MatrixSet]:
     """The sets in which tiles of a layer are offered: those of the world, and others that its extent meets."""
     return [
         grid

@@ -5,11 +5,11 @@ from __future__ import annotations
 from geoservice.house import House
 from layers.access import Principal
 from layers.errors import TileOutside
-from layers.model import VectorLayer
+from layers.model import RasterLayer, VectorLayer
 from tiles.sets.model import Place
 
 
-async def require_offered(house: House, asker: Principal, layer: VectorLayer, place: Place) -> None:
+async def require_offered(house: House, asker: Principal, layer: VectorLayer | RasterLayer, place: Place) -> None:
     """Make sure that an empty tile lies within the limits that the tileset states.
 
     It is asked for empty tiles only: what is drawn is offered, also where a buffer reaches over the limits, and full
