@@ -23,7 +23,7 @@ LAYER = "contour"
 """Name of the layer in the tiles."""
 INDEX = 5
 """Every so manieth line is an index line, drawn thicker and labelled."""
-MOST_LEVELS = 250
+MOST_LEVELS = 120
 """Heights at which a tile can have lines."""
 MARGIN = 4
 _PLACES = 256
@@ -36,10 +36,17 @@ _LIMITS = (0.1, 10_000.0)
 
 @dataclass(frozen=True, slots=True)
 class ContourView:
-    """Which lines are drawn: of which band, at which distance (m) of heights."""
+    """Which lines are drawn.
+
+    Attributes:
+        band: The band of heights.
+        interval: Distance of heights in metres.
+        usual: Whether that is the usual one of the zoom level, which is widened where the ground is too steep for it.
+    """
 
     band: int
     interval: float
+    usual: bool = False
 
 
 def contour_view(layer: RasterLayer, z: int, bands: str | None, interval: str | None) -> ContourView:
@@ -49,7 +56,8 @@ def contour_view(layer: RasterLayer, z: int, bands: str | None, interval: str | 
         BadParameter: When the layer has no such heights, or the interval is no distance from 0.1 to 10,000 m.
     """
     usual = next((metres for below, metres in _INTERVALS if z <= below), _CLOSEST)
-    return ContourView(height_band(layer, bands), number_within(interval, "interval", _LIMITS, usual))
+    distance = number_within(interval, "interval", _LIMITS, usual)
+    return ContourView(height_band(layer, bands), distance, usual=interval is None)
 
 
 def frame_of(place: Place) -> Frame:
@@ -79,19 +87,28 @@ def contour_tile(assets: Sequence[Asset], layer: RasterLayer, place: Place, view
     heights, valid = found[0][0].astype(np.float64), found[1] & np.isfinite(found[0][0])
     if not valid.any():
         return b""
-    first = math.ceil(float(heights[valid].min()) / view.interval)
-    last = math.floor(float(heights[valid].max()) / view.interval)
-    if last - first >= MOST_LEVELS:
-        raise BadParameter(
-            f"interval={view.interval:g} gives more than {MOST_LEVELS} lines in this tile; a larger one is needed.",
-            parameter="interval",
-        )
+    interval, numbers = _numbers(view, float(heights[valid].min()), float(heights[valid].max()))
     features = []
-    for number in range(first, last + 1):
-        level = number * view.interval
+    for number in numbers:
+        level = number * interval
         lines = shapely.transform(contour(heights, valid, level), lambda places: (places + 0.5 - MARGIN) * _UNIT)
         features.append(LineFeature(list(shapely.simplify(lines, _SMOOTH)), _properties(number, level)))
     return line_tile(LAYER, features)
+
+
+def _numbers(view: ContourView, lowest: float, highest: float) -> tuple[float, range]:
+    """Distance of the heights of the lines, and which multiples of it they are."""
+    interval = view.interval
+    while True:
+        numbers = range(math.ceil(lowest / interval), math.floor(highest / interval) + 1)
+        if len(numbers) <= MOST_LEVELS:
+            return interval, numbers
+        if not view.usual:
+            raise BadParameter(
+                f"interval={interval:g} gives more than {MOST_LEVELS} heights in this tile; a larger one is needed.",
+                parameter="interval",
+            )
+        interval *= INDEX
 
 
 def _properties(number: int, level: float) -> dict[str, bool | int | float]:

@@ -23,7 +23,7 @@ from layers.asset import Asset
 from layers.errors import BadParameter
 from tests.support.rasters import grid, raster_layer, raster_plan, write_tif
 from tiles.contour import contour
-from tiles.contours import ContourView, contour_tile, contour_view, usual_intervals
+from tiles.contours import MOST_LEVELS, ContourView, contour_tile, contour_view, usual_intervals
 from tiles.grid import web_mercator
 from tiles.mvt import LineFeature, line_tile
 
@@ -165,6 +165,11 @@ def test_too_many_lines_are_refused(tmp_path: Path) -> None:
     asset = asset_of(tmp_path, hills(300, 300))
     with pytest.raises(BadParameter, match="larger"):
         contour_tile([asset], HEIGHTS, web_mercator().place(11, 784, 1621), ContourView(1, 0.1))
+    # Unless nobody asked for them: then each fifth line is drawn, or each fifth of those.
+    steep = contour_tile([asset], HEIGHTS, web_mercator().place(11, 784, 1621), ContourView(1, 0.8, usual=True))
+    heights = [feature["properties"]["height"] for feature in decode(steep)]
+    assert 10 < len(heights) <= MOST_LEVELS
+    assert set(np.diff(heights).tolist()) == {20}
 
 
 @pytest.mark.parametrize("interval", ["0", "-5", "nan", "inf", "1e9", "0.0001", "ten", "", "1,2"])
