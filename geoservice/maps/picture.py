@@ -19,18 +19,17 @@ from geoservice.maps.imagery import imagery
 from geoservice.maps.renderer import Job
 from layers.access import Decision, Principal
 from layers.errors import MapUnavailable
-from layers.ladder import Rung, mosaic_at, rung_at
+from layers.ladder import cluster_at, mosaic_at, rung_at
 from layers.maplibre import Json, draw_order, map_layers
-from layers.model import Layer, Mosaic, RasterLayer, VectorLayer
+from layers.model import Layer, RasterLayer, VectorLayer
 from layers.stylesheet import as_seen, at_zoom, images
 from tiles.asked import PRESENT, Question
 from tiles.plane import LEVEL, Cell, Plane, grown, mercator_of, window
-from tiles.section import SIDES, WINDOW, section_statement
+from tiles.section import SIDES, WINDOW, Step, section_statement
 from tiles.sprite import sheet
 
 FILES = "job://files"
 GLYPHS = "job://glyphs/{fontstack}/{range}"
-Step = Rung | Mosaic | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ async def _step(house: House, asker: Principal, plane: Plane, shown: Shown) -> S
     layer = shown.layer
     if isinstance(layer, RasterLayer) or not shown.question.plain:
         return None
-    step = mosaic_at(layer, plane.level) or rung_at(layer, plane.level)
+    step: Step = mosaic_at(layer, plane.level) or cluster_at(layer, plane.level) or rung_at(layer, plane.level)
     return step if step is not None and layer.name in await house.ladders(asker) else None
 
 
