@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,10 +204,13 @@ def _locked(engine: sa.Engine, layer: VectorLayer) -> Iterator[bool]:
 class LadderKeeper:
     """Keeps the ladders of all layers at their current editions, for as long as a worker runs."""
 
-    def __init__(self, database: Database, stop: threading.Event) -> None:
-        """Look after a database until `stop` is set."""
+    def __init__(
+        self, database: Database, stop: threading.Event, after_building: Callable[[VectorLayer], None] | None = None
+    ) -> None:
+        """Look after a database until `stop` is set; `after_building` hears of each ladder that was built anew."""
         self._database = database
         self._stop = stop
+        self._after_building = after_building
 
     def keep(self) -> None:
         """Look several times per second; a layer whose ladder fails is tried again after a while, the others go on."""
@@ -236,4 +239,6 @@ class LadderKeeper:
         if done is not None:
             how = "built" if done.built else "refreshed"
             _log.info("the ladder of %s was %s for edition %s", done.layer, how, done.edition)
+            if done.built and self._after_building is not None:
+                self._after_building(layer)
         return 0.0

@@ -30,6 +30,7 @@ from geoservice.cli import (
     sample,
     serve,
     sources,
+    tile_cache,
     tiles,
 )
 from geoservice.db.errors import ClusterError
@@ -54,6 +55,7 @@ GROUPS = (
     jobs,
     tiles,
     archives,
+    tile_cache,
     keys,
     db,
     doctor,

@@ -63,7 +63,7 @@ def request_of(
     Raises:
         BadParameter: When one of them cannot be read.
     """
-    low, high = _zooms(zooms)
+    low, high = zoom_range(zooms)
     try:
         level = Clearance.parse(clearance)
     except ValueError as error:
@@ -73,7 +73,12 @@ def request_of(
     return ArchiveRequest(tuple(layers), level, area, code, low, high, image_format(image))
 
 
-def _zooms(text: str | None) -> tuple[int | None, int | None]:
+def zoom_range(text: str | None) -> tuple[int | None, int | None]:
+    """Read `--zooms`: one zoom level, or the lowest and the highest.
+
+    Raises:
+        BadParameter: When it is neither.
+    """
     if text is None:
         return None, None
     found = _ZOOMS.fullmatch(text)

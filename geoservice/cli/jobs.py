@@ -27,6 +27,7 @@ from geoservice.jobs.model import Job, JobRequest
 from geoservice.jobs.perform import options_of
 from geoservice.jobs.runner import end_with_parent
 from geoservice.jobs.schedule import remember, run
+from geoservice.jobs.seeder import seed_low
 from geoservice.jobs.worker import work
 from geoservice.settings import load_settings
 from ingest.chronicle import Intent, attempt
@@ -66,7 +67,8 @@ def work_command(
     database, stop = open_database(settings), threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    work(database, stop, slots=concurrency or settings.job_concurrency, once=once)
+    after_ladder = seed_low if settings.tile_disk_mb else None
+    work(database, stop, slots=concurrency or settings.job_concurrency, once=once, after_ladder=after_ladder)
 
 
 @commands.command("add")

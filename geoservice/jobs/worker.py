@@ -20,6 +20,7 @@ from geoservice.jobs.leader import Leader
 from geoservice.jobs.model import Job, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
 from geoservice.ladder import LadderKeeper
+from layers.model import VectorLayer
 
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 0.5
@@ -207,13 +208,23 @@ def conclude(connection: sa.Connection, job: Job, message: dict[str, Any]) -> No
         queue.finish(connection, job, "failed", message.get("failed"))
 
 
-def work(database: Database, stop: threading.Event, *, slots: int, once: bool = False) -> None:
-    """Do jobs in so many slots until `stop` is set; `once`: until none is waiting."""
+def work(
+    database: Database,
+    stop: threading.Event,
+    *,
+    slots: int,
+    once: bool = False,
+    after_ladder: Callable[[VectorLayer], None] | None = None,
+) -> None:
+    """Do jobs in so many slots until `stop` is set; `once`: until none is waiting.
+
+    `after_ladder` is called with each layer whose ladder was built anew.
+    """
     places = [Slot(database, stop) for _ in range(slots)]
     threads = [threading.Thread(target=place.work, kwargs={"once": once}, name="job-slot") for place in places]
     if not once:
         threads.append(threading.Thread(target=Leader(database, stop).lead, name="job-leader"))
-        threads.append(threading.Thread(target=LadderKeeper(database, stop).keep, name="ladder-keeper"))
+        threads.append(threading.Thread(target=LadderKeeper(database, stop, after_ladder).keep, name="ladder-keeper"))
     for thread in threads:
         thread.start()
     for thread in threads:

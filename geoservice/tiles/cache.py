@@ -63,10 +63,8 @@ class TileCache:
     @classmethod
     def of(cls, settings: Settings, pools: Pools) -> TileCache:
         """The cache that the settings describe; nothing is opened before it is used."""
-        memory, disk = settings.tile_memory_mb * MEGABYTE, settings.tile_disk_mb * MEGABYTE
-        folder = settings.home / FOLDER
-        stores = Store(folder, disk), Store(folder, disk)
-        return cls(Watch(pools), Shelf(memory), stores[0], Scribe(stores[1]), settings.tile_stale_seconds)
+        shelf, scribe = Shelf(settings.tile_memory_mb * MEGABYTE), Scribe(store_of(settings))
+        return cls(Watch(pools), shelf, store_of(settings), scribe, settings.tile_stale_seconds)
 
     async def keep(self) -> None:
         """Look for changes until cancelled."""
@@ -78,9 +76,14 @@ class TileCache:
         self.scribe.close()
         self.reading.close()
 
+    @property
+    def house(self) -> str:
+        """Identity of the database and of the program that draws; empty while the database was not heard of."""
+        return f"{self.watch.identity}-{program()}" if self.watch.identity else ""
+
     def place(self, request: TileRequest) -> KeptPlace:
         """Which tile a request asks for."""
-        return place_of(request, f"{self.watch.identity}-{program()}" if self.watch.identity else "")
+        return place_of(request, self.house)
 
     async def tile(self, place: KeptPlace, draw: Draw) -> Entry:
         """The tile as it is now: kept, or drawn.
@@ -127,8 +130,12 @@ class TileCache:
         since = self.watch.stale_since(entry.layer, entry.stamp, entry.window)
         if since is None:
             renewed = self.watch.renewed(entry.layer, entry.stamp)
-            self.counts.renewed += renewed != entry.stamp
-            entry.stamp = renewed
+            if renewed != entry.stamp:
+                self.counts.renewed += 1
+                entry.stamp = renewed
+                if not kept:
+                    # On disk it is current with the next one who reads it, and young again.
+                    self.scribe.take(place, entry)
         elif time.monotonic() - since <= self.stale_seconds:
             self.counts.stale += 1
             self._draw_behind(place, draw)
@@ -167,3 +174,8 @@ class TileCache:
         if not task.cancelled():
             # Whoever asks next draws it himself, and hears of the error.
             task.exception()
+
+
+def store_of(settings: Settings) -> Store:
+    """The tiles on disk, through a connection of its own."""
+    return Store(settings.home / FOLDER, settings.tile_disk_mb * MEGABYTE)

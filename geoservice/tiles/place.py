@@ -62,8 +62,13 @@ class KeptPlace:
     @cached_property
     def key(self) -> str:
         """Name under which it is kept on disk."""
-        owner = f"{self.house}/{self.layer}/{self.definition}/{self.clearance}"
-        return f"{owner}/{self.matrix_set}/{self.level}/{self.row}/{self.col}"
+        owner = owner_of(self.house, self.layer)
+        return f"{owner}{self.definition}/{self.clearance}/{self.matrix_set}/{self.level}/{self.row}/{self.col}"
+
+
+def owner_of(house: str, layer: str) -> str:
+    """What the names of all tiles of a layer begin with."""
+    return f"{house}/{layer}/"
 
 
 def place_of(request: TileRequest, house: str) -> KeptPlace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
@@ -13,6 +14,7 @@ from geoservice.tiles.store import Store
 WAITING = 2_000
 """Tiles that may wait to be written; when there are more, they are not kept on disk."""
 _AT_ONCE = 100
+_PAUSE = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,11 @@ class Scribe:
             self._waiting.put_nowait((place, entry))
         except queue.Full:
             _log.debug("too many tiles wait to be written")
+
+    async def room(self) -> None:
+        """Wait until not many tiles wait to be written."""
+        while self._waiting.qsize() > WAITING // 2:
+            await asyncio.sleep(_PAUSE)
 
     def close(self) -> None:
         """Write what waits, and end."""

@@ -7,12 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_raster, pair_tiles, table, world
+from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_raster, pair_tiles, pair_warm, table, world
 from tests.bench.client import BenchError
 from tests.bench.results import Figures, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAIRS = ("ingest", "tiles", "items", "cog", "raster")
+PAIRS = ("ingest", "tiles", "warm", "items", "cog", "raster")
 COMMAND = "scripts/bench"
 
 
@@ -52,6 +52,12 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
         world.raise_ladder(place)
         world.settle(place)
         found.append(pair_tiles.measure(place, asked.repetitions, asked.tiles, _tell))
+    if "warm" in asked.pairs:
+        _tell("Kept vector tiles")
+        if "tiles" not in asked.pairs:
+            world.raise_ladder(place)
+        world.settle(place)
+        found.append(pair_warm.measure(place, asked.repetitions, asked.tiles, _tell))
     if "items" in asked.pairs:
         world.settle(place)
         found += pair_items.measure(place, asked.repetitions, asked.requests, _tell)
@@ -78,7 +84,7 @@ def _arguments() -> argparse.ArgumentParser:
         nargs="*",
         default=PAIRS,
         metavar="PAIR",
-        help="which pairs: tiles, items, ingest, cog, raster (default: all)",
+        help=f"which pairs: {', '.join(PAIRS)} (default: all)",
     )
     parser.add_argument("--parcels", type=int, default=200_000, help="parcels of the sample region")
     parser.add_argument("--repetitions", type=int, default=5, help="repetitions of each side")

@@ -43,8 +43,13 @@ class Place(Protocol):
 
 
 @contextmanager
-def geoservice(world: Place) -> Iterator[int]:
-    """The service as `geoservice serve` runs it; gives its port."""
+def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
+    """The service as `geoservice serve` runs it; gives its port.
+
+    Args:
+        world: Where.
+        kept: Whether it may answer with tiles that it has kept.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "geoservice", "serve", "--port", str(port), "--workers", str(WORKERS)]
     surroundings = {
@@ -53,11 +58,44 @@ def geoservice(world: Place) -> Iterator[int]:
         # The other sides have no time limit either.
         "GEOSERVICE_STATEMENT_TIMEOUT": "300",
     }
+    if not kept:
+        surroundings |= {"GEOSERVICE_TILE_MEMORY_MB": "0", "GEOSERVICE_TILE_DISK_MB": "0"}
     if world.settings.layers_dir is not None:
         surroundings["GEOSERVICE_LAYERS_DIR"] = str(world.settings.layers_dir)
     with _running(command, surroundings, world.home / "geoservice.log"):
         _wait(port, "/health/ready", world.home / "geoservice.log")
         yield port
+
+
+@contextmanager
+def bare(world: Place, answers: Path, path: str) -> Iterator[int]:
+    """The bare application on the server of our service; gives its port.
+
+    Args:
+        world: Where.
+        answers: File with what it answers.
+        path: One that it answers.
+    """
+    port = _free_port()
+    server = "uvicorn.run('tests.bench.bare:create', factory=True, http='geoservice.http.protocol:BoundedProtocol', "
+    options = f"port={port}, workers={WORKERS}, log_level='warning', access_log=False, server_header=False)"
+    program = f"import uvicorn\nif __name__ == '__main__':\n    {server}{options}\n"
+    script = world.home / "bare.py"
+    script.write_text(program, encoding="utf-8")
+    surroundings = {"GEOSERVICE_TEST_BARE": str(answers), "PYTHONPATH": str(Path(__file__).parents[2])}
+    with _running([sys.executable, str(script)], surroundings, world.home / "bare.log"):
+        _wait(port, path, world.home / "bare.log")
+        yield port
+
+
+def status_of(port: int, path: str) -> int:
+    """Status with which a path is answered."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 @contextmanager
