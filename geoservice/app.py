@@ -87,7 +87,7 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
-    tiles, keys = TileCache.of(settings, pools), KeyRing(pools)
+    tiles, keys = TileCache.of(settings, pools, meter), KeyRing(pools)
     return House(settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, grids, meter)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from geoservice.db.pools import Pools
+from geoservice.metrics.meter import Meter, Silent
 from geoservice.settings import Settings
 from geoservice.tiles.drawing import Drawn, TileRequest
 from geoservice.tiles.entry import Entry, entry_of, from_record
@@ -48,6 +49,7 @@ class TileCache:
         watch: What it knows of changes.
         shelf: Tiles in memory.
         counts: What became of the tiles asked for.
+        meter: Hears of it too.
     """
 
     watch: Watch
@@ -56,19 +58,21 @@ class TileCache:
     scribe: Scribe
     stale_seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
+    meter: Meter = field(default_factory=Silent)
     _flights: Flights[Entry] = field(default_factory=Flights)
     _behind: set[asyncio.Task[object]] = field(default_factory=set)
     _purges: int | None = None
 
     @classmethod
-    def of(cls, settings: Settings, pools: Pools) -> TileCache:
+    def of(cls, settings: Settings, pools: Pools, meter: Meter) -> TileCache:
         """The cache that the settings describe; nothing is opened before it is used."""
         shelf, scribe = Shelf(settings.tile_memory_mb * MEGABYTE), Scribe(store_of(settings))
-        return cls(Watch(pools), shelf, store_of(settings), scribe, settings.tile_stale_seconds)
+        return cls(Watch(pools), shelf, store_of(settings), scribe, settings.tile_stale_seconds, meter=meter)
 
     async def keep(self) -> None:
         """Look for changes until cancelled."""
         self.watch.after_look = self.notice_purge
+        self.watch.on_return = self.forget
         await self.watch.keep()
 
     def close(self) -> None:
@@ -110,7 +114,7 @@ class TileCache:
         if since is not None:
             return None
         entry.stamp = self.watch.renewed(entry.layer, entry.stamp)
-        self.counts.memory += 1
+        self._count("memory", "hit")
         return entry
 
     def notice_purge(self) -> None:
@@ -120,34 +124,50 @@ class TileCache:
             self.shelf.clear()
         self._purges = purges
 
+    def forget(self, layer: str) -> None:
+        """Give up the tiles of a layer that went back to an earlier state: its numbers mean something else now."""
+        self.reading.purge([layer])
+        self.shelf.clear()
+
     def _kept(self, place: KeptPlace, draw: Draw) -> Entry | None:
         spot = (place.clearance, place.path)
-        entry, kept = self.shelf.get(spot), True
-        if entry is None:
-            entry, kept = self._on_disk(place), False
-        if entry is None:
-            return None
+        entry, tier = self.shelf.get(spot), "memory"
+        found = None if entry is None else self._usable(entry, place, draw, tier)
+        if found is not None:
+            return found
+        self.meter.cache(tier, "miss")
+        # Also when the one in memory has changed: another process may have drawn it anew.
+        entry, tier = self._on_disk(place), "disk"
+        found = None if entry is None else self._usable(entry, place, draw, tier)
+        if found is None:
+            self.meter.cache(tier, "miss")
+        else:
+            self.shelf.put(spot, found)
+        return found
+
+    def _usable(self, entry: Entry, place: KeptPlace, draw: Draw, tier: str) -> Entry | None:
+        """The entry, if it may be handed out."""
         since = self.watch.stale_since(entry.layer, entry.stamp, entry.window)
-        if since is None:
-            renewed = self.watch.renewed(entry.layer, entry.stamp)
-            if renewed != entry.stamp:
-                self.counts.renewed += 1
-                entry.stamp = renewed
-                if not kept:
-                    # On disk it is current with the next one who reads it, and young again.
-                    self.scribe.take(place, entry)
-        elif time.monotonic() - since <= self.stale_seconds:
-            self.counts.stale += 1
+        if since is not None:
+            if time.monotonic() - since > self.stale_seconds:
+                return None
+            self._count(tier, "stale")
             self._draw_behind(place, draw)
             return entry
-        else:
-            return None
-        if kept:
-            self.counts.memory += 1
-        else:
-            self.counts.disk += 1
-            self.shelf.put(spot, entry)
+        self._count(tier, "hit")
+        renewed = self.watch.renewed(entry.layer, entry.stamp)
+        if renewed != entry.stamp:
+            self.counts.renewed += 1
+            entry.stamp = renewed
+            if tier == "disk":
+                # There it is current with the next one who reads it, and young again.
+                self.scribe.take(place, entry)
         return entry
+
+    def _count(self, tier: str, outcome: str) -> None:
+        name = "stale" if outcome == "stale" else tier
+        setattr(self.counts, name, getattr(self.counts, name) + 1)
+        self.meter.cache(tier, outcome)
 
     def _on_disk(self, place: KeptPlace) -> Entry | None:
         if not place.house:

@@ -23,6 +23,8 @@ _IDENTITY = (
     "FROM pg_control_system() AS s, pg_control_checkpoint() AS c, pg_database AS d WHERE d.datname = current_database()"
 )
 """Another cluster, one that was restored to an earlier time, another database, and one that was filled from a dump."""
+_LESS_IDENTITY = "SELECT oid, 'meta.layer_state'::regclass::oid FROM pg_database WHERE datname = current_database()"
+"""Where the server does not tell more."""
 _STATES = compile_statement(states_statement())
 _CHANGES = compile_statement(changes_statement())
 _log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Watch:
         self.identity = ""
         self.after_look: Callable[[], None] | None = None
         """Called after each look."""
+        self.on_return: Callable[[str], None] | None = None
+        """Called with the name of a layer that has gone back to an earlier state."""
 
     async def keep(self) -> None:
         """Look again and again, until cancelled."""
@@ -62,7 +66,7 @@ class Watch:
         asked = time.monotonic()
         async with self._pools.raw(Clearance.RESTRICTED) as connection:
             if not self.identity:
-                self.identity = "-".join(str(part) for part in await connection.fetchrow(_IDENTITY))
+                self.identity = await _identity(connection)
             for row in await connection.fetch(_STATES.sql, *_STATES.arguments({})):
                 await self._take(connection, row)
         self._heard = asked
@@ -76,6 +80,8 @@ class Watch:
             return
         # What was there at the beginning changed some time ago, and so did all in a database that went back.
         fresh = known is None or known.edition > row["edition"] or known.change > row["change"]
+        if known is not None and fresh and self.on_return is not None:
+            self.on_return(row["layer"])
         journal = Journal() if known is None or fresh else known
         now = LONG_AGO if fresh else time.monotonic()
         if row["change"] > journal.change:
@@ -99,3 +105,11 @@ class Watch:
     def renewed(self, layer: str, stamp: Stamp) -> Stamp:
         """The stamp of a tile that is found to be current."""
         return self._journals[layer].renewed(stamp)
+
+
+async def _identity(connection: RawConnection) -> str:
+    try:
+        found = await connection.fetchrow(_IDENTITY)
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedFunctionError):
+        found = await connection.fetchrow(_LESS_IDENTITY)
+    return "-".join(str(part) for part in found or ())

@@ -7,6 +7,7 @@ import math
 import socket
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import uvloop
 
@@ -25,8 +26,8 @@ class Connection(asyncio.Protocol):
         self.fresh = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no children of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
         self.ask()
 
     def ask(self) -> None:

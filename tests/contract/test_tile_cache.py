@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.house import House
+from geoservice.http import tile_front
+from geoservice.metrics.measured import NOTE
 from geoservice.tiles import cache
+from geoservice.tiles.path import TILE_PATH
 from layers.access import Clearance
 from tests.contract.test_canary import FOUND
 from tests.support.service import Service, fill, plain_bytes, running, service_catalog
@@ -179,6 +183,14 @@ def test_other_spellings_do_not_make_other_tiles(served: Service, path: str) -> 
     assert counts(served).drawn == drawn
 
 
+def test_whoever_measures_hears_which_route_would_have_answered() -> None:
+    note: dict[str, Any] = {}
+    tile_front._leave_word({"path": SPOT, NOTE: note})
+    assert note["route"] == TILE_PATH
+    found = note["path_params"]
+    assert (found["collection_id"], found["tile_matrix"]) == ("spot", "8")
+
+
 def test_head_is_answered_like_get(served: Service) -> None:
     served.get(SPOT)
     got, head = served.get(SPOT), served.client.head(SPOT)
@@ -194,6 +206,19 @@ def test_empty_tiles_are_kept_too(served: Service) -> None:
     assert first.status_code in (204, 404)
     assert served.get(empty).status_code == first.status_code
     assert counts(served).drawn == drawn
+
+
+def test_a_layer_that_goes_back_in_time_is_drawn_anew(served: Service) -> None:
+    """A database that is put back to an earlier state counts on with numbers that meant something else."""
+    for _ in range(2):
+        assert served.get(SPOT).status_code == 200
+    journal = house_of(served).tiles.watch._journals["spot"]
+    journal.edition += 7
+    tiles, drawn = house_of(served).tiles, counts(served).drawn
+    look(served)
+    assert len(tiles.shelf) == 0
+    assert served.get(SPOT).status_code == 200
+    assert counts(served).drawn == drawn + 1
 
 
 def test_a_revoked_key_opens_nothing_that_is_kept(served: Service) -> None:

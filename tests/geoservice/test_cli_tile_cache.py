@@ -25,7 +25,7 @@ from tests.support.database import copied_database
 from tests.support.loading import load_file, prepared, write_rows
 from tests.support.patches import mesh, patches
 
-PATCH = "/collections/patch/tiles/WebMercatorQuad/12/1582/3242"
+PATCH = "/collections/patch/tiles/WebMercatorQuad/12/1579/3242"
 
 
 class Place:
