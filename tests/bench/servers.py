@@ -9,11 +9,13 @@ import sys
 import time
 import venv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
+
+import psutil
 
 from geoservice.db.engine import Database
 from geoservice.settings import Settings
@@ -86,6 +88,17 @@ def bare(world: Place, answers: Path, path: str) -> Iterator[int]:
     with _running([sys.executable, str(script)], surroundings, world.home / "bare.log"):
         _wait(port, path, world.home / "bare.log")
         yield port
+
+
+def busy_seconds(port: int) -> float:
+    """Processor time of the processes that share a listening port, since they began."""
+    found = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(c.laddr and c.laddr.port == port and c.status == "LISTEN" for c in process.net_connections("tcp")):
+                times = process.cpu_times()
+                found += times.user + times.system
+    return found
 
 
 def status_of(port: int, path: str) -> int:
