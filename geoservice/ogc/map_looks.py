@@ -97,6 +97,9 @@ def _links(request: Request, layer: RasterLayer) -> list[dict[str, Any]]:
     template = url(request, f"/collections/{layer.name}/map/tiles/{WEB_MERCATOR_QUAD}")
     found = [link(template + "/{tileMatrix}/{tileRow}/{tileCol}", "item", "image/png", "Map tile", templated=True)]
     if height_bands(layer):
+        for encoding, algorithm in (("mapbox", "terrainrgb"), ("terrarium", "terrarium")):
+            heights = f"{template}/{{z}}/{{y}}/{{x}}?f=png&algorithm={algorithm}"
+            found.append(link(heights, "item", "image/png", f"Heights for raster-dem: {encoding}", templated=True))
         found.append(link(url(request, f"/collections/{layer.name}/contours"), "related", JSON, "Contour lines"))
     return found
 

@@ -87,8 +87,13 @@ def test_tilejson_leads_to_the_tiles(service: Service) -> None:
     assert [layer["id"] for layer in found["vector_layers"]] == ["contour"]
     tile = morecantile.tms.get("WebMercatorQuad").tile(105.25, 38.75, 11)
     address = found["tiles"][0].replace("{z}", "11").replace("{y}", str(tile.y)).replace("{x}", str(tile.x))
-    assert service.get(address.partition("//")[2].partition("/")[2].join(["/", ""])).status_code == 200
+    assert service.get("/" + address.split("/", 3)[3]).status_code == 200
     assert service.get("/collections/heights/contours?f=html&lang=zh").status_code == 200
     looks = service.get("/collections/heights/map/looks").json()
     assert "hillshade" in looks["algorithms"]
+    templates = [link["href"] for link in looks["links"] if link.get("title", "").startswith("Heights for raster-dem")]
+    assert len(templates) == 2
+    for template in templates:
+        address = template.replace("{z}", "11").replace("{y}", str(tile.y)).replace("{x}", str(tile.x))
+        assert service.get("/" + address.split("/", 3)[3]).headers["content-type"] == "image/png"
     assert any(link["href"].endswith("/collections/heights/contours") for link in looks["links"])
