@@ -140,7 +140,6 @@ def _straight(dataset: DatasetReader, facts: Opened, frame: Frame, wanted: Wante
     if ways is not None:
         inner = ways[1].pixels, ways[0].pixels
         found = read_straight(dataset, ways, wanted.bands, facts.nodata, any_band=wanted.any_band)
-        values = values.astype(found[0].dtype)
         values[:, *inner], mask[inner] = found
     return values, mask
 

@@ -16,7 +16,7 @@ from layers.errors import BadParameter
 from tests.support.rasters import CLASSED, COVER, decoded, grid, raster_layer, write_tif
 from tiles.colours import colour_map, colour_map_names
 from tiles.grid import bounds_mercator
-from tiles.image import Picture, encode
+from tiles.image import ImageFormat, Picture, encode
 from tiles.raster import RasterTiles
 from tiles.view import Wish, plain_view, view_of
 
@@ -226,3 +226,22 @@ class TestPng:
         assert (raw[:3][:, valid] == picture.pixels[:, valid]).all()
         if "holes" in case:
             assert ((raw[3] == 255) == valid).all()
+
+
+@pytest.mark.parametrize(("fmt", "exact", "off"), [("webp", True, 0), ("webp", False, 6), ("jpeg", False, 4)])
+def test_other_formats_are_read_by_gdal_of_the_system(tmp_path: Path, fmt: ImageFormat, exact: bool, off: int) -> None:
+    y, x = np.mgrid[0:64, 0:64]
+    pixels = np.stack([2 * x + 60, 2 * y + 60, x + y + 60]).astype(np.uint8)
+    valid = (x < 48) | (y < 48)
+    (tmp_path / "a").write_bytes(encode(Picture(valid, pixels, exact=exact), fmt))
+    command = ["gdal_translate", "-q", "-of", "ENVI", "-co", "INTERLEAVE=BSQ", "a", "a.img"]
+    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+    raw = np.frombuffer((tmp_path / "a.img").read_bytes(), dtype=np.uint8).reshape(-1, 64, 64)
+    inner = (x < 40) | (y < 40)
+    assert np.abs(raw[:3].astype(int) - pixels)[:, inner].mean() <= off
+    if fmt == "webp":
+        assert ((raw[3] == 255) == valid).all()
+    else:
+        assert len(raw) == 3
+        # White paper, but for the blur of JPEG along the rim.
+        assert (raw[:, 56:, 56:] >= 250).all()
