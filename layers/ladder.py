@@ -14,6 +14,8 @@ from functools import lru_cache
 from layers.model import Cluster, LayerBase, Mosaic, RowLayer, VectorLayer
 
 LADDER_SCHEMA = "ladder"
+LADDER_FORMAT = 2
+"""How ladders are made; it rises when tables or rungs change, and ladders of another format are made anew."""
 SPAN = 2
 """Zoom levels that share a rung; the lowest may have one of its own, because it shows the most features per tile."""
 WORLD = 2 * 20037508.342789244

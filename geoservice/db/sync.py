@@ -17,8 +17,8 @@ from geoservice.db.credentials import Role
 from layers.access import Clearance, Principal, RowRule, decide
 from layers.catalog import Catalog
 from layers.errors import ConfigurationError
-from layers.ladder import LADDER_SCHEMA, is_rung_name
-from layers.model import Layer, RasterLayer, RowLayer
+from layers.ladder import LADDER_FORMAT, LADDER_SCHEMA, has_ladder, is_rung_name
+from layers.model import Layer, RasterLayer, RowLayer, VectorLayer
 from layers.system import layer_state
 from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA, current_table, history_table
 
@@ -96,7 +96,10 @@ def stands(connection: sa.Connection, catalog: Catalog) -> bool:
 
 def definition_digest(layer: Layer) -> str:
     """Digest of what the tables, tiles and styles of a layer are derived from."""
-    return hashlib.sha256(layer.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+    told = layer.model_dump_json(by_alias=True)
+    # A ladder that another version of the product made is as stale as one of another definition.
+    made = f"{told}{LADDER_FORMAT}" if isinstance(layer, VectorLayer) and has_ladder(layer) else told
+    return hashlib.sha256(made.encode()).hexdigest()[:16]
 
 
 def _drop_stale_ladder(connection: sa.Connection, layer: Layer) -> None:

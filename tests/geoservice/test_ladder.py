@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geoservice import ladder
+from geoservice.db import sync
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from layers.catalog import Catalog
@@ -246,6 +247,20 @@ def test_a_definition_that_changes_meanwhile_gets_no_ladder_of_the_former(base: 
     prepared(base.database, base.catalog)
     assert base.standing() is None
     assert contents(base.database) == {}
+
+
+def test_a_ladder_of_another_version_of_the_product_is_made_anew(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    base.load(mesh(9, 9, 7))
+    with monkeypatch.context() as before:
+        before.setattr(sync, "LADDER_FORMAT", sync.LADDER_FORMAT - 1)
+        prepared(base.database, base.catalog)
+        assert ladder.renew(base.database, base.layer) is not None
+    assert ladder.renew(base.database, base.layer) is None
+    assert ladder.lagging(base.database, base.catalog) == ()
+    prepared(base.database, base.catalog)
+    assert contents(base.database) == {}
+    assert ladder.lagging(base.database, base.catalog) == (base.layer,)
+    assert ladder.renew(base.database, base.layer) is not None
 
 
 def test_attributes_may_have_any_name(base: Base) -> None:
