@@ -23,6 +23,7 @@ from geoservice.http.tile_front import TileFront
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
+from geoservice.memory import limit_arenas
 from geoservice.metrics.measured import Measured, Routed
 from geoservice.metrics.meter import PrometheusMeter, Silent
 from geoservice.ogc.blocks import BLOCKS
@@ -94,6 +95,7 @@ def _house(settings: Settings, catalog: Catalog) -> House:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
+    limit_arenas()
     async with house.pools:
         await house.settle()
         watching = asyncio.create_task(house.tiles.keep())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from geoservice.memory import ARENAS, limit_arenas
 from tests.bench.pair_raster import SEED, Address, Scene, make_scene
 from tiles.image import ImageFormat
 from tiles.raster import RasterTiles
@@ -32,13 +33,14 @@ _LOOKS: tuple[dict[str, str], ...] = ({}, {"rescale": "0,200"}, {"size": "512"})
 def main() -> int:
     """Draw until the time is over; 1 when memory grew."""
     asked = _arguments().parse_args()
+    limit_arenas()
     with tempfile.TemporaryDirectory() as home:
         # Made in a process of its own, so that only what drawing takes is measured.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as maker:
             scenes = [maker.submit(make_scene, Path(home), kind, BATCH).result() for kind in ("heights", "picture")]
         sizes, drawn = _draw(scenes, asked.minutes * 60)
     early, late = sizes[len(sizes) // 3], max(sizes[-max(1, len(sizes) // 10) :])
-    arenas = os.environ.get("MALLOC_ARENA_MAX", "unset")
+    arenas = os.environ.get("MALLOC_ARENA_MAX", str(ARENAS))
     course = ", ".join(str(size) for size in sizes[:: max(1, len(sizes) // 10)])
     print(f"{drawn} tiles in {THREADS} threads, MALLOC_ARENA_MAX {arenas}.")
     print(
