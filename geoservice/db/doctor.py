@@ -26,6 +26,7 @@ from geoservice.db.capability import probe, statement
 from geoservice.db.credentials import Role
 from geoservice.db.embedded import SOCKET_LIMIT, EmbeddedCluster, State, fits_socket
 from geoservice.db.engine import Database
+from geoservice.maps.trial import try_renderer
 from geoservice.settings import Settings
 from layers.access import Clearance
 from layers.catalog import read_catalog
@@ -126,6 +127,19 @@ def check_listener(settings: Settings) -> Iterator[Finding]:
     else:
         text = f"The service listens on {settings.host}: put a proxy with TLS in front of it."
         yield Finding(Level.NOTE, "listener", text)
+
+
+def check_renderer(settings: Settings) -> Iterator[Finding]:
+    """Maps can be drawn on the server, and the process that draws them is shut in."""
+    del settings
+    achieved = try_renderer()
+    if achieved is None:
+        text = "The renderer of maps does not start: Web Map Service, legends and maps for reports answer 503."
+        remedy = "Install the Debian packages libegl1, libgl1, libgl1-mesa-dri and libcurl4."
+        yield Finding(Level.PROBLEM, "renderer", text, remedy)
+        return
+    told = ", ".join(f"{kind}: {how}" for kind, how in achieved.items())
+    yield Finding(Level.OK, "renderer", f"Maps are drawn in a process of their own ({told}).")
 
 
 def check_browser(settings: Settings) -> Iterator[Finding]:
@@ -303,5 +317,6 @@ CHECKS: tuple[Check, ...] = (
     check_cluster,
     check_contents,
     check_listener,
+    check_renderer,
     check_browser,
 )

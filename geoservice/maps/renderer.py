@@ -191,13 +191,13 @@ async def start() -> Child:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         start_new_session=True,
     )
     child = Child(process, folder)
     try:
         async with asyncio.timeout(_START_SECONDS):
-            value, _ = await child.ask(packed(_order(folder, user), {}))
+            value, _ = await child.ask(packed(order(folder, user), {}))
         child.achieved = value["confinement"]
     except (_Broken, TimeoutError, KeyError):
         await child.end()
@@ -210,7 +210,8 @@ async def start() -> Child:
     return child
 
 
-def _order(folder: Path, user: tuple[int, int] | None) -> dict[str, Any]:
+def order(folder: Path, user: tuple[int, int] | None) -> dict[str, Any]:
+    """What a child is told first: what it may use, as whom, and where the glyphs are."""
     confinement: dict[str, Any] = {
         "uid": user[0] if user else None,
         "gid": user[1] if user else None,
@@ -225,7 +226,7 @@ def _order(folder: Path, user: tuple[int, int] | None) -> dict[str, Any]:
     return {"confinement": confinement, "glyphs": str(glyphs)}
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """The whole environment of a child: OpenGL in software, without a display, without a cache on disk."""
     return {
         "PATH": "/usr/bin:/bin",

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from geoservice.db.doctor import Level, check_renderer
 from geoservice.maps import renderer as module
+from geoservice.maps import trial
 from geoservice.maps.encode import decoded, encoded_map
 from geoservice.maps.legend import LegendSheet, draw_legend, job_of
 from geoservice.maps.paper import Paper, lonlat, text_width
 from geoservice.maps.renderer import Job, Renderer
+from geoservice.settings import Settings
 from layers.errors import MapUnavailable
 from layers.maplibre import LegendClass
 from layers.model import Text
@@ -208,3 +211,13 @@ def test_maps_come_in_three_formats(media: str, start: bytes) -> None:
     pixels = np.zeros((4, 8, 8), dtype=np.uint8)
     pixels[:, :4] = np.array([200, 0, 0, 255])[:, None, None]
     assert encoded_map(png(pixels), media, "#00ff00").startswith(start)
+
+
+def test_the_doctor_tells_how_the_renderer_is_shut_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = check_renderer(Settings())
+    assert found.level == Level.OK
+    assert "landlock" in found.message
+    monkeypatch.setattr(trial, "environment", lambda _: {"PATH": "/usr/bin:/bin"})
+    (broken,) = check_renderer(Settings())
+    assert broken.level == Level.PROBLEM
+    assert "libegl1" in broken.remedy
