@@ -19,7 +19,7 @@ from tiles.sets.model import Matrix, MatrixSet
 
 READER = "seed"
 """Id of the principal in whose name tiles are drawn beforehand."""
-LOW = 100
+LOW = 400
 """Tiles of each clearance that are drawn after a ladder was built: about those of the lowest zoom levels."""
 _AT_ONCE = 4
 

@@ -16,7 +16,7 @@ from tests.bench import plain, servers
 from tests.bench.client import Pass, run_pass
 from tests.bench.nation import country, work
 from tests.bench.nation.work import Asked
-from tests.bench.nation.world import Nation
+from tests.bench.nation.world import Nation, as_loaded
 from tests.bench.results import Figures, Side, comparison, in_turn
 from tests.bench.world import PEER_ROLE, peer_reader
 from tiles import vector
@@ -26,7 +26,9 @@ from tiles.target import tile_values
 CONNECTIONS = 4
 COUNTRY = (
     "A synthetic country: 1,000,000 parcels (17 vertices), 300,000 roads, 50,000 rivers (275 vertices) and 2,900 "
-    f"counties (3,000 vertices). {CONNECTIONS} connections on every side, over HTTP gzip, {servers.WORKERS} workers. "
+    "counties (3,000 vertices). Before each pass geoservice keeps what its workers draw after a load (`tiles seed "
+    "--low`, up to 400 tiles of the lowest zoom levels of a layer) and nothing else. "
+    f"{CONNECTIONS} connections on every side, over HTTP gzip, {servers.WORKERS} workers. "
     "tipg (in an environment of its own, parallel query off, at most 10,000 features in a tile) and ST_AsMVT "
     "(`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ...))` with an index test, parallel query off, no HTTP) read "
     "the same tables through a role that row policies do not touch."
@@ -41,7 +43,7 @@ def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str],
     every, detail = work.mix(number), work.unseeded(2 * number)
     with servers.geoservice(nation) as ours, servers.tipg(nation, password, plain.SERIAL, "roads") as theirs:
         run_pass(theirs, [one.path_of_tipg for one in work.unseeded(40)], CONNECTIONS, gzip=True)
-        whole, hard = Ours(ours, every), Ours(ours, detail)
+        whole, hard = Ours(nation, ours, every), Ours(nation, ours, detail)
         tell("Tiles of all zooms")
         mixed = in_turn(
             [
@@ -72,13 +74,15 @@ def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str],
 class Ours:
     """Our side: passes over a list, each from a cache that holds what a load seeds and nothing else."""
 
-    def __init__(self, port: int, asked: Sequence[Asked]) -> None:
+    def __init__(self, nation: Nation, port: int, asked: Sequence[Asked]) -> None:
         """Ask a service at a port for some tiles."""
+        self._nation = nation
         self._port, self._paths = port, [one.path for one in asked]
         self._passes: list[Pass] = []
 
     def rate(self) -> float:
         """Tiles per second of one pass."""
+        as_loaded(self._nation)
         self._passes.append(run_pass(self._port, self._paths, CONNECTIONS, gzip=True))
         return self._passes[-1].rate
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +94,20 @@ def _fill(nation: Nation, data: Path) -> None:
     with nation.database.psycopg(Role.ADMIN, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
+
+
+def as_loaded(nation: Nation) -> None:
+    """Give up all kept tiles, and draw those that workers draw after a load."""
+    _geoservice(nation, "tiles", "purge", "--all")
+    _geoservice(nation, "tiles", "seed", "--low", *country.LAYERS)
+
+
+def _geoservice(nation: Nation, *arguments: str) -> None:
+    surroundings = {"GEOSERVICE_HOME": str(nation.settings.home), "GEOSERVICE_LAYERS_DIR": str(LAYERS_DIR)}
+    command = [sys.executable, "-m", "geoservice", *arguments]
+    subprocess.run(command, env={**os.environ, **surroundings}, check=True, stdout=subprocess.DEVNULL)
+    # Running services look for a purge several times per second.
+    time.sleep(1.0)
 
 
 def stop(nation: Nation) -> None:
