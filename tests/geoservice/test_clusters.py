@@ -25,7 +25,8 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import protect
 from geoservice.settings import Settings
-from layers.access import Clearance
+from geoservice.tiles.drawing import TileRequest, draw
+from layers.access import Clearance, Principal, decide
 from layers.errors import DefinitionError
 from layers.ladder import CLUSTER_CELLS, WORLD, cluster_by
 from layers.model import VectorLayer
@@ -307,10 +308,15 @@ def test_a_point_that_rose_a_moment_ago_is_not_shown(served: Service) -> None:
     """Between an edit and the refresh of the clusters, a single point is looked up in the rows."""
     alone = next(rows[0][2] for rows in expected(8, None).values() if len(rows) == 1)
     place = next(cell for cell, rows in expected(8, None).items() if rows[0][2] is alone)
-    tile = morecantile.Tile(place[0] // 8, place[1] // 8, 8)
+    asker, layer = Principal("test", Clearance.PUBLIC), points()
+    request = TileRequest(layer, decide(asker, "read", layer), 8, place[1] // 8, place[0] // 8)
 
     def keys() -> set[str]:
-        return {f["properties"].get("key", "") for f in features(served, tile, None)}
+        """Drawn afresh: a tile that is kept would wait for the edition of the edit."""
+        portal = served.client.portal
+        assert portal is not None
+        drawn = portal.call(draw, served.client.app.state.house, asker, request)  # type: ignore[attr-defined]
+        return {f["properties"].get("key", "") for f in mapbox_vector_tile.decode(drawn.body)["site"]["features"]}
 
     change = sa.text("UPDATE geo.site SET _clearance = :level WHERE key = :key")
     assert alone["code"] in keys()
