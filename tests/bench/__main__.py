@@ -7,12 +7,23 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.bench import machine, pair_cog, pair_ingest, pair_items, pair_raster, pair_tiles, pair_warm, table, world
+from tests.bench import (
+    machine,
+    pair_archive,
+    pair_cog,
+    pair_ingest,
+    pair_items,
+    pair_raster,
+    pair_tiles,
+    pair_warm,
+    table,
+    world,
+)
 from tests.bench.client import BenchError
 from tests.bench.results import Figures, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAIRS = ("ingest", "tiles", "warm", "items", "cog", "raster")
+PAIRS = ("ingest", "tiles", "warm", "items", "cog", "raster", "archive")
 COMMAND = "scripts/bench"
 
 
@@ -58,6 +69,7 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
             world.raise_ladder(place)
         world.settle(place)
         found.append(pair_warm.measure(place, asked.repetitions, asked.tiles, _tell))
+    found += _archives(place, asked)
     if "items" in asked.pairs:
         world.settle(place)
         found += pair_items.measure(place, asked.repetitions, asked.requests, _tell)
@@ -71,6 +83,13 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
         _tell("Raster tiles")
         found += pair_raster.measure(asked.repetitions, asked.tiles, _tell)
     return found
+
+
+def _archives(place: world.World, asked: argparse.Namespace) -> list[Figures]:
+    if "archive" not in asked.pairs:
+        return []
+    _tell("Archives")
+    return [pair_archive.measure(place, asked.parcels, asked.repetitions, _tell)]
 
 
 def _tell(line: str) -> None:

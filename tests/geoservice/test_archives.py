@@ -73,6 +73,12 @@ def answered(served: Service, layer: str, reader: Clearance | None, addresses: A
     return found
 
 
+def features(tile: bytes) -> dict[str, list[Any]]:
+    """What a tile holds, by layer, in the order of the feature numbers."""
+    decoded = mapbox_vector_tile.decode(tile)
+    return {name: sorted(layer["features"], key=lambda f: f["id"]) for name, layer in decoded.items()}
+
+
 def around(bounds: tuple[float, float, float, float], zooms: range) -> list[tuple[int, int, int]]:
     """Every tile that meets a box, and two more on each side."""
     found = []
@@ -90,7 +96,12 @@ def test_an_archive_holds_the_tiles_of_the_service_and_no_empty_one(
     made = built(served, tmp_path / "patch.pmtiles", "patch", clearance=clearance)
     bounds = tuple(shapely.total_bounds([row["geometry"] for row in ROWS]))
     expected = answered(served, "patch", clearance, around(bounds, range(LOW, HIGH + 1)))
-    assert contents(made.file) == expected
+    found = contents(made.file)
+    assert found.keys() == expected.keys()
+    for address, body in found.items():
+        # From the ladder to the byte; rows of a coverage come in any order from the service.
+        drawn = body == expected[address] if address[0] < HIGH else features(body) == features(expected[address])
+        assert drawn, address
     assert made.written.tiles == len(expected)
     assert {z for z, _, _ in expected} == set(range(LOW, HIGH + 1))
 

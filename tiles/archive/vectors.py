@@ -25,8 +25,13 @@ from tiles.grid import web_mercator
 from tiles.target import tile_values
 
 _DIALECT = sa.make_url("postgresql+psycopg://").get_dialect()()
-_SESSION = "-c jit=off -c max_parallel_workers_per_gather=0 -c search_path=pg_catalog,public"
-"""As the sessions of the service have it: parallel plans are slower for one tile."""
+_SESSION = (
+    "-c jit=off -c max_parallel_workers_per_gather=0 -c search_path=pg_catalog,public "
+    "-c enable_indexscan=off -c enable_indexonlyscan=off"
+)
+"""As the sessions of the service have it (parallel plans are slower for one tile), but whatever the planner thinks of,
+rows come in the order in which they lie in the table: by a bitmap or one after the other. Parts of a coverage are drawn
+as they come, and a build that goes on after a kill must give the same bytes."""
 _PLAIN = sa.types.NullType()
 _LEVEL = 6
 """Archives are written once and read often; beyond this level packing takes far longer than it saves."""
