@@ -24,10 +24,13 @@ from tiles.grid import web_mercator
 from tiles.target import tile_values
 
 CONNECTIONS = 4
+SEEDED = (
+    "Before each pass geoservice keeps what its workers draw after a load (`tiles seed --low`: up to 400 tiles of the "
+    "lowest zoom levels of each layer) and nothing else."
+)
 COUNTRY = (
     "A synthetic country: 1,000,000 parcels (17 vertices), 300,000 roads, 50,000 rivers (275 vertices) and 2,900 "
-    "counties (3,000 vertices). Before each pass geoservice keeps what its workers draw after a load (`tiles seed "
-    "--low`, up to 400 tiles of the lowest zoom levels of a layer) and nothing else. "
+    "counties (3,000 vertices). "
     f"{CONNECTIONS} connections on every side, over HTTP gzip, {servers.WORKERS} workers. "
     "tipg (in an environment of its own, parallel query off, at most 10,000 features in a tile) and ST_AsMVT "
     "(`ST_AsMVT(ST_AsMVTGeom(ST_Transform(geom, 3857), ...))` with an index test, parallel query off, no HTTP) read "
@@ -41,9 +44,15 @@ def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str],
     login = {**nation.database.asyncpg_arguments(Role.READER_PUBLIC), "user": PEER_ROLE, "password": password}
     own = nation.database.asyncpg_arguments(Role.READER_PUBLIC)
     every, detail = work.mix(number), work.unseeded(2 * number)
-    with servers.geoservice(nation) as ours, servers.tipg(nation, password, plain.SERIAL, "roads") as theirs:
-        run_pass(theirs, [one.path_of_tipg for one in work.unseeded(40)], CONNECTIONS, gzip=True)
-        whole, hard = Ours(nation, ours, every), Ours(nation, ours, detail)
+    with (
+        servers.geoservice(nation, kept=True) as ours,
+        servers.geoservice(nation) as cold,
+        servers.tipg(nation, password, plain.SERIAL, "roads") as theirs,
+    ):
+        for port, paths in ((theirs, [a.path_of_tipg for a in every[:40]]), (cold, [a.path for a in every[:100]])):
+            run_pass(port, paths, CONNECTIONS, gzip=True)
+        whole = Ours(ours, every, lambda: as_loaded(nation))
+        hard = Ours(cold, detail)
         tell("Tiles of all zooms")
         mixed = in_turn(
             [
@@ -59,30 +68,35 @@ def measure(nation: Nation, repetitions: int, number: int, tell: Callable[[str],
             ("geoservice", hard.rate),
             ("tipg", lambda: run_pass(theirs, [a.path_of_tipg for a in detail], CONNECTIONS, gzip=True).rate),
             ("ST_AsMVT", lambda: plain.rate(login, _plain_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
-            (
-                "own statements without HTTP",
-                lambda: plain.rate(own, _own_jobs(nation, detail), CONNECTIONS, plain.SERIAL),
-            ),
+            ("own statements, no HTTP", lambda: plain.rate(own, _own_jobs(nation, detail), CONNECTIONS, plain.SERIAL)),
         ]
         high = in_turn(sides, repetitions, tell)
     return [
-        comparison("Tiles of a country, z5 to z16", "tiles/s", f"{len(every)} tiles. {whole.told()} {COUNTRY}", mixed),
-        comparison("Tiles of a country, z11 to z16", "tiles/s", f"{len(detail)} tiles. {hard.told()} As above.", high),
+        comparison(
+            "Tiles of a country, z5 to z16", "tiles/s", f"{len(every)} tiles. {SEEDED} {whole.told()} {COUNTRY}", mixed
+        ),
+        comparison(
+            "Tiles of a country, z11 to z16",
+            "tiles/s",
+            f"{len(detail)} tiles, each once, none kept. {hard.told()} As above.",
+            high,
+        ),
     ]
 
 
 class Ours:
-    """Our side: passes over a list, each from a cache that holds what a load seeds and nothing else."""
+    """Our side: passes over a list."""
 
-    def __init__(self, nation: Nation, port: int, asked: Sequence[Asked]) -> None:
-        """Ask a service at a port for some tiles."""
-        self._nation = nation
+    def __init__(self, port: int, asked: Sequence[Asked], before: Callable[[], None] | None = None) -> None:
+        """Ask a service at a port for some tiles; `before` is called before each pass."""
+        self._before = before
         self._port, self._paths = port, [one.path for one in asked]
         self._passes: list[Pass] = []
 
     def rate(self) -> float:
         """Tiles per second of one pass."""
-        as_loaded(self._nation)
+        if self._before is not None:
+            self._before()
         self._passes.append(run_pass(self._port, self._paths, CONNECTIONS, gzip=True))
         return self._passes[-1].rate
 
