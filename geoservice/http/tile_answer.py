@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -19,6 +19,7 @@ _OK, _NO_CONTENT = 200, 204
 _SUFFIX = {IDENTITY: "", GZIP: "-gz", ZSTD: "-zst"}
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIALS)
 _ANY = "*"
+_VARY, _TYPE = (b"vary", VARY.encode()), (b"content-type", MVT.encode())
 
 
 @dataclass(slots=True)
@@ -95,21 +96,28 @@ def answer(entry: Entry, wish: Wish, *, private: bool) -> Answer:
         private: Whether its layer is above the public.
     """
     encoding = encoding_for(entry, wish)
-    tag = f'"{entry.tag}{_SUFFIX[encoding]}"'
-    control = caching("private, no-cache" if private else "no-cache", personal=wish.personal)
-    fields = [(b"cache-control", control.encode()), (b"vary", VARY.encode())]
-    if entry.dropped:
-        fields.append((DROPPED.lower().encode(), str(entry.dropped).encode()))
+    control = _control(private=private, personal=wish.personal)
     if entry.empty:
-        return Answer(_NO_CONTENT, fields, b"")
-    fields.append((b"etag", tag.encode()))
+        return Answer(_NO_CONTENT, [control, _VARY, *_dropped(entry)], b"")
+    tag = f'"{entry.tag}{_SUFFIX[encoding]}"'
+    fields = [control, _VARY, (b"etag", tag.encode()), *_dropped(entry)]
     if wish.known and matches(wish.known, tag):
         return Answer(NOT_MODIFIED, fields, b"")
     body = entry.body(encoding)
-    fields += [(b"content-type", MVT.encode()), (b"content-length", str(len(body)).encode())]
+    fields += [_TYPE, (b"content-length", str(len(body)).encode())]
     if encoding != IDENTITY:
         fields.append((b"content-encoding", encoding.encode()))
     return Answer(_OK, fields, body)
+
+
+@cache
+def _control(*, private: bool, personal: bool) -> tuple[bytes, bytes]:
+    asked = "private, no-cache" if private else "no-cache"
+    return b"cache-control", caching(asked, personal=personal).encode()
+
+
+def _dropped(entry: Entry) -> Fields:
+    return [(DROPPED.lower().encode(), str(entry.dropped).encode())] if entry.dropped else []
 
 
 def as_response(found: Answer) -> Response:

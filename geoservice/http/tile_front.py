@@ -32,6 +32,7 @@ class TileFront:
         self.app = app
         self.house = house
         self._standing = standing()
+        self._private: dict[tuple[int, str], bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or pass on."""
@@ -39,7 +40,7 @@ class TileFront:
             found = await self._at_hand(scope)
             if found is not None:
                 _leave_word(scope)
-                fields = found.fields + self._standing
+                fields = [*found.fields, *self._standing]
                 await send({"type": "http.response.start", "status": found.status, "headers": fields})
                 await send({"type": "http.response.body", "body": found.body})
                 return
@@ -56,14 +57,26 @@ class TileFront:
         # Whether an empty tile is one at all depends on where the layer has tiles today.
         if entry is None or entry.empty:
             return None
-        try:
-            layer, _ = self.house.open_layer(asker, entry.layer)
-        except GeoError:
-            return None
+        private = self._judged(asker, entry.layer)
         encoding = encoding_for(entry, wish)
-        if encoding not in entry.bodies and encoding != IDENTITY:
+        if private is None or (encoding not in entry.bodies and encoding != IDENTITY):
             return None
-        return answer(entry, wish, private=layer.clearance > 0)
+        return answer(entry, wish, private=private)
+
+    def _judged(self, asker: Principal, name: str) -> bool | None:
+        """Whether a layer is above the public; None when the asker may not see it.
+
+        The decision depends on the clearance and on layers that do not change while the service runs.
+        """
+        asked = (int(asker.clearance), name)
+        known = self._private.get(asked)
+        if known is None:
+            try:
+                layer, _ = self.house.open_layer(asker, name)
+            except GeoError:
+                return None
+            known = self._private[asked] = layer.clearance > 0
+        return known
 
 
 def _leave_word(scope: Scope) -> None:

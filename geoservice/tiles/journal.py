@@ -144,6 +144,8 @@ class Journal:
         """The stamp of a tile that is found to be current."""
         change = max(stamp.change, self.change) if stamp.laddered else stamp.change
         edition = max(stamp.edition, self.edition) if stamp.live else stamp.edition
+        if change == stamp.change and edition == stamp.edition:
+            return stamp
         return stamp._replace(change=change, edition=edition)
 
     def _met(self, order: Numbers, after: int, window: Window) -> float | None:
