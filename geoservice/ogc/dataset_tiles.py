@@ -16,6 +16,7 @@ from geoservice.ogc.tiles import Address
 from geoservice.tiles.drawing import TileRequest
 from geoservice.tiles.questions import understood
 from geoservice.tiles.several import chosen_layers, draw_several
+from geoservice.tiles.shared_limits import require_offered_together
 
 router = APIRouter(tags=["tiles"])
 TILE_PATH = "/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
@@ -40,7 +41,7 @@ async def dataset_tile(
     collections: Collections = None,
     f: Annotated[str | None, Query(description="Format: mvt.")] = None,
 ) -> Response:
-    """A Mapbox Vector Tile 2.1 with one layer per collection; 204 when no visible feature meets it."""
+    """A Mapbox Vector Tile 2.1 with one layer per collection; 204 when nothing meets it, 404 beyond the limits."""
     refuse_other_formats(f)
     place = address.place(house.grids)
     chosen = chosen_layers(house, asker, collections)
@@ -50,6 +51,8 @@ async def dataset_tile(
         for one, meant in zip(chosen, asked, strict=True)
     ]
     drawn = await while_connected(request, draw_several(house, asker, requests))
+    if not drawn.body and all(meant.question.plain for meant in asked):
+        await require_offered_together(house, asker, [one.layer for one in chosen], place)
     private = any(one.layer.clearance > 0 for one in chosen)
     return tile_answer(request, drawn, private=private, final=bool(asked) and all(meant.final for meant in asked))
 

@@ -64,12 +64,8 @@ def _wmts(subject: Subject) -> Mapping[str, str]:
 
 
 def _wms(subject: Subject) -> Mapping[str, str]:
-    # Of the options only the recommendations do without the data set that the suite brings along.
-    return {
-        "capabilities-url": capabilities(subject, "wms", "WMS", "1.3.0"),
-        "updatesequence": "auto",
-        "recommended": "recommended",
-    }
+    # The options want the data set that the suite brings along, or, as a recommendation, an agency's address.
+    return {"capabilities-url": capabilities(subject, "wms", "WMS", "1.3.0"), "updatesequence": "auto"}
 
 
 SUITES = (

@@ -76,6 +76,14 @@ def test_the_service_declares_the_core(site: Service) -> None:
     assert CORE in classes
 
 
+def test_the_landing_page_links_to_the_tilesets_of_the_data_set(site: Service) -> None:
+    """datasettilesets.LandingPage.landingPageRetrieval (/req/dataset-tilesets/landingpage)."""
+    (href,) = [link["href"] for place, link in links_to_lists(site) if place == "landing page"]
+    assert urlsplit(href).path == "/tiles"
+    assert CORE.replace("/core", "/dataset-tilesets") in fetched(site, "/conformance")["conformsTo"]
+    assert fetched(site, href)["tilesets"]
+
+
 def test_collections_link_to_their_tilesets(site: Service) -> None:
     """geodatatilesets.GeospatialDataResource, both methods (/req/geodata-tilesets/desc-links and /operation)."""
     found = {place: urlsplit(link["href"]).path for place, link in links_to_lists(site) if place != "landing page"}

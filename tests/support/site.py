@@ -25,16 +25,18 @@ WEST, SOUTH, SIDE = 105.0, 38.0, 0.2
 
 RELIEF = raster_layer("relief", style={"ramp": "grey", "stretch": [0, 255]}, tiles={"from": 0, "to": 12})
 HIDDEN = "hidden"
+ABSTRACT = {"zh": "试验数据", "en": "Data for tests"}
+SHOWN: dict[str, Any] = {"abstract": ABSTRACT, "row_clearance": None, "portal": {"visible": True}}
+"""Layers that the portal shows at first."""
 
 
 def site_catalog() -> Catalog:
     """Points with a time, lines, polygons, a raster; one layer of restricted polygons."""
-    abstract = {"zh": "试验数据", "en": "Data for tests"}
     return Catalog().with_(
         [
-            trial_layer("spot", abstract=abstract, row_clearance=None, label={"zh": "name", "en": "name"}),
-            trial_layer("field", abstract=abstract, geometry="polygon", style={"fill": "#2e8b57"}, row_clearance=None),
-            trial_layer("way", abstract=abstract, geometry="line", style={"line": {"colour": "#aa3333", "width": 3}}),
+            trial_layer("spot", label={"zh": "name", "en": "name"}, **SHOWN),
+            trial_layer("field", geometry="polygon", style={"fill": "#2e8b57"}, **SHOWN),
+            trial_layer("way", abstract=ABSTRACT, geometry="line", style={"line": {"colour": "#aa3333", "width": 3}}),
             trial_layer(HIDDEN, geometry="polygon", clearance="restricted", style={"fill": "#000000"}),
             RELIEF,
         ],
