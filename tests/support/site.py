@@ -23,9 +23,11 @@ from tests.support.service import Service, running
 WEST, SOUTH, SIDE = 105.0, 38.0, 0.2
 """The south-western corner (degrees) of everything in it, and how far it reaches east and north."""
 
-RELIEF = raster_layer("relief", style={"ramp": "grey", "stretch": [0, 255]}, tiles={"from": 0, "to": 12})
-HIDDEN = "hidden"
 ABSTRACT = {"zh": "试验数据", "en": "Data for tests"}
+RELIEF = raster_layer(
+    "relief", abstract=ABSTRACT, style={"ramp": "grey", "stretch": [0, 255]}, tiles={"from": 0, "to": 12}
+)
+HIDDEN = "hidden"
 SHOWN: dict[str, Any] = {"abstract": ABSTRACT, "row_clearance": None, "portal": {"visible": True}}
 """Layers that the portal shows at first."""
 
