@@ -82,3 +82,10 @@ def test_vector_tiles(address: str, tmp_path: Path) -> None:
     template = f"{address}/collections/field/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt"
     image = draw([("tiles", f"type=xyz&url={template}&zmin=0&zmax=14")], "EPSG:3857", tmp_path)
     shows_fields(image, "EPSG:3857")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4490", "EPSG:3857", "EPSG:4507"])
+def test_maps_of_the_map_service(address: str, tmp_path: Path, crs: str) -> None:
+    """QGIS swaps the axes of a CRS as its definition says; the fields lie right only when the service does too."""
+    source = f"contextualWMSLegend=0&crs={crs}&dpiMode=7&format=image/png&layers=field&styles=default&url={address}/wms"
+    shows_fields(draw([("wms", source)], crs, tmp_path), crs)
