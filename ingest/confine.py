@@ -66,7 +66,8 @@ def cut_network() -> str:
         return "none"
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         try:
-            Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+            # In the encoding that every interpreter has loaded: the file of another may be out of reach by now.
+            Path(f"/proc/self/{name}").write_text(text, encoding="utf-8")
         except OSError:
             # An unmapped user still reads what the kernel's own user number may read.
             break

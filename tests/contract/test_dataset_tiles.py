@@ -218,9 +218,9 @@ def test_what_cannot_be_drawn_together_is_refused(crowd: Crowd, query: str) -> N
     assert crowd.service.get(address(query)).status_code == 400
 
 
-def test_a_tile_where_nothing_lies_is_empty(crowd: Crowd) -> None:
+def test_a_tile_beyond_all_layers_is_missing(crowd: Crowd) -> None:
     far = GRID.tile(-100.0, 0.0, 9)
-    assert crowd.service.get(address("collections=strip,heap", far)).status_code == 204
+    assert crowd.service.get(address("collections=strip,heap", far)).status_code == 404
     for place in ("9/-1/0", "9/0/512", "99/0/0", "x/0/0", "9/0/1e3"):
         assert crowd.service.get(f"/tiles/WebMercatorQuad/{place}").status_code == 404
     assert crowd.service.get("/tiles/NoSuchQuad/0/0/0").status_code == 404
