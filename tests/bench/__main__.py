@@ -38,7 +38,11 @@ def main() -> int:
         return 2
     place = world.prepare(asked.home, asked.parcels)
     try:
-        figures = {"command": COMMAND, "machine": machine.facts(place.database), "comparisons": _measure(place, asked)}
+        figures = {
+            "command": _command(asked),
+            "machine": machine.facts(place.database),
+            "comparisons": _measure(place, asked),
+        }
     except BenchError as error:
         print(f"No figures were written: {error}", file=sys.stderr)
         return 1
@@ -46,12 +50,19 @@ def main() -> int:
         if not asked.keep_running:
             world.stop(place)
     print(table.render(figures))
-    if set(asked.pairs) == set(PAIRS):
-        write(asked.out / "benchmarks.json", figures)
-        (asked.out / "benchmarks.md").write_text(table.render(figures), encoding="utf-8")
+    if set(asked.pairs) == set(PAIRS) or asked.name is not None:
+        file = asked.out / ("benchmarks.json" if asked.name is None else f"benchmarks-{asked.name}.json")
+        write(file, figures)
+        file.with_suffix(".md").write_text(table.render(figures), encoding="utf-8")
     else:
-        _tell("Nothing was written: the files hold the figures of one run of all pairs.")
+        _tell("Nothing was written: the files hold the figures of one run of all pairs, or of those that --name names.")
     return 0
+
+
+def _command(asked: argparse.Namespace) -> str:
+    if asked.name is None:
+        return COMMAND
+    return f"{COMMAND} {' '.join(asked.pairs)} --parcels {asked.parcels} --name {asked.name}"
 
 
 def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
@@ -111,6 +122,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--requests", type=int, default=400, help="feature requests per repetition")
     parser.add_argument("--home", type=Path, default=world.default_home(), help="cluster, sample and peer live here")
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of benchmarks.json and benchmarks.md")
+    parser.add_argument("--name", help="write the figures of these pairs into benchmarks-NAME.json and .md")
     parser.add_argument("--keep-running", action="store_true", help="leave the cluster running")
     return parser
 

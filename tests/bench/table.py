@@ -6,7 +6,7 @@ from typing import Any
 
 HEAD = """# Benchmarks
 
-Written by `scripts/bench`; the figures are those of [benchmarks.json](benchmarks.json). Do not edit by hand.
+Written by `scripts/bench`, with the figures of the file of the same name that ends in `.json`. Do not edit by hand.
 
 The sides of a comparison are measured in turn, repetition by repetition, on the same data and the same machine. A
 rate is smallest / **median** / largest of the repetitions; a ratio tells how many times the rate of the other side

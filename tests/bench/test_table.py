@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.bench.__main__ import DOCS
 from tests.bench.table import render
 from tests.bench.workload import tile_at
 
 
-def test_page_is_the_rendering_of_the_figures() -> None:
-    figures = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
-    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == render(figures)
+@pytest.mark.parametrize("file", sorted(DOCS.glob("benchmarks*.json")), ids=lambda file: file.stem)
+def test_page_is_the_rendering_of_the_figures(file: Path) -> None:
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    assert file.with_suffix(".md").read_text(encoding="utf-8") == render(figures)
 
 
 def test_every_comparison_has_ours_first_and_a_ratio_for_each_other() -> None:
