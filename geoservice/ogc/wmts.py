@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from geoservice.features.state import LayerState
 from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, url
@@ -21,11 +23,12 @@ from geoservice.ogc.tilesets import grids_of
 from geoservice.wmts.asked import VERSION, Asked, WmtsError
 from geoservice.wmts.capabilities import XML, Offer, capabilities, report
 from geoservice.wmts.info import feature_info
-from geoservice.wmts.tile import ANY_FORMAT, STYLE, tile, wanted_tile
+from geoservice.wmts.tile import ANY_FORMAT, STYLE, Drawn, tile, wanted_tile
 from layers.access import Principal
 from layers.errors import GeoError
 from layers.model import RasterLayer, VectorLayer
 from tiles.image import MEDIA_TYPES
+from tiles.sets.model import MatrixSet
 from tiles.sets.tianditu import with_aliases
 
 router = APIRouter(tags=["wmts"])
@@ -137,12 +140,17 @@ async def _capabilities(request: Request, house: House, asker: Principal, asked:
         )
     layers = [one for one in house.visible(asker) if isinstance(one, VectorLayer | RasterLayer)]
     states = await house.states(asker, layers)
-    named = with_aliases(house.grids)
-    offers = [
-        Offer(layer, states[layer.name], grids_of([one.grid for one in named.values()], layer, states[layer.name]))
-        for layer in layers
-    ]
-    return encoded(request, capabilities(url(request, "/wmts"), offers), XML, _kept(private=not asker.anonymous))
+    address, grids = url(request, "/wmts"), [one.grid for one in with_aliases(house.grids).values()]
+    # Limits of every layer in every zone: the first time in a process, PROJ prepares all of them for seconds.
+    body = await run_in_threadpool(_described, address, grids, layers, states)
+    return encoded(request, body, XML, _kept(private=not asker.anonymous))
+
+
+def _described(
+    address: str, grids: Sequence[MatrixSet], layers: Sequence[Drawn], states: Mapping[str, LayerState]
+) -> bytes:
+    offers = [Offer(layer, states[layer.name], grids_of(grids, layer, states[layer.name])) for layer in layers]
+    return capabilities(address, offers)
 
 
 async def _tile(request: Request, house: House, asker: Principal, asked: Asked) -> Response:

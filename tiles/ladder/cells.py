@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from layers.model import Mosaic, VectorLayer
+from tiles.ladder.coarser import summed_cells, unnested, whole
 from tiles.ladder.copying import send_rows
 from tiles.ladder.mosaic import Places, cell_size, cells_of, shares
 from tiles.ladder.read import Part
@@ -45,7 +46,7 @@ def summed(part: Part, size: float) -> Sums:
 
 def remove(connection: sa.Connection, table: sa.Table, places: Places) -> None:
     """Take out what is known of some cells (columns x and y)."""
-    some = _unnested(places)
+    some = unnested(places)
     connection.execute(sa.delete(table).where(table.c.x == some.c.x, table.c.y == some.c.y))
 
 
@@ -61,7 +62,7 @@ def prevail(
         shift = finest - zoom
         some = None if places is None else np.unique(places >> shift, axis=0)
         if some is not None:
-            gone = _unnested(some)
+            gone = unnested(some)
             connection.execute(
                 sa.delete(mosaic).where(mosaic.c.z == zoom, mosaic.c.x == gone.c.x, mosaic.c.y == gone.c.y)
             )
@@ -71,7 +72,7 @@ def prevail(
 
 def _prevailing(table: sa.Table, zoom: int, shift: int, places: Places | None) -> sa.Select[Any]:
     """For each cell and each clearance that rows in it have: the value with the largest area up to that clearance."""
-    part = _cells(table, shift, places).cte("part")
+    part = summed_cells(table, shift, places, ("count", "area")).cte("part")
     level = sa.select(part.c.x, part.c.y, part.c["_clearance"]).distinct().cte("level")
     same = sa.and_(part.c.x == level.c.x, part.c.y == level.c.y, part.c["_clearance"] <= level.c["_clearance"])
     place = (level.c.x, level.c.y, level.c["_clearance"])
@@ -80,9 +81,9 @@ def _prevailing(table: sa.Table, zoom: int, shift: int, places: Places | None) -
         sa.select(
             *place,
             part.c.value,
-            _whole(sa.func.sum(part.c.count)).label("count"),
-            _whole(area).label("area"),
-            _whole(sa.func.sum(area).over(partition_by=place)).label("total"),
+            whole(sa.func.sum(part.c.count)).label("count"),
+            whole(area).label("area"),
+            whole(sa.func.sum(area).over(partition_by=place)).label("total"),
         )
         .join_from(level, part, same)
         .group_by(*place, part.c.value)
@@ -97,27 +98,3 @@ def _prevailing(table: sa.Table, zoom: int, shift: int, places: Places | None) -
         .ext(distinct_on(*where))
         .order_by(*where, seen.c.area.desc(), value)
     )
-
-
-def _cells(table: sa.Table, shift: int, places: Places | None) -> sa.Select[Any]:
-    """Sums over the cells of a coarser level: all of them, or some."""
-    x, y = (table.c[name].op(">>")(sa.literal(shift, sa.Integer())) for name in ("x", "y"))
-    key = (x, y, table.c.value, table.c["_clearance"])
-    sums = (_whole(sa.func.sum(table.c[name])).label(name) for name in ("count", "area"))
-    chosen = sa.select(x.label("x"), y.label("y"), table.c.value, table.c["_clearance"], *sums).group_by(*key)
-    if places is None:
-        return chosen
-    some, side = _unnested(places), 1 << shift
-    within = [table.c[name].between(some.c[name] * side, some.c[name] * side + side - 1) for name in ("x", "y")]
-    return chosen.where(*within)
-
-
-def _whole(sums: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    # Sums of bigint are numeric; those of areas of the whole world in square decimetres still fit a bigint.
-    return sa.cast(sums, sa.BigInteger())
-
-
-def _unnested(places: Places) -> sa.TableValuedAlias:
-    arrays = [sa.literal(places[:, axis].tolist(), sa.ARRAY(sa.Integer())) for axis in (0, 1)]
-    columns = (sa.column("x", sa.Integer()), sa.column("y", sa.Integer()))
-    return sa.func.unnest(*arrays).table_valued(*columns, name="some").render_derived()

@@ -17,6 +17,7 @@ from layers.crs import STORAGE_SRID
 from layers.ladder import CLUSTER_CELLS, WORLD, cluster_by
 from layers.model import VectorLayer
 from layers.table import current_table, history_table
+from tiles.ladder.coarser import summed_cells, unnested, whole
 from tiles.ladder.generalise import LIMIT, RADIUS, degrees
 from tiles.ladder.mosaic import Places, rectangles
 
@@ -33,10 +34,10 @@ def count_points(connection: sa.Connection, layer: VectorLayer, table: sa.Table,
     """Fill the finest cells from the rows: all of an empty table, or some cells anew."""
     located = _located(layer, current_table(layer), places).subquery("located")
     place = (located.c.x, located.c.y, located.c.value, located.c["_clearance"])
-    sums = (sa.func.count(), *(_whole(sa.func.sum(located.c[name])) for name in ("east", "north")))
+    sums = (sa.func.count(), *(whole(sa.func.sum(located.c[name])) for name in ("east", "north")))
     rows = sa.select(*place, *sums, sa.func.min(located.c.fid)).group_by(*place)
     if places is not None:
-        some = _unnested(places)
+        some = unnested(places)
         connection.execute(sa.delete(table).where(table.c.x == some.c.x, table.c.y == some.c.y))
         rows = rows.join_from(located, some, sa.and_(located.c.x == some.c.x, located.c.y == some.c.y))
     names = [column.name for column in table.columns]
@@ -55,7 +56,7 @@ def gather(
         shift = finest - zoom
         some = None if places is None else np.unique(places >> shift, axis=0)
         if some is not None:
-            gone = _unnested(some)
+            gone = unnested(some)
             at = (clusters.c.z == zoom, clusters.c.x == gone.c.x, clusters.c.y == gone.c.y)
             connection.execute(sa.delete(clusters).where(*at))
         names = [column.name for column in clusters.columns]
@@ -118,11 +119,11 @@ def _gathered(table: sa.Table, zoom: int, shift: int, places: Places | None) -> 
 
     No reader of a row learns of points above its clearance: nothing of them is counted in it.
     """
-    part = _cells(table, shift, places).cte("part")
+    part = summed_cells(table, shift, places, _SUMS, sa.func.min(table.c.fid).label("fid")).cte("part")
     level = sa.select(part.c.x, part.c.y, part.c["_clearance"]).distinct().cte("level")
     same = sa.and_(part.c.x == level.c.x, part.c.y == level.c.y, part.c["_clearance"] <= level.c["_clearance"])
     place = (level.c.x, level.c.y, level.c["_clearance"])
-    sums = [_whole(sa.func.sum(part.c[name])).label(name) for name in _SUMS]
+    sums = [whole(sa.func.sum(part.c[name])).label(name) for name in _SUMS]
     first = sa.func.min(part.c.fid).label("fid")
     by_value = (
         sa.select(*place, part.c.value, *sums, first)
@@ -136,7 +137,7 @@ def _gathered(table: sa.Table, zoom: int, shift: int, places: Places | None) -> 
     rank = sa.func.row_number().over(partition_by=where, order_by=order).label("rank")
     ranked = sa.select(by_value, rank).cte("ranked")
     at = (ranked.c.x, ranked.c.y, ranked.c["_clearance"])
-    count = _whole(sa.func.sum(ranked.c.count))
+    count = whole(sa.func.sum(ranked.c.count))
     told = sa.func.json_object_agg(ranked.c.value, aggregate_order_by(ranked.c.count, ranked.c.rank))
     means = (sa.func.sum(ranked.c[name]) / (count * float(PER_METRE)) for name in ("sum_x", "sum_y"))
     return sa.select(
@@ -146,31 +147,6 @@ def _gathered(table: sa.Table, zoom: int, shift: int, places: Places | None) -> 
         *(sa.cast(mean, sa.Double()) for mean in means),
         sa.case((count == 1, sa.func.min(ranked.c.fid)), else_=None),
         sa.func.max(ranked.c.value).filter(ranked.c.rank == 1),
-        _whole(sa.func.max(ranked.c.count)),
+        whole(sa.func.max(ranked.c.count)),
         sa.cast(told.filter(ranked.c.rank <= CLASSES), sa.Text()),
     ).group_by(*at)
-
-
-def _cells(table: sa.Table, shift: int, places: Places | None) -> sa.Select[Any]:
-    """Sums over the cells of a coarser level: all of them, or some."""
-    x, y = (table.c[name].op(">>")(sa.literal(shift, sa.Integer())) for name in ("x", "y"))
-    key = (x, y, table.c.value, table.c["_clearance"])
-    sums = (_whole(sa.func.sum(table.c[name])).label(name) for name in _SUMS)
-    first = sa.func.min(table.c.fid).label("fid")
-    chosen = sa.select(x.label("x"), y.label("y"), table.c.value, table.c["_clearance"], *sums, first).group_by(*key)
-    if places is None:
-        return chosen
-    some, side = _unnested(places), 1 << shift
-    within = [table.c[name].between(some.c[name] * side, some.c[name] * side + side - 1) for name in ("x", "y")]
-    return chosen.where(*within)
-
-
-def _whole(sums: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    # Sums of bigint are numeric; those of a billion positions in decimetres still fit a bigint.
-    return sa.cast(sums, sa.BigInteger())
-
-
-def _unnested(places: Places) -> sa.TableValuedAlias:
-    arrays = [sa.literal(places[:, axis].tolist(), sa.ARRAY(sa.Integer())) for axis in (0, 1)]
-    columns = (sa.column("x", sa.Integer()), sa.column("y", sa.Integer()))
-    return sa.func.unnest(*arrays).table_valued(*columns, name="some").render_derived()
