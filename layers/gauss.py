@@ -125,7 +125,11 @@ def zone_of(longitude: float, width: Width) -> Zone:
     Raises:
         ValueError: When China has no such zone.
     """
-    return Zone(math.floor(longitude / 6) + 1 if width == _WIDE else math.floor((longitude + 1.5) / 3))
+    number = math.floor(longitude / 6) + 1 if width == _WIDE else math.floor((longitude + 1.5) / 3)
+    # A number says its width only within China: 13 would be a 3-degree zone of Africa, and is a 6-degree zone here.
+    if number not in (SIX_DEGREE if width == _WIDE else THREE_DEGREE):
+        raise ValueError(f"China has no {width}-degree zone at {longitude:g} degrees east")
+    return Zone(number)
 
 
 def zone_at(meridian: float, width: Width) -> Zone | None:

@@ -14,6 +14,7 @@ from geoservice.api import (
     metrics,
     quarantine,
     session,
+    sheets,
     static_map,
     uploads,
 )
@@ -48,6 +49,7 @@ BLOCKS: tuple[Block, ...] = (
     archives.BLOCK,
     wms.BLOCK,
     static_map.BLOCK,
+    sheets.BLOCK,
     analysis.BLOCK,
     loads.BLOCK,
     uploads.BLOCK,

@@ -41,6 +41,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "tile_col": (str(COLUMN),),
         "pixel_row": ("128",),
         "pixel_col": ("128",),
+        "sheet_number": ("J50E001010",),
         "ending": ("mvt", "json"),
         "load_number": ("1", "2", "3", "4"),
         "job_id": ("1", "2"),

@@ -124,3 +124,9 @@ def test_a_prefix_far_from_its_meridian_is_none() -> None:
     assert zone_in(39_500_000 + FARTHEST) == Zone(39)
     assert zone_in(39_500_000 + FARTHEST + 1) is None
     assert zone_in(39_050_000) is None
+
+
+@pytest.mark.parametrize(("longitude", "width"), [(40.0, 3), (70.0, 3), (66.0, 3), (137.5, 3), (10.0, 6), (150.0, 6)])
+def test_no_zone_beyond_china(longitude: float, width: Width) -> None:
+    with pytest.raises(ValueError, match="China has no"):
+        zone_of(longitude, width)
