@@ -31,7 +31,7 @@ _EXPECTED = (
     "geo:39.9072,116.3914; +39.9072+116.3914/; or a Gauss-Krueger easting with its zone and a northing were expected"
 )
 _WORDS = {"北纬": "N", "南纬": "S", "东经": "E", "西经": "W", "北": "N", "南": "S", "东": "E", "西": "W"}
-_MARKS = {
+_MARKS: dict[str, str | int | None] = {
     "度": "°",
     "º": "°",
     "分": "'",
