@@ -14,9 +14,10 @@ from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.geojson import parse_zone
 from geoservice.analysis.place import Place, zone_from_bbox, zone_from_feature
 from geoservice.features.lookup import FoundShape, find_shapes, shapes_statement
+from geoservice.gazetteer import codes
 from geoservice.http.texts import storable
 from layers.access import Decision, decide
-from layers.errors import BadBody, BadGeometry, UnknownFeature
+from layers.errors import BadBody, BadGeometry, BadParameter, UnknownFeature
 from layers.extent import parse_bbox
 from layers.model import VectorLayer
 
@@ -32,11 +33,15 @@ _EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class NamedFeature:
-    """A feature named by collection and public key; `origin` is how the request named it."""
+    """A feature named by collection and public key; `origin` is how the request named it.
+
+    `others` are further spellings of the key, tried in their order while nothing is found.
+    """
 
     collection: str | None
     key: str
     origin: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     readers: dict[str, Callable[[Any], Place | NamedFeature]] = {
         "zone": lambda value: _drawn(value, max_vertices),
         "bbox": _boxed,
-        "adcode": lambda value: NamedFeature(DIVISIONS, _text(value, "adcode"), f"adcode:{value}"),
+        "adcode": _coded,
         "alert": lambda value: NamedFeature(None, _text(value, "alert"), f"alert:{value}"),
         "feature": _named,
     }
@@ -90,10 +95,11 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
     layer, decision = _open(where, context)
     attribute = ALERT_IDENTIFIER if where.collection is None else None
     statement = shapes_statement(layer, decision, attribute)
-    shapes = await find_shapes(connection, statement, where.key, context.schema)
-    if not shapes:
-        raise _unknown(where)
-    return await asyncio.to_thread(_place, shapes, where.origin)
+    for key in (where.key, *where.others):
+        shapes = await find_shapes(connection, statement, key, context.schema)
+        if shapes:
+            return await asyncio.to_thread(_place, shapes, where.origin)
+    raise _unknown(where)
 
 
 def _drawn(value: object, max_vertices: int) -> Place:
@@ -106,6 +112,16 @@ def _boxed(value: object) -> Place:
     if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
         return zone_from_bbox(parse_bbox(",".join(str(v) for v in value)))
     raise BadBody(f"{_EXPECTED}; bbox is not an array of numbers.")
+
+
+def _coded(value: object) -> NamedFeature:
+    """A division by its code, however many zeros it is filled up with."""
+    code = _text(value, "adcode")
+    try:
+        others = codes.spellings(code)
+    except BadParameter:
+        others = []
+    return NamedFeature(DIVISIONS, code, f"adcode:{code}", tuple(c for c in others if c != code))
 
 
 def _named(value: object) -> NamedFeature:

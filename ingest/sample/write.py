@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from ingest.sample.alert import IDENTIFIER, build_alert
+from ingest.sample.changes import COLUMNS, build_changes
 from ingest.sample.facilities import Feature
 from ingest.sample.farmland import FarmlandCollector, control_lines
 from ingest.sample.manifest import SampleManifest
@@ -87,11 +88,14 @@ def write_sample(
     tell("readings and warning", 0.85)
     readings = build_readings(seed)
     _write_readings(directory / "sample_air_observation.csv", readings)
+    changes = build_changes(region.settlements)
+    _write_rows(directory / "sample_division_change.csv", COLUMNS, changes)
     (directory / "sample_cap_alert.xml").write_bytes(build_alert(region.flood.polygon, _flooded(region)))
     tell("rasters", 0.9)
     _write_rasters(directory, region, painter)
     tell("done", 1.0)
     counts |= {"landuse_patch": region.parcels.count, "air_observation": len(readings), "cap_alert": 1}
+    counts["division_change"] = len(changes)
     return _manifest(region, counts, areas)
 
 
@@ -175,6 +179,13 @@ def _write_arrow(path: Path, rows: pa.Table | pa.RecordBatchReader, kind: str) -
         crs=CRS,
         layer_options={"DESCRIPTION": LABEL},
     )
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_readings(path: Path, readings: list[Reading]) -> None:

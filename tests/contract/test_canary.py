@@ -52,6 +52,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "resource": ("sprite.json",),
         "stack": ("Noto Sans Regular",),
         "file": ("0-255.pbf",),
+        "division_code": ("990101",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

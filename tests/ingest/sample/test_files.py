@@ -36,7 +36,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 def test_there_is_one_file_per_layer_and_nothing_else(sample: Written) -> None:
     expected = {f"sample_{n}.gpkg" for n in VECTOR} | {f"sample_{n}.tif" for n in RASTERS}
-    expected |= {"sample_air_observation.csv", "sample_cap_alert.xml"}
+    expected |= {"sample_air_observation.csv", "sample_cap_alert.xml", "sample_division_change.csv"}
     assert {p.name for p in sample.folder.iterdir()} == expected
 
 
@@ -84,7 +84,7 @@ def test_geometries_are_valid_flat_and_of_the_layers_kind(sample: Written, name:
     assert 38.2 < south <= north < 38.95
 
 
-@pytest.mark.parametrize("name", [*VECTOR, *RASTERS, "air_observation", "cap_alert"])
+@pytest.mark.parametrize("name", [*VECTOR, *RASTERS, "air_observation", "cap_alert", "division_change"])
 def test_the_layers_sample_mapping_takes_the_file(sample: Written, name: str) -> None:
     (path,) = sample.folder.glob(f"sample_{name}.*")
     mapping = CATALOG.layer(name).sources["sample"]
@@ -130,6 +130,18 @@ def test_readings_are_a_month_of_hours_with_gaps_and_marks(sample: Written) -> N
     assert set(qualities) == {"good", "suspect"}
     assert qualities.count("good") > 0.98 * len(rows)
     assert all(float(r["value"]) > 0 for r in rows)
+
+
+def test_changes_lead_from_former_codes_to_divisions_of_today(sample: Written) -> None:
+    with (sample.folder / "sample_division_change.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    layer, today = CATALOG.layer("division_change"), set(sample.column("division", "adcode"))
+    assert set(rows[0]) == set(layer.attributes)
+    assert len({r["change_id"] for r in rows}) == len(rows) == sample.manifest.counts["division_change"]
+    assert {r["to_code"] for r in rows} <= today | {""}
+    assert {r["kind"] for r in rows} <= set(CATALOG.codelist("division-change@1").codes)
+    assert {r["from_code"] for r in rows} - today, "some codes are none any more"
+    assert all(r["note_en"].startswith("Fictional") for r in rows)
 
 
 def test_readings_show_the_day_and_the_episode(sample: Written) -> None:
