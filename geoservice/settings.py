@@ -292,6 +292,9 @@ class Settings(BaseSettings):
     upload_expiry_hours: float = Field(
         default=24.0, gt=0, le=8760, description="Hours after which an upload that no job has used is removed."
     )
+    result_expiry_hours: float = Field(
+        default=72.0, gt=0, le=8760, description="Hours after which the results of an execution are removed."
+    )
     upload_idle_timeout: float = Field(
         default=30.0, gt=0, le=3600, description="Seconds an upload may stand still before its request is ended."
     )

@@ -230,7 +230,7 @@ job = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
     sa.Column("kind", sa.Text(), nullable=False),
-    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("layer", sa.Text()),
     sa.Column("principal", sa.Text(), nullable=False),
     sa.Column("origin", sa.Text(), nullable=False),
     sa.Column("source", sa.Text(), nullable=False),
@@ -265,7 +265,7 @@ job = sa.Table(
     sa.Index("job_unfiled", "origin", postgresql_where=sa.text("filed IS NULL")),
 )
 """One row per job: what was asked by whom, its state and progress, its outcome. `place` says where the source lies,
-`load` is the number of its report;
+`load` is the number of its report; jobs of the kind `execution` have no layer;
 `origin` is `api`, `cli`, `watch` or `schedule`; `filed` is set when a watched file was put away."""
 
 schedule = sa.Table(

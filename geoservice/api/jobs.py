@@ -19,7 +19,7 @@ from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
 from geoservice.http.parameters import MOST_DIGITS, parse_cursor, parse_limit, together
 from geoservice.http.problems import PROBLEM_TYPE
 from geoservice.jobs.desk import MOST_MAPPING, MOST_SOURCE, Wish
-from geoservice.jobs.model import Job, State
+from geoservice.jobs.model import EXECUTION, Job, JobFilter, State
 from geoservice.jobs.queue import unknown_job
 from geoservice.loads.view import View, view_of
 from geoservice.ogc.block import Block
@@ -28,6 +28,7 @@ from geoservice.security.identity import identify
 from ingest.progress import PHASES
 from layers.access import Principal
 from layers.errors import BadParameter, DatabaseUnavailable, NotAuthenticated, QueryTimeout
+from layers.interval import parse_datetime
 from layers.model import Layer
 from web.sentences import in_language
 
@@ -47,7 +48,9 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     204: {"description": "The end was seen already; there is nothing to come back for"},
 }
 _FAILED = 500
+_LONGEST = 10**9
 _REFUSED = 422
+RESULTS_RELATION = "http://www.opengis.net/def/rel/ogc/1.0/results"
 _JOB_LIST = "http://www.opengis.net/def/rel/ogc/1.0/job-list"
 
 
@@ -71,23 +74,53 @@ class NewJob(BaseModel):
 class JobQuery:
     """Query parameters of the list."""
 
-    status: Annotated[str | None, Query(description="accepted, running, successful, failed or dismissed.")] = None
+    type: Annotated[str | None, Query(description="Only process is known.")] = None
+    processID: Annotated[str | None, Query(description="Processes or kinds of jobs, with commas.")] = None
+    status: Annotated[str | None, Query(description="accepted, running, successful, failed, dismissed; commas.")] = None
+    datetime: Annotated[str | None, Query(description="When jobs were made: instant, date or interval.")] = None
+    minDuration: Annotated[str | None, Query(description="Seconds that jobs ran at least.")] = None
+    maxDuration: Annotated[str | None, Query(description="Seconds that jobs ran at most.")] = None
     limit: Annotated[str | None, Query(description="Jobs per page, at least 1; large values are clamped.")] = None
     cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
     f: Format = None
     lang: Language = None
 
-    def states(self) -> tuple[State, ...]:
-        """The states asked for; all when none is named.
+    def which(self) -> JobFilter:
+        """The jobs asked for.
 
         Raises:
-            BadParameter: When the status is none.
+            BadParameter: When a parameter is no good.
         """
-        found = tuple(state for state, status in STATUS.items() if status == self.status)
-        if self.status is not None and not found:
-            known = ", ".join(dict.fromkeys(STATUS.values()))
-            raise BadParameter(f"status is one of {known}; {self.status[:30]!r} is not.", parameter="status")
-        return found if self.status is not None else ()
+        if self.type not in (None, "process"):
+            raise BadParameter("type is process; jobs of other types are not known here.", parameter="type")
+        return JobFilter(
+            states=self._states(),
+            processes=tuple(self.processID.split(",")) if self.processID else (),
+            created=None if self.datetime is None else parse_datetime(self.datetime),
+            least=_seconds("minDuration", self.minDuration),
+            most=_seconds("maxDuration", self.maxDuration),
+        )
+
+    def _states(self) -> tuple[State, ...]:
+        wanted = [] if self.status is None else self.status.split(",")
+        for status in wanted:
+            if status not in STATUS.values():
+                known = ", ".join(dict.fromkeys(STATUS.values()))
+                raise BadParameter(f"status is one of {known}; {status[:30]!r} is not.", parameter="status")
+        return tuple(state for state, status in STATUS.items() if status in wanted)
+
+    def written(self) -> dict[str, str | None]:
+        """The parameters that choose jobs, as they were written."""
+        names = ("type", "processID", "status", "datetime", "minDuration", "maxDuration", "limit")
+        return {name: getattr(self, name) for name in names}
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_LONGEST))):
+        raise BadParameter(f"{name} is a whole number of seconds; {text[:30]!r} is not.", parameter=name)
+    return float(text)
 
 
 async def visible_job(house: Inside, asker: Asker, job_id: str) -> Job:
@@ -120,12 +153,12 @@ async def jobs(
     """Your jobs and those of the layers you may load, newest first; none for the anonymous public."""
     chosen = negotiate(request, asked.f, DOCUMENT)
     size = parse_limit(asked.limit, house.settings.default_limit, house.settings.max_limit)
-    before, states = parse_cursor(asked.cursor), asked.states()
-    found = await run_in_threadpool(house.desk.listing, asker, states=states, before=before, limit=size + 1)
+    before, which = parse_cursor(asked.cursor), asked.which()
+    found = await run_in_threadpool(house.desk.listing, asker, which=which, before=before, limit=size + 1)
     entries = [status_info(request, house, asker, job) for job in found[:size]]
-    links = self_links(request, "/jobs", chosen, DOCUMENT, status=asked.status, limit=asked.limit, cursor=asked.cursor)
+    links = self_links(request, "/jobs", chosen, DOCUMENT, **asked.written(), cursor=asked.cursor)
     if len(found) > size:
-        address = url(request, "/jobs", status=asked.status, limit=asked.limit, cursor=found[size - 1].id, f=chosen)
+        address = url(request, "/jobs", **asked.written(), cursor=found[size - 1].id, f=chosen)
         links.append(link(address, "next", DOCUMENT[chosen], "Next page"))
     body = {"jobs": entries, "numberReturned": len(entries), "links": links}
     return document(request, "jobs", body, chosen, asked.lang, headers=PRIVATE)
@@ -142,8 +175,8 @@ async def job(
 
 @router.delete("/{job_id}", summary="Cancel a job")
 async def dismiss(request: Request, house: Inside, asker: Asker, found: Found) -> Response:
-    """A waiting job is dismissed at once, a running one within seconds; nothing of it stays."""
-    cancelled = await run_in_threadpool(house.desk.cancel, asker, found.id)
+    """A waiting job is dismissed at once, a running one within seconds; of an execution that ended the results go."""
+    cancelled = await run_in_threadpool(house.desk.dismiss, asker, found)
     return JSONResponse(status_info(request, house, asker, cancelled), headers=PRIVATE)
 
 
@@ -173,17 +206,18 @@ def status_info(request: Request, house: House, asker: Principal, job: Job) -> d
     stamps = {n: getattr(job, n) for n in ("created", "started", "finished", "updated")}
     rows = job.rows if _shows_rows(house, asker, job) else None
     body: dict[str, Any] = {
-        "processID": job.kind,
+        "processID": process_of(job),
         "type": "process",
         "jobID": str(job.id),
         "status": STATUS[job.state],
         "message": _message(job, rows),
         **{n: t.isoformat().replace("+00:00", "Z") for n, t in stamps.items() if t is not None},
         "progress": percent(job),
-        "collection": job.layer,
+        "collection": job.layer or None,
         "source": job.source,
         "mapping": job.mapping,
-        "options": job.options,
+        "options": job.options if job.kind != EXECUTION else None,
+        "inputs": job.options.get("inputs") if job.kind == EXECUTION else None,
         "state": job.state,
         "phase": job.phase if job.state == "running" else None,
         "rows": rows,
@@ -196,10 +230,17 @@ def status_info(request: Request, house: House, asker: Principal, job: Job) -> d
     return {name: value for name, value in body.items() if value is not None}
 
 
+def process_of(job: Job) -> str:
+    """The process that a job carries out: that of an execution, or what its kind does."""
+    return str(job.options["process"]) if job.kind == EXECUTION else job.kind
+
+
 def percent(job: Job) -> int:
     """How far a job is, from 0 to 100: by rows where their number is known, else by phases."""
     if job.over or job.state == "queued":
         return 100 if job.state == "done" else 0
+    if job.kind == EXECUTION:
+        return min(99, round(100 * job.rows / job.total)) if job.total else 0
     step = 100 / len(PHASES)
     place = next((n for n, phase in enumerate(PHASES) if phase == job.phase), 0)
     within = min(1.0, job.rows / job.total) if job.total and job.phase == "reading" else 0.0
@@ -212,11 +253,15 @@ def _layer_of(house: House, job: Job) -> Layer | None:
 
 def _shows_rows(house: House, asker: Principal, job: Job) -> bool:
     """Whether the asker may know how many rows the source has: as with the counts of its report."""
+    if job.kind == EXECUTION:
+        return True
     layer = _layer_of(house, job)
     return layer is not None and view_of(asker, layer, "loaded", brought=job.brought_by(asker.id)) >= View.COUNTS
 
 
 def _ended_well(job: Job) -> str:
+    if job.kind == EXECUTION:
+        return "Done; the results are there."
     if job.options.get("dry_run"):
         return "Done as a dry run: nothing was written; the report says what would change."
     return "Done: nothing was changed." if job.edition is None else f"Done: edition {job.edition}."
@@ -246,6 +291,8 @@ def _exception(house: House, asker: Principal, job: Job, language: str) -> dict[
     status = _FAILED if job.state == "failed" else _REFUSED
     body = {"type": PROBLEM_TYPE, "title": str(error.get("title", "")), "status": status}
     layer = _layer_of(house, job)
+    if job.kind == EXECUTION:
+        body["detail"] = in_language(str(error.get("detail", "")), language)
     if layer is not None and view_of(asker, layer, job.state, brought=job.brought_by(asker.id)) is View.FULL:
         body["detail"] = in_language(str(error.get("detail", "")), language)
     return body
@@ -256,13 +303,15 @@ def _links(request: Request, job: Job) -> list[dict[str, Any]]:
     links = [
         link(url(request, path), "self", JSON, "This job"),
         link(url(request, "/jobs"), "up", JSON, "Jobs"),
-        link(url(request, f"/collections/{job.layer}"), "collection", JSON),
     ]
+    if job.layer:
+        links.append(link(url(request, f"/collections/{job.layer}"), "collection", JSON))
+    if job.kind == EXECUTION and job.state == "done":
+        links.append(link(url(request, f"{path}/results"), RESULTS_RELATION, JSON, "Results"))
     if not job.over:
         links.append(link(url(request, f"{path}/events"), "monitor", "text/event-stream", "Progress"))
     if job.load is not None:
-        results = "http://www.opengis.net/def/rel/ogc/1.0/results"
-        links.append(link(url(request, f"/loads/{job.load}"), results, JSON, "Report of the load"))
+        links.append(link(url(request, f"/loads/{job.load}"), RESULTS_RELATION, JSON, "Report of the load"))
     return links
 
 

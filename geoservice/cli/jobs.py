@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.jobs import queue
 from geoservice.jobs.intake import read_intake
-from geoservice.jobs.model import Job, JobRequest
+from geoservice.jobs.model import Job, JobFilter, JobRequest, State
 from geoservice.jobs.perform import options_of
 from geoservice.jobs.runner import end_with_parent
 from geoservice.jobs.schedule import remember, run
@@ -118,7 +118,9 @@ def list_jobs(
     """List jobs, the newest first."""
     table = Table("job", "state", "layer", "source", "by", "phase", "rows", "edition", "created")
     with open_database(load_settings()).transaction(Role.WRITER) as connection:
-        for job in queue.listing(connection, states=state or (), limit=limit):
+        for job in queue.listing(
+            connection, which=JobFilter(tuple(cast(State, one) for one in state or ())), limit=limit
+        ):
             edition = "" if job.edition is None else str(job.edition)
             created = job.created.isoformat(" ", "seconds")
             phase = job.phase or "" if job.state == "running" else ""

@@ -29,6 +29,7 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         """Work on a database; it is connected to on first use."""
+        self.database = database
         settings = database.settings
         limits = {
             "lock_timeout": str(round(settings.pool_timeout * MILLISECONDS)),

@@ -54,11 +54,13 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.RemoteRefused: 403,
     errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
+    jobs.ResultsNotReady: 404,
     jobs.UploadTooSlow: 408,
     jobs.JobEnded: 409,
     jobs.WrongOffset: 409,
     jobs.OtherProtocol: 412,
     jobs.WrongMediaType: 415,
+    jobs.ExecutionFailed: 422,
     jobs.UploadLocked: 423,
     jobs.TooManyJobs: 429,
     jobs.TooManyStreams: 429,
@@ -140,8 +142,10 @@ async def _geo_error(request: Request, error: Exception) -> Response:
     if status == _SERVER_FAULT:
         _log.error("%s %s: %s", request.method, request.scope["path"], error.detail)
         return problem(status, "Internal error", "The service is not set up correctly; its log says more.")
-    reserved = {"type", "title", "status", "detail"}
+    reserved = {"type", "title", "status", "detail", "problem_type"}
     facts = {k: v for k, v in error.facts.items() if k not in reserved}
+    if (kind := error.facts.get("problem_type")) is not None:
+        facts["type"] = kind
     response = answer(request, status, error.title, error.detail, facts)
     judged = not {"x-api-key", "authorization"} & set(request.headers)
     if isinstance(error, errors.NotAuthenticated) and judged and SESSION_COOKIE in request.cookies:

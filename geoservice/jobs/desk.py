@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from geoservice.db.writing import Writer
 from geoservice.jobs import queue
-from geoservice.jobs.errors import UploadsRefused
-from geoservice.jobs.incoming import discard_incoming
-from geoservice.jobs.model import Job, JobRequest, is_plain, replay_request
+from geoservice.jobs.errors import ExecutionFailed, ResultsNotReady, UploadsRefused
+from geoservice.jobs.execute import begun
+from geoservice.jobs.incoming import discard_incoming, take_over
+from geoservice.jobs.model import EXECUTION, Job, JobFilter, JobRequest, is_plain, replay_request
 from geoservice.jobs.perform import options_of
+from geoservice.jobs.results import discard_results, results_folder
 from geoservice.jobs.uploads import UploadStore
+from geoservice.processes.model import Output, Process, checked, read_manifest
+from geoservice.processes.registry import find_process
 from geoservice.remote import access_of
 from geoservice.settings import Settings
 from ingest.chronicle import Intent, keep_refusal
@@ -37,6 +42,7 @@ from layers.errors import (
     SourceMissing,
     UnknownEdition,
     UnknownLayer,
+    UnknownResource,
 )
 from layers.model import Layer
 
@@ -44,6 +50,8 @@ MOST_SOURCE = 4000
 """Most characters of a path or address."""
 MOST_MAPPING = 200
 """Most characters of the name of a source mapping."""
+NOT_READY = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/result-not-ready"
+"""Type of the problem that OGC API Processes Part 1 (7.13) names for results that are asked for too early."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,79 @@ class Desk:
         with self._writer.transaction() as connection:
             return queue.submit(connection, request, self._settings.job_queue_max)
 
+    def execute(
+        self,
+        asker: Principal,
+        process: str,
+        inputs: dict[str, Any],
+        files: Mapping[str, Path] | None = None,
+        **wish: Any,
+    ) -> Job:
+        """Make a job that carries out a process.
+
+        Args:
+            asker: Who asks, and will own the results.
+            process: Its id.
+            inputs: What it takes, as JSON.
+            files: Files on the disk of the state directory that it reads, by name; the job takes links to them.
+            wish: How the results are wanted: `response` (`document` or `raw`) and `outputs` (names).
+
+        Raises:
+            NotAuthenticated: When the asker is anonymous: results would belong to nobody.
+            UnknownResource: When there is no such process.
+            BadBody: When the inputs are not what it takes.
+            TooManyJobs: See `submit`.
+        """
+        if asker.anonymous:
+            raise NotAuthenticated("A job takes an API key, so that its results belong to somebody.")
+        found = find_process(process)
+        checked(found, inputs)
+        options = {"process": found.id, "inputs": inputs, **wish}
+        with ExitStack() as undo:
+            place: dict[str, Any] = {}
+            if files:
+                place["folder"] = take_over(self._settings, asker.id, files)
+                undo.callback(discard_incoming, self._settings, place)
+            request = JobRequest("", asker.id, "api", found.id, place, options=options, kind=EXECUTION)
+            with self._writer.transaction() as connection:
+                job = queue.submit(connection, request, self._settings.job_queue_max)
+            undo.pop_all()
+        return job
+
+    def carry_out(self, asker: Principal, process: Process, inputs: dict[str, Any]) -> dict[str, Output]:
+        """Carry out a process while the client waits; it answers by values.
+
+        Raises:
+            BadBody: When the inputs are not what it takes.
+            GeoError: What the process refuses.
+        """
+        taken = checked(process, inputs)
+        with TemporaryDirectory(prefix="geoservice-") as folder:
+            places = Path(folder), None
+            with begun(self._writer.database, self._catalog, asker, places, lambda done, total: None) as execution:
+                process.run(execution, taken)
+        return execution.outputs
+
+    def results(self, asker: Principal, job: Job) -> dict[str, Output]:
+        """What came of an execution that the asker may see; outputs that show layers above them by now are left out.
+
+        Raises:
+            ResultsNotReady: When it has not ended.
+            ExecutionFailed: When it ended badly; the job says why.
+            UnknownResource: When it is no execution, or its results have expired.
+        """
+        if job.kind != EXECUTION:
+            raise UnknownResource(f"Job {job.id} leaves no results; it says itself what came of it.")
+        if not job.over:
+            raise ResultsNotReady(f"Job {job.id} has not ended; its results come later.", problem_type=NOT_READY)
+        if job.state != "done":
+            raise ExecutionFailed(f"Job {job.id} has no results: it was {job.state}.", state=job.state)
+        outputs = read_manifest(results_folder(self._settings, job.id))
+        if outputs is None:
+            raise UnknownResource(f"The results of job {job.id} have expired.")
+        readable = {layer.name for layer in self._catalog if decide(asker, "read", layer).allowed}
+        return {name: output for name, output in outputs.items() if readable.issuperset(output.layers)}
+
     def replay(self, asker: Principal, wanted: Wanted) -> Job:
         """Make a job that loads open rows of quarantine again. The asker was shown the layer's quarantine already.
 
@@ -240,12 +321,14 @@ class Desk:
         return job
 
     def _shows(self, asker: Principal, job: Job) -> bool:
+        if job.kind == EXECUTION:
+            return job.principal == asker.id and not asker.anonymous
         layer = next((found for found in self._catalog if found.name == job.layer), None)
         if layer is None or asker.anonymous or not decide(asker, "read", layer).allowed:
             return False
         return job.principal == asker.id or decide(asker, "load", layer).allowed
 
-    def listing(self, asker: Principal, *, states: Collection[str], before: int | None, limit: int) -> list[Job]:
+    def listing(self, asker: Principal, *, which: JobFilter, before: int | None, limit: int) -> list[Job]:
         """Jobs that the asker may see, the newest first."""
         if asker.anonymous:
             return []
@@ -257,7 +340,7 @@ class Desk:
                 principal=asker.id,
                 layers=loadable,
                 among=[layer.name for layer in readable],
-                states=states,
+                which=which,
                 before=before,
                 limit=limit,
             )
@@ -275,6 +358,19 @@ class Desk:
         if job.over:
             discard_incoming(self._settings, job.place)
         return job
+
+    def dismiss(self, asker: Principal, job: Job) -> Job:
+        """Cancel a job, or remove the results of an execution that has ended.
+
+        Raises:
+            JobEnded: When it has ended and is none.
+        """
+        if job.kind == EXECUTION and job.over:
+            discard_results(self._settings, job.id)
+            with self._writer.transaction() as connection:
+                queue.dismiss(connection, job.id)
+            return self.get(asker, job.id)
+        return self.cancel(asker, job.id)
 
     def several(self, numbers: Collection[int]) -> dict[int, Job]:
         """Jobs by number, for those who were shown them already."""

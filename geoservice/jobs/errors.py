@@ -29,6 +29,18 @@ class JobEnded(GeoError):
     title = "Job has ended"
 
 
+class ResultsNotReady(GeoError):
+    """The results of a job were asked for before it ended."""
+
+    title = "Results not ready"
+
+
+class ExecutionFailed(GeoError):
+    """The results of a job were asked for, and it ended without any."""
+
+    title = "Execution failed"
+
+
 class UploadsRefused(GeoError):
     """This machine cannot confine the reader well enough for files from elsewhere."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from geoservice.jobs.errors import StorageFull
-from geoservice.jobs.perform import INCOMING
+from geoservice.jobs.execute import INCOMING
 from geoservice.settings import Settings
 
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600

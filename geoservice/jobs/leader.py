@@ -15,6 +15,8 @@ from geoservice.db.engine import Database
 from geoservice.jobs import queue, schedule
 from geoservice.jobs.incoming import sweep_incoming
 from geoservice.jobs.intake import NOTHING, Intake, Schedule, read_intake
+from geoservice.jobs.model import JobFilter
+from geoservice.jobs.results import sweep_results
 from geoservice.jobs.uploads import UploadStore
 from geoservice.jobs.watch import Watcher
 from layers.catalog import Catalog, read_catalog
@@ -104,11 +106,13 @@ class Leader:
         settings = self._database.settings
         removed = UploadStore(settings).sweep()
         with self._engine.begin() as connection:
-            open_jobs = queue.listing(connection, states=("queued", "running"), limit=_MOST_JOBS)
-            failed = queue.listing(connection, states=("failed",), limit=_MOST_JOBS)
+            open_jobs = queue.listing(connection, which=JobFilter(("queued", "running")), limit=_MOST_JOBS)
+            failed = queue.listing(connection, which=JobFilter(("failed",)), limit=_MOST_JOBS)
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)
         kept = open_jobs + [job for job in failed if job.finished is None or job.finished > since]
         needed = {str(job.place["folder"]) for job in kept if "folder" in job.place}
         removed += sweep_incoming(settings, needed, _HOUR)
+        if (expired := sweep_results(settings, {job.id for job in open_jobs})) > 0:
+            _log.info("%s results have expired", expired)
         if removed:
             _log.info("%s unused uploads were removed", removed)

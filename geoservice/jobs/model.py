@@ -11,8 +11,11 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 
 from ingest.set_aside import Wanted
+from layers.interval import Interval
 
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
+EXECUTION = "execution"
+"""The kind of jobs that carry out a process: they read, and leave results."""
 State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 Origin = Literal["api", "cli", "watch", "schedule"]
 OVER: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
@@ -29,7 +32,7 @@ class JobRequest:
     """What is asked of the queue.
 
     Attributes:
-        layer: Name of the layer.
+        layer: Name of the layer; empty for an execution, which belongs to none.
         principal: Id of whoever asks, for access and for the record.
         origin: Which way it came.
         source: Name of the source, for people.
@@ -37,8 +40,10 @@ class JobRequest:
             `{"quarantine": {...}}` with the filters, for a withdrawal `{"edition": ..., "reason": ...}`.
         mapping: Source mapping; found by the file's name when absent.
         sha256: Digest of the source, where it is known beforehand.
-        options: `repair`, `dry_run`, `owner`, `crs`, `datum` as in `ingest.job.LoadOptions`.
-        kind: What is done: `load`, `replay` (of quarantine) or `withdrawal` (of an edition).
+        options: `repair`, `dry_run`, `owner`, `crs`, `datum` as in `ingest.job.LoadOptions`; of an execution `process`
+            and `inputs`.
+        kind: What is done: `load`, `replay` (of quarantine), `withdrawal` (of an edition) or `execution`
+            (of a process).
         priority: Higher goes first among layers; jobs of one layer keep their order.
     """
 
@@ -104,7 +109,8 @@ class Job:
     @classmethod
     def from_row(cls, row: sa.Row[Any]) -> Self:
         """The job of a row of `meta.job`."""
-        return cls(**{f.name: getattr(row, f.name) for f in dataclasses.fields(cls)})
+        found = cls(**{f.name: getattr(row, f.name) for f in dataclasses.fields(cls)})
+        return found if found.layer is not None else dataclasses.replace(found, layer="")
 
     def brought_by(self, principal: str) -> bool:
         """Whether a principal has sent the source of this job as uploads."""
@@ -114,6 +120,25 @@ class Job:
     def over(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.state in OVER
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs are listed.
+
+    Attributes:
+        states: Only these; all when empty.
+        processes: Only jobs of these processes (or kinds); all when empty.
+        created: Only those made in this interval.
+        least: Only those that have run for at least so many seconds.
+        most: Only those that have run for at most so many.
+    """
+
+    states: tuple[State, ...] = ()
+    processes: tuple[str, ...] = ()
+    created: Interval | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass

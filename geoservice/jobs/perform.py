@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from psycopg.conninfo import make_conninfo
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, require_mode, sync
-from geoservice.jobs.model import Job, is_plain
+from geoservice.jobs.execute import INCOMING, execute, expect
+from geoservice.jobs.model import EXECUTION, Job, is_plain
 from geoservice.jobs.queue import note
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
@@ -31,8 +33,6 @@ from layers.catalog import Catalog, read_catalog
 from layers.errors import BadParameter
 from layers.system import layer_state
 
-INCOMING = "incoming"
-"""Folder of the state directory that keeps the uploaded files of waiting jobs, one folder for each."""
 MOST_OWNER = 200
 """Most characters of the name of whoever delivered a source."""
 # A server that waits for nobody would go on with the statement of a killed runner, and keep its locks.
@@ -65,9 +65,12 @@ class Performer:
             GeoError: When it is refused; nothing was changed.
         """
         ways = {"load": self._load, "replay": self._replay, "withdrawal": self._withdraw}
+        catalog = read_catalog(self.settings.layers_dir)
+        if job.kind == EXECUTION:
+            execute(self.settings, self.database, catalog, job, partial(expect, progress))
+            return None
         if job.kind not in ways:
             raise BadParameter(f"Jobs of the kind {job.kind!r} are not known here; {', '.join(ways)} are.")
-        catalog = read_catalog(self.settings.layers_dir)
         self._ensure_tables(catalog, job.layer)
         options = replace(options_of(job.options), job=job.id, attempt=job.attempts)
         return ways[job.kind](job, catalog, options, progress)

@@ -11,12 +11,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from geoservice.jobs.errors import JobEnded, TooManyJobs
-from geoservice.jobs.model import Job, JobRequest, Progress, State
+from geoservice.jobs.model import EXECUTION, OVER, Job, JobFilter, JobRequest, Progress, State
 from layers.errors import UnknownResource
 from layers.system import job as table
 
 MOST_DEATHS = 3
 """A job whose worker died so often is given up: it is likely to be the cause."""
+NO_SUCH_JOB = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-job"
+"""Type of the problem that OGC API Processes Part 1 (7.12) names for jobs that are not there."""
 _NOW = sa.func.clock_timestamp()
 _BACKOFF = dt.timedelta(seconds=1)
 _BUSY_SECONDS = 2.0
@@ -26,6 +28,9 @@ _LOAD_WAS_LOST = "The process that did the job ended unexpectedly"
 def _lock_key(job_id: Any) -> sa.ColumnElement[int]:
     name = sa.func.concat("geoservice.job.", sa.cast(job_id, sa.Text()))
     return sa.func.hashtextextended(name, 0)
+
+
+ALL = JobFilter()
 
 
 def submit(connection: sa.Connection, request: JobRequest, most: int | None = None) -> Job:
@@ -42,6 +47,8 @@ def submit(connection: sa.Connection, request: JobRequest, most: int | None = No
     if most is not None:
         _require_room(connection, request.principal, most)
     values = {name: value for name, value in vars(request).items() if value is not None}
+    if request.kind == EXECUTION:
+        values["layer"] = None
     row = connection.execute(sa.insert(table).values(**values).returning(*table.c)).one()
     return Job.from_row(row)
 
@@ -208,6 +215,13 @@ def cancel(connection: sa.Connection, job_id: int) -> Job:
     return Job.from_row(row)
 
 
+def dismiss(connection: sa.Connection, job_id: int) -> None:
+    """Mark an execution that has ended as dismissed, since its results are gone."""
+    ended = table.c.state.in_(tuple(OVER))
+    mine = (table.c.id == job_id) & (table.c.kind == EXECUTION) & ended
+    connection.execute(sa.update(table).where(mine).values(state="cancelled", updated=_NOW))
+
+
 def get(connection: sa.Connection, job_id: int) -> Job:
     """One job.
 
@@ -222,7 +236,7 @@ def get(connection: sa.Connection, job_id: int) -> Job:
 
 def unknown_job(job_id: object) -> UnknownResource:
     """The answer about a job that is not there, or not for whoever asks."""
-    return UnknownResource(f"There is no job {str(job_id)[:40]}; /jobs lists yours.")
+    return UnknownResource(f"There is no job {str(job_id)[:40]}; /jobs lists yours.", problem_type=NO_SUCH_JOB)
 
 
 def several(connection: sa.Connection, numbers: Collection[int]) -> dict[int, Job]:
@@ -237,7 +251,7 @@ def listing(
     principal: str | None = None,
     layers: Iterable[str] = (),
     among: Iterable[str] | None = None,
-    states: Collection[str] = (),
+    which: JobFilter = ALL,
     before: int | None = None,
     limit: int = 50,
 ) -> list[Job]:
@@ -247,8 +261,8 @@ def listing(
         connection: A connection of the writer.
         principal: Whose jobs; None for everybody's.
         layers: With a principal: also everybody's jobs of these layers.
-        among: Only jobs of these layers.
-        states: Only these states; all when empty.
+        among: Only jobs of these layers, and executions.
+        which: Which of them.
         before: Only jobs with lower numbers.
         limit: Most jobs.
     """
@@ -256,12 +270,28 @@ def listing(
     if principal is not None:
         wanted = wanted.where((table.c.principal == principal) | table.c.layer.in_(list(layers)))
     if among is not None:
-        wanted = wanted.where(table.c.layer.in_(list(among)))
-    if states:
-        wanted = wanted.where(table.c.state.in_(list(states)))
+        wanted = wanted.where(table.c.layer.in_(list(among)) | table.c.layer.is_(None))
     if before is not None:
         wanted = wanted.where(table.c.id < before)
-    return [Job.from_row(row) for row in connection.execute(wanted)]
+    return [Job.from_row(row) for row in connection.execute(wanted.where(*_meeting(which)))]
+
+
+def _meeting(which: JobFilter) -> list[sa.ColumnElement[bool]]:
+    clauses: list[sa.ColumnElement[bool]] = []
+    if which.states:
+        clauses.append(table.c.state.in_(which.states))
+    if which.processes:
+        clauses.append(sa.func.coalesce(table.c.options["process"].astext, table.c.kind).in_(which.processes))
+    if which.created is not None and which.created.start is not None:
+        clauses.append(table.c.created >= which.created.start)
+    if which.created is not None and which.created.end is not None:
+        clauses.append(table.c.created < which.created.end)
+    ran = sa.func.coalesce(table.c.finished, _NOW) - table.c.started
+    if which.least is not None:
+        clauses.append(ran >= sa.literal(dt.timedelta(seconds=which.least), sa.Interval()))
+    if which.most is not None:
+        clauses.append(ran <= sa.literal(dt.timedelta(seconds=which.most), sa.Interval()))
+    return clauses
 
 
 def _after(seconds: float) -> sa.ColumnElement[Any]:

@@ -54,6 +54,13 @@ class Teller:
         """A phase begins."""
         self._say({"phase": phase, "rows": self._rows})
 
+    def expect(self, rows: int, total: int | None, /) -> None:
+        """So many rows are done in all, of so many."""
+        self._rows = rows
+        if time.monotonic() - self._told >= _TELL_SECONDS:
+            self._told = time.monotonic()
+            self._say({"rows": rows, "total": total, "phase": "reading"})
+
 
 def main() -> int:
     """Do jobs until standard input ends."""

@@ -17,7 +17,7 @@ from geoservice.db.engine import Database
 from geoservice.jobs import queue
 from geoservice.jobs.incoming import discard_incoming
 from geoservice.jobs.leader import Leader
-from geoservice.jobs.model import Job, Progress
+from geoservice.jobs.model import Job, JobFilter, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
 from geoservice.ladder import LadderKeeper
 from layers.model import VectorLayer
@@ -95,7 +95,7 @@ class Slot:
 
     def _any_waiting(self, connection: sa.Connection) -> bool:
         with connection.begin():
-            return bool(queue.listing(connection, states=("queued",), limit=1))
+            return bool(queue.listing(connection, which=JobFilter(("queued",)), limit=1))
 
     def _recover(self) -> None:
         """Look for orphaned jobs, in a session of its own: locks are re-entrant within one."""
@@ -141,6 +141,7 @@ class Slot:
                 return outcome
             watch.progress.phase = message.get("phase", watch.progress.phase)
             watch.progress.rows = message.get("rows", watch.progress.rows)
+            watch.progress.total = message.get("total", watch.progress.total)
             if time.monotonic() - watch.beaten >= BEAT_SECONDS or "phase" in message:
                 watch.beaten = time.monotonic()
                 self._look(connection, runner, watch)

@@ -41,6 +41,8 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "tile_col": (str(COLUMN),),
         "pixel_row": ("128",),
         "pixel_col": ("128",),
+        "process_id": ("echo",),
+        "result_name": ("text",),
         "sheet_number": ("J50E001010",),
         "ending": ("mvt", "json"),
         "load_number": ("1", "2", "3", "4"),
