@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from geoservice.api.job_events import Newsroom, Seats
@@ -60,6 +62,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         lifespan=_lifespan,
         dependencies=[Depends(refuse_unknown)],
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     app.state.house = house
     app.state.blocks = BLOCKS
@@ -78,6 +81,11 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     if settings.metrics_token is not None:
         app.add_middleware(Measured, meter=house.meter, pools=house.pools.use)
     return app
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name of an operation for clients that are made from the OpenAPI document, such as `features_items`."""
+    return re.sub(r"\W", "_", f"{route.tags[0]}_{route.name}")
 
 
 def _house(settings: Settings, catalog: Catalog) -> House:

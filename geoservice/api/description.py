@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.api.shapes import ANSWERS, SHAPES
 from geoservice.http.documents import document
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, OPENAPI_30, OPENAPI_31, negotiate
@@ -38,10 +39,33 @@ async def api(
 ) -> Response:
     """The description of this API."""
     chosen = negotiate(request, f, _FORMATS)
-    body = {**with_problems(request.app.openapi()), "servers": [{"url": base_url(request)}]}
+    body = {**told(request.app.openapi()), "servers": [{"url": base_url(request)}]}
     if chosen == "3.0":
         body = as_openapi_30(body)
     return document(request, "api", body, chosen, lang, media=_FORMATS[chosen])
+
+
+def told(body: dict[str, Any]) -> dict[str, Any]:
+    """The framework's document with what it does not know: shapes of answers, problems, and who may ask."""
+    made = with_answers(with_problems(body))
+    components = made["components"]
+    components["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+    # The empty choice is the anonymous public.
+    made["security"] = [{}, {"key": []}, {"bearer": []}]
+    return made
+
+
+def with_answers(body: dict[str, Any]) -> dict[str, Any]:
+    """The document with the shapes of answers in the place of the framework's "anything"."""
+    body["components"]["schemas"] |= copy.deepcopy(SHAPES)
+    for path, (shape, media) in ANSWERS.items():
+        answer = body["paths"][path]["get"]["responses"]["200"]
+        page = {HTML: {"schema": {"type": "string"}}}
+        answer["content"] = {media: {"schema": {"$ref": f"#/components/schemas/{shape}"}}, **page}
+    return body
 
 
 def with_problems(body: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +120,12 @@ def _lowered(node: Any) -> Any:
 
 
 def _lower_null(schema: dict[str, Any]) -> None:
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        # 3.0 knows one type and whether it may be null.
+        others = [kind for kind in kinds if kind != "null"]
+        schema["type"] = others[0]
+        schema["nullable"] = "null" in kinds
     choices = schema.get("anyOf")
     if not isinstance(choices, list) or {"type": "null"} not in choices:
         return
