@@ -77,7 +77,7 @@ async def wmts_capabilities(request: Request, house: Inside, asker: Asker) -> Re
 async def wmts_tile(
     request: Request, house: Inside, asker: Asker, collection_id: str, address: Address, ending: str
 ) -> Response:
-    """A tile by its address: `png`, `webp` or `jpeg` of a raster, `mvt` of a vector layer."""
+    """A tile by its address: `png`, `webp` or `jpeg` of a raster, `png` or `mvt` of a vector layer."""
     try:
         asked = _spelt(collection_id, address, _media(ending, _ENDINGS))
         return await _tile(request, house, asker, asked)

@@ -11,9 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from geoservice.features.assets import read_assets
 from geoservice.house import House
 from geoservice.http.negotiation import MVT
+from geoservice.maps.encode import PNG
 from geoservice.tiles.drawing import TileRequest, draw
 from geoservice.tiles.limits import require_offered
 from geoservice.wmts.asked import Asked, WmtsError
+from geoservice.wmts.picture import crs_of, picture
 from layers.access import Decision, Principal
 from layers.errors import TileOutside, UnknownLayer
 from layers.model import RasterLayer, VectorLayer
@@ -50,13 +52,14 @@ class Tile:
 
 def formats_of(layer: Drawn) -> tuple[str, ...]:
     """Media types in which tiles of a layer come, the one that is meant by `tiles` first."""
-    return (MVT,) if isinstance(layer, VectorLayer) else tuple(MEDIA_TYPES.values())
+    # What Tianditu calls "tiles" are images.
+    return (PNG, MVT) if isinstance(layer, VectorLayer) else tuple(MEDIA_TYPES.values())
 
 
 def endings_of(layer: Drawn) -> dict[str, str]:
     """Media types by the ending of an address."""
     if isinstance(layer, VectorLayer):
-        return {"mvt": MVT}
+        return {"png": PNG, "mvt": MVT}
     return dict(MEDIA_TYPES.items())
 
 
@@ -113,11 +116,19 @@ async def tile(house: House, asker: Principal, wanted: Wanted) -> Tile:
     """Draw a tile. One without anything is an empty vector tile or a transparent image.
 
     Raises:
-        WmtsError: When it lies beyond the limits that the description states.
+        WmtsError: When it lies beyond the limits that the description states, or a set has no images of rows.
+        MapUnavailable: When the image of a vector layer takes too long.
     """
     layer = wanted.layer
     if isinstance(layer, RasterLayer):
         body, empty = await _image(house, asker, wanted, layer)
+    elif wanted.media == PNG:
+        crs = crs_of(wanted.place.grid)
+        if crs is None:
+            raise WmtsError(
+                f"Images are not drawn in {wanted.place.grid.id}; ask for {MVT}.", "InvalidParameterValue", "Format"
+            )
+        body, empty = await picture(house, asker, (layer, wanted.decision), wanted.place, crs)
     else:
         body = await _vector(house, asker, wanted, layer)
         empty = not body

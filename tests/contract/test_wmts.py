@@ -197,6 +197,50 @@ def test_vector_tiles_come_as_they_are(served: Service, reader: Clearance | None
     assert answer.headers["cache-control"].startswith("private" if reader is not None else "no-cache")
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_vector_layers_are_drawn_where_they_lie(served: Service, name: str) -> None:
+    row, col, j, i = place(name, SETS[name][1], 116.1234, 39.8765, served)
+    asked = {**BASE, "LAYER": "spot", "TILEMATRIXSET": name, "TILEMATRIX": SETS[name][1], "TILEROW": row}
+    answer = served.client.get("/wmts", params={**asked, "TILECOL": col, "FORMAT": "tiles"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), answer.text
+    alpha = pixels(answer.content)[3]
+    assert alpha.shape == (256, 256)
+    assert alpha[j, i] > 200
+    rows, columns = np.nonzero(alpha > 200)
+    assert abs(rows.mean() - j) < 12, "the point with its label lies around its place"
+    assert columns.min() >= i - 12
+
+
+def test_rows_above_are_not_drawn(served: Service) -> None:
+    row, col, _, _ = place("w", 18, 116.1234, 39.8766, served)
+    path = f"/wmts/1.0.0/spot/default/w/18/{row}/{col}.png"
+    assert not np.array_equal(pixels(served.get(path).content), pixels(served.get(path, Clearance.RESTRICTED).content))
+    assert served.get(path).headers["cache-control"] == "no-cache"
+
+
+def test_lines_go_on_in_the_next_tile(served: Service) -> None:
+    row, col, _, i = place("w", 13, 116.1, 39.75, served)
+    seen = []
+    for column in (col, col + 1):
+        answer = served.get(f"/wmts/1.0.0/secret_way/default/w/13/{row}/{column}.png", Clearance.RESTRICTED)
+        seen.append(pixels(answer.content)[3])
+    left, right = (np.nonzero(side > 100)[0] for side in (seen[0][:, -1], seen[1][:, 0]))
+    assert left.size > 0
+    assert abs(left.mean() - right.mean()) < 1.5
+    assert 0 <= i < 256
+
+
+def test_an_empty_image_is_transparent(served: Service) -> None:
+    # Beside the line, in its box.
+    row, col, _, _ = place("w", 15, 116.18, 39.71, served)
+    answer = served.get(f"/wmts/1.0.0/secret_way/default/w/15/{row}/{col}.png", Clearance.RESTRICTED)
+    assert answer.status_code == 200, answer.text
+    assert not pixels(answer.content)[3].any()
+    # Far from it.
+    outside = served.get(f"/wmts/1.0.0/secret_way/default/w/15/{row + 90}/{col}.png", Clearance.RESTRICTED)
+    assert outside.status_code == 404
+
+
 def test_a_layer_above_is_as_unknown_as_any(served: Service) -> None:
     listed = served.get("/wmts?SERVICE=WMTS&REQUEST=GetCapabilities")
     assert "secret_way" not in listed.text
