@@ -76,6 +76,16 @@ class BadParameter(GeoError):
     title = "Invalid parameter value"
 
 
+class BadFilter(BadParameter):
+    """A filter is not CQL2, names what is not there, compares what cannot be compared, or exceeds its budget."""
+
+    title = "Invalid filter"
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        """Keep the sentence and the facts; the parameter is `filter` unless the facts say otherwise."""
+        super().__init__(detail, **{"parameter": "filter", **facts})
+
+
 class RowSettled(BadParameter):
     """A row of quarantine is not open any more, so that nothing can be done with it."""
 

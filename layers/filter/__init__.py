@@ -1,0 +1,16 @@
+"""Filters in CQL2 (OGC 21-065r2): text or JSON -> one tree -> a condition over a layer's table."""
+
+from layers.filter.parse import LANGS, Filter, parse_filter
+from layers.filter.predicate import predicate
+from layers.filter.queryables import Queryable, Queryables, common_queryables, queryables_of
+
+__all__ = [
+    "LANGS",
+    "Filter",
+    "Queryable",
+    "Queryables",
+    "common_queryables",
+    "parse_filter",
+    "predicate",
+    "queryables_of",
+]
