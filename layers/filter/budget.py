@@ -9,8 +9,8 @@ from layers.filter.tree import Items, Node, Operation
 
 MOST_TEXT = 131_072
 """Characters of a filter."""
-MOST_DEPTH = 40
-"""Operations, or parentheses, inside one another: each costs a few frames of the interpreter's stack."""
+MOST_DEPTH = 24
+"""Operations and parentheses inside one another: each takes a dozen frames of the interpreter's stack as SQL."""
 MOST_NODES = 5_000
 """Operations, names and values; a statement may bind 32,767 values."""
 MOST_VERTICES = 10_000

@@ -55,14 +55,14 @@ _ALL = (
         {"first": _SHAPE, "second": _SHAPE},
         Kind.NUMBER,
         "椭球最短距离 (m)",
-        "The shortest distance on the ellipsoid in metres.",
+        "The shortest distance on the ellipsoid in metres; edges are geodesics.",
     ),
     _function(
         "within_distance",
         {"first": _SHAPE, "second": _SHAPE, "metres": _NUMBER},
         Kind.BOOLEAN,
         "两者相距不超过若干米 (椭球面)",
-        "Whether two geometries are at most so many metres apart on the ellipsoid.",
+        "Whether two geometries are at most so many metres apart; measured as by distance.",
     ),
     _function("centroid", {"geometry": _SHAPE}, Kind.GEOMETRY, "质心", "The centre of gravity, in degrees."),
 )

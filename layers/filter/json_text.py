@@ -12,14 +12,12 @@ from layers.filter import scalars
 from layers.filter.budget import MOST_DEPTH, Budget, check_depth
 from layers.filter.geometry import Drawing, members_of
 from layers.filter.tree import Interval, Items, Node, Property
-from layers.filter.words import GEOMETRIES
 
 # A text that never ends matches too: looking for its end anew at each quote would take quadratic time.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _MOST_BRACKETS = 2 * MOST_DEPTH + 12
 """Each operation opens an object and an array; a collection of polygons has up to ten more."""
 _SIDES = 2
-_TYPES = frozenset(GEOMETRIES.values())
 
 
 def read_json(text: str, budget: Budget, drawing: Drawing) -> Node:
@@ -82,11 +80,12 @@ class _Reader:
     def _object(self, value: Mapping[str, Any], depth: int) -> Node:
         if "op" in value:
             return self._operation(value, depth)
+        kind = value.get("type")
+        if isinstance(kind, str):
+            return self._drawing.shape(kind, members_of(value))
         for name, reader in self._members.items():
-            if name in value and value.get("type") not in _TYPES:
+            if name in value:
                 return reader(value)
-        if isinstance(value.get("type"), str):
-            return self._drawing.shape(value["type"], members_of(value))
         raise BadFilter(
             f"An object of the filter has the members {', '.join(sorted(value))[:100] or 'of nothing'}; it is an "
             "operation with op and args, a property, date, timestamp, interval or bbox, or a geometry."

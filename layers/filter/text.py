@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from layers.errors import BadFilter
 from layers.filter import scalars
 from layers.filter.budget import Budget, check_depth
 from layers.filter.geometry import Drawing
-from layers.filter.tokens import Token, tokens_of
+from layers.filter.tokens import Token, Tokens, unexpected
 from layers.filter.tree import Interval, Items, Node, Operation, Property, Shape, Value
 from layers.filter.wkt import read_wkt
 from layers.filter.words import AND, BETWEEN, CALLED, COMPARISON, GEOMETRIES, IN, IS_NULL, LIKE, NOT, OR
@@ -31,14 +30,14 @@ def read_text(text: str, budget: Budget, drawing: Drawing) -> Node:
         BadFilter: With the place, when it is not CQL2 text or exceeds the budget.
         BadGeometry: When a geometry in it is not sound.
     """
-    return _Reader(tokens_of(text), budget, drawing).whole()
+    return _Reader(Tokens(text), budget, drawing).whole()
 
 
 class _Reader:
     """Reads tokens from left to right."""
 
-    def __init__(self, tokens: list[Token], budget: Budget, drawing: Drawing) -> None:
-        self._tokens, self._at, self._depth = tokens, 0, 0
+    def __init__(self, tokens: Tokens, budget: Budget, drawing: Drawing) -> None:
+        self._tokens, self._depth = tokens, 0
         self._budget, self._drawing = budget, drawing
         self._special: dict[str, Callable[[], Node]] = {
             "DATE": lambda: scalars.date(self._text()),
@@ -50,37 +49,8 @@ class _Reader:
     def whole(self) -> Node:
         """The filter up to its end."""
         found = self._expression(0)
-        self._expect("end", "")
+        self._tokens.expect("end", "")
         return found
-
-    # ------------------------------------------------------------------ tokens
-
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._at]
-
-    def _take(self) -> Token:
-        token = self._tokens[self._at]
-        self._at = min(self._at + 1, len(self._tokens) - 1)
-        return token
-
-    def _is(self, kind: str, says: str) -> bool:
-        return self._next.type == kind and self._next.says == says
-
-    def _skip(self, kind: str, says: str) -> bool:
-        found = self._is(kind, says)
-        if found:
-            self._take()
-        return found
-
-    def _expect(self, kind: str, says: str) -> None:
-        if not self._skip(kind, says):
-            raise self._unexpected(says or "the end")
-
-    def _unexpected(self, wanted: str) -> BadFilter:
-        token = self._next
-        found = "it ends there" if token.type == "end" else f"there is {token.says[:40]!r}"
-        return BadFilter(f"At character {token.at} of the filter {wanted} was expected; {found}.", at=token.at)
 
     # ------------------------------------------------------------------ expressions
 
@@ -96,7 +66,7 @@ class _Reader:
 
     def _strength(self) -> int:
         """How strongly the operator binds that comes next; 0 when none comes."""
-        token = self._next
+        token = self._tokens.next
         if token.type == "sign":
             return _SIGNS.get(token.says, 0)
         if token.type == "keyword":
@@ -104,39 +74,39 @@ class _Reader:
         return 0
 
     def _continued(self, left: Node, strength: int) -> Node:
-        token = self._next
+        token = self._tokens.next
         if token.type == "keyword" and token.says in _TESTS:
             return self._test(left)
-        self._take()
+        self._tokens.take()
         op = token.says.lower()
         if op not in (AND, OR):
             return self._budget.operation(op, (left, self._expression(strength + 1)))
         args = [left, self._expression(strength + 1)]
-        while self._skip("keyword", token.says):
+        while self._tokens.skip("keyword", token.says):
             args.append(self._expression(strength + 1))
         return self._budget.operation(op, args)
 
     def _test(self, left: Node) -> Node:
-        if self._skip("keyword", "IS"):
-            negated = self._skip("keyword", "NOT")
-            self._expect("keyword", "NULL")
+        if self._tokens.skip("keyword", "IS"):
+            negated = self._tokens.skip("keyword", "NOT")
+            self._tokens.expect("keyword", "NULL")
             return self._negated(self._budget.operation(IS_NULL, (left,)), negated)
-        negated = self._skip("keyword", "NOT")
-        if self._skip("keyword", "LIKE"):
+        negated = self._tokens.skip("keyword", "NOT")
+        if self._tokens.skip("keyword", "LIKE"):
             return self._negated(self._budget.operation(LIKE, (left, self._expression(_TERM))), negated)
-        if self._skip("keyword", "BETWEEN"):
+        if self._tokens.skip("keyword", "BETWEEN"):
             low = self._expression(_TERM)
-            self._expect("keyword", "AND")
+            self._tokens.expect("keyword", "AND")
             return self._negated(self._budget.operation(BETWEEN, (left, low, self._expression(_TERM))), negated)
-        self._expect("keyword", "IN")
-        self._expect("sign", "(")
+        self._tokens.expect("keyword", "IN")
+        self._tokens.expect("sign", "(")
         return self._negated(self._budget.operation(IN, (left, Items(self._list()))), negated)
 
     def _negated(self, found: Operation, negated: bool) -> Operation:
         return self._budget.operation(NOT, (found,)) if negated else found
 
     def _first(self) -> Node:
-        token = self._take()
+        token = self._tokens.take()
         if token.type == "number":
             return self._number(token.says)
         if token.type == "text":
@@ -162,23 +132,18 @@ class _Reader:
             return scalars.boolean(token.says == "TRUE")
         if token.says == "NOT":
             return self._budget.operation(NOT, (self._expression(_NEGATION),))
-        raise self._back(token)
+        raise unexpected(token, "a value, a property, a function or a condition")
 
     def _sign(self, token: Token) -> Node:
         if token.type == "sign" and token.says == "(":
             return self._group()
         if token.type == "sign" and token.says in ("-", "+"):
             # A sign in front of digits is a part of the number: -2 ^ 2 is 4.
-            if self._next.type == "number":
-                return self._number(token.says + self._take().says)
+            if self._tokens.next.type == "number":
+                return self._number(token.says + self._tokens.take().says)
             inner = self._expression(_UNARY)
             return inner if token.says == "+" else self._budget.operation("*", (scalars.number(-1), inner))
-        raise self._back(token)
-
-    def _back(self, token: Token) -> BadFilter:
-        if token.type != "end":
-            self._at -= 1
-        return self._unexpected("a value, a property, a function or a condition")
+        raise unexpected(token, "a value, a property, a function or a condition")
 
     def _group(self) -> Node:
         """What stands in parentheses: an expression, or an array of several or no values."""
@@ -188,13 +153,13 @@ class _Reader:
     def _list(self) -> tuple[Node, ...]:
         """Expressions up to the closing parenthesis."""
         found: list[Node] = []
-        if self._skip("sign", ")"):
+        if self._tokens.skip("sign", ")"):
             return ()
         while True:
             found.append(self._expression(0))
-            if not self._skip("sign", ","):
+            if not self._tokens.skip("sign", ","):
                 break
-        self._expect("sign", ")")
+        self._tokens.expect("sign", ")")
         return tuple(found)
 
     def _property(self, token: Token) -> Property:
@@ -207,39 +172,38 @@ class _Reader:
         upper = token.says.upper()
         if upper in GEOMETRIES and self._opens_wkt():
             return self._wkt(upper)
-        if not self._skip("sign", "("):
+        if not self._tokens.skip("sign", "("):
             return self._property(token)
         if upper in self._special:
             self._budget.node()
             made = self._special[upper]()
-            self._expect("sign", ")")
+            self._tokens.expect("sign", ")")
             return made
         name = token.says.lower()
         return self._budget.operation(CALLED.get(name, name), self._list())
 
     def _opens_wkt(self) -> bool:
-        if self._next.type == "name" and self._next.says.upper() in ("Z", "EMPTY"):
+        if self._tokens.next.type == "name" and self._tokens.next.says.upper() in ("Z", "EMPTY"):
             return True
-        return self._is("sign", "(")
+        return self._tokens.comes("sign", "(")
 
     def _wkt(self, kind: str) -> Shape:
         self._budget.node()
-        coordinates, self._at = read_wkt(kind, self._tokens, self._at)
-        return self._drawing.shape(GEOMETRIES[kind], coordinates)
+        return self._drawing.shape(GEOMETRIES[kind], read_wkt(kind, self._tokens))
 
     def _text(self) -> str:
-        if self._next.type != "text":
-            raise self._unexpected("a text between single quotes")
-        return self._take().says
+        if self._tokens.next.type != "text":
+            raise unexpected(self._tokens.next, "a text between single quotes")
+        return self._tokens.take().says
 
     def _interval(self) -> Node:
         start = self._side()
-        self._expect("sign", ",")
+        self._tokens.expect("sign", ",")
         return Interval(start, self._side())
 
     def _side(self) -> Node | None:
-        if self._next.type == "text":
-            return scalars.instant(self._take().says)
+        if self._tokens.next.type == "text":
+            return scalars.instant(self._tokens.take().says)
         return self._expression(_TERM)
 
     def _box(self) -> Node:
@@ -247,7 +211,7 @@ class _Reader:
         while True:
             value = self._expression(_TERM)
             if not isinstance(value, Value) or isinstance(value.value, str | bool):
-                raise self._unexpected("a number of a BBOX")
+                raise unexpected(self._tokens.next, "a number of a BBOX")
             numbers.append(value.value)  # type: ignore[arg-type]
-            if not self._skip("sign", ","):
+            if not self._tokens.skip("sign", ","):
                 return self._drawing.box(numbers)

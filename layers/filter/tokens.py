@@ -15,7 +15,7 @@ TokenType: TypeAlias = Literal["name", "quoted", "keyword", "text", "number", "s
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
-  | (?P<number>(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)
+  | (?P<number>(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)
   | (?P<text>'(?:[^'\\]|''|\\.)*+')
   | (?P<quoted>"(?:[^"]|"")*+")
   | (?P<name>[^\W\d][\w.:]*+)
@@ -39,23 +39,66 @@ class Token:
     at: int
 
 
-def tokens_of(text: str) -> list[Token]:
-    """The words of a filter, with an `end` behind them.
+class Tokens:
+    """The words of a text from left to right. They are found one by one, so that what is refused early is cheap."""
 
-    Raises:
-        BadFilter: With the character that begins no word.
-    """
-    found: list[Token] = []
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise _unreadable(text, at)
-        if match.lastgroup != "space":
-            found.append(_token(match.lastgroup, match.group(), at + 1))
-        at = match.end()
-    found.append(Token("end", "", len(text) + 1))
-    return found
+    def __init__(self, text: str) -> None:
+        """Stand before the first word.
+
+        Raises:
+            BadFilter: When there is none that can be read.
+        """
+        self._text, self._at = text, 0
+        self.next = self._found()
+        """The word that comes next; the last one is the `end`."""
+
+    def take(self) -> Token:
+        """The next word; the one behind it is next then.
+
+        Raises:
+            BadFilter: With the character that begins no word.
+        """
+        token = self.next
+        if token.type != "end":
+            self.next = self._found()
+        return token
+
+    def comes(self, kind: TokenType, says: str) -> bool:
+        """Whether this word is next."""
+        return self.next.type == kind and self.next.says == says
+
+    def skip(self, kind: TokenType, says: str) -> bool:
+        """Pass over a word if it is next, and say whether it was."""
+        found = self.comes(kind, says)
+        if found:
+            self.take()
+        return found
+
+    def expect(self, kind: TokenType, says: str) -> None:
+        """Pass over a word.
+
+        Raises:
+            BadFilter: When another one is next.
+        """
+        if not self.skip(kind, says):
+            raise unexpected(self.next, says or "the end")
+
+    def _found(self) -> Token:
+        while self._at < len(self._text):
+            at = self._at
+            match = _TOKEN.match(self._text, at)
+            if match is None or match.lastgroup is None:
+                raise _unreadable(self._text, at)
+            self._at = match.end()
+            if match.lastgroup != "space":
+                return _token(match.lastgroup, match.group(), at + 1)
+        return Token("end", "", len(self._text) + 1)
+
+
+def unexpected(token: Token, wanted: str) -> BadFilter:
+    """The error that says what stands where something else was expected."""
+    found = "it ends there" if token.type == "end" else f"there is {token.says[:40]!r}"
+    return BadFilter(f"At character {token.at} of the filter {wanted} was expected; {found}.", at=token.at)
 
 
 def _token(group: str, said: str, at: int) -> Token:
