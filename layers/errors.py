@@ -81,10 +81,6 @@ class BadFilter(BadParameter):
 
     title = "Invalid filter"
 
-    def __init__(self, detail: str, **facts: Any) -> None:
-        """Keep the sentence and the facts; the parameter is `filter` unless the facts say otherwise."""
-        super().__init__(detail, **{"parameter": "filter", **facts})
-
 
 class RowSettled(BadParameter):
     """A row of quarantine is not open any more, so that nothing can be done with it."""

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 STATUS: dict[type[errors.GeoError], int] = {
     errors.BadParameter: 400,
+    errors.BadFilter: 400,
     errors.UnknownParameter: 400,
     errors.BadBody: 400,
     errors.CrsRefused: 400,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyproj
 
-from layers.errors import BadFilter, BadParameter
+from layers.errors import BadFilter, BadGeometry, BadParameter
 from layers.filter import scalars, words
 from layers.filter.budget import MOST_TEXT, Budget
 from layers.filter.check import checked
@@ -79,8 +79,18 @@ def parse_filter(
         BadParameter: When `lang` is another language, or a value of `equal` does not fit its property.
     """
     require_lang(lang)
+    try:
+        return _parsed(text, lang, filter_crs, queryables, equal or {})
+    except (BadFilter, BadGeometry) as error:
+        error.facts.setdefault("parameter", "filter")
+        raise
+
+
+def _parsed(
+    text: str | None, lang: str, filter_crs: pyproj.CRS | None, queryables: Queryables, equal: Mapping[str, str]
+) -> Filter | None:
     budget = Budget()
-    trees: list[Node] = [_equality(name, value, queryables, budget) for name, value in (equal or {}).items()]
+    trees: list[Node] = [_equality(name, value, queryables, budget) for name, value in equal.items()]
     if text is not None:
         if len(text) > MOST_TEXT:
             raise BadFilter(f"A filter has at most {MOST_TEXT} characters; this one has {len(text)}.")
