@@ -30,6 +30,7 @@ from geoservice.metrics.measured import Measured, Routed
 from geoservice.metrics.meter import PrometheusMeter, Silent
 from geoservice.ogc.blocks import BLOCKS
 from geoservice.ogc.tile_route import PlainTileRoute
+from geoservice.queries.desk import QueryDesk
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
 from geoservice.security.identity import KeyRing
 from geoservice.settings import Settings, load_settings
@@ -96,8 +97,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
-    tiles, keys = TileCache.of(settings, pools, meter), KeyRing(pools)
-    return House(settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, grids, meter)
+    tiles, keys, queries = TileCache.of(settings, pools, meter), KeyRing(pools), QueryDesk.of(settings)
+    return House(settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, grids, meter)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
 from geoservice.metrics.meter import Meter, Silent
+from geoservice.queries.desk import QueryDesk
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.tiles.cache import TileCache
@@ -49,6 +50,7 @@ class House:
     newsroom: Newsroom
     renderer: Renderer
     tiles: TileCache
+    queries: QueryDesk
     grids: MatrixSets = field(default_factory=MatrixSets)
     meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))

@@ -245,6 +245,22 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds one statement of a zone analysis, or of a change over HTTP, may take.",
     )
+    query_memory_mb: int = Field(
+        default=1024,
+        ge=0,
+        le=1_048_576,
+        description="MiB of polygons that each worker keeps in memory for joins with points; 0: none, every join goes "
+        "through the database.",
+    )
+    query_batch_bytes: int = Field(
+        default=1 << 30, ge=1_024, description="Largest table of a batch query, in bytes, unpacked."
+    )
+    query_batch_rows: int = Field(
+        default=20_000_000, ge=1, description="Most rows of a Parquet file of a batch query, which may be packed small."
+    )
+    query_batches: int = Field(
+        default=4, ge=1, le=1_000, description="Batch queries at a time in each worker; more are answered with 429."
+    )
     default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
     max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")
     max_zone_vertices: int = Field(

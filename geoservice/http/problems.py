@@ -18,6 +18,7 @@ from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.jobs import errors as jobs
+from geoservice.queries import errors as queries
 from geoservice.security.keys import SESSION_COOKIE
 from layers import errors
 from web import pages
@@ -62,6 +63,8 @@ STATUS: dict[type[errors.GeoError], int] = {
     jobs.OtherProtocol: 412,
     jobs.WrongMediaType: 415,
     jobs.ExecutionFailed: 422,
+    queries.UnsupportedTable: 415,
+    queries.TooManyBatches: 429,
     jobs.UploadLocked: 423,
     jobs.TooManyJobs: 429,
     jobs.TooManyStreams: 429,

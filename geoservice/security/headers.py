@@ -20,6 +20,8 @@ STATIC_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-
 UPLOADS = "/uploads"
 """Resources of the upload protocol; the parts sent there are measured as they are written to disk."""
 TUS_VERSION = "1.0.0"
+BATCHES = frozenset({"/query/join", "/query/identify/batch", "/query/nearest/batch", "/query/values/batch"})
+"""Resources that take tables of any length; they are measured as they are written to disk."""
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,6 +69,12 @@ def _is_upload(scope: Scope) -> bool:
     return bool(scope["path"] == UPLOADS or scope["path"].startswith(f"{UPLOADS}/"))
 
 
+def _is_measured_elsewhere(scope: Scope) -> bool:
+    if scope["method"] == "PATCH":
+        return _is_upload(scope)
+    return scope["method"] == "POST" and scope["path"] in BATCHES
+
+
 class HeadRequests:
     """ASGI middleware that answers HEAD like GET, without the body (RFC 9110, 9.3.2)."""
 
@@ -106,7 +114,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass through, counting the body."""
-        if scope["type"] != "http" or (scope["method"] == "PATCH" and _is_upload(scope)):
+        if scope["type"] != "http" or _is_measured_elsewhere(scope):
             await self.app(scope, receive, send)
             return
         announced = next((v for k, v in scope["headers"] if k == b"content-length"), None)

@@ -1,0 +1,15 @@
+"""Links of the landing page to the spatial queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+
+from geoservice.http.links import link, url
+
+
+def query_links(request: Request) -> list[dict[str, Any]]:
+    """Where the queries are described."""
+    relation = "http://www.opengis.net/def/rel/ogc/1.0/processes"
+    return [link(url(request, "/api", f="html"), relation, "text/html", "Spatial queries")]

@@ -1,0 +1,91 @@
+"""The body of a batch on disk: it may be larger than memory, is unpacked as it comes, and is gone with its answer."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+from geoservice.queries.errors import TableUnreadable, UnsupportedTable
+from layers.errors import TooLarge
+
+_GZIP_WINDOW = 31
+_PIECE = 1 << 20
+
+
+async def spooled(parts: AsyncIterator[bytes], encoding: str, most: int, folder: Path) -> BinaryIO:
+    """The body as a file without a name.
+
+    Args:
+        parts: What comes.
+        encoding: Content-Encoding: nothing, `identity` or `gzip`.
+        most: Most bytes, unpacked.
+        folder: Where the file lies.
+
+    Raises:
+        UnsupportedTable: When the encoding is another one.
+        TooLarge: When it is larger.
+        TableUnreadable: When it is not packed as announced.
+    """
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise UnsupportedTable(f"The body of a batch is plain or packed by gzip, not by {encoding[:30]!r}.")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    sink = _Sink(file, most)
+    try:
+        unpack = _Unpacked(sink) if "gzip" in encoding else sink
+        async for part in parts:
+            unpack.write(part)
+        unpack.finish()
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+class _Sink:
+    """A file with a limit."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._left, self._most = file, most, most
+
+    def write(self, part: bytes) -> None:
+        self._left -= len(part)
+        if self._left < 0:
+            raise TooLarge(
+                f"A batch has at most {self._most} bytes, unpacked; send a larger one as a job or in parts.",
+                maximum=self._most,
+            )
+        self._file.write(part)
+
+    def finish(self) -> None:
+        """Nothing is outstanding."""
+
+
+class _Unpacked:
+    """Unpacks gzip, a piece at a time, so that a small body cannot become a large one in memory."""
+
+    def __init__(self, sink: _Sink) -> None:
+        self._sink = sink
+        self._unpacker = zlib.decompressobj(_GZIP_WINDOW)
+
+    def write(self, part: bytes) -> None:
+        try:
+            while part:
+                self._sink.write(self._unpacker.decompress(part, _PIECE))
+                part = self._unpacker.unconsumed_tail or self._next_member()
+        except zlib.error as error:
+            raise TableUnreadable(f"The body is not packed by gzip as announced: {error}.") from None
+
+    def _next_member(self) -> bytes:
+        rest = self._unpacker.unused_data
+        if self._unpacker.eof and rest:
+            self._unpacker = zlib.decompressobj(_GZIP_WINDOW)
+        return rest
+
+    def finish(self) -> None:
+        if not self._unpacker.eof:
+            raise TableUnreadable("The body ends before its gzip stream does; send the whole of it.")
