@@ -98,7 +98,9 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
     tiles, keys, queries = TileCache.of(settings, pools, meter), KeyRing(pools), QueryDesk.of(settings)
-    return House(settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, grids, meter)
+    return House(
+        settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, grids, meter
+    )
 
 
 @asynccontextmanager

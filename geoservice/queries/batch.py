@@ -103,6 +103,5 @@ def _placed(batch: Batch, crs: int) -> Rows:
     if batch.places.shapes is None:
         for row in np.flatnonzero(wrong):
             faults.setdefault(int(row), "The place lies outside the world, or outside the area of its CRS.")
-    for row in faults:
-        wrong[row] = True
+    wrong[list(faults)] = True
     return Rows(np.where(wrong, np.nan, x), np.where(wrong, np.nan, y), batch.places.shapes, faults)

@@ -153,7 +153,8 @@ def spread(starts: npt.NDArray[Any], counts: npt.NDArray[Any]) -> npt.NDArray[np
     """Numbers of runs one after the other: for starts 5, 9 and counts 2, 1 these are 5, 6, 9."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
+    numbers: npt.NDArray[np.int64] = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
+    return numbers
 
 
 def _frame(polygons: Shapes) -> _Frame | None:
@@ -161,13 +162,14 @@ def _frame(polygons: Shapes) -> _Frame | None:
     bounds = bounds[~np.isnan(bounds[:, 0])]
     if not len(bounds):
         return None
-    west, south, east, north = *bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)
+    west, south = bounds[:, :2].min(axis=0).tolist()
+    east, north = bounds[:, 2:].max(axis=0).tolist()
     wide, high = max(east - west, 1e-9), max(north - south, 1e-9)
     shares = (bounds[:, 2] - bounds[:, 0]) / wide * ((bounds[:, 3] - bounds[:, 1]) / high)
     wanted = np.sqrt(len(bounds)) * _CELLS_PER_POLYGON
     affordable = np.sqrt(_MOST_WINDOW_CELLS / max(float(shares.sum()), 1e-9))
     side = int(np.clip(min(wanted, affordable), SMALLEST_SIDE, LARGEST_SIDE))
-    return _Frame(float(west), float(south), side / float(wide), side / float(high), side)
+    return _Frame(west, south, side / wide, side / high, side)
 
 
 def _crossed(polygons: Shapes, frame: _Frame) -> tuple[npt.NDArray[np.int64], Ranks]:

@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
@@ -27,7 +28,6 @@ from geoservice.queries.found import Floats, Found
 from geoservice.queries.grid import VERTEX_BYTES, PolygonIndex
 from geoservice.queries.holders import Holders, all_statement
 
-_POSITION_BYTES = 16
 _FETCHED = 200
 """Rows that are fetched at a time while an entry is built."""
 _MOST_REFUSED = 256
@@ -99,11 +99,11 @@ class PolygonShelf:
             self._kept.pop(holders, None)
             if state.rows > MOST_ROWS or self._too_large.get(holders, -1) == state.edition:
                 return None
-            rows = await _rows(connection, reading, holders, self._most)
-        if rows is None:
+            gathered = await _gathered(connection, reading, holders, self._most)
+        if gathered is None:
             self._refuse(holders, state.edition)
             return None
-        kept = await asyncio.to_thread(_built, state.edition, holders, rows)
+        kept = await asyncio.to_thread(_built, state.edition, gathered)
         self._keep(holders, kept)
         return kept
 
@@ -122,23 +122,35 @@ class PolygonShelf:
             self._too_large.popitem(last=False)
 
 
-async def _rows(
-    connection: RawConnection, reading: Reading, holders: Holders, most: int
-) -> list[Mapping[str, Any]] | None:
-    """All polygons, in the order of their ranks; None as soon as they are too large."""
-    schema = reading.schema(holders.decision.rule.max_clearance)
-    compiled = compile_statement(all_statement(holders), schema)
-    found, size = list[Mapping[str, Any]](), 0
+@dataclass
+class _Gathered:
+    """Polygons as they come, in the order of their ranks: what is fetched is made into shapes at once."""
+
+    shapes: list[npt.NDArray[np.object_]]
+    tables: list[pa.Table]
+
+    def add(self, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Take rows in; their estimated bytes of memory."""
+        made = np.atleast_1d(shapely.from_wkb(np.array([bytes(row["_shape"]) for row in rows], dtype=np.object_)))
+        self.shapes.append(made)
+        self.tables.append(table_of(schema, rows))
+        return int(shapely.get_num_coordinates(made).sum()) * VERTEX_BYTES
+
+
+async def _gathered(connection: RawConnection, reading: Reading, holders: Holders, most: int) -> _Gathered | None:
+    """All polygons; None as soon as they are too large."""
+    translation = reading.schema(holders.decision.rule.max_clearance)
+    compiled = compile_statement(all_statement(holders), translation)
+    schema = schema_of(holders.layer, holders.attributes)
+    found, size = _Gathered([np.zeros(0, dtype=np.object_)], [table_of(schema, [])]), 0
     cursor = await connection.cursor(compiled.sql, *compiled.arguments(holders.values))
     while rows := await cursor.fetch(_FETCHED):
-        size += sum(len(row["_shape"]) for row in rows) * VERTEX_BYTES // _POSITION_BYTES
+        size += await asyncio.to_thread(found.add, schema, rows)
         if size > most:
             return None
-        found += rows
     return found
 
 
-def _built(edition: int | None, holders: Holders, rows: Sequence[Mapping[str, Any]]) -> Kept:
-    shapes = shapely.from_wkb(np.array([bytes(row["_shape"]) for row in rows], dtype=np.object_))
-    schema = schema_of(holders.layer, holders.attributes)
-    return Kept(edition, PolygonIndex(np.atleast_1d(shapes)), table_of(schema, rows), schema)
+def _built(edition: int | None, gathered: _Gathered) -> Kept:
+    table = pa.concat_tables(gathered.tables).combine_chunks()
+    return Kept(edition, PolygonIndex(np.concatenate(gathered.shapes)), table, table.schema)

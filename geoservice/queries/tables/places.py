@@ -38,8 +38,7 @@ def places_of_shapes(shapes: Shapes, faults: dict[int, str], most_vertices: int)
     wrong = there & ~shapely.is_valid(shapes)
     for row in np.flatnonzero(wrong):
         faults.setdefault(int(row), f"The geometry is not valid: {shapely.is_valid_reason(shapes[row])}.")
-    for row in faults:
-        shapes[row] = None
+    shapes[list(faults)] = None
     points = shapely.get_type_id(shapes) == shapely.GeometryType.POINT.value
     x = np.where(points, shapely.get_x(shapes), np.nan)
     y = np.where(points, shapely.get_y(shapes), np.nan)
@@ -88,7 +87,7 @@ def _shaped(column: pa.Array, most_vertices: int) -> Places:
 
 def _read(value: Any, *, is_text: bool) -> shapely.Geometry | None:
     try:
-        found = shapely.from_wkt(value) if is_text else shapely.from_wkb(value)
+        found: shapely.Geometry = shapely.force_2d(shapely.from_wkt(value) if is_text else shapely.from_wkb(value))
     except (shapely.errors.ShapelyError, ValueError, TypeError):
         return None
-    return shapely.force_2d(found)
+    return found
