@@ -23,10 +23,9 @@ from geoservice.db.sync import definition_digest, protect, require_mode
 from geoservice.tiles.changes import LADDER_LOCK, chart, is_overtaken, uncharted, write_changes
 from layers.catalog import Catalog, read_catalog
 from layers.errors import DatabaseUnavailable
-from layers.ladder import LADDER_SCHEMA, has_ladder, rungs
+from layers.ladder import LADDER_SCHEMA, TURN_LOCK, has_ladder, rungs
 from layers.model import VectorLayer
 from layers.system import layer_state
-from layers.table import current_table
 from tiles.ladder import build
 from tiles.ladder.parts import Boxes
 from tiles.ladder.tables import cell_table, cluster_table, mosaic_table, point_table, rung_table
@@ -86,25 +85,63 @@ def renew(database: Database, layer: VectorLayer, *, anew: bool = False) -> Rene
 
 
 def _renewed(database: Database, engine: sa.Engine, layer: VectorLayer, *, anew: bool) -> Renewal | None:
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        edition, shown = connection.execute(
-            sa.select(layer_state.c.edition, layer_state.c.ladder).where(layer_state.c.layer == layer.name)
-        ).one()
+    if not anew:
+        done = _refreshed(engine, layer)
+        if done is not None:
+            return done
+    with _reading(engine) as connection:
+        edition, shown = _state(connection, layer)
         if edition is None or (edition == shown and not anew):
             return None
-        if shown is not None and not anew:
-            boxes = build.refresh(connection, layer, _tables(layer), shown)
-            if boxes is not None:
-                _remember(connection, layer, edition, boxes)
-                connection.commit()
-                return Renewal(layer.name, edition, built=False)
-        if shown is not None:
-            _hide(engine, layer, shown)
         _build(engine, layer, connection)
-    with engine.begin() as connection:
-        _adopt(database, connection, layer)
-        _remember(connection, layer, edition, None)
+    with _turn(engine, layer):
+        edition = _caught_up(engine, layer, edition)
+        with engine.begin() as connection:
+            _adopt(database, connection, layer)
+            _remember(connection, layer, edition, None)
     return Renewal(layer.name, edition, built=True)
+
+
+def _refreshed(engine: sa.Engine, layer: VectorLayer) -> Renewal | None:
+    """Refresh the ladder that stands; None when there is none, nothing to do, or too much."""
+    with _turn(engine, layer), _reading(engine) as connection:
+        edition, shown = _state(connection, layer)
+        if edition is None or shown is None or edition == shown:
+            return None
+        boxes = build.refresh(connection, layer, _tables(layer), shown)
+        if boxes is None:
+            return None
+        _remember(connection, layer, edition, boxes)
+        connection.commit()
+        return Renewal(layer.name, edition, built=False)
+
+
+def _caught_up(engine: sa.Engine, layer: VectorLayer, edition: int) -> int:
+    """Bring the fresh tables to the edition of now: rows may have risen above readers while they were filled.
+
+    Raises:
+        Overtaken: When so much has changed meanwhile that they are to be filled anew.
+    """
+    with _reading(engine) as connection:
+        latest, _ = _state(connection, layer)
+        if latest is None or latest == edition:
+            return edition
+        if build.refresh(connection, layer, _tables(layer, FRESH), edition) is None:
+            raise Overtaken
+        connection.commit()
+        return latest
+
+
+def _reading(engine: sa.Engine) -> sa.Connection:
+    """A connection whose transaction sees one state of the rows from its first statement on."""
+    return engine.connect().execution_options(isolation_level="REPEATABLE READ")
+
+
+def _state(connection: sa.Connection, layer: VectorLayer) -> tuple[int | None, int | None]:
+    """Edition of the rows and edition that the ladder shows."""
+    state = layer_state.c
+    edition, shown = connection.execute(sa.select(state.edition, state.ladder).where(state.layer == layer.name)).one()
+    return edition, shown
 
 
 def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> None:
@@ -129,25 +166,6 @@ def _build(engine: sa.Engine, layer: VectorLayer, connection: sa.Connection) -> 
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as maker:
         for table in fresh.all():
             maker.execute(ddl.Analyse(table))
-
-
-def _hide(engine: sa.Engine, layer: VectorLayer, shown: int) -> None:
-    """Before a long build: what now lies above the clearance under which the former ladder shows it is not shown.
-
-    Rungs are corrected row by row. A mosaic may count such rows, so it goes, and the layer is drawn from its rows;
-    clusters go in any case.
-    """
-    current = current_table(layer)
-    with engine.begin() as connection:
-        raised = 0
-        for table in _tables(layer).rungs.values():
-            higher = sa.and_(current.c.fid == table.c.fid, current.c["_clearance"] > table.c["_clearance"])
-            statement = sa.update(table).values(_clearance=current.c["_clearance"]).where(higher)
-            raised += connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        if raised or layer.tiles.cluster is not None:
-            write_changes(connection, layer, shown, None)
-        if layer.tiles.cluster is not None or (raised and layer.tiles.mosaic is not None):
-            connection.execute(sa.update(layer_state).where(layer_state.c.layer == layer.name).values(ladder=None))
 
 
 def _adopt(database: Database, connection: sa.Connection, layer: VectorLayer) -> None:
@@ -199,6 +217,21 @@ def _locked(engine: sa.Engine, layer: VectorLayer) -> Iterator[bool]:
         finally:
             if held:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+@contextmanager
+def _turn(engine: sa.Engine, layer: VectorLayer) -> Iterator[None]:
+    """Hold off editions that raise rows above readers (`ingest.withhold`) while rows of the ladder are replaced.
+
+    Such an edition would hide what is there now and not what takes its place.
+    """
+    key = sa.func.hashtextextended(TURN_LOCK + layer.name, 0)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
 
 
 class LadderKeeper:

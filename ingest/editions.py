@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from ingest import assets, figures, quarantine, undo
+from ingest import assets, figures, quarantine, undo, withhold
 from ingest.job import Finding, IngestReport, LoadOptions, ReadSummary
 from ingest.outcome import settle
 from ingest.record import Counts, LoadTarget, begin_edition, close_edition, layer_lock
@@ -123,6 +123,7 @@ def _undo(
         assets.renew_figures(connection, layer)
         return counts, assets.touched(connection, layer, withdrawal)
     counts = undo.undo_rows(connection, layer, number, withdrawal)
+    withhold.withhold_ended(connection, layer, withdrawal)
     undo.raise_clearance(connection, layer, withdrawal)
     figures.renew(connection, layer)
     if not isinstance(layer, VectorLayer):

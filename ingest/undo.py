@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest import diff
+from ingest import diff, withhold
 from ingest.record import Counts, moment
 from layers.model import RowLayer
 from layers.system import edition as edition_table
@@ -114,19 +114,13 @@ def _restore(layer: RowLayer, number: int, withdrawal: int) -> sa.Insert:
 
 
 def raise_clearance(connection: sa.Connection, layer: RowLayer, number: int) -> None:
-    """Let a higher clearance of the rows of an edition reach back to what they were before.
+    """Let a higher clearance of the rows of an edition reach back to what they were before, and into the ladder.
 
-    A row that was open by mistake must not stay open in the past.
+    A row that was open by mistake must not stay open in the past, nor at low zooms until the ladder is renewed.
     """
     if layer.row_clearance is None:
         return
-    current, history = current_table(layer), history_table(layer)
-    connection.execute(
-        sa.update(history)
-        .values({"_clearance": current.c["_clearance"]})
-        .where(
-            history.c.key == current.c.key,
-            current.c["_edition"] == number,
-            history.c["_clearance"] < current.c["_clearance"],
-        )
-    )
+    if withhold.withhold_raised(connection, layer, number):
+        current, history = current_table(layer), history_table(layer)
+        values = {"_clearance": current.c["_clearance"]}
+        connection.execute(sa.update(history).values(values).where(withhold.raised(layer, number)))

@@ -20,6 +20,12 @@ SPAN = 2
 """Zoom levels that share a rung; the lowest may have one of its own, because it shows the most features per tile."""
 WORLD = 2 * 20037508.342789244
 """Width of Web Mercator in metres of EPSG:3857."""
+RADIUS = 6378137.0
+"""Radius (metres) of the sphere of Web Mercator (EPSG method 1024)."""
+LIMIT = 85.0511287798066
+"""Latitude (degrees) at which Web Mercator ends."""
+TURN_LOCK = "geoservice.ladder.turn."
+"""With the name of a layer the advisory lock under which rows of its ladder are changed in place or replaced."""
 PIXELS = 512
 """Display pixels of a tile's side, as MapLibre draws it."""
 CELLS = 64
@@ -109,6 +115,16 @@ def rung_attributes(layer: VectorLayer, rung: Rung) -> tuple[str, ...]:
     important = () if layer.tiles.importance is None else (layer.tiles.importance.by,)
     needed = {*layer.style.attributes(), *label, *important}
     return tuple(name for name in offered if name in needed)
+
+
+def rung_name(layer: LayerBase, rung: Rung) -> str:
+    """Name of the table of a rung."""
+    return f"{layer.name}_z{rung.to}"
+
+
+def cell_name(layer: LayerBase) -> str:
+    """Name of the table of the finest cells of a mosaic or of clusters."""
+    return f"{layer.name}_cell"
 
 
 def is_rung_name(layer: LayerBase, name: str) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from layers.access import RowRule
 from layers.crs import STORAGE_SRID
 from layers.interval import Interval
+from layers.ladder import CELLS, CLUSTER_CELLS, LIMIT, RADIUS, WORLD
 from layers.model import Attribute, RowLayer, TableLayer, VectorLayer
 
 CURRENT_SCHEMA = "geo"
@@ -152,6 +153,51 @@ def held(layer: RowLayer, rows_of: Callable[[sa.Table], sa.Select[Any]], *, past
     still = rows_of(current).where(current.c["_valid_from"] <= instant)
     ended = rows_of(history).where(history.c["_valid_from"] <= instant, history.c["_valid_to"] > instant)
     return sa.select(sa.union_all(*(part.subquery().select() for part in (still, ended))).subquery("held"))
+
+
+def mercator_metres(
+    longitude: sa.ColumnElement[Any], latitude: sa.ColumnElement[Any]
+) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+    """East and north (metres of EPSG:3857) of a place in degrees.
+
+    Spherical Mercator (EPSG method 1024): x = R lon, y = R asinh(tan(lat)).
+    """
+    return RADIUS * sa.func.radians(longitude), RADIUS * sa.func.asinh(sa.func.tan(sa.func.radians(latitude)))
+
+
+def cluster_cell(
+    east: sa.ColumnElement[Any], north: sa.ColumnElement[Any], below: int
+) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """Column and row, from the north-west, of the finest cell of clusters (those `below` a zoom level) of a place."""
+    size, last = WORLD / CLUSTER_CELLS / 2 ** (below - 1), CLUSTER_CELLS * 2 ** (below - 1) - 1
+    x, y = (
+        sa.cast(_within(sa.func.floor(metres / size), last), sa.Integer())
+        for metres in (east + WORLD / 2, WORLD / 2 - north)
+    )
+    return x, y
+
+
+def mosaic_cells(geom: sa.ColumnElement[Any], below: int, slack: float) -> tuple[sa.ColumnElement[int], ...]:
+    """First column, first row, last column, last row of the finest cells of a mosaic that the box of a geometry meets.
+
+    Args:
+        geom: A geometry in degrees (x=longitude, y=latitude).
+        below: The mosaic serves zoom levels below this one.
+        slack: By how many cells the box is made wider, because a border on a line of the grid may be rounded.
+    """
+    size, last = WORLD / CELLS / 2 ** (below - 1), CELLS * 2 ** (below - 1) - 1
+    low, high = (
+        sa.func.least(sa.func.greatest(side(geom), -LIMIT), LIMIT) for side in (sa.func.ST_YMin, sa.func.ST_YMax)
+    )
+    west, south = mercator_metres(sa.func.ST_XMin(geom), low)
+    east, north = mercator_metres(sa.func.ST_XMax(geom), high)
+    first = (sa.func.floor(at / size - slack) for at in (west + WORLD / 2, WORLD / 2 - north))
+    end = (sa.func.floor(at / size + slack) for at in (east + WORLD / 2, WORLD / 2 - south))
+    return tuple(sa.cast(_within(at, last), sa.Integer()) for at in (*first, *end))
+
+
+def _within(number: sa.ColumnElement[Any], last: int) -> sa.ColumnElement[Any]:
+    return sa.func.least(sa.func.greatest(number, 0), last)
 
 
 def _content_columns(layer: RowLayer, primary: str | None = None) -> list[sa.Column[Any]]:

@@ -125,7 +125,10 @@ class TileCache:
         self._purges = purges
 
     def forget(self, layer: str) -> None:
-        """Give up the tiles of a layer that went back to an earlier state: its numbers mean something else now."""
+        """Give up the tiles of a layer that went back to an earlier state, or is defined otherwise by now.
+
+        Its numbers mean something else, or some readers may not see any more what they show.
+        """
         self.reading.purge([layer])
         self.shelf.clear()
 

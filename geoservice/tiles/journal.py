@@ -56,10 +56,14 @@ def state_column(layer: str) -> sa.ScalarSelect[Any]:
 
 
 def states_statement() -> sa.Select[Any]:
-    """What tiles of every layer show now: layer, edition, whether it has a ladder, charted edition, latest change."""
+    """What tiles of every layer show now.
+
+    Columns: layer, digest of its definition, edition, whether it has a ladder, charted edition, latest change.
+    """
     state = layer_state.c
     return sa.select(
         state.layer,
+        state.definition,
         sa.func.coalesce(state.edition, 0).label("edition"),
         state.ladder.is_not(None).label("ladder"),
         sa.func.coalesce(state.charted, 0).label("charted"),
@@ -93,6 +97,7 @@ class Journal:
         charted: Up to which edition the entries tell of all changes.
         change: Number of the latest entry.
         learnt: When the latest edition was heard of (monotonic clock).
+        definition: Digest of the definition that the layer's tables follow.
     """
 
     edition: int = 0
@@ -100,6 +105,7 @@ class Journal:
     charted: int = 0
     change: int = 0
     learnt: float = LONG_AGO
+    definition: str = ""
     numbers: Numbers = field(default_factory=_none)
     editions: Numbers = field(default_factory=_none)
     boxes: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))

@@ -42,7 +42,7 @@ class Watch:
         self.after_look: Callable[[], None] | None = None
         """Called after each look."""
         self.on_return: Callable[[str], None] | None = None
-        """Called with the name of a layer that has gone back to an earlier state."""
+        """Called with the name of a layer that has gone back to an earlier state, or has another definition now."""
 
     async def keep(self) -> None:
         """Look again and again, until cancelled."""
@@ -76,10 +76,12 @@ class Watch:
     async def _take(self, connection: RawConnection, row: asyncpg.Record) -> None:
         known = self._journals.get(row["layer"])
         numbers = (row["edition"], row["ladder"], row["charted"], row["change"])
-        if known is not None and (known.edition, known.ladder, known.charted, known.change) == numbers:
+        defined = known is not None and known.definition == row["definition"]
+        if known is not None and defined and (known.edition, known.ladder, known.charted, known.change) == numbers:
             return
-        # What was there at the beginning changed some time ago, and so did all in a database that went back.
-        fresh = known is None or known.edition > row["edition"] or known.change > row["change"]
+        # What was there at the beginning changed some time ago, and so did all in a database that went back, and all
+        # of a layer whose definition now shows other things to other readers.
+        fresh = known is None or not defined or known.edition > row["edition"] or known.change > row["change"]
         if known is not None and fresh and self.on_return is not None:
             self.on_return(row["layer"])
         journal = Journal() if known is None or fresh else known
@@ -91,6 +93,7 @@ class Watch:
         if row["edition"] != journal.edition or row["ladder"] != journal.ladder:
             journal.learnt = now
         journal.edition, journal.ladder, journal.charted, journal.change = numbers
+        journal.definition = row["definition"]
         self._journals[row["layer"]] = journal
 
     def stale_since(self, layer: str, stamp: Stamp, window: Window) -> float | None:

@@ -13,6 +13,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from ingest.diff import archive
 from ingest.record import begin_edition, layer_lock, moment
+from ingest.undo import raise_clearance
 from layers.access import Clearance
 from layers.model import VectorLayer
 from layers.system import layer_state
@@ -49,6 +50,7 @@ class Editor:
                 connection.execute(sa.update(current).where(current.c.key == code).values(values))
             for code in fresh:
                 connection.execute(sa.insert(current).values(self._values(wanted[code], number)))
+            raise_clearance(connection, self.layer, number)
             state = sa.update(layer_state).where(layer_state.c.layer == self.layer.name)
             connection.execute(state.values(edition=number, changed=moment(number)))
         self.rows = {code: dict(row) for code, row in wanted.items()}

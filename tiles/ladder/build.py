@@ -38,6 +38,8 @@ FEW = 50
 MOST_CELLS = 100_000
 """Cells of a mosaic that a refresh works out again; beyond, building anew is quicker."""
 _CELLS_AT_ONCE = 4_000
+_SLACK = 2e-6
+"""By which share of a cell boxes are wider, so that all cells are worked out again that the writer hid (`ingest`)."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,9 @@ def _places(layer: VectorLayer, boxes: Boxes) -> Places:
     mosaic = layer.tiles.mosaic
     if mosaic is None or not len(boxes):
         return np.zeros((0, 2), dtype=np.int64)
-    ranges = cells_of(
-        shapely.bounds(mercator(np.asarray(shapely.box(*boxes.T), dtype=object))), cell_size(mosaic.below)
-    )
+    size = cell_size(mosaic.below)
+    bounds = shapely.bounds(mercator(np.asarray(shapely.box(*boxes.T), dtype=object)))
+    ranges = cells_of(bounds + np.array([-1, -1, 1, 1]) * size * _SLACK, size)
     found = []
     left = MOST_CELLS + 1
     for west, north, east, south in ranges:

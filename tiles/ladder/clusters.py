@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from layers.crs import STORAGE_SRID
-from layers.ladder import CLUSTER_CELLS, WORLD, cluster_by
+from layers.ladder import CLUSTER_CELLS, LIMIT, WORLD, cluster_by
 from layers.model import VectorLayer
-from layers.table import current_table, history_table
+from layers.table import cluster_cell, current_table, history_table, mercator_metres
 from tiles.ladder.coarser import summed_cells, unnested, whole
-from tiles.ladder.generalise import LIMIT, RADIUS, degrees
+from tiles.ladder.generalise import degrees
 from tiles.ladder.mosaic import Places, rectangles
 
 CLASSES = 8
@@ -75,20 +75,13 @@ def places_since(connection: sa.Connection, layer: VectorLayer, edition: int) ->
 def _located(layer: VectorLayer, table: sa.Table, places: Places | None = None) -> sa.Select[Any]:
     """Number, finest cell, position (decimetres), value and clearance of each point that Web Mercator shows.
 
-    Spherical Mercator (EPSG method 1024): x = R lon, y = R asinh(tan(lat)). Several points of one feature count as
-    one, in their middle.
+    Several points of one feature count as one, in their middle.
     """
     wanted = layer.tiles.cluster
     geom = sa.type_coerce(table.c.geom, sa.types.NullType())
     middle = sa.func.ST_Centroid(geom)
-    east = RADIUS * sa.func.radians(sa.func.ST_X(middle))
-    north = RADIUS * sa.func.asinh(sa.func.tan(sa.func.radians(sa.func.ST_Y(middle))))
-    size = _cell_size(layer)
-    last = CLUSTER_CELLS * 2 ** ((wanted.below if wanted else 1) - 1) - 1
-    x, y = (
-        sa.cast(sa.func.least(sa.func.greatest(sa.func.floor(metres / size), 0), last), sa.Integer())
-        for metres in (east + WORLD / 2, WORLD / 2 - north)
-    )
+    east, north = mercator_metres(sa.func.ST_X(middle), sa.func.ST_Y(middle))
+    x, y = cluster_cell(east, north, wanted.below if wanted else 1)
     by = cluster_by(layer)
     value = sa.func.coalesce(table.c[by], "") if by is not None else sa.literal("")
     positions = (sa.cast(sa.func.round(metres * PER_METRE), sa.BigInteger()) for metres in (east, north))

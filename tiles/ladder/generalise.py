@@ -12,16 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layers.ladder import Rung
+from layers.ladder import LIMIT, RADIUS, Rung
 from layers.model import VectorLayer
 from tiles.ladder.rounding import plain
 
 Geometries = npt.NDArray[np.object_]
 Numbers = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-RADIUS = 6378137.0
-LIMIT = 85.0511287798066
-"""Latitude (degrees) at which Web Mercator ends."""
 _SURFACES = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 """Cutting at the end of Web Mercator may leave other kinds, which GEOS does not simplify as parts of a coverage."""
 _SMALLEST = 1.0

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 
 from layers.crs import WEB_MERCATOR_SRID
-from layers.ladder import LADDER_SCHEMA, Rung, rung_attributes
+from layers.ladder import LADDER_SCHEMA, Rung, cell_name, rung_attributes, rung_name
 from layers.model import VectorLayer
 from layers.table import column_type
 
@@ -32,7 +32,7 @@ def rung_table(layer: VectorLayer, rung: Rung, suffix: str = "") -> sa.Table:
         sa.Column("_plain", sa.Boolean(), nullable=False),
         sa.Column("_clearance", sa.SmallInteger(), nullable=False),
     ]
-    name = f"{layer.name}_z{rung.to}{suffix}"
+    name = f"{rung_name(layer, rung)}{suffix}"
     table = sa.Table(name, sa.MetaData(schema=LADDER_SCHEMA), *columns)
     sa.Index(f"{name}_fid", table.c.fid, unique=True)
     sa.Index(f"{name}_geom", table.c.geom, postgresql_using="gist")
@@ -47,7 +47,7 @@ def cell_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
     `x` and `y` count cells of `CELLS` per tile at the highest zoom of the mosaic, from the north-west. `count` counts
     features by their centroid; `area` is in square decimetres of EPSG:3857, whole, so that sums do not depend on order.
     """
-    table = sa.Table(f"{layer.name}_cell{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *_of_a_cell())
+    table = sa.Table(f"{cell_name(layer)}{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *_of_a_cell())
     sa.Index(f"{table.name}_at", table.c.x, table.c.y)
     return table
 
@@ -80,7 +80,7 @@ def point_table(layer: VectorLayer, suffix: str = "") -> sa.Table:
         **dict.fromkeys(("count", "sum_x", "sum_y", "fid"), sa.BigInteger()),
     }
     columns: list[sa.Column[Any]] = [sa.Column(name, kind, nullable=False) for name, kind in types.items()]
-    table = sa.Table(f"{layer.name}_cell{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *columns)
+    table = sa.Table(f"{cell_name(layer)}{suffix}", sa.MetaData(schema=LADDER_SCHEMA), *columns)
     sa.Index(f"{table.name}_at", table.c.x, table.c.y)
     return table
 
