@@ -158,7 +158,9 @@ def _hide_cells(connection: sa.Connection, layer: VectorLayer, risen: sa.Table, 
     """
     for aggregate in _aggregates(layer):
         table, box = aggregate.table, _boxes(risen, level, aggregate.shift)
-        inside = [table.c[name].between(box.c[f"first_{name}"], box.c[f"last_{name}"]) for name in ("x", "y")]
+        inside: list[sa.ColumnElement[bool]] = [
+            table.c[name].between(box.c[f"first_{name}"], box.c[f"last_{name}"]) for name in ("x", "y")
+        ]
         inside.append(table.c["_clearance"] < level)
         if aggregate.zoom is not None:
             inside.append(table.c.z == aggregate.zoom)
@@ -194,7 +196,7 @@ def _note(connection: sa.Connection, layer: VectorLayer, risen: sa.Table, number
     sides = [risen.c[name] for name in _SIDES]
     boxes = sa.select(sa.literal(layer.name), told, *sides).where(risen.c.west.is_not(None)).distinct()
     if number > MOST_BOXES:
-        outer = (f(side) for f, side in zip((sa.func.min,) * 2 + (sa.func.max,) * 2, sides, strict=True))
+        outer = [*map(sa.func.min, sides[:2]), *map(sa.func.max, sides[2:])]
         boxes = sa.select(sa.literal(layer.name), told, *outer)
     connection.execute(sa.insert(tile_change).from_select(["layer", "edition", *_SIDES], boxes))
     own = entry.layer == layer.name

@@ -17,21 +17,20 @@ SIDE = 0.004
 
 
 def patches(**more: Any) -> VectorLayer:
-    layer = trial_layer(
-        "patch",
-        geometry="polygon",
-        coverage=True,
-        style={"fill": "#336699"},
-        attributes={
+    own: dict[str, Any] = {
+        "geometry": "polygon",
+        "coverage": True,
+        "style": {"fill": "#336699"},
+        "attributes": {
             "code": {"type": "text", "required": True},
             "kind": {"type": "text"},
             "level": {"type": "code", "list": "clearance@1"},
         },
-        time=None,
-        tiles={"from": 5, "to": 14, "mosaic": {"by": "kind", "below": 12}},
-        sources={"all": {"match": ["*.gpkg"], "complete": True}},
-        **more,
-    )
+        "time": None,
+        "tiles": {"from": 5, "to": 14, "mosaic": {"by": "kind", "below": 12}},
+        "sources": {"all": {"match": ["*.gpkg"], "complete": True}},
+    }
+    layer = trial_layer("patch", **{**own, **more})
     assert isinstance(layer, VectorLayer)
     return layer
 
