@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layers.ladder import WORLD
+from layers.ladder import LIMIT, WORLD
 from tiles.archive.subject import Address, Box, Shapes
-from tiles.ladder.generalise import LIMIT, mercator
+from tiles.ladder.generalise import mercator
 from tiles.target import TILE_EXTENT
 
 Numbers = npt.NDArray[np.float64]
