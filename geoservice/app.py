@@ -18,6 +18,7 @@ from geoservice.api.job_events import Newsroom, Seats
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.writing import Writer
+from geoservice.features.places import Seal
 from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
@@ -98,8 +99,9 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
     tiles, keys, queries = TileCache.of(settings, pools, meter), KeyRing(pools), QueryDesk.of(settings)
+    seal = Seal(database.secret("page tokens"))
     return House(
-        settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, grids, meter
+        settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, seal, grids, meter
     )
 
 

@@ -16,6 +16,7 @@ from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
 from geoservice.db.writing import Writer
+from geoservice.features.places import Seal
 from geoservice.features.state import LayerState, read_states
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
@@ -51,6 +52,7 @@ class House:
     renderer: Renderer
     tiles: TileCache
     queries: QueryDesk
+    seal: Seal
     grids: MatrixSets = field(default_factory=MatrixSets)
     meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))

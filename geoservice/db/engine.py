@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,14 @@ class Database:
             raise CredentialsMissing(
                 f"No password is stored for the database role {self.role_name(role)}; run `geoservice db init`."
             ) from None
+
+    def secret(self, purpose: str) -> bytes:
+        """A key for one purpose: the same in every process of an installation and after a restart.
+
+        It is derived from the public reader's password, which has full entropy and which all of them must know anyway.
+        """
+        password = self.password(Role.READER_PUBLIC).get_secret_value()
+        return hmac.digest(password.encode(), f"geoservice {purpose}".encode(), "sha256")
 
     def url(self, role: Role) -> URL:
         """SQLAlchemy address for synchronous use (psycopg); its `repr` hides the password."""

@@ -81,13 +81,21 @@ async def _instant_of(
 ) -> dt.datetime:
     known = None
     if number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS:
-        compiled = _COMPILED.setdefault("edition", compile_statement(_edition_statement()))
-        known = await connection.fetchval(
-            compiled.sql, *compiled.arguments({"layer": layer.name, "number": int(number)})
-        )
-    if not isinstance(known, dt.datetime):
+        known = await instant_of(connection, layer, int(number))
+    if known is None:
         raise BadParameter(f"Collection {layer.name} has no edition {number[:30]!r}.", parameter=parameter)
     return known
+
+
+async def instant_of(
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], layer: Layer, number: int
+) -> dt.datetime | None:
+    """When an edition of a layer was committed; None when the reader knows of no such edition."""
+    compiled = _COMPILED.get("edition")
+    if compiled is None:
+        compiled = _COMPILED["edition"] = compile_statement(_edition_statement())
+    known = await connection.fetchval(compiled.sql, *compiled.arguments({"layer": layer.name, "number": number}))
+    return known if isinstance(known, dt.datetime) else None
 
 
 MOST_DIGITS = 18

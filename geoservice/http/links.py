@@ -36,3 +36,9 @@ def self_links(
         link(url(request, path, **{**query, "f": name}), "self" if name == chosen else "alternate", media)
         for name, media in formats.items()
     ]
+
+
+def link_header(links: list[dict[str, Any]], relations: tuple[str, ...]) -> dict[str, str]:
+    """The links of some relations as a Link header (RFC 8288); none when there are none."""
+    chosen = [f'<{one["href"]}>; rel="{one["rel"]}"; type="{one["type"]}"' for one in links if one["rel"] in relations]
+    return {"Link": ", ".join(chosen)} if chosen else {}

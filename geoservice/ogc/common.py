@@ -15,6 +15,7 @@ from geoservice.http.negotiation import DOCUMENT, GEOJSON, HTML, JSON, MVT, nego
 from geoservice.ogc.block import SPEC, Block
 from layers.crs import CRS84_URI, STORAGE_URI
 from layers.model import Layer, RasterLayer, VectorLayer
+from layers.offered import offered
 
 router = APIRouter(tags=["common"])
 Format = Annotated[str | None, Query(alias="f", description="Format: json or html.")]
@@ -58,9 +59,15 @@ async def collections(
         "links": self_links(request, "/collections", chosen, DOCUMENT),
         "numberMatched": len(layers),
         "numberReturned": len(layers),
-        "collections": [describe(request, layer, states[layer.name], lang) for layer in layers],
+        "crs": [crs.uri for crs in offered()],
+        "collections": [_listed(describe(request, layer, states[layer.name], lang)) for layer in layers],
     }
     return document(request, "collections", body, chosen, lang)
+
+
+def _listed(body: dict[str, Any]) -> dict[str, Any]:
+    """A collection in the list: it names the systems of the list instead of repeating them (Part 2, requirement 5)."""
+    return {**body, "crs": ["#/crs"]} if body["crs"] == [crs.uri for crs in offered()] else body
 
 
 @router.get("/collections/{collection_id}", summary="One collection")
@@ -92,7 +99,7 @@ def describe(request: Request, layer: Layer, state: LayerState, lang: str | None
         "licence": layer.licence.model_dump(exclude_none=True),
         "updateCycle": layer.cycle,
         "extent": _extent(state),
-        "crs": [CRS84_URI],
+        "crs": [crs.uri for crs in offered()] if isinstance(layer, VectorLayer) else [CRS84_URI],
         "storageCrs": STORAGE_URI,
         "edition": _edition(state),
         "links": _links(request, layer, state),
@@ -102,7 +109,7 @@ def describe(request: Request, layer: Layer, state: LayerState, lang: str | None
     if not isinstance(layer, RasterLayer):
         body["itemType"] = "feature"
         body["itemCount"] = state.rows
-    else:
+    if not isinstance(layer, VectorLayer):
         body.pop("storageCrs")
     return body
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from geoservice.features.paging import read_pinned
 from geoservice.features.past import instant_asked
-from geoservice.features.read import Page, PageQuery, read_item, read_page
+from geoservice.features.query import FeatureQuery, Look
+from geoservice.features.read import Item, Page, read_item
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
-from geoservice.http.links import link, self_links, url
+from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import FEATURES, GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
-from geoservice.http.parameters import parse_cursor, parse_limit, together
+from geoservice.http.parameters import together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
+from geoservice.ogc.pager import Pager
 from layers.access import Decision, Principal
 from layers.errors import UnknownFeature, UnknownLayer
-from layers.extent import parse_bbox
-from layers.interval import parse_datetime
 from layers.model import Attribute, Layer, RasterLayer, RowLayer, VectorLayer
+from layers.offered import CRS84
 
 router = APIRouter(tags=["features"])
 
@@ -45,47 +48,6 @@ _GEOMETRY_FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class ItemsQuery:
-    """Query parameters of `items`, as they were written."""
-
-    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
-    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84).")] = None
-    datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None
-    cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
-
-    def parsed(self, default: int, maximum: int) -> PageQuery:
-        """The page asked for; raises BadParameter as the single parsers do."""
-        return PageQuery(
-            limit=parse_limit(self.limit, default, maximum),
-            bbox=parse_bbox(self.bbox) if self.bbox is not None else None,
-            interval=parse_datetime(self.datetime) if self.datetime is not None else None,
-            after=parse_cursor(self.cursor),
-        )
-
-
-@dataclass(frozen=True)
-class Presentation:
-    """Query parameters that say in which format and language to answer."""
-
-    f: Format = None
-    lang: Language = None
-
-
-@dataclass(frozen=True)
-class PastQuery:
-    """Query parameters that ask for features as they were."""
-
-    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: features as they were then.")] = (
-        None
-    )
-    edition: Annotated[str | None, Query(description="Number of an edition: features as it left them.")] = None
-
-    def written(self) -> dict[str, str | None]:
-        """The parameters under the names that they have in an address."""
-        return {"as-of": self.as_of, "edition": self.edition}
-
-
 @router.get("/collections/{collection_id}/items", summary="Features of a collection")
 async def items(
     request: Request,
@@ -93,18 +55,18 @@ async def items(
     asker: Asker,
     collection_id: str,
     asked: Annotated[ItemsQuery, together(ItemsQuery)],
-    past: Annotated[PastQuery, together(PastQuery)],
-    form: Annotated[Presentation, together(Presentation)],
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
-    chosen = negotiate(request, form.f, FEATURES)
+    chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
-    query = asked.parsed(house.settings.default_limit, house.settings.max_limit)
+    query = asked.choice(decision, house.settings.default_limit, house.settings.max_limit)
+    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
+    path = f"/collections/{layer.name}/items"
+    pager = Pager(request, path, house.seal, place_bound(request, path, asker))
     async with house.pools.raw(asker.clearance) as connection:
-        query = replace(query, as_of=await instant_asked(connection, layer, past.as_of, past.edition))
-        page = await read_page(connection, house.reading, layer, decision, query)
-    links = _page_links(request, layer, chosen, page, {**asdict(asked), **past.written()})
-    return _feature_collection(request, layer, page, links, chosen, form.lang)
+        query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
+        page = await read_pinned(connection, house.reading, layer, decision, query, pager.place(asked.cursor))
+    return _feature_collection(pager, layer, page, chosen, asked.lang, query)
 
 
 @router.get("/collections/{collection_id}/items/{feature_id:path}", summary="One feature")
@@ -114,31 +76,43 @@ async def item(
     asker: Asker,
     collection_id: str,
     feature_id: str,
-    past: Annotated[PastQuery, together(PastQuery)],
-    form: Annotated[Presentation, together(Presentation)],
+    asked: Annotated[ItemQuery, together(ItemQuery)],
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
-    chosen = negotiate(request, form.f, FEATURES)
+    chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
+    query = FeatureQuery(1, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
     if "\x00" in feature_id:
         raise UnknownFeature(f"Collection {layer.name} has no such feature.")
     async with house.pools.raw(asker.clearance) as connection:
-        instant = await instant_asked(connection, layer, past.as_of, past.edition)
-        found = await read_item(connection, house.reading, layer, decision, feature_id, instant)
+        query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
+        found = await read_item(connection, house.reading, layer, decision, feature_id, query)
     if found is None:
         raise UnknownFeature(f"Collection {layer.name} has no feature {feature_id[:80]!r}.")
+    return _feature(request, layer, feature_id, found, chosen, asked.lang, query)
+
+
+def _look(written: LookQuery, chosen: str) -> Look:
+    """How geometries are written; a page for people draws them on its own map, in degrees."""
+    look = written.look()
+    return replace(look, crs=CRS84) if chosen == "html" else look
+
+
+def _feature(
+    request: Request, layer: RowLayer, feature_id: str, found: Item, chosen: str, lang: str | None, query: FeatureQuery
+) -> Response:
     path = f"/collections/{layer.name}/items/{_quoted(feature_id)}"
-    links = self_links(request, path, chosen, FEATURES, **past.written())
+    links = self_links(request, path, chosen, FEATURES, **{k: v for k, v in request.query_params.items() if k != "f"})
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
-    headers = {"Geoservice-Edition": str(found.edition), "Cache-Control": _cache_control(layer, found.final)}
+    headers = {
+        "Geoservice-Edition": str(found.edition),
+        "Cache-Control": _cache_control(layer, found.final),
+        **crs_header(query.look.crs),
+    }
     if chosen == "html":
-        body = {
-            **json.loads(found.feature),
-            "collection": layer.name,
-            "titles": layer.title.model_dump(),
-            "links": links,
-        }
-        return document(request, "item", body, chosen, form.lang, headers=headers)
+        names = {"collection": layer.name, "titles": layer.title.model_dump()}
+        body = {**json.loads(found.feature), **names, "links": links}
+        return document(request, "item", body, chosen, lang, headers=headers)
     text = f'{found.feature[:-1]}, "links": {json.dumps(links)}}}'
     return encoded(request, text.encode(), GEOJSON, headers)
 
@@ -201,32 +175,26 @@ def _property(layer: RowLayer, name: str, attribute: Attribute, language: str) -
 
 
 def _feature_collection(
-    request: Request, layer: RowLayer, page: Page, links: list[dict[str, Any]], chosen: str, lang: str | None
+    pager: Pager, layer: RowLayer, page: Page, chosen: str, lang: str | None, query: FeatureQuery
 ) -> Response:
+    request, links = pager.request, pager.links(page, chosen, layer.title.en)
     # No timeStamp member: it would change the entity tag of an unchanged page each second. The Date header says it.
     head: dict[str, Any] = {"type": "FeatureCollection", "numberReturned": page.returned}
     if page.matched is not None:
         head["numberMatched"] = page.matched
     head["edition"] = page.edition
-    headers = {"Geoservice-Edition": str(page.edition or ""), "Cache-Control": _cache_control(layer, page.final)}
+    headers = {
+        "Geoservice-Edition": str(page.edition or ""),
+        "Cache-Control": _cache_control(layer, page.final),
+        **link_header(links, ("next", "prev")),
+        **crs_header(query.look.crs),
+    }
     if chosen == "html":
         features = json.loads(f"[{page.features}]")
         extra = {"collection": layer.name, "titles": layer.title.model_dump(), "features": features, "links": links}
         return document(request, "items", {**head, **extra}, chosen, lang, headers=headers)
     text = f'{json.dumps(head)[:-1]}, "links": {json.dumps(links)}, "features": [{page.features}]}}'
     return encoded(request, text.encode(), GEOJSON, headers)
-
-
-def _page_links(
-    request: Request, layer: Layer, chosen: str, page: Page, asked: dict[str, str | None]
-) -> list[dict[str, Any]]:
-    path = f"/collections/{layer.name}/items"
-    links = self_links(request, path, chosen, FEATURES, **asked)
-    if page.next_after is not None:
-        following = {**asked, "cursor": str(page.next_after), "f": chosen}
-        links.append(link(url(request, path, **following), "next", FEATURES[chosen], "Next page"))
-    links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
-    return links
 
 
 def _cache_control(layer: Layer, final: bool) -> str:
@@ -249,6 +217,7 @@ BLOCK = Block(
         f"{SPEC}/ogcapi-features-1/1.0/conf/geojson",
         f"{SPEC}/ogcapi-features-1/1.0/conf/html",
         f"{SPEC}/ogcapi-features-1/1.0/conf/oas30",
+        f"{SPEC}/ogcapi-features-2/1.0/conf/crs",
     ),
     router=router,
     links=no_links,

@@ -9,7 +9,8 @@ from typing import Any
 from lxml import etree
 
 from geoservice.features.assets import read_assets
-from geoservice.features.read import PageQuery, read_page
+from geoservice.features.query import FeatureQuery
+from geoservice.features.read import read_page
 from geoservice.house import House
 from geoservice.maps.picture import Shown
 from geoservice.wms.pairs import Pairs, WmsError
@@ -71,7 +72,7 @@ async def _at(
         box = _around(plane, place)
         if box is None:
             return []
-        query = PageQuery(count, box, shown.question.interval)
+        query = FeatureQuery(count, box, shown.question.interval)
         page = await read_page(connection, house.reading, layer, shown.decision, query)
     features: list[Json] = json.loads(f"[{page.features}]")
     return [{**one, "collection": layer.name, "title": layer.title.model_dump()} for one in features]

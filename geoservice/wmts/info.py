@@ -9,7 +9,8 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from geoservice.features.assets import read_assets
-from geoservice.features.read import PageQuery, read_page
+from geoservice.features.query import FeatureQuery
+from geoservice.features.read import read_page
 from geoservice.house import House
 from geoservice.http.negotiation import GEOJSON, JSON
 from geoservice.wmts.asked import Asked, WmtsError
@@ -58,7 +59,7 @@ def _pixel(asked: Asked, name: str, size: int) -> int:
 async def _features(house: House, asker: Principal, wanted: Wanted, at: tuple[float, float]) -> list[Any]:
     wide = TOLERANCE * wanted.place.matrix.cell
     box = wanted.place.grid.degrees((at[0] - wide, at[1] - wide, at[0] + wide, at[1] + wide))
-    query = PageQuery(MOST, Extent(*box), None)
+    query = FeatureQuery(MOST, Extent(*box), None)
     async with house.pools.raw(asker.clearance) as connection:
         page = await read_page(connection, house.reading, wanted.layer, wanted.decision, query)  # type: ignore[arg-type]
     found: list[Any] = json.loads(f"[{page.features}]")

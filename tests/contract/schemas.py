@@ -82,7 +82,8 @@ COLLECTION: Schema = {
         "links": LINKS,
         "extent": EXTENT,
         "itemType": {"const": "feature"},
-        "crs": {"type": "array", "contains": {"const": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}},
+        # The list of collections may point to its own list of systems (Part 2, /req/crs/fc-md-crs-list-global).
+        "crs": {"type": "array", "contains": {"enum": ["http://www.opengis.net/def/crs/OGC/1.3/CRS84", "#/crs"]}},
     },
 }
 COLLECTIONS: Schema = {

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from psycopg import errors, sql
 
 from geoservice.db.credentials import Role
-from geoservice.features.read import PageQuery, page_statement
+from geoservice.features.query import FeatureQuery
+from geoservice.features.read import page_statement
 from layers.access import ANONYMOUS, Clearance, decide
 from tests.support.service import SQUARE, Service, canary, plain_bytes
 
@@ -179,7 +180,7 @@ def test_kept_reports_hold_nothing_above_their_layer(service: Service) -> None:
 def test_the_first_net_holds_without_the_second(service: Service) -> None:
     """Negative control of the policies: the statement of a reader, run by the owner who sees all, still hides rows."""
     layer = service.catalog.layer("spot")
-    statement = page_statement(layer, decide(ANONYMOUS, "read", layer), PageQuery(limit=100))  # type: ignore[arg-type]
+    statement = page_statement(layer, decide(ANONYMOUS, "read", layer), FeatureQuery(limit=100))  # type: ignore[arg-type]
     with service.database.transaction(Role.OWNER) as connection:
         row = connection.execute(statement, {"limit": 100}).one()
     assert row.found == 10

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
-from geoservice.features.read import PageQuery, page_statement
+from geoservice.features.query import FeatureQuery, Position
+from geoservice.features.read import page_statement
 from ingest.editions import edition_of, editions_statement, withdraw
 from ingest.load import LoadTarget
 from layers.access import Clearance, Principal, decide
@@ -52,19 +53,18 @@ def held(database: Database, instant: dt.datetime | None, clearance: Clearance =
     """What a reader is told of the layer as of an instant, over pages of two features."""
     found: Rows = {}
     decision = decide(Principal("somebody", clearance), "read", LAYER)
-    after: int | None = None
+    start: Position | None = None
     with database.transaction(Role.OWNER) as connection:
         while True:
-            query = PageQuery(limit=2, after=after, as_of=instant)
+            query = FeatureQuery(limit=2, start=start, as_of=instant)
             statement = page_statement(LAYER, decision, query)  # type: ignore[arg-type]
-            values = {"limit": 2, "after": after, "as_of": instant}
-            row = connection.execute(statement, values).one()
+            row = connection.execute(statement, query.values(LAYER)).one()  # type: ignore[arg-type]
             for feature in json.loads(f"[{row.features}]"):
                 assert feature["id"] not in found
                 found[feature["id"]] = feature["properties"]["name"]
             if row.found <= 2:
                 return found
-            after = row.last
+            start = Position(row.last)
 
 
 def instants(database: Database) -> dict[int, dt.datetime]:
