@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from layers.access import Clearance
 from layers.checks import Equals, Gate, Rule
 from layers.extent import is_box
+from layers.naming import Named
 from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
 from layers.taken import Order, time_pattern
@@ -324,6 +325,7 @@ class VectorLayer(TabularLayer):
     tiles: Zooms = Zooms()
     style: VectorStyle
     hazard: Hazard | None = None
+    names: Named | None = None
 
     @model_validator(mode="after")
     def _uses(self) -> VectorLayer:
@@ -341,6 +343,18 @@ class VectorLayer(TabularLayer):
             raise ValueError("extent is west, south, east, north in degrees")
         if self.coverage and self.geometry != "polygon":
             raise ValueError("only polygons can form a coverage")
+        return self
+
+    @model_validator(mode="after")
+    def _named(self) -> VectorLayer:
+        if self.names is None:
+            return self
+        self.known(self.names.attributes(), "names")
+        if self.label is None:
+            raise ValueError("names: the layer has no label, so its features have no names")
+        for name in (self.names.by, self.names.division):
+            if name is not None and self.attributes[name].effective_clearance(self) > self.clearance:
+                raise ValueError("names: by and division name attributes that every reader of the layer may see")
         return self
 
     @property

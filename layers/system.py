@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from layers.access import Clearance
 from layers.crs import STORAGE_SRID
 
 SYSTEM_SCHEMA = "meta"
@@ -63,10 +64,13 @@ layer_state = sa.Table(
     sa.Column("ladder", sa.BigInteger()),
     sa.Column("charted", sa.BigInteger()),
     sa.Column("change", sa.BigInteger()),
+    sa.Column("named", sa.BigInteger()),
+    sa.Column("naming", sa.Text()),
 )
 """Per layer: digest of the definition its tables follow, latest edition, time of the last change, the edition that its
 ladder shows (null while there is no ladder; 0 for one of rows without an edition), and of `tile_change` the edition up
-to which it knows all changes and its latest entry."""
+to which it knows all changes and its latest entry. `named` is the edition that the index of names shows, `naming` the
+digest of how it was made."""
 
 tile_change = sa.Table(
     "tile_change",
@@ -276,3 +280,58 @@ schedule = sa.Table(
     sa.Column("job", sa.BigInteger()),
 )
 """Per schedule of the watch file: the last planned time that was dealt with, and the job it gave."""
+
+TERM_HEADS = (1, 2, 3, 5)
+"""Lengths of the beginnings of terms that have an index of their own, in the order of importance."""
+
+
+def _name_table(level: str) -> sa.Table:
+    return sa.Table(
+        f"name_{level}",
+        metadata,
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), primary_key=True),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("fid", sa.BigInteger(), nullable=False),
+        sa.Column("edition", sa.BigInteger(), nullable=False),
+        sa.Column("attribute", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        # Each term behind a line break and the digit of its form.
+        sa.Column("terms", sa.Text(), nullable=False),
+        sa.Column("sound", sa.Text(), nullable=False),
+        sa.Column("importance", sa.REAL(), nullable=False),
+        sa.Column("adcode", sa.Text(collation="C")),
+        sa.Column("geom", Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)),
+        sa.Index(f"name_{level}_feature", "layer", "fid"),
+        sa.Index(f"name_{level}_adcode", "adcode"),
+        sa.Index(f"name_{level}_geom", "geom", postgresql_using="gist"),
+        sa.Index(f"name_{level}_sound", "sound", postgresql_using="gin", postgresql_ops={"sound": "gin_trgm_ops"}),
+    )
+
+
+def _term_table(level: str) -> sa.Table:
+    table = sa.Table(
+        f"term_{level}",
+        metadata,
+        sa.Column("term", sa.Text(collation="C"), nullable=False),
+        sa.Column("form", sa.SmallInteger(), nullable=False),
+        sa.Column("importance", sa.REAL(), nullable=False),
+        sa.Column("lon", sa.REAL()),
+        sa.Column("lat", sa.REAL()),
+        sa.Column("name", sa.BigInteger(), nullable=False),
+    )
+    carried = ["form", "importance", "lon", "lat", "name"]
+    sa.Index(f"term_{level}_term", table.c.term, postgresql_include=carried)
+    for length in TERM_HEADS:
+        head = sa.func.left(table.c.term, sa.literal_column(str(length)))
+        sa.Index(f"term_{level}_head{length}", head, table.c.importance.desc())
+    return table
+
+
+name_tables = tuple(_name_table(level.label) for level in Clearance)
+"""Names of features, by clearance: one row per feature and attribute, with everything they are found by."""
+term_tables = tuple(_term_table(level.label) for level in Clearance)
+"""The terms of those names, for searches by their beginning.
+
+There is one table per clearance and a reader may select those up to its own: no row policy stands between a condition
+and its index.
+"""

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from geoservice.app import create_app
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.gazetteer import index
 from geoservice.ladder import lagging, renew
 from geoservice.security.keys import make_key
 from layers.access import Clearance
@@ -40,6 +41,7 @@ def service_catalog() -> Catalog:
             "spot",
             exposure={"role": "facility", "measure": "count", "listed": True},
             label={"zh": "name", "en": "name"},
+            names={"class": "spot", "aliases": ["code", "secret"]},
         ),
         trial_layer(
             "area",
@@ -151,6 +153,8 @@ def fill(database: Database, catalog: Catalog, folder: Path) -> None:
     load_file(catalog, target, "reading", readings)
     for layer in lagging(database, catalog):
         renew(database, layer)
+    for named in index.behind(database, catalog):
+        index.renew(database, named)
 
 
 @contextmanager

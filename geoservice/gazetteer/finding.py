@@ -1,0 +1,195 @@
+"""The statements that find candidates in the index of names. Each takes the tables up to the asker's clearance.
+
+Which of them runs is decided by counts, not by the planner's guess: a beginning that few terms have is looked up whole,
+one that many have is read in the order of importance; a small area or the surroundings of a point are read name by
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from geoservice.gazetteer.rank import WEIGHTS
+from layers.access import Clearance
+from layers.crs import STORAGE_SRID
+from layers.system import TERM_HEADS, name_tables, term_tables
+
+MOST_TERMS = 4_000
+"""Terms with a beginning; from that many on it counts as frequent."""
+MOST_NAMES = 6_000
+"""Names of an area that are looked through one by one."""
+MOST_AROUND = 1_000
+"""Names around a point that are looked through one by one."""
+CANDIDATES = 240
+LAST = "\U0010ffff"
+_PLAIN = ("id", "layer", "fid", "attribute", "name", "terms", "sound", "importance", "adcode")
+
+
+def head_length(text: str) -> int:
+    """The longest indexed beginning that a text has."""
+    return max(n for n in TERM_HEADS if n <= len(text))
+
+
+def count_terms(clearance: Clearance) -> sa.Select[Any]:
+    """How many terms begin with a text, counted up to `MOST_TERMS` per table."""
+    parts = [
+        sa.select(sa.literal(1).label("one")).where(*_begins(t)).limit(MOST_TERMS).subquery() for t in _terms(clearance)
+    ]
+    together = sa.union_all(*(sa.select(p.c.one) for p in parts)).subquery("counted")
+    return sa.select(sa.func.count()).select_from(together)
+
+
+def rare(clearance: Clearance, *, filtered: bool, within: bool, near: bool) -> sa.Select[Any]:
+    """Names of which a term has a beginning that few have; the best of them by a rough score."""
+
+    def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
+        rough = _rough(terms, near=near).label("rough")
+        found = sa.select(terms.c.name, rough).where(*_begins(terms))
+        if not (filtered or within):
+            found = found.order_by(sa.desc("rough")).limit(CANDIDATES)
+        return _joined(names, found.limit(MOST_TERMS).subquery("found"), within=within)
+
+    return _together(clearance, part)
+
+
+def frequent(clearance: Clearance, head: int, *, filtered: bool, within: bool) -> sa.Select[Any]:
+    """Names of which a term has a beginning that many have: exact ones first, then the most important ones."""
+
+    def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
+        same = terms.c.term == _text("text")
+        exact = sa.select(terms.c.name, (terms.c.importance + 1).label("rough")).where(same)
+        beginning = sa.func.left(terms.c.term, sa.literal_column(str(head))) == _text("head")
+        # A function instead of a comparison: only the index in the order of importance can serve it.
+        begins = sa.func.starts_with(terms.c.term, _text("text"))
+        rest = sa.select(terms.c.name, terms.c.importance.label("rough")).where(beginning, begins)
+        some = MOST_TERMS if filtered or within else CANDIDATES
+        parts = [p.order_by(sa.desc("rough")).limit(some).subquery() for p in (exact.limit(some), rest)]
+        found = sa.union_all(*(sa.select(p.c.name, p.c.rough) for p in parts)).subquery("found")
+        return _joined(names, found, within=within)
+
+    return _together(clearance, part)
+
+
+def count_inside(clearance: Clearance) -> sa.Select[Any]:
+    """How many names lie in a division, counted up to `MOST_NAMES` per table."""
+    parts = [sa.select(n.c.id).where(_inside(n)).limit(MOST_NAMES).subquery() for n in _names(clearance)]
+    together = sa.union_all(*(sa.select(p.c.id) for p in parts)).subquery("counted")
+    return sa.select(sa.func.count()).select_from(together)
+
+
+def one_by_one(clearance: Clearance, *, around: bool) -> sa.Select[Any]:
+    """Names in a division, or the nearest to a point, of which a term has a beginning."""
+
+    def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
+        inner = sa.select(names)
+        if around:
+            inner = inner.where(names.c.geom.is_not(None)).order_by(_plain(names.c.geom).op("<->")(_point()))
+            inner = inner.limit(MOST_AROUND)
+        else:
+            inner = inner.where(_inside(names)).limit(MOST_NAMES)
+        some = inner.subquery("some")
+        hit = some.c.terms.like(_text("pattern"))
+        return _columns(some, some.c.importance).where(hit, _known(some)).limit(CANDIDATES)
+
+    return _together(clearance, part)
+
+
+def containing(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
+    """Names that have a text somewhere in their sound."""
+
+    def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
+        wanted = [names.c.sound.like(_text("pattern")), _known(names), *([_inside(names)] if within else [])]
+        some = sa.select(names).where(*wanted).limit(4 * CANDIDATES).subquery("some")
+        return _columns(some, some.c.importance)
+
+    return _together(clearance, part)
+
+
+def similar(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
+    """Names that sound alike: they share enough three-letter pieces (`pg_trgm.similarity_threshold`)."""
+
+    def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
+        alike = names.c.sound.op("OPERATOR(public.%)", is_comparison=True)(_text("sound"))
+        wanted = [alike, _known(names), *([_inside(names)] if within else [])]
+        some = sa.select(names).where(*wanted).limit(4 * CANDIDATES).subquery("some")
+        likeness = sa.func.similarity(some.c.sound, _text("sound"))
+        return _columns(some, likeness)
+
+    return _together(clearance, part)
+
+
+def _names(clearance: Clearance) -> tuple[sa.Table, ...]:
+    return name_tables[: clearance + 1]
+
+
+def _terms(clearance: Clearance) -> tuple[sa.Table, ...]:
+    return term_tables[: clearance + 1]
+
+
+def _together(clearance: Clearance, part: Callable[[sa.Table, sa.Table], sa.Select[Any]]) -> sa.Select[Any]:
+    """The best candidates of all tables that a clearance may read."""
+    parts = [
+        part(n, t).order_by(sa.desc("rough")).limit(CANDIDATES)
+        for n, t in zip(_names(clearance), _terms(clearance), strict=True)
+    ]
+    return sa.select(sa.union_all(*(sa.select(p.subquery()) for p in parts)).subquery("candidates"))
+
+
+def _joined(names: sa.Table, found: sa.Subquery, *, within: bool) -> sa.Select[Any]:
+    wanted = [_known(names), *([_inside(names)] if within else [])]
+    return _columns(names, found.c.rough).join_from(found, names, names.c.id == found.c.name).where(*wanted)
+
+
+def _columns(names: sa.FromClause, rough: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    geom = _plain(names.c.geom)
+    spot = (sa.func.ST_X(geom).label("lon"), sa.func.ST_Y(geom).label("lat"))
+    return sa.select(*(names.c[name] for name in _PLAIN), *spot, rough.label("rough"))
+
+
+def _text(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=sa.Text())
+
+
+def _plain(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.type_coerce(geom, sa.types.NullType())
+
+
+def _begins(terms: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    return (terms.c.term >= _text("text"), terms.c.term < _text("last"))
+
+
+def _known(names: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Names of the layers that the asker may see and asks for."""
+    return names.c.layer == sa.any_(sa.bindparam("layers", type_=ARRAY(sa.Text())))
+
+
+def _point() -> sa.ColumnElement[Any]:
+    sides: list[sa.ColumnElement[Any]] = [sa.bindparam(name, type_=sa.Double()) for name in ("lon", "lat")]
+    return sa.func.ST_SetSRID(sa.func.ST_MakePoint(*sides), STORAGE_SRID)
+
+
+def _inside(names: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Names in a division: by their code, or where they have none by their place."""
+    shape = sa.func.ST_GeomFromEWKB(sa.bindparam("shape", type_=sa.LargeBinary()))
+    geom = _plain(names.c.geom)
+    coded = sa.and_(names.c.adcode >= _text("code"), names.c.adcode < _text("code_end"))
+    return sa.or_(coded, sa.and_(names.c.adcode.is_(None), geom.op("&&")(shape), sa.func.ST_Intersects(geom, shape)))
+
+
+def _rough(terms: sa.Table, *, near: bool) -> sa.ColumnElement[Any]:
+    """A score that is good enough to choose candidates by."""
+    form = sa.case({int(form): weight for form, weight in WEIGHTS.items()}, value=terms.c.form, else_=0.5)
+    share = sa.cast(sa.func.length(_text("text")), sa.REAL()) / sa.func.length(terms.c.term)
+    score: sa.ColumnElement[Any] = 0.4 * terms.c.importance + 0.6 * form * share
+    if near:
+        lon: sa.ColumnElement[Any] = sa.bindparam("lon", type_=sa.Double())
+        lat: sa.ColumnElement[Any] = sa.bindparam("lat", type_=sa.Double())
+        east = (terms.c.lon - lon) * sa.func.cosd(lat)
+        north = terms.c.lat - lat
+        away = sa.func.sqrt(east * east + north * north)
+        score += sa.func.coalesce(0.5 / (1 + 5 * away), 0.0)
+    return score

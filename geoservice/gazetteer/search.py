@@ -1,0 +1,321 @@
+"""Searching names: candidates from the index, their scores, and a last look at the rows themselves.
+
+The index follows the layers within a moment. What is shown is read from the rows of the layers, as the asker may see
+them now: a name that was removed, changed or closed since the index was made is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pyproj
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from geoservice.gazetteer import codes, finding, rank
+from geoservice.gazetteer.entries import name_attributes
+from geoservice.gazetteer.rank import Match, Score, Wanted
+from geoservice.gazetteer.spelling import fold
+from geoservice.gazetteer.surroundings import DIVISIONS, Gazetteer, attribute, visible
+from layers.access import Decision, decide
+from layers.errors import UnknownFeature
+from layers.model import Text, VectorLayer
+from layers.table import current_table
+
+MOST_RESULTS = 200
+"""How deep a search can be paged."""
+LEAST_SOUND = 3
+"""Letters from which on names are searched for a text in their middle, and for similar ones."""
+GOOD = 0.5
+LIKENESS = "0.4"
+_GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
+_SETTINGS = sa.select(
+    # Few rows are wanted of many; the planner would rather read them all than the index.
+    sa.func.set_config("enable_seqscan", "off", sa.true()),
+    sa.func.set_config("pg_trgm.similarity_threshold", LIKENESS, sa.true()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NameQuery:
+    """What is searched for.
+
+    Attributes:
+        text: Chinese, pinyin, initials, English or part of it.
+        limit: Most results.
+        offset: Results that are passed over.
+        classes: Classes of features, or None for all.
+        within: Code of a division in any spelling, or None.
+        near: Longitude and latitude in degrees, or None; what is near comes first among what matches alike.
+    """
+
+    text: str
+    limit: int
+    offset: int = 0
+    classes: frozenset[str] | None = None
+    within: str | None = None
+    near: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One result.
+
+    Attributes:
+        layer: Name of the layer.
+        class_: What the feature is.
+        key: Its public key.
+        name: The name that matched.
+        names: Its names in both languages, as far as the asker may see them.
+        marks: Which characters of `name` matched, as half-open ranges.
+        point: Longitude and latitude of a point on the feature; None without a geometry.
+        adcode: Canonical code of its division, where its row names one.
+        distance: Metres from the point of the question, on the ellipsoid.
+        score: The score and what it is made of.
+    """
+
+    layer: str
+    class_: str
+    key: str
+    name: str
+    names: Text
+    marks: list[tuple[int, int]]
+    point: tuple[float, float] | None
+    adcode: str | None
+    distance: float | None
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    row: asyncpg.Record
+    score: Score
+    distance: float | None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Layers with names that the asker may see, with the decisions."""
+
+    layers: dict[str, tuple[VectorLayer, Decision]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.layers)
+
+
+async def search(gazetteer: Gazetteer, query: NameQuery) -> list[Found]:
+    """The names that answer a query, the best first.
+
+    Raises:
+        UnknownFeature: When there is no such division.
+        BadParameter: When its code is none.
+    """
+    wanted = Wanted.of(query.text)
+    opened = _opened(gazetteer, query.classes)
+    if not wanted.folded or not opened.layers:
+        return []
+    async with gazetteer.connection.transaction(isolation="repeatable_read", readonly=True):
+        await gazetteer.fetch(("settings",), lambda: _SETTINGS, {})
+        values = await _values(gazetteer, query, wanted, opened)
+        rows = await _candidates(gazetteer, query, wanted, values)
+        ranked = _ranked(rows, wanted, query)
+        return await _shown(gazetteer, ranked, (wanted, query), opened)
+
+
+def _opened(gazetteer: Gazetteer, classes: frozenset[str] | None) -> _Opened:
+    found = {}
+    for layer in gazetteer.catalog:
+        if not isinstance(layer, VectorLayer) or layer.names is None:
+            continue
+        decision = decide(gazetteer.principal, "read", layer)
+        if decision.allowed and (classes is None or layer.names.class_ in classes):
+            found[layer.name] = (layer, decision)
+    return _Opened(found)
+
+
+async def _values(gazetteer: Gazetteer, query: NameQuery, wanted: Wanted, opened: _Opened) -> dict[str, Any]:
+    """What the parameters of all statements stand for."""
+    values: dict[str, Any] = {
+        "text": wanted.folded,
+        "last": wanted.folded + finding.LAST,
+        "sound": wanted.sound,
+        "layers": opened.names,
+        "lon": query.near[0] if query.near else None,
+        "lat": query.near[1] if query.near else None,
+    }
+    if query.within is None:
+        return values
+    code = codes.canonical(query.within)
+    shape = await _shape(gazetteer, code)
+    return {**values, "code": code, "code_end": code + ":", "shape": shape}
+
+
+async def _shape(gazetteer: Gazetteer, code: str) -> bytes | None:
+    """The area of a division as EWKB, None when it has none.
+
+    Raises:
+        UnknownFeature: When there is no such division.
+    """
+
+    def build() -> sa.Select[Any]:
+        layer, decision = gazetteer.open(DIVISIONS)
+        table = current_table(layer)
+        same = table.c.key == sa.any_(sa.bindparam("codes", type_=ARRAY(sa.Text())))
+        plain = sa.type_coerce(table.c.geom, sa.types.NullType())
+        return sa.select(sa.func.ST_AsEWKB(plain).label("shape")).where(visible(table, decision), same).limit(1)
+
+    rows = await gazetteer.fetch(("shape",), build, {"codes": codes.spellings(code)})
+    if not rows:
+        raise UnknownFeature(f"There is no division with the code {code!r}.", code=code)
+    shape: bytes | None = rows[0]["shape"]
+    return shape
+
+
+async def _candidates(
+    gazetteer: Gazetteer, query: NameQuery, wanted: Wanted, values: dict[str, Any]
+) -> list[asyncpg.Record]:
+    """Rows of the index that may answer the query: by beginnings, then from the middle, then similar ones."""
+    rows = await _beginning(gazetteer, query, wanted, values)
+    enough = query.limit + query.offset
+    if len(rows) >= enough or len(wanted.sound) < LEAST_SOUND:
+        return rows
+    within = query.within is not None
+    level = gazetteer.principal.clearance
+    pattern = {**values, "pattern": f"%{wanted.sound}%"}
+    rows += await gazetteer.fetch(("containing", within), lambda: finding.containing(level, within=within), pattern)
+    if not any(_quality(row, wanted) >= GOOD for row in rows):
+        rows += await gazetteer.fetch(("similar", within), lambda: finding.similar(level, within=within), values)
+    return rows
+
+
+async def _beginning(
+    gazetteer: Gazetteer, query: NameQuery, wanted: Wanted, values: dict[str, Any]
+) -> list[asyncpg.Record]:
+    level = gazetteer.principal.clearance
+    within, near, filtered = query.within is not None, query.near is not None, query.classes is not None
+    by_name = {**values, "pattern": f"%\n_{wanted.folded}%"}
+    if within and await _counted(gazetteer, ("inside",), finding.count_inside, values) < finding.MOST_NAMES:
+        return await gazetteer.fetch(("one by one", False), lambda: finding.one_by_one(level, around=False), by_name)
+    if await _counted(gazetteer, ("terms",), finding.count_terms, values) < finding.MOST_TERMS:
+        shape = ("rare", filtered, within, near)
+        return await gazetteer.fetch(
+            shape, lambda: finding.rare(level, filtered=filtered, within=within, near=near), values
+        )
+    head = finding.head_length(wanted.folded)
+    rows = await gazetteer.fetch(
+        ("frequent", head, filtered, within),
+        lambda: finding.frequent(level, head, filtered=filtered, within=within),
+        {**values, "head": wanted.folded[:head]},
+    )
+    if near and not within:
+        rows += await gazetteer.fetch(("one by one", True), lambda: finding.one_by_one(level, around=True), by_name)
+    return rows
+
+
+async def _counted(
+    gazetteer: Gazetteer, shape: tuple[object, ...], build: Callable[..., sa.Select[Any]], values: dict[str, Any]
+) -> int:
+    rows = await gazetteer.fetch(shape, lambda: build(gazetteer.principal.clearance), values)
+    return int(rows[0][0])
+
+
+def _quality(row: asyncpg.Record, wanted: Wanted) -> float:
+    found = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
+    return found.quality if found is not None else 0.0
+
+
+def _ranked(rows: Iterable[asyncpg.Record], wanted: Wanted, query: NameQuery) -> list[_Candidate]:
+    """The candidates, each feature once, the best first; ties are settled by importance and number."""
+    best: dict[tuple[str, int], _Candidate] = {}
+    for row in rows:
+        matched = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
+        if matched is None:
+            continue
+        one = _scored(row, matched, query.near)
+        feature = (row["layer"], row["fid"])
+        if feature not in best or best[feature].score.value < one.score.value:
+            best[feature] = one
+    return sorted(best.values(), key=lambda c: (-c.score.value, -c.row["importance"], c.row["layer"], c.row["fid"]))
+
+
+def _scored(row: asyncpg.Record, matched: Match, near: tuple[float, float] | None) -> _Candidate:
+    distance, close = None, None
+    if near is not None:
+        close = 0.0
+        if row["lon"] is not None:
+            distance = float(_GEOD.inv(*near, row["lon"], row["lat"])[2])
+            close = rank.nearness(distance)
+    return _Candidate(row, Score(matched, float(row["importance"]), close), distance)
+
+
+async def _shown(
+    gazetteer: Gazetteer, ranked: list[_Candidate], asked: tuple[Wanted, NameQuery], opened: _Opened
+) -> list[Found]:
+    """The wanted page of what still stands in the rows."""
+    wanted, query = asked
+    until = min(query.offset + query.limit, MOST_RESULTS)
+    shown: list[Found] = []
+    lines: set[tuple[str, str, str | None]] = set()
+    # A few more than wanted are looked at, because some may be gone or be parts of one road.
+    step = until + query.limit
+    for start in range(0, len(ranked), step):
+        some = ranked[start : start + step]
+        alive = await _alive(gazetteer, some, opened)
+        for one in some:
+            row = alive.get((one.row["layer"], one.row["fid"]))
+            layer = opened.layers[one.row["layer"]][0]
+            part = (layer.name, fold(one.row["name"]), one.row["adcode"])
+            if row is None or one.row["name"] not in str(row[one.row["attribute"]]) or part in lines:
+                continue
+            if layer.geometry == "line":
+                lines.add(part)
+            shown.append(_found(one, row, layer, wanted))
+        if len(shown) >= until:
+            break
+    return shown[query.offset : until]
+
+
+async def _alive(
+    gazetteer: Gazetteer, some: list[_Candidate], opened: _Opened
+) -> dict[tuple[str, int], asyncpg.Record]:
+    """The rows of candidates as the asker may see them now."""
+    by_layer: dict[str, list[int]] = {}
+    for one in some:
+        by_layer.setdefault(one.row["layer"], []).append(one.row["fid"])
+    found: dict[tuple[str, int], asyncpg.Record] = {}
+    for name, fids in by_layer.items():
+        layer, decision = opened.layers[name]
+        rows = await gazetteer.fetch(("alive", name, decision.attributes), _rows_of(layer, decision), {"fids": fids})
+        found |= {(name, row["fid"]): row for row in rows}
+    return found
+
+
+def _rows_of(layer: VectorLayer, decision: Decision) -> Callable[[], sa.Select[Any]]:
+    def build() -> sa.Select[Any]:
+        table = current_table(layer)
+        columns = [attribute(table, decision, name) for name in name_attributes(layer)]
+        wanted = table.c.fid == sa.any_(sa.bindparam("fids", type_=ARRAY(sa.BigInteger())))
+        return sa.select(table.c.fid, table.c.key, *columns).where(visible(table, decision), wanted)
+
+    return build
+
+
+def _found(one: _Candidate, row: asyncpg.Record, layer: VectorLayer, wanted: Wanted) -> Found:
+    name = one.row["name"]
+    zh, en = (row[layer.label.zh], row[layer.label.en]) if layer.label is not None else (None, None)
+    return Found(
+        layer=layer.name,
+        class_=layer.names.class_ if layer.names is not None else "",
+        key=row["key"],
+        name=name,
+        names=Text(zh=str(zh or en or name), en=str(en or zh or name)),
+        marks=rank.marks(wanted, name, one.score.match.how),
+        point=(one.row["lon"], one.row["lat"]) if one.row["lon"] is not None else None,
+        adcode=one.row["adcode"],
+        distance=one.distance,
+        score=one.score,
+    )
