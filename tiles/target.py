@@ -54,11 +54,24 @@ class Target:
             return sa.func.ST_TileEnvelope(*(sa.bindparam(name, type_=sa.Integer()) for name in ("z", "x", "y")))
         return sa.func.ST_MakeEnvelope(*_doubles(_EDGES), self.srid)
 
-    def reach(self) -> Element:
-        """What rows are cut to: the square of Web Mercator, or the surroundings of the tile. In EPSG:4490."""
-        if self.family == "mercator":
-            return sa.func.ST_MakeEnvelope(-180.0, -MERCATOR_LATITUDE, 180.0, MERCATOR_LATITUDE, STORAGE_SRID)
-        return sa.func.ST_MakeEnvelope(*_doubles(_SIDES), STORAGE_SRID)
+    def reach(self, *, lines: bool = False) -> Element:
+        """What rows are cut to: the square of Web Mercator, or the surroundings of the tile. In EPSG:4490.
+
+        Lines are cut to the surroundings in Web Mercator too, before they are projected: a river has some hundred
+        vertices, of which a tile shows a few. One side of the tile more is kept all around: an edge that is cut is
+        straight in degrees up to there, so it leaves its course in Web Mercator by less than a unit where tiles are
+        drawn from rows. Surfaces stay whole, because their borders must meet those of their neighbours.
+        """
+        if self.family != "mercator":
+            return sa.func.ST_MakeEnvelope(*_doubles(_SIDES), STORAGE_SRID)
+        square = (-180.0, -MERCATOR_LATITUDE, 180.0, MERCATOR_LATITUDE)
+        if not lines:
+            return sa.func.ST_MakeEnvelope(*square, STORAGE_SRID)
+        west, south, east, north = _doubles(_SIDES)
+        wide, high = east - west, north - south
+        lower = (sa.func.greatest(a, b) for a, b in zip((west - wide, south - high), square[:2], strict=True))
+        upper = (sa.func.least(a, b) for a, b in zip((east + wide, north + high), square[2:], strict=True))
+        return sa.func.ST_MakeEnvelope(*lower, *upper, STORAGE_SRID)
 
     def from_rows(self, geom: Element, reach: Element) -> Element:
         """A stored geometry in the coordinates of the tile."""

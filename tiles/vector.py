@@ -70,7 +70,7 @@ def tile_statement(
         sa.bindparam(side, type_=sa.Double()) for side in ("west", "south", "east", "north")
     ]
     # Computed once, also by a plan that does not know the tile yet.
-    once = sa.select(target.envelope().label("envelope"), target.reach().label("reach"))
+    once = sa.select(target.envelope().label("envelope"), target.reach(lines=layer.geometry == "line").label("reach"))
     bounds = once.cte("bounds").prefix_with("MATERIALIZED")
     window = sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)
 

@@ -42,10 +42,14 @@ def main() -> int:
     early, late = sizes[len(sizes) // 3], max(sizes[-max(1, len(sizes) // 10) :])
     arenas = os.environ.get("MALLOC_ARENA_MAX", str(ARENAS))
     course = ", ".join(str(size) for size in sizes[:: max(1, len(sizes) // 10)])
-    print(f"{drawn} tiles in {THREADS} threads, MALLOC_ARENA_MAX {arenas}.")
-    print(
-        f"Resident memory in MB: {early} after a third, {late} at the end, {max(sizes)} at most; its course: {course}."
+    told = (
+        f"{drawn} tiles in {THREADS} threads and {asked.minutes:g} minutes, MALLOC_ARENA_MAX {arenas}.\n"
+        f"Resident memory in MB: {early} after a third, {late} at the end, {max(sizes)} at most; "
+        f"its course: {course}.\n"
     )
+    print(told, end="")
+    if asked.out is not None:
+        asked.out.write_text(told, encoding="utf-8")
     return 0 if late <= early * GROWTH else 1
 
 
@@ -76,6 +80,7 @@ def _work(scenes: list[Scene]) -> Iterator[tuple[RasterTiles, Address]]:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="how long")
+    parser.add_argument("--out", type=Path, help="file for what is told, beside the terminal")
     return parser
 
 
