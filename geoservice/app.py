@@ -18,6 +18,7 @@ from geoservice.api.job_events import Newsroom, Seats
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.writing import Writer
+from geoservice.edits.desk import EditDesk
 from geoservice.features.places import Seal
 from geoservice.house import House
 from geoservice.http import problems
@@ -98,10 +99,22 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
-    tiles, keys, queries = TileCache.of(settings, pools, meter), KeyRing(pools), QueryDesk.of(settings)
-    seal = Seal(database.secret("page tokens"))
     return House(
-        settings, catalog, pools, writer, keys, desk, uploads, newsroom, renderer, tiles, queries, seal, grids, meter
+        settings=settings,
+        catalog=catalog,
+        pools=pools,
+        writer=writer,
+        keys=KeyRing(pools),
+        desk=desk,
+        uploads=uploads,
+        edits=EditDesk(settings, writer, catalog),
+        newsroom=newsroom,
+        renderer=renderer,
+        tiles=TileCache.of(settings, pools, meter),
+        queries=QueryDesk.of(settings),
+        seal=Seal(database.secret("page tokens")),
+        grids=grids,
+        meter=meter,
     )
 
 
@@ -118,4 +131,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         house.tiles.close()
         await house.newsroom.close()
         await house.renderer.close()
+        house.edits.close()
         house.writer.close()

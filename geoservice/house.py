@@ -16,6 +16,7 @@ from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
 from geoservice.db.writing import Writer
+from geoservice.edits.desk import EditDesk
 from geoservice.features.places import Seal
 from geoservice.features.state import LayerState, read_states
 from geoservice.jobs.desk import Desk
@@ -26,10 +27,17 @@ from geoservice.queries.desk import QueryDesk
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.tiles.cache import TileCache
-from layers.access import Clearance, Decision, Principal, decide, visible
+from layers.access import Clearance, Decision, Principal, decide, is_editable, visible
 from layers.catalog import Catalog
-from layers.errors import DatabaseUnavailable, QueryTimeout, UnknownLayer
-from layers.model import Layer
+from layers.errors import (
+    DatabaseUnavailable,
+    MethodNotAllowed,
+    NotAllowed,
+    NotAuthenticated,
+    QueryTimeout,
+    UnknownLayer,
+)
+from layers.model import Layer, RasterLayer, RowLayer
 from tiles.sets.registry import MatrixSets
 
 _log = logging.getLogger(__name__)
@@ -48,6 +56,7 @@ class House:
     keys: KeyRing
     desk: Desk
     uploads: UploadStore
+    edits: EditDesk
     newsroom: Newsroom
     renderer: Renderer
     tiles: TileCache
@@ -90,6 +99,24 @@ class House:
         decision = decide(principal, "read", layer) if layer is not None else None
         if layer is None or decision is None or not decision.allowed:
             raise UnknownLayer(f"There is no collection {name[:60]!r}; /collections lists those there are.")
+        return layer, decision
+
+    def open_editable(self, principal: Principal, name: str) -> tuple[RowLayer, Decision]:
+        """The layer of a collection id whose features the principal may edit, and what they may see of it.
+
+        Raises:
+            UnknownLayer: When there is none or the principal may not see it.
+            MethodNotAllowed: When it has no features that anybody could edit.
+            NotAuthenticated, NotAllowed: When this principal may not edit them.
+        """
+        layer, _ = self.open_layer(principal, name)
+        if isinstance(layer, RasterLayer) or not is_editable(layer):
+            raise MethodNotAllowed(f"Collection {layer.name} takes no edits: rasters and series are loaded as sources.")
+        decision = decide(principal, "edit", layer)
+        if principal.anonymous:
+            raise NotAuthenticated("Editing takes an API key that may edit; send it as X-API-Key or bearer token.")
+        if not decision.allowed:
+            raise NotAllowed(f"This API key may not edit collection {layer.name}; `geoservice key create --may-edit`.")
         return layer, decision
 
     def visible(self, principal: Principal) -> tuple[Layer, ...]:

@@ -267,6 +267,20 @@ class Settings(BaseSettings):
         default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
     )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
+    edit_version_required: bool = Field(
+        default=False,
+        description="Take changes of features only with If-Match (or If-Unmodified-Since); others are answered with "
+        "428. QGIS sends neither.",
+    )
+    edit_max_actions: int = Field(
+        default=1_000, ge=1, le=100_000, description="Most edits of one request; larger amounts are loaded as a source."
+    )
+    edit_timeout: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds in which the rows of one request must be judged."
+    )
+    idempotency_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="Hours for which answers to requests with Idempotency-Key are kept."
+    )
     job_workers: int = Field(
         default=1, ge=0, le=64, description="Worker processes for jobs that `geoservice serve` keeps; 0: none."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +45,61 @@ def renew(connection: sa.Connection, layer: RowLayer, known: ByLevel | None = No
     return {side: total[side] for side in _SIDES if total is not None and side in total}
 
 
+def follow(connection: sa.Connection, layer: RowLayer, edition: int, keys: Collection[str]) -> dict[str, float | None]:
+    """Bring the figures up to what an edition did to a few rows, without reading all rows.
+
+    Only where a row that was ended may have held up a side of the extent, or an end of the time span, are they computed
+    anew.
+
+    Args:
+        connection: In the transaction that changed the rows.
+        layer: The layer.
+        edition: The edition.
+        keys: Keys of the rows that it wrote.
+
+    Returns:
+        west, south, east, north (degrees) of all rows that were written or ended; empty for a layer without geometry.
+    """
+    current, history = current_table(layer), history_table(layer)
+    fresh = _levels(
+        connection, _by_level(layer, current).where(current.c.key.in_(keys), current.c["_edition"] == edition)
+    )
+    ended = _levels(connection, _by_level(layer, history).where(history.c["_ended_by"] == edition))
+    stored = connection.execute(sa.select(layer_figures).where(layer_figures.c.layer == layer.name)).mappings()
+    known = [dict(row) for row in stored]
+    if not known or any(_held_up(row, gone) for gone in ended.values() for row in known):
+        renew(connection, layer)
+    else:
+        for row in known:
+            _shift(connection, row, fresh, ended)
+    total: Mapping[str, Any] | None = None
+    for part in (*fresh.values(), *ended.values()):
+        total = _merge(total, part)
+    return {side: total[side] for side in _SIDES if total is not None and side in total}
+
+
+def _levels(connection: sa.Connection, statement: sa.Select[Any]) -> ByLevel:
+    return {row["level"]: dict(row) for row in connection.execute(statement).mappings()}
+
+
+def _held_up(figures: Mapping[str, Any], gone: Mapping[str, Any]) -> bool:
+    """Whether rows that are gone reached as far as the figures do, so that these may be smaller now."""
+    low = any(gone.get(n) is not None and figures[n] is not None and gone[n] <= figures[n] for n in _LOWEST)
+    return low or any(gone.get(n) is not None and figures[n] is not None and gone[n] >= figures[n] for n in _HIGHEST)
+
+
+def _shift(connection: sa.Connection, row: Mapping[str, Any], fresh: ByLevel, ended: ByLevel) -> None:
+    """Add to the figures of one clearance what became visible at it, and take off what was ended."""
+    total: Mapping[str, Any] = {k: v for k, v in row.items() if k not in ("layer", "clearance")}
+    for level, part in fresh.items():
+        if level <= row["clearance"]:
+            total = {**total, **(_merge(total, part) or {})}
+    gone = sum(part["rows"] for level, part in ended.items() if level <= row["clearance"])
+    mine = (layer_figures.c.layer == row["layer"], layer_figures.c.clearance == row["clearance"])
+    values = {k: v for k, v in total.items() if k != "level"} | {"rows": total["rows"] - gone}
+    connection.execute(sa.update(layer_figures).where(*mine).values(values))
+
+
 def touched(layer: VectorLayer, edition: int) -> sa.Select[Any]:
     """Extent (degrees) of the rows an edition wrote and of those it ended; null when it touched no geometry."""
     current, history = current_table(layer), history_table(layer)
@@ -85,7 +140,7 @@ def _merge(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Ma
     merged = {"rows": one["rows"] + other["rows"]}
     for names, pick in ((_LOWEST, min), (_HIGHEST, max)):
         for name in names:
-            if name in one:
+            if name in one and name in other:
                 values = [v for v in (one[name], other[name]) if v is not None]
                 merged[name] = pick(values) if values else None
     return merged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,8 +33,13 @@ from layers.model import RasterLayer, VectorLayer
 class Pipeline:
     """Rows of one source for one layer."""
 
-    def __init__(self, request: Request, source: Source) -> None:
+    def __init__(self, request: Request, source: Source, listen: Callable[[Rows], None] | None = None) -> None:
         """Prepare all steps.
+
+        Args:
+            request: What is read, for which plan.
+            source: The opened source.
+            listen: Called with rows that are judged, with their breaches, before they go out.
 
         Raises:
             CrsRefused: When the source's CRS is missing or has no safe way into storage.
@@ -42,6 +47,7 @@ class Pipeline:
         """
         self._plan = request.plan
         self._source = source
+        self._listen = listen
         self._notes = request.notes
         self._mapper = Mapper(request.plan, source, request.notes)
         layer = request.plan.layer
@@ -182,6 +188,8 @@ class Pipeline:
         )
 
     def _encode(self, rows: Rows, chunk: Chunk) -> pa.RecordBatch:
+        if self._listen is not None:
+            self._listen(rows)
         self._checks.tell(rows)
         columns = dict(rows.columns)
         if isinstance(self._plan.layer, VectorLayer):

@@ -209,6 +209,11 @@ def make_report(
     )
 
 
+def layer_key(layer: LayerBase) -> sa.ColumnElement[int]:
+    """The number of the advisory lock that every writer of a layer holds."""
+    return sa.func.hashtextextended(f"geoservice.load.{layer.name}", 0)
+
+
 @contextmanager
 def layer_lock(engine: sa.Engine, layer: LayerBase) -> Iterator[None]:
     """One writer per layer: a session lock that falls with its connection, so a killed load never blocks the next.
@@ -217,7 +222,7 @@ def layer_lock(engine: sa.Engine, layer: LayerBase) -> Iterator[None]:
         LayerBusy: When another load of the layer is under way.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        name = sa.func.hashtextextended(f"geoservice.load.{layer.name}", 0)
+        name = layer_key(layer)
         if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(name))).scalar():
             raise LayerBusy(f"Another load of {layer.id} is under way; wait until it ends.", layer=layer.id)
         try:

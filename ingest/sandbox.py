@@ -280,7 +280,7 @@ def _order(
         "work": work,
         "plan": plan_to_json(plan),
         "file": str(staged.file),
-        "confinement": _confinement(plan.limits, staged, user),
+        "confinement": confinement(plan.limits, staged, user),
     }
     return *_start(order, staged), staged
 
@@ -291,7 +291,7 @@ def probe() -> SandboxCapabilities:
     user = unprivileged()
     staged = Staged(directory, directory / "none", ())
     staged.hand_over(user)
-    order = {"confinement": _confinement(ReadLimits(seconds=_PROBE_SECONDS), staged, user)}
+    order = {"confinement": confinement(ReadLimits(seconds=_PROBE_SECONDS), staged, user)}
     try:
         process, control = _start(order, staged)
         with control:
@@ -331,7 +331,8 @@ def _open_to_all(path: Path) -> bool:
     return all(p.stat().st_mode & 0o1 for p in (path, *path.parents))
 
 
-def _confinement(limits: ReadLimits, staged: Staged, user: tuple[int, int] | None) -> dict[str, Any]:
+def confinement(limits: ReadLimits, staged: Staged, user: tuple[int, int] | None) -> dict[str, Any]:
+    """What a child may use, in the form in which it is told so (`ingest.confine.Confinement`)."""
     return {
         "uid": user[0] if user else None,
         "gid": user[1] if user else None,

@@ -10,6 +10,7 @@ from ingest import diff, withhold
 from ingest.record import Counts, moment
 from layers.model import RowLayer
 from layers.system import edition as edition_table
+from layers.system import raised
 from layers.table import content_names, current_table, history_table
 
 
@@ -120,7 +121,14 @@ def raise_clearance(connection: sa.Connection, layer: RowLayer, number: int) -> 
     """
     if layer.row_clearance is None:
         return
-    if withhold.withhold_raised(connection, layer, number):
-        current, history = current_table(layer), history_table(layer)
-        values = {"_clearance": current.c["_clearance"]}
-        connection.execute(sa.update(history).values(values).where(withhold.raised(layer, number)))
+    if not withhold.withhold_raised(connection, layer, number):
+        return
+    current, history = current_table(layer), history_table(layer)
+    rose = withhold.raised(layer, number)
+    # Who could see such a version is told by the change feed that it is gone; afterwards nobody could say who could.
+    open_until_now = sa.select(
+        sa.literal(layer.name), history.c.key, history.c["_valid_from"], sa.literal(number), history.c["_clearance"]
+    ).where(rose)
+    columns = ["layer", "key", "valid_from", "edition", "was"]
+    connection.execute(sa.insert(raised).from_select(columns, open_until_now))
+    connection.execute(sa.update(history).values({"_clearance": current.c["_clearance"]}).where(rose))

@@ -1,4 +1,4 @@
-"""Who may see and load what: one pure decision that every way in and out goes through.
+"""Who may see, load and edit what: one pure decision that every way in and out goes through.
 
 A layer declares a clearance; a row may declare a higher one; an attribute may declare its own.
 Nothing here knows HTTP or the database: `layers.table` turns a `RowRule` into a predicate.
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from layers.model import Layer
 
-Action = Literal["read", "load"]
+Action = Literal["read", "load", "edit"]
 LOAD_ANY = "load"
 """The right to load every layer up to the holder's clearance; `load:<layer>` is the right to load one of them."""
+EDIT_ANY = "edit"
+"""The right to edit single features of every layer; `edit:<layer>` and `edit:<theme>/` narrow it to one or a theme."""
 
 
 class Clearance(IntEnum):
@@ -52,7 +54,8 @@ class Principal:
     Attributes:
         id: Id of the key, or `anonymous`.
         clearance: Up to which level they may read.
-        rights: What they may do beyond reading: `load`, or `load:<layer>` for single layers.
+        rights: What they may do beyond reading: `load`, or `load:<layer>` for single layers; the same with `edit`, and
+            `edit:<theme>/` for the layers of a theme.
     """
 
     id: str
@@ -98,28 +101,53 @@ def decide(principal: Principal, action: Action, layer: Layer) -> Decision:
 
     Args:
         principal: Who asks.
-        action: `read`, or `load`: put data into the layer, cancel its jobs, mend its quarantine. Loading takes a
-            right of its own beside the clearance; nobody loads anonymously.
+        action: `read`; `load`: put data into the layer, cancel its jobs, mend its quarantine; or `edit`: create,
+            change and delete single features. Loading and editing take a right of their own each beside the clearance;
+            nobody loads or edits anonymously. Rasters and series have no features that could be edited.
         layer: The layer asked for.
 
     Returns:
-        A refusal carries an empty attribute tuple and the rule of the public. A permission to load also says
+        A refusal carries an empty attribute tuple and the rule of the public. A permission to load or edit also says
         which rows and attributes the principal may be shown.
     """
-    if principal.clearance < layer.clearance or (action == "load" and not _may_load(principal, layer)):
+    if principal.clearance < layer.clearance or not _holds_right(principal, action, layer):
         return Decision(allowed=False, rule=RowRule(Clearance.PUBLIC))
     names = tuple(n for n, a in layer.attributes.items() if a.effective_clearance(layer) <= principal.clearance)
     return Decision(allowed=True, rule=RowRule(principal.clearance), attributes=names)
 
 
-def _may_load(principal: Principal, layer: Layer) -> bool:
-    held = {LOAD_ANY, load_right(layer.name)} & principal.rights
-    return bool(held) and not principal.anonymous
+def _holds_right(principal: Principal, action: Action, layer: Layer) -> bool:
+    """Whether the action takes no right beside the clearance, or the principal holds one that opens the layer."""
+    if action == "read":
+        return True
+    if action == "edit" and not is_editable(layer):
+        return False
+    opening = (
+        {LOAD_ANY, load_right(layer.name)}
+        if action == "load"
+        else {EDIT_ANY, edit_right(layer.name), theme_right(layer.theme)}
+    )
+    return bool(opening & principal.rights) and not principal.anonymous
+
+
+def is_editable(layer: Layer) -> bool:
+    """Whether a layer has features that can be edited one by one: rasters have none, series take readings by loads."""
+    return layer.kind != "raster" and getattr(layer, "storage", None) != "series"
 
 
 def load_right(layer_name: str) -> str:
     """The right to load one layer, as keys keep it."""
     return f"{LOAD_ANY}:{layer_name}"
+
+
+def edit_right(layer_name: str) -> str:
+    """The right to edit one layer, as keys keep it."""
+    return f"{EDIT_ANY}:{layer_name}"
+
+
+def theme_right(theme: str) -> str:
+    """The right to edit the layers of a theme, as keys keep it; no layer's name has a slash."""
+    return f"{EDIT_ANY}:{theme}/"
 
 
 def visible(principal: Principal, layers: Iterable[Layer]) -> tuple[Layer, ...]:

@@ -335,3 +335,32 @@ term_tables = tuple(_term_table(level.label) for level in Clearance)
 There is one table per clearance and a reader may select those up to its own: no row policy stands between a condition
 and its index.
 """
+
+raised = sa.Table(
+    "raised",
+    metadata,
+    sa.Column("layer", sa.Text(), primary_key=True),
+    sa.Column("key", sa.Text(), primary_key=True),
+    sa.Column("valid_from", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("edition", sa.BigInteger(), primary_key=True),
+    sa.Column("was", sa.SmallInteger(), nullable=False),
+)
+"""Versions of rows that an edition closed further in the past too, with the clearance they had until then.
+
+Whoever could see such a version is told by the change feed that it is gone; nobody else is.
+"""
+
+request_memo = sa.Table(
+    "request_memo",
+    metadata,
+    sa.Column("principal", sa.Text(), primary_key=True),
+    sa.Column("key", sa.Text(), primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+    sa.Column("answer", JSONB(), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Index("request_memo_created", "created"),
+)
+"""Answers to requests that carried an Idempotency-Key, by principal and key, written in the transaction of the edit.
+
+`fingerprint` is the SHA-256 of method, path and body: the same key with another request is refused.
+"""

@@ -13,9 +13,10 @@ from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.security.keys import make_key
 from geoservice.settings import Settings, load_settings
-from layers.access import LOAD_ANY, Clearance, load_right
+from layers.access import EDIT_ANY, LOAD_ANY, Clearance, edit_right, is_editable, load_right, theme_right
 from layers.catalog import read_catalog
 from layers.errors import BadParameter
+from layers.model import Layer
 from layers.system import api_key
 
 commands = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -33,8 +34,15 @@ def create(
     may_load: Annotated[
         bool, typer.Option("--may-load", help="Also let its holder load data, up to the clearance.")
     ] = False,
+    may_edit: Annotated[
+        bool, typer.Option("--may-edit", help="Also let its holder create, change and delete single features.")
+    ] = False,
     layer: Annotated[
-        list[str] | None, typer.Option(help="With --may-load: only this layer. May be repeated; default: all.")
+        list[str] | None,
+        typer.Option(help="With --may-load or --may-edit: only this layer. May be repeated; default: all."),
+    ] = None,
+    theme: Annotated[
+        list[str] | None, typer.Option(help="With --may-edit: only the layers of this theme. May be repeated.")
     ] = None,
 ) -> None:
     """Make a key and print it once; only its digest is kept."""
@@ -43,9 +51,12 @@ def create(
     except ValueError as error:
         raise BadParameter(f"{error}.") from None
     settings = load_settings()
+    if layer and not may_load and not may_edit:
+        raise BadParameter("--layer limits the rights to load and edit; give it with --may-load or --may-edit.")
+    if theme and not may_edit:
+        raise BadParameter("--theme limits the right to edit; give it together with --may-edit.")
     rights = _load_rights(settings, level, layer or []) if may_load else []
-    if layer and not may_load:
-        raise BadParameter("--layer limits the right to load; give it together with --may-load.")
+    rights += _edit_rights(settings, level, layer or [], theme or []) if may_edit else []
     made = make_key()
     values = {"id": made.id, "name": name, "digest": made.digest, "clearance": int(level), "rights": rights}
     with open_database(settings).transaction(Role.WRITER) as connection:
@@ -55,12 +66,31 @@ def create(
 
 def _load_rights(settings: Settings, level: Clearance, names: list[str]) -> list[str]:
     """The rights of a key that may load: all layers, or the ones named, which must not lie above its clearance."""
+    return sorted({load_right(found.name) for found in _layers(settings, level, names, "loads")}) or [LOAD_ANY]
+
+
+def _edit_rights(settings: Settings, level: Clearance, names: list[str], themes: list[str]) -> list[str]:
+    """The rights of a key that may edit: all layers, the ones named, those of the themes named."""
+    known = {found.theme for found in read_catalog(settings.layers_dir)}
+    stranger = next((theme for theme in themes if theme not in known), None)
+    if stranger is not None:
+        raise BadParameter(f"There is no theme {stranger!r}; there are {', '.join(sorted(known))}.")
+    layers = _layers(settings, level, names, "edits")
+    fixed = next((found for found in layers if not is_editable(found)), None)
+    if fixed is not None:
+        raise BadParameter(f"{fixed.id} has no features that could be edited: rasters and series are loaded.")
+    rights = {edit_right(found.name) for found in layers} | {theme_right(theme) for theme in themes}
+    return sorted(rights) or [EDIT_ANY]
+
+
+def _layers(settings: Settings, level: Clearance, names: list[str], doing: str) -> list[Layer]:
+    """The layers named, none of which may lie above the clearance of the key."""
     catalog = read_catalog(settings.layers_dir)
     layers = [catalog.layer(name) for name in names]
     above = next((found for found in layers if found.clearance > level), None)
     if above is not None:
-        raise BadParameter(f"{above.id} is {above.clearance.label}; a key that loads it needs that clearance.")
-    return sorted({load_right(found.name) for found in layers}) or [LOAD_ANY]
+        raise BadParameter(f"{above.id} is {above.clearance.label}; a key that {doing} it needs that clearance.")
+    return layers
 
 
 @commands.command("list")

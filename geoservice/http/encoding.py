@@ -13,14 +13,21 @@ from tiles.packing import gzipped
 _WORTH_IT = 600
 NOT_MODIFIED = 304
 VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie, X-API-Key"
+VERSION = "Geoservice-Version"
+"""Header that names the version of the feature that a response shows: the edition that wrote it."""
 CREDENTIALS = ("authorization", "cookie", "x-api-key")
 
 
 def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
-    """A response with gzip where the client takes it and it is of use, a strong ETag per encoding, 304 for a match."""
+    """A response with gzip where the client takes it and it is of use, a strong ETag per encoding, 304 for a match.
+
+    The tag of a feature begins with its version, which the header `Geoservice-Version` names: the condition of an edit
+    asks for the version alone, whatever the encoding (`geoservice.edits.conditions`).
+    """
     # Images are packed already.
     packed = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if packed else ""}"'
+    version = f"{headers[VERSION]}-" if VERSION in headers else ""
+    tag = f'"{version}{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if packed else ""}"'
     all_headers = {
         **headers,
         "ETag": tag,

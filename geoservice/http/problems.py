@@ -14,12 +14,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from geoservice.edits import errors as edits
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.jobs import errors as jobs
 from geoservice.queries import errors as queries
 from geoservice.security.keys import SESSION_COOKIE
+from ingest.edit import FeatureChanged, FeatureExists, RowsRefused
 from layers import errors
 from web import pages
 from web.sentences import in_language
@@ -57,6 +59,12 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
     jobs.ResultsNotReady: 404,
+    FeatureChanged: 412,
+    FeatureExists: 409,
+    RowsRefused: 422,
+    edits.PreconditionRequired: 428,
+    edits.KeyReused: 422,
+    edits.KeyInFlight: 409,
     jobs.UploadTooSlow: 408,
     jobs.JobEnded: 409,
     jobs.WrongOffset: 409,
@@ -85,7 +93,6 @@ STATUS: dict[type[errors.GeoError], int] = {
 
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": 'Bearer realm="geoservice"'},
-    412: {"Tus-Version": "1.0.0"},
     429: {"Retry-After": "30"},
     503: {"Retry-After": "5"},
 }
@@ -151,6 +158,8 @@ async def _geo_error(request: Request, error: Exception) -> Response:
     if (kind := error.facts.get("problem_type")) is not None:
         facts["type"] = kind
     response = answer(request, status, error.title, error.detail, facts)
+    if isinstance(error, jobs.OtherProtocol):
+        response.headers["Tus-Version"] = "1.0.0"
     judged = not {"x-api-key", "authorization"} & set(request.headers)
     if isinstance(error, errors.NotAuthenticated) and judged and SESSION_COOKIE in request.cookies:
         # A browser cannot take back a cookie that scripts do not see: a dead session would lock it out of every page.

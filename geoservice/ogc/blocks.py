@@ -34,6 +34,7 @@ from geoservice.ogc import (
     styles,
     tiles,
     tilesets,
+    transactions,
     wms,
     wmts,
 )
@@ -42,6 +43,7 @@ from geoservice.ogc.block import Block
 BLOCKS: tuple[Block, ...] = (
     common.BLOCK,
     features.BLOCK,
+    transactions.BLOCK,
     tilesets.BLOCK,
     tiles.BLOCK,
     dataset_tiles.BLOCK,

@@ -16,7 +16,7 @@ from geoservice.features.query import FeatureQuery, Look
 from geoservice.features.read import Item, Page, read_item
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
-from geoservice.http.encoding import encoded
+from geoservice.http.encoding import VERSION, encoded
 from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import FEATURES, GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
 from geoservice.http.parameters import together
@@ -106,6 +106,7 @@ def _feature(
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
     headers = {
         "Geoservice-Edition": str(found.edition),
+        VERSION: str(found.edition),
         "Cache-Control": _cache_control(layer, found.final),
         **crs_header(query.look.crs),
     }

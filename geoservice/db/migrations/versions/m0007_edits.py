@@ -1,0 +1,43 @@
+"""What edits need: answers to repeated requests, and which former versions of rows were closed further."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+SCHEMA = "meta"
+
+
+def upgrade() -> None:
+    """Nothing is known of requests and raised clearances before."""
+    op.create_table(
+        "raised",
+        sa.Column("layer", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("valid_from", sa.DateTime(timezone=True), primary_key=True),
+        sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id"), primary_key=True),
+        sa.Column("was", sa.SmallInteger(), nullable=False),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "request_memo",
+        sa.Column("principal", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("answer", JSONB(), nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        schema=SCHEMA,
+    )
+    op.create_index("request_memo_created", "request_memo", ["created"], schema=SCHEMA)
+
+
+def downgrade() -> None:
+    """Forget them."""
+    op.drop_table("request_memo", schema=SCHEMA)
+    op.drop_table("raised", schema=SCHEMA)
