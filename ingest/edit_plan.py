@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from ingest.edit import MAPPING
-from ingest.job import IngestPlan, LoadOptions, ReadSummary
+from ingest.job import IngestPlan, LoadOptions, Part, ReadSummary
 from ingest.references import Box, needed
 from ingest.workbench import Judged, Workbench
 from layers import checks
@@ -34,8 +34,9 @@ def edit_plan(layer: RowLayer, codelists: Mapping[str, CodeList], *, repair: boo
     single = tuple(rule for rule in layer.checks if not isinstance(rule, checks.SetRule))
     alone = layer.model_copy(update={"checks": single})
     lists = {name: codelists[name] for name in codelists_of(layer)}
-    mapping = SourceMapping(match=("*",))
-    return IngestPlan(alone, Path("edit.geojson"), MAPPING, mapping, lists, options=LoadOptions(repair=repair))
+    mapping, options = SourceMapping(match=("*",)), LoadOptions(repair=repair)
+    # As a part of something: a few rows alone say nothing about their source as a whole.
+    return IngestPlan(alone, Path("edit.geojson"), MAPPING, mapping, lists, options=options, part=Part(0, 1))
 
 
 def judge_with(

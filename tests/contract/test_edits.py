@@ -39,7 +39,8 @@ def test_an_edit_is_an_edition_with_its_lineage(office: Office) -> None:
     made = office.create("field", {"code": "f1", "amount": 3}, square(105, 38))
     assert made.status_code == 201
     assert office.editions("field") == before + 1
-    edition = office.ask("GET", f"/collections/field/editions/{made.headers['geoservice-edition']}").json()
+    edition = office.ask("GET", "/collections/field/editions?limit=1").json()["editions"][0]
+    assert str(edition["number"]) == made.headers["geoservice-edition"], edition
     assert (edition["kind"], edition["inserted"], edition["updated"], edition["deleted"]) == ("edit", 1, 0, 0)
     assert office.ask("GET", "/collections/field").json()["itemCount"] == 1
     box = office.ask("GET", "/collections/field").json()["extent"]["spatial"]["bbox"][0]
@@ -125,7 +126,7 @@ def test_features_of_a_layer_without_a_key_keep_their_name(office: Office) -> No
     line = {"type": "LineString", "coordinates": [[105, 38], [105.1, 38.1]]}
     one = office.create("way", {"name": "a"}, line)
     two = office.create("way", {"name": "a"}, line)
-    assert one.status_code == two.status_code == 201
+    assert one.status_code == two.status_code == 201, one.text
     assert one.headers["location"] != two.headers["location"]
     path = one.headers["location"].removeprefix("http://testserver")
     assert office.ask("PATCH", path, json={"properties": {"name": "b"}}).status_code == 204
@@ -175,7 +176,7 @@ def test_an_invalid_geometry_is_refused_with_its_place_or_mended_when_asked(offi
     ("properties", "geometry", "rule", "name"),
     [
         ({"code": "x", "amount": 101}, square(105, 38), "range", "amount"),
-        ({"code": "x", "amount": "many"}, square(105, 38), "unreadable", "amount"),
+        ({"code": "x", "amount": "many"}, square(105, 38), "type", "amount"),
         ({"name": "x"}, square(105, 38), "required", "code"),
         ({"code": "x"}, square(105, 38, 1e-5), "minimum-size", None),
         ({"code": "x"}, point(105, 38), "geometry-type", None),

@@ -51,7 +51,15 @@ def editing_catalog() -> Catalog:
                 {"rule": "referential", "attribute": "spot", "layer": "trial/spot", "by": "code"},
             ],
         ),
-        trial_layer("way", geometry="line", key=None, row_clearance=None, style={"line": {"colour": "#aa3333"}}),
+        trial_layer(
+            "way",
+            geometry="line",
+            key=None,
+            row_clearance=None,
+            time=None,
+            attributes={"name": {"type": "text"}},
+            style={"line": {"colour": "#aa3333"}},
+        ),
         trial_layer("register", **table, attributes=plain, sources={"csv": {"match": ["*.csv"]}}),
         trial_layer("vault", clearance="restricted"),
         trial_layer(
