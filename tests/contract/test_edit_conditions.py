@@ -244,15 +244,16 @@ def test_no_update_is_lost_and_history_is_serial(office: Office) -> None:
     assert office.get("register", "sum").json()["properties"]["amount"] == writers * each
     with office.database.psycopg(Role.WRITER) as connection:
         query = sql.SQL("SELECT amount, _valid_from, {} FROM {} WHERE key = 'sum'")
-        past = connection.execute(query.format(sql.Identifier("_valid_to"), sql.Identifier("hist", "register"))).fetchall()
-        now = connection.execute(query.format(sql.NULL, sql.Identifier("geo", "register"))).fetchall()
+        hist, geo = sql.Identifier("hist", "register"), sql.Identifier("geo", "register")
+        past = connection.execute(query.format(sql.Identifier("_valid_to"), hist)).fetchall()
+        now = connection.execute(query.format(sql.NULL, geo)).fetchall()
     versions = sorted([*past, *now], key=lambda row: row[1])
     assert [amount for amount, _, _ in versions] == list(range(writers * each + 1))
     assert [end for _, _, end in versions[:-1]] == [begin for _, begin, _ in versions[1:]]
 
 
 def test_qgis_edits_as_it_does(office: Office) -> None:
-    """The requests of QGIS 3.40's OAPIF provider: OPTIONS twice, POST, PATCH of attributes and geometry, PUT, DELETE."""
+    """The requests of QGIS 3.40's OAPIF provider: OPTIONS twice, POST, PATCH twice, PUT, DELETE."""
     items = "/collections/field/items"
     crs = {"Content-Crs": "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"}
     assert "POST" in office.ask("OPTIONS", items).headers["allow"]

@@ -95,7 +95,7 @@ def _feature(code: str, geometry: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_bodies_that_a_foreign_page_could_send_are_refused(office: Office, media: str) -> None:
-    """A form of another site goes out with the session cookie of the portal; these types it can have, ours it cannot."""
+    """A form of another site goes out with the session cookie of the portal; it can have these types, not ours."""
     body = json.dumps(_feature("form", point(105, 38)))
     headers = {"Content-Type": media} if media else {}
     refused = office.ask("POST", "/collections/spot/items", content=body, headers=headers)

@@ -21,7 +21,8 @@ def office(module_database: Database, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_a_feature_is_created_and_found_where_the_answer_says(office: Office) -> None:
-    made = office.create("spot", {"code": "新|1", "name": "新点", "amount": 2, "seen": "2026-05-01"}, point(105.5, 38.5))
+    properties = {"code": "新|1", "name": "新点", "amount": 2, "seen": "2026-05-01"}
+    made = office.create("spot", properties, point(105.5, 38.5))
     assert (made.status_code, made.content) == (201, b"")
     assert made.headers["location"] == f"http://testserver/collections/spot/items/{quote('新~11', safe='')}"
     found = office.ask("GET", made.headers["location"].removeprefix("http://testserver"))
