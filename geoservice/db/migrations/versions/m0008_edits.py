@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("layer", sa.Text(), primary_key=True),
         sa.Column("key", sa.Text(), primary_key=True),
         sa.Column("valid_from", sa.DateTime(timezone=True), primary_key=True),
-        sa.Column("edition", sa.BigInteger(), sa.ForeignKey("meta.edition.id"), primary_key=True),
+        sa.Column("edition", sa.BigInteger(), primary_key=True),
         sa.Column("was", sa.SmallInteger(), nullable=False),
         schema=SCHEMA,
     )
