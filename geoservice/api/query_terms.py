@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from geoservice.db.pools import RawConnection
+from geoservice.features.past import instant_asked
 from geoservice.house import House
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import JSON
 from geoservice.queries.coordinates import outside_world, parse_input_crs, to_storage
+from geoservice.queries.holders import Holders
 from layers.access import Decision, Principal
 from layers.errors import BadParameter
+from layers.filter import parse_filter, queryables_of
 from layers.model import VectorLayer
 
 Collection: TypeAlias = Annotated[str, Query(description="Id of the collection.")]
@@ -24,6 +29,47 @@ Lat: TypeAlias = Annotated[float, Query(description="Latitude in degrees, or y i
 AsOf: TypeAlias = Annotated[
     str | None, Query(alias="as-of", description="RFC 3339 instant: features as they were then.")
 ]
+
+
+@dataclass(frozen=True)
+class PointQuery:
+    """Query parameters that say where a point lies."""
+
+    lon: Lon
+    lat: Lat
+    crs: Annotated[str | None, Query(description="CRS of the coordinates, x before y; CRS84 when absent.")] = None
+
+    def degrees(self) -> tuple[float, float]:
+        """Longitude and latitude in degrees; raises as `point_of` does."""
+        return point_of(self.lon, self.lat, self.crs)
+
+
+@dataclass(frozen=True)
+class FilterQuery:
+    """Query parameters that narrow a collection."""
+
+    properties: Annotated[
+        str | None, Query(description="Attributes of the answer, separated by commas; all visible ones when absent.")
+    ] = None
+    filter: Annotated[str | None, Query(description="CQL2 filter on the features of the collection.")] = None
+    filter_lang: Annotated[
+        str, Query(alias="filter-lang", description="Language of the filter: `cql2-text` or `cql2-json`.")
+    ] = "cql2-text"
+    as_of: AsOf = None
+
+
+async def holders_of(connection: RawConnection, layer: VectorLayer, decision: Decision, asked: FilterQuery) -> Holders:
+    """The features of a collection that a request narrows down to.
+
+    Raises:
+        BadParameter: When an attribute or the instant is none.
+        BadFilter: When the filter is not sound.
+    """
+    attributes = named_attributes(decision, asked.properties)
+    chosen = parse_filter(asked.filter, asked.filter_lang, None, queryables_of(layer, decision))
+    written = None if chosen is None else f"{asked.filter_lang} {asked.filter}"
+    instant = await instant_asked(connection, layer, asked.as_of, None)
+    return Holders(layer, decision, attributes, written, chosen, instant)
 
 
 def vector_of(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:

@@ -6,7 +6,8 @@ Bookkeeping columns of the answers begin with an underscore, which attribute nam
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +15,9 @@ from sqlalchemy.dialects.postgresql import BYTEA
 
 from layers.access import Decision
 from layers.crs import STORAGE_SRID
+from layers.filter import Filter, predicate
 from layers.model import VectorLayer
-from layers.table import held, row_predicate
+from layers.table import AS_OF, at_instant, current_table, history_table, row_predicate
 
 WANTED, NUMBERS, LONGITUDES, LATITUDES = "wanted", "numbers", "longitudes", "latitudes"
 
@@ -28,28 +30,44 @@ class Holders:
         layer: The layer.
         decision: Rows and attributes that the asker may see.
         attributes: The attributes that are asked for, all of them visible.
-        where: Text attributes and the value each must have, all of them visible.
+        filter: A condition on them; `filtered` is how it was written, by which it is told from others.
         as_of: Those that held then; None for now.
     """
 
     layer: VectorLayer
     decision: Decision
     attributes: tuple[str, ...]
-    where: tuple[tuple[str, str], ...] = ()
+    filtered: str | None = None
+    filter: Filter | None = field(default=None, compare=False)
     as_of: dt.datetime | None = None
 
     def select(self, table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
         """Columns of the visible rows of one of the layer's tables that have a geometry."""
         clauses = [row_predicate(table, self.decision.rule), table.c.geom.is_not(None)]
-        # Compared as they are stored; the values are bound, under names of their own.
-        for number, (name, value) in enumerate(self.where):
-            clauses.append(table.c[name] == sa.bindparam(f"where_{number}", value, sa.Text()))
+        if self.filter is not None:
+            clauses.append(predicate(self.filter, table))
+        if self.as_of is not None:
+            clauses.append(table.c["_valid_from"] <= at_instant())
+            if "_valid_to" in table.c:
+                clauses.append(table.c["_valid_to"] > at_instant())
         return sa.select(*columns).where(*clauses)
+
+    def rows(self, rows_of: Callable[[sa.Table], sa.Select[Any]]) -> sa.Select[Any]:
+        """Rows that hold now, or held at the instant: from current rows and from history.
+
+        Args:
+            rows_of: Makes the select over one of the tables by `select`, which says what holds.
+        """
+        current = rows_of(current_table(self.layer))
+        if self.as_of is None:
+            return current
+        parts = (current.subquery(), rows_of(history_table(self.layer)).subquery())
+        return sa.select(sa.union_all(*(part.select() for part in parts)).subquery("held"))
 
     @property
     def values(self) -> dict[str, Any]:
         """Values of what `select` and the instant bind."""
-        return {f"where_{number}": value for number, (_, value) in enumerate(self.where)} | {"as_of": self.as_of}
+        return {**(self.filter.values if self.filter is not None else {}), AS_OF: self.as_of}
 
 
 def _geometry(table: sa.FromClause) -> sa.ColumnElement[Any]:
@@ -63,9 +81,7 @@ def _content(holders: Holders, table: sa.Table) -> list[sa.ColumnElement[Any]]:
 
 def all_statement(holders: Holders) -> sa.Select[Any]:
     """Every polygon, in the order of public keys (by code point): key, geometry as WKB, attributes."""
-    rows = held(
-        holders.layer, lambda table: holders.select(table, *_content(holders, table)), past=holders.as_of is not None
-    ).subquery("polygons")
+    rows = holders.rows(lambda table: holders.select(table, *_content(holders, table))).subquery("polygons")
     return sa.select(rows).order_by(sa.collate(rows.c["_key"], "C"))
 
 
@@ -94,16 +110,17 @@ def pairs_statement(holders: Holders) -> sa.Select[Any]:
         met = holders.select(table, points.c.n.label("_n"), table.c.fid.label("_fid"))
         return met.select_from(points.join(table, _geometry(table).op("&&")(place)))
 
-    return held(holders.layer, near, past=holders.as_of is not None)
+    return holders.rows(near)
 
 
-def numbered_statement(holders: Holders) -> sa.Select[Any]:
-    """The polygons whose numbers are bound as the array `wanted`, in the order of public keys."""
+def numbered_statement(holders: Holders, *, geometry: bool = True) -> sa.Select[Any]:
+    """The features whose numbers are bound as the array `wanted`, in the order of public keys."""
     wanted = sa.bindparam(WANTED, type_=sa.ARRAY(sa.BigInteger()))
 
     def chosen(table: sa.Table) -> sa.Select[Any]:
-        columns = [table.c.fid.label("_fid"), *_content(holders, table)]
+        content = [column for column in _content(holders, table) if geometry or column.name != "_shape"]
+        columns = [table.c.fid.label("_fid"), *content]
         return holders.select(table, *columns).where(table.c.fid == sa.any_(wanted))
 
-    rows = held(holders.layer, chosen, past=holders.as_of is not None).subquery("polygons")
+    rows = holders.rows(chosen).subquery("polygons")
     return sa.select(rows).order_by(sa.collate(rows.c["_key"], "C"))
