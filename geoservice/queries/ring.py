@@ -146,6 +146,8 @@ def _cut(area: shapely.Geometry, west: float, east: float) -> shapely.Geometry:
     for turn in range(int(np.floor((west + _HALF_TURN) / _TURN)), int(np.floor((east + _HALF_TURN) / _TURN)) + 1):
         left = turn * _TURN - _HALF_TURN
         part = shapely.intersection(area, shapely.box(left, -_POLE, left + _TURN, _POLE))
-        if part.area > 0:
-            found.append(shapely.affinity.translate(part, xoff=-turn * _TURN))
+        pieces = shapely.get_parts(part)
+        # Where the ring only touches the cut there is nothing but a line.
+        areas = pieces[shapely.get_dimensions(pieces) == len(("lon", "lat"))]
+        found += [shapely.affinity.translate(one, xoff=-turn * _TURN) for one in areas]
     return _merged(found)
