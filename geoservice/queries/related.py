@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.db.reading import Reading
-from geoservice.features.read import COORDINATE_DIGITS
+from geoservice.features.geojson import COORDINATE_DIGITS
 from geoservice.queries.where import Where
 from layers.access import Decision
 from layers.codelist import CodeList
