@@ -1,4 +1,4 @@
-"""The two services that are compared: geoservice, and tipg in a virtual environment of its own."""
+"""The services that are compared: geoservice, and tipg and TiTiler in virtual environments of their own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.bench.client import BenchError
 from tests.bench.world import LAYER, PEER_ROLE
 
 TIPG = "tipg==1.6.1"
+TITILER = "titiler.core==2.4.0"
 SERVER = "uvicorn[standard]==0.54.0"
 WORKERS = 2
 PATIENCE = 90.0
@@ -123,12 +124,42 @@ def tipg(world: Place, password: str, options: Mapping[str, str], layer: str = L
     """
     port = _free_port()
     command = [
-        str(_environment(world.home) / "bin" / "python"), "-m", "uvicorn", "tipg.main:app",
+        str(_environment(world.home, "tipg", TIPG) / "bin" / "python"), "-m", "uvicorn", "tipg.main:app",
         "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning",
     ]  # fmt: skip
     surroundings = {"DATABASE_URL": _address(world, password, options), "TIPG_DB_SCHEMAS": '["geo"]'}
     with _running(command, surroundings, world.home / "tipg.log"):
         _wait(port, f"/collections/geo.{layer}", world.home / "tipg.log")
+        yield port
+
+
+@contextmanager
+def titiler(home: Path, quality: int) -> Iterator[int]:
+    """TiTiler's endpoints for COGs, with the same server and number of workers; gives its port.
+
+    GDAL is set as TiTiler's own guide says for files at hand.
+
+    Args:
+        home: Its environment and its log live here.
+        quality: Of JPEG; by itself TiTiler writes larger pictures.
+    """
+    port, environment = _free_port(), _environment(home, "titiler", TITILER)
+    (home / "titiler_app.py").write_text(
+        "from fastapi import FastAPI\n"
+        "from rio_tiler.profiles import img_profiles\n"
+        "from titiler.core.factory import TilerFactory\n"
+        f"img_profiles['jpeg']['quality'] = {quality}\n"
+        "app = FastAPI()\n"
+        "app.include_router(TilerFactory().router)\n",
+        encoding="utf-8",
+    )
+    command = [
+        str(environment / "bin" / "python"), "-m", "uvicorn", "titiler_app:app", "--app-dir", str(home),
+        "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning", "--no-access-log",
+    ]  # fmt: skip
+    surroundings = {"GDAL_CACHEMAX": "200", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "VSI_CACHE": "TRUE"}
+    with _running(command, surroundings, home / "titiler.log"):
+        _wait(port, "/openapi.json", home / "titiler.log")
         yield port
 
 
@@ -140,14 +171,14 @@ def _address(world: Place, password: str, options: Mapping[str, str]) -> str:
     return f"postgresql://{PEER_ROLE}:{password}@{host}:{port}/{database.name}" + (f"?{query}" if query else "")
 
 
-def _environment(home: Path) -> Path:
-    """The peer's virtual environment, made when it is missing or of other versions."""
-    folder, wanted = home / "tipg", f"{TIPG} {SERVER}"
+def _environment(home: Path, name: str, package: str) -> Path:
+    """A peer's virtual environment, made when it is missing or of other versions."""
+    folder, wanted = home / name, f"{package} {SERVER}"
     stamp = folder / "complete"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         venv.create(folder, clear=True, with_pip=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, TIPG, SERVER], check=True)
+        subprocess.run([*pip, package, SERVER], check=True)
         stamp.write_text(wanted, encoding="utf-8")
     return folder
 
