@@ -129,6 +129,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         house.tiles.close()
+        await house.networks.close()
         await house.newsroom.close()
         await house.renderer.close()
         house.edits.close()

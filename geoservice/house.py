@@ -24,6 +24,7 @@ from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
 from geoservice.metrics.meter import Meter, Silent
 from geoservice.queries.desk import QueryDesk
+from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.tiles.cache import TileCache
@@ -67,7 +68,14 @@ class House:
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     settled: bool = False
     """Whether the server was asked how rows are read there."""
+    networks: Networks = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Prepare what follows from the other parts."""
+        settings = self.settings
+        most, patience = settings.network_max_features, settings.network_patience
+        self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
 
     async def settle(self) -> None:
         """Ask the server once how rows are read there; while it is away, ask again with the next request."""

@@ -261,6 +261,15 @@ class Settings(BaseSettings):
     query_batches: int = Field(
         default=4, ge=1, le=1_000, description="Batch queries at a time in each worker; more are answered with 429."
     )
+    network_max_features: int = Field(
+        default=2_000_000, ge=1, le=50_000_000, description="Most features of a layer that is routed on."
+    )
+    network_patience: float = Field(
+        default=20.0,
+        gt=0,
+        le=600,
+        description="Seconds for which the first question about a network waits until it is made before answering 503.",
+    )
     default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
     max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")
     max_zone_vertices: int = Field(

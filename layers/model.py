@@ -15,6 +15,7 @@ from layers.access import Clearance
 from layers.checks import Equals, Gate, Rule
 from layers.extent import is_box
 from layers.naming import Named
+from layers.network import Network
 from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
 from layers.taken import Order, time_pattern
@@ -326,6 +327,7 @@ class VectorLayer(TabularLayer):
     style: VectorStyle
     hazard: Hazard | None = None
     names: Named | None = None
+    network: Network | None = None
 
     @model_validator(mode="after")
     def _uses(self) -> VectorLayer:
@@ -339,6 +341,10 @@ class VectorLayer(TabularLayer):
             self.known((self.exposure.by, self.exposure.value), "exposure")
         if self.hazard is not None:
             self.known((self.hazard.severity,), "hazard")
+        if self.network is not None:
+            self.known(self.network.attributes(), "network")
+            own = {name: a.type for name, a in self.attributes.items() if a.effective_clearance(self) <= self.clearance}
+            self.network.check(self.geometry, {n: a.type for n, a in self.attributes.items()}, own)
         if self.extent is not None and not is_box(self.extent):
             raise ValueError("extent is west, south, east, north in degrees")
         if self.coverage and self.geometry != "polygon":

@@ -96,8 +96,8 @@ def stands(connection: sa.Connection, catalog: Catalog) -> bool:
 
 def definition_digest(layer: Layer) -> str:
     """Digest of what the tables, tiles and styles of a layer are derived from."""
-    # How names are searched has a digest of its own: it concerns neither tables nor tiles.
-    told = layer.model_dump_json(by_alias=True, exclude={"names"})
+    # How names are searched and lines are travelled has digests of its own: it concerns neither tables nor tiles.
+    told = layer.model_dump_json(by_alias=True, exclude={"names", "network"})
     # A ladder that another version of the product made is as stale as one of another definition.
     made = f"{told}{LADDER_FORMAT}" if isinstance(layer, VectorLayer) and has_ladder(layer) else told
     return hashlib.sha256(made.encode()).hexdigest()[:16]

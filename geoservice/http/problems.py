@@ -20,6 +20,7 @@ from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.jobs import errors as jobs
 from geoservice.queries import errors as queries
+from geoservice.routing import errors as routing
 from geoservice.security.keys import SESSION_COOKIE
 from ingest.edit import FeatureChanged, FeatureExists, RowsRefused
 from layers import errors
@@ -83,6 +84,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.AssetUnavailable: 503,
     errors.MapUnavailable: 503,
     errors.QueryTimeout: 503,
+    routing.NetworkUnavailable: 503,
     errors.DatabaseUnavailable: 503,
     errors.DefinitionError: 500,
     errors.ConfigurationError: 500,
