@@ -1,4 +1,4 @@
-"""Rows that a tile is drawn from when more is asked than what holds now: a time, an instant, what changed.
+"""Rows that a tile is drawn from when more is asked than what holds now: a time, an instant, what changed, a filter.
 
 Such questions are answered from the rows themselves, never from the ladder, so a layer says from which zoom level on
 it takes them (`tiles: exact`).
@@ -7,13 +7,14 @@ it takes them (`tiles: exact`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from layers.access import Decision
+from layers.filter import Filter, predicate
 from layers.interval import Interval
 from layers.model import VectorLayer
 from layers.table import (
@@ -42,11 +43,13 @@ class Question:
         interval: Rows whose own time meets this interval.
         as_of: Rows as they were at this instant of system time.
         between: What changed from the first instant of system time to the second.
+        filter: Rows that meet this condition; it was checked for the reader of the tile.
     """
 
     interval: Interval | None = None
     as_of: dt.datetime | None = None
     between: tuple[dt.datetime, dt.datetime] | None = None
+    filter: Filter | None = None
 
     @property
     def plain(self) -> bool:
@@ -54,15 +57,17 @@ class Question:
         return self == PRESENT
 
     @property
-    def shape(self) -> tuple[bool, ...]:
+    def shape(self) -> tuple[Hashable, ...]:
         """What the statement depends on; all else are bound values."""
         sides = () if self.interval is None else (self.interval.start is None, self.interval.end is None)
-        return (self.interval is not None, *sides, self.as_of is not None, self.between is not None)
+        condition = None if self.filter is None else self.filter.shape
+        return (self.interval is not None, *sides, self.as_of is not None, self.between is not None, condition)
 
     def values(self, layer: VectorLayer) -> dict[str, Any]:
         """What the statement binds."""
         first, second = self.between or (None, None)
-        return {**time_values(layer, self.interval), AS_OF: self.as_of, _FIRST: first, _SECOND: second}
+        bound = {} if self.filter is None else self.filter.values
+        return {**bound, **time_values(layer, self.interval), AS_OF: self.as_of, _FIRST: first, _SECOND: second}
 
 
 PRESENT = Question()
@@ -85,6 +90,8 @@ def rows_asked(
 
     def rows_of(table: sa.Table) -> sa.Select[Any]:
         found = _columns(table, names).where(near(_plain(table)), row_predicate(table, decision.rule))
+        if question.filter is not None:
+            found = found.where(predicate(question.filter, table))
         timed = None if question.interval is None else time_predicate(layer, table, question.interval)
         return found if timed is None else found.where(timed)
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
-        "load", "loads", "editions",
+        "functions", "load", "loads", "editions",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""

@@ -18,6 +18,8 @@ MOST_DIGITS = 18
 
 FREE_PARAMETERS = {"x-parameters": "free"}
 """Marks a route (`openapi_extra`) whose standard has rules of its own for parameters, so that it judges them itself."""
+PROPERTY_PARAMETERS = {"x-parameters": "properties"}
+"""Marks a route that takes names of properties as parameters too; it asks for them by `undeclared`."""
 
 
 async def refuse_unknown(request: Request) -> None:
@@ -31,8 +33,9 @@ async def refuse_unknown(request: Request) -> None:
     if not isinstance(route, APIRoute) or (route.openapi_extra or {}).items() >= FREE_PARAMETERS.items():
         return
     known = _declared(route.dependant)
+    open_names = (route.openapi_extra or {}).items() >= PROPERTY_PARAMETERS.items()
     for name in request.query_params:
-        if name not in known:
+        if name not in known and not open_names:
             listed = ", ".join(sorted(known)) or "none"
             raise UnknownParameter(
                 f"This resource does not know the parameter {name[:60]!r}; known parameters: {listed}.",
@@ -40,6 +43,13 @@ async def refuse_unknown(request: Request) -> None:
             )
         if len(request.query_params.getlist(name)) > 1:
             raise BadParameter(f"The parameter {name} may be given once.", parameter=name)
+
+
+def undeclared(request: Request) -> tuple[dict[str, str], set[str]]:
+    """The parameters that the route does not declare, and the names of those that it does."""
+    route = request.scope.get("route")
+    known = _declared(route.dependant) if isinstance(route, APIRoute) else set()
+    return {name: value for name, value in request.query_params.items() if name not in known}, known
 
 
 def together(values: Callable[..., Any]) -> Any:

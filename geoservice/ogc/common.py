@@ -141,6 +141,9 @@ def _links(request: Request, layer: Layer, state: LayerState) -> list[dict[str, 
     for media, name in ((GEOJSON, "json"), (HTML, "html")):
         links.append(link(url(request, f"{path}/items", f=name), "items", media, layer.title.en))
     links.append(link(url(request, f"{path}/schema"), f"{_REL}/schema", "application/schema+json", "Schema"))
+    links.append(
+        link(url(request, f"{path}/queryables"), f"{_REL}/queryables", "application/schema+json", "Queryables")
+    )
     if isinstance(layer, VectorLayer):
         links.append(
             link(url(request, f"{path}/tiles"), f"{_REL}/tilesets-vector", JSON, "Vector tiles", templated=False)

@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from geoservice.features.filtering import WrittenFilter
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import MVT
 from geoservice.http.tile_answer import DROPPED
+from geoservice.ogc.filter_query import FilterCrs, FilterLang
 from geoservice.tiles.drawing import Drawn
 from geoservice.tiles.questions import Written
 from layers.errors import BadParameter
@@ -43,9 +45,16 @@ class TileQuery(TimeQuery):
         str | None, Query(description="Numbers of two editions, such as 12/15: features that changed, and how.")
     ] = None
 
+    filter: Annotated[
+        str | None, Query(description="CQL2: features that meet this condition, from the exact zoom level on.")
+    ] = None
+    filter_lang: FilterLang = None
+    filter_crs: FilterCrs = None
+
     def written(self) -> Written:
         """The parameters as values."""
-        return Written(self.datetime, self.as_of, self.edition, self.between)
+        condition = WrittenFilter(self.filter, self.filter_lang, self.filter_crs)
+        return Written(self.datetime, self.as_of, self.edition, self.between, condition)
 
 
 def refuse_other_formats(f: str | None) -> None:

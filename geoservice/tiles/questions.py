@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geoservice.features.filtering import WrittenFilter
 from geoservice.features.past import final_at, instant_asked
 from geoservice.house import House
-from layers.access import Principal
+from layers.access import Principal, decide
 from layers.errors import BadParameter
 from layers.interval import parse_datetime
 from layers.model import VectorLayer
@@ -23,11 +24,18 @@ class Written:
     as_of: str | None = None
     edition: str | None = None
     between: str | None = None
+    filter: WrittenFilter = WrittenFilter()
 
     @property
     def first(self) -> str | None:
         """Name of the first parameter that asks for more than what holds now."""
-        named = {"datetime": self.datetime, "as-of": self.as_of, "edition": self.edition, "between": self.between}
+        named = {
+            "filter": self.filter.text,
+            "datetime": self.datetime,
+            "as-of": self.as_of,
+            "edition": self.edition,
+            "between": self.between,
+        }
         return next((name for name, text in named.items() if text is not None), None)
 
 
@@ -65,10 +73,11 @@ async def understood(house: House, asker: Principal, layer: VectorLayer, z: int,
     if written.between is not None:
         return await _between(house, asker, layer, written)
     interval = None if written.datetime is None else parse_datetime(written.datetime)
+    condition = written.filter.understood(layer, decide(asker, "read", layer))
     async with house.pools.raw(asker.clearance) as connection:
         instant = await instant_asked(connection, layer, written.as_of, written.edition)
         final = instant is not None and await final_at(connection, layer, instant)
-    return Asked(Question(interval, instant), final)
+    return Asked(Question(interval, instant, filter=condition), final)
 
 
 async def _between(house: House, asker: Principal, layer: VectorLayer, written: Written) -> Asked:

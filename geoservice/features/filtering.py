@@ -1,0 +1,68 @@
+"""Filters as requests write them, and the errors that only the rows themselves can cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyproj
+from asyncpg import PostgresError
+from sqlalchemy.exc import DBAPIError
+
+from layers.access import Decision
+from layers.errors import BadFilter
+from layers.filter import Filter, parse_filter, queryables_of
+from layers.model import RowLayer
+from layers.offered import CRS84, find_crs
+
+_DATA_EXCEPTION = "22"
+"""Class of SQLSTATE of values that cannot be calculated with."""
+DEFAULT_LANG = "cql2-text"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFilter:
+    """A filter as a request wrote it: the text, its language, the name of the CRS of its geometries."""
+
+    text: str | None = None
+    lang: str | None = None
+    crs: str | None = None
+
+    def understood(self, layer: RowLayer, decision: Decision, equal: Mapping[str, str] | None = None) -> Filter | None:
+        """The filter as a condition on a layer's features; None when there is none.
+
+        Args:
+            layer: The layer.
+            decision: What the reader may see of it, which is what the filter may name.
+            equal: Properties and the values they must have, beside the filter.
+
+        Raises:
+            BadFilter: When it is not a filter, or names what the reader does not know.
+            BadGeometry: When a geometry in it is not sound.
+            BadParameter: When its language or CRS is not known here.
+        """
+        crs = CRS84 if self.crs is None else find_crs(self.crs, "filter-crs")
+        system = None if crs is CRS84 else pyproj.CRS.from_epsg(crs.srid)
+        lang = DEFAULT_LANG if self.lang is None else self.lang
+        return parse_filter(self.text, lang, system, queryables_of(layer, decision), equal)
+
+
+@contextmanager
+def calculable(condition: Filter | None) -> Iterator[None]:
+    """Say in words of the request that a filter calculates a number which no column can hold.
+
+    Args:
+        condition: The filter of the statement that is run; without one, errors pass as they are.
+
+    Raises:
+        BadFilter: In place of the server's error.
+    """
+    try:
+        yield
+    except (PostgresError, DBAPIError) as error:
+        told = getattr(error, "orig", error)
+        if condition is None or not (getattr(told, "sqlstate", None) or "").startswith(_DATA_EXCEPTION):
+            raise
+        sentence = "The filter calculates with numbers that become too large for some feature."
+        raise BadFilter(sentence, parameter="filter") from error
