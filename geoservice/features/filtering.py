@@ -48,6 +48,9 @@ class WrittenFilter:
         return parse_filter(self.text, lang, system, queryables_of(layer, decision), equal)
 
 
+NO_FILTER = WrittenFilter()
+
+
 @contextmanager
 def calculable(condition: Filter | None) -> Iterator[None]:
     """Say in words of the request that a filter calculates a number which no column can hold.

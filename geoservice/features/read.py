@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.db.reading import Reading
+from geoservice.features.filtering import calculable
 from geoservice.features.geojson import features_select
 from geoservice.features.order import ordering
 from geoservice.features.past import edition_then, is_final
@@ -79,7 +80,7 @@ async def read_page(
         BadParameter: When a geometry lies where the coordinate reference system of the answer does not reach.
     """
     compiled, values = _page_statement(reading, layer, decision, query)
-    with within_domain(query):
+    with within_domain(query), calculable(query.filter):
         row = await connection.fetchrow(compiled.sql, *compiled.arguments(values))
     if row is None:
         raise LookupError("the page statement always returns one row")

@@ -19,7 +19,7 @@ from geoservice.http.documents import document
 from geoservice.http.encoding import VERSION, encoded
 from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import FEATURES, GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
-from geoservice.http.parameters import together
+from geoservice.http.parameters import PROPERTY_PARAMETERS, together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
@@ -48,7 +48,7 @@ _GEOMETRY_FORMATS = {
 }
 
 
-@router.get("/collections/{collection_id}/items", summary="Features of a collection")
+@router.get("/collections/{collection_id}/items", summary="Features of a collection", openapi_extra=PROPERTY_PARAMETERS)
 async def items(
     request: Request,
     house: Inside,
@@ -60,7 +60,8 @@ async def items(
     chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
     query = asked.choice(decision, house.settings.default_limit, house.settings.max_limit)
-    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
+    condition = asked.condition(request, layer, decision)
+    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
     path = f"/collections/{layer.name}/items"
     pager = Pager(request, path, house.seal, place_bound(request, path, asker))
     async with house.pools.raw(asker.clearance) as connection:

@@ -15,23 +15,22 @@ from layers.filter import Filter, queryables_of
 from layers.filter.tree import Kind
 from layers.model import RowLayer
 
-FilterLang = Annotated[
-    str | None,
-    Query(alias="filter-lang", description="Language of filter: cql2-text, which is the default, or cql2-json."),
-]
-FilterCrs = Annotated[
-    str | None,
-    Query(alias="filter-crs", description="Coordinate reference system of geometries in filter; default CRS84."),
-]
-
 
 @dataclass(frozen=True)
 class FilterQuery:
     """The parameters that filter features."""
 
     filter: Annotated[str | None, Query(description="CQL2: a condition on properties, see queryables.")] = None
-    filter_lang: FilterLang = None
-    filter_crs: FilterCrs = None
+    filter_lang: Annotated[
+        str | None, Query(alias="filter-lang", description="Language of filter: cql2-text (default) or cql2-json.")
+    ] = None
+    filter_crs: Annotated[
+        str | None, Query(alias="filter-crs", description="CRS of the geometries in filter; default CRS84.")
+    ] = None
+
+    def written_filter(self) -> WrittenFilter:
+        """The filter as it was written."""
+        return WrittenFilter(self.filter, self.filter_lang, self.filter_crs)
 
     def condition(self, request: Request, layer: RowLayer, decision: Decision) -> Filter | None:
         """The filter together with properties that are asked for by their value, as `?name=value`.
@@ -42,8 +41,7 @@ class FilterQuery:
             BadGeometry: When a geometry in the filter is not sound.
             BadParameter: When a value does not fit its property.
         """
-        written = WrittenFilter(self.filter, self.filter_lang, self.filter_crs)
-        return written.understood(layer, decision, equal_properties(request, layer, decision))
+        return self.written_filter().understood(layer, decision, equal_properties(request, layer, decision))
 
 
 def equal_properties(request: Request, layer: RowLayer, decision: Decision) -> dict[str, str]:

@@ -12,6 +12,7 @@ from geoservice.features.query import FeatureQuery, Look, SortKey
 from geoservice.features.window import Window, parse_window
 from geoservice.http.parameters import parse_limit
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.filter_query import FilterQuery
 from layers.access import Decision, Principal
 from layers.errors import BadParameter
 from layers.interval import parse_datetime
@@ -171,7 +172,7 @@ class ItemQuery(LookQuery, PastQuery, Presentation):
 
 
 @dataclass(frozen=True)
-class ItemsQuery(ChoiceQuery, LookQuery, PastQuery, Presentation):
+class ItemsQuery(ChoiceQuery, FilterQuery, LookQuery, PastQuery, Presentation):
     """Query parameters of a page of features."""
 
 

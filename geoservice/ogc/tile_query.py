@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from geoservice.features.filtering import WrittenFilter
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import MVT
 from geoservice.http.tile_answer import DROPPED
-from geoservice.ogc.filter_query import FilterCrs, FilterLang
+from geoservice.ogc.filter_query import FilterQuery
 from geoservice.tiles.drawing import Drawn
 from geoservice.tiles.questions import Written
 from layers.errors import BadParameter
@@ -37,24 +36,17 @@ class TimeQuery:
 
 
 @dataclass(frozen=True)
-class TileQuery(TimeQuery):
-    """Query parameters of a tile of one collection."""
+class TileQuery(FilterQuery, TimeQuery):
+    """Query parameters of a tile of one collection; a filter is answered from the exact zoom level on."""
 
     edition: Annotated[str | None, Query(description="Number of an edition: features as it left them.")] = None
     between: Annotated[
         str | None, Query(description="Numbers of two editions, such as 12/15: features that changed, and how.")
     ] = None
 
-    filter: Annotated[
-        str | None, Query(description="CQL2: features that meet this condition, from the exact zoom level on.")
-    ] = None
-    filter_lang: FilterLang = None
-    filter_crs: FilterCrs = None
-
     def written(self) -> Written:
         """The parameters as values."""
-        condition = WrittenFilter(self.filter, self.filter_lang, self.filter_crs)
-        return Written(self.datetime, self.as_of, self.edition, self.between, condition)
+        return Written(self.datetime, self.as_of, self.edition, self.between, self.written_filter())
 
 
 def refuse_other_formats(f: str | None) -> None:

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.features.filtering import calculable
-from geoservice.features.settled import MOST_STATEMENTS
 from geoservice.tiles.journal import NOTHING, Stamp, state_column
 from layers.access import Clearance, Decision, Principal
 from layers.errors import QueryTimeout
@@ -247,7 +246,5 @@ def _compiled(house: House, clearance: Clearance, request: TileRequest, step: St
     if compiled is None:
         statement = statement_of(request, step, capped=capped)
         compiled = compile_statement(statement, house.reading.schema(clearance))
-        # Strangers may write filters of any shape; those of the product itself are few.
-        if question.filter is None or len(house.reading.statements) < MOST_STATEMENTS:
-            house.reading.statements[shape] = compiled
+        house.reading.keep(shape, compiled)
     return compiled

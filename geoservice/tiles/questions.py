@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geoservice.features.filtering import WrittenFilter
+from geoservice.features.filtering import NO_FILTER, WrittenFilter
 from geoservice.features.past import final_at, instant_asked
 from geoservice.house import House
 from layers.access import Principal, decide
@@ -24,7 +24,7 @@ class Written:
     as_of: str | None = None
     edition: str | None = None
     between: str | None = None
-    filter: WrittenFilter = WrittenFilter()
+    filter: WrittenFilter = NO_FILTER
 
     @property
     def first(self) -> str | None:
