@@ -238,7 +238,7 @@ def test_below_the_exact_zoom_questions_are_refused(past: Past) -> None:
         "datetime=yesterday", "datetime=", "as-of=2026-01-01", "as-of=2999-01-01T00:00:00Z", "edition=0", "edition=x",
         "edition=99999999999999999999", "between=", "between=1", "between=1/2/3", "between=x/y", "between=-1/2",
         "between=../..", "between=1%2F99999999", "between=%00/1", "between=1/2&edition=1",
-        "between=1/2&datetime=2026-01-01",        "filter=kind%3D'0101'", "edition=1&edition=2",
+        "between=1/2&datetime=2026-01-01", "between=1/2&filter=TRUE", "kind=0101", "edition=1&edition=2",
         "as-of=2026-01-01T00:00:00Z&edition=1",
     ],
 )  # fmt: skip
