@@ -126,9 +126,9 @@ def raise_clearance(connection: sa.Connection, layer: RowLayer, number: int) -> 
     current, history = current_table(layer), history_table(layer)
     rose = withhold.raised(layer, number)
     # Who could see such a version is told by the change feed that it is gone; afterwards nobody could say who could.
-    open_until_now = sa.select(
-        sa.literal(layer.name), history.c.key, history.c["_valid_from"], sa.literal(number), history.c["_clearance"]
-    ).where(rose)
-    columns = ["layer", "key", "valid_from", "edition", "was"]
+    span = history.c["_edition"], history.c["_ended_by"]
+    known = (sa.literal(layer.name), history.c.key, *span, sa.literal(number), history.c["_clearance"])
+    open_until_now = sa.select(*known).where(rose)
+    columns = ["layer", "key", "began", "ended", "edition", "was"]
     connection.execute(sa.insert(raised).from_select(columns, open_until_now))
     connection.execute(sa.update(history).values({"_clearance": current.c["_clearance"]}).where(rose))

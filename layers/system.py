@@ -341,11 +341,13 @@ raised = sa.Table(
     metadata,
     sa.Column("layer", sa.Text(), primary_key=True),
     sa.Column("key", sa.Text(), primary_key=True),
-    sa.Column("valid_from", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("began", sa.BigInteger(), primary_key=True),
     sa.Column("edition", sa.BigInteger(), primary_key=True),
+    sa.Column("ended", sa.BigInteger(), nullable=False),
     sa.Column("was", sa.SmallInteger(), nullable=False),
 )
-"""Versions of rows that an edition closed further in the past too, with the clearance they had until then.
+"""Former versions of rows (from the edition where each `began` to where it `ended`) that another `edition` closed
+further, with the clearance that they had until then.
 
 Whoever could see such a version is told by the change feed that it is gone; nobody else is.
 """

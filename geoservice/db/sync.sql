@@ -112,6 +112,21 @@ BEGIN
             END LOOP;
         END LOOP;
     END LOOP;
+    -- Who could see a version that was closed further may know that it is gone.
+    ALTER TABLE meta.raised ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS keepers ON meta.raised;
+    EXECUTE format(
+        'CREATE POLICY keepers ON meta.raised TO %I, %I USING (true) WITH CHECK (true)',
+        prefix || '_owner', prefix || '_writer'
+    );
+    FOR rank IN 0..2 LOOP
+        EXECUTE format('GRANT SELECT ON meta.raised TO %I', prefix || '_reader_' || levels[rank + 1]);
+        EXECUTE format('DROP POLICY IF EXISTS %I ON meta.raised', levels[rank + 1]);
+        EXECUTE format(
+            'CREATE POLICY %I ON meta.raised FOR SELECT TO %I USING (was <= %s)',
+            levels[rank + 1], prefix || '_reader_' || levels[rank + 1], rank
+        );
+    END LOOP;
     -- Boxes of changes are of hidden rows too: who may see every row may see them.
     EXECUTE format('GRANT SELECT ON meta.tile_change TO %I', prefix || '_reader_restricted');
     FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from geoservice.changes.errors import EditionGone
 from geoservice.edits import errors as edits
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
@@ -60,6 +61,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
     jobs.ResultsNotReady: 404,
+    EditionGone: 410,
     FeatureChanged: 412,
     FeatureExists: 409,
     RowsRefused: 422,

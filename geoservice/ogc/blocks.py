@@ -6,6 +6,7 @@ from geoservice import portal
 from geoservice.api import (
     analysis,
     archives,
+    changes,
     description,
     editions,
     gazetteer,
@@ -50,6 +51,7 @@ BLOCKS: tuple[Block, ...] = (
     features.BLOCK,
     transactions.BLOCK,
     queryables.BLOCK,
+    changes.BLOCK,
     tilesets.BLOCK,
     tiles.BLOCK,
     dataset_tiles.BLOCK,

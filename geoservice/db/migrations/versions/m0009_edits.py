@@ -20,8 +20,9 @@ def upgrade() -> None:
         "raised",
         sa.Column("layer", sa.Text(), primary_key=True),
         sa.Column("key", sa.Text(), primary_key=True),
-        sa.Column("valid_from", sa.DateTime(timezone=True), primary_key=True),
+        sa.Column("began", sa.BigInteger(), primary_key=True),
         sa.Column("edition", sa.BigInteger(), primary_key=True),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
         sa.Column("was", sa.SmallInteger(), nullable=False),
         schema=SCHEMA,
     )

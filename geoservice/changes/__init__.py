@@ -1,0 +1,1 @@
+"""What changed between two editions of a layer, for those who keep a copy of it."""
