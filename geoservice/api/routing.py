@@ -18,9 +18,12 @@ from geoservice.http.links import link, url
 from geoservice.http.negotiation import GEOJSON, JSON
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block
-from geoservice.routing.asked import closure_in, common_of, position_in
+from geoservice.routing.areas import ReachQuestion
+from geoservice.routing.asked import closure_in, common_of, numbers_in, position_in
 from geoservice.routing.facilities import Facilities, facilities_of
 from geoservice.routing.ground import Office, ground_of, networks_of
+from geoservice.routing.matrix import MatrixQuestion
+from geoservice.routing.nearest import NearestQuestion
 from geoservice.routing.questions import Question, RouteQuestion
 from layers.access import Principal
 
@@ -44,6 +47,29 @@ RouteBody = Annotated[
     ),
 ]
 """Members follow OGC API - Routes (draft 21-000) where it has a word for them."""
+NearestBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="place; facilities (a collection of points, or positions), count, direction (to, from), limit "
+        "(seconds or metres); and what routes take.",
+        examples=[{"place": [105.1, 38.5], "facilities": "hospital", "count": 3, "direction": "from"}],
+    ),
+]
+ReachBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="places (positions, or a collection of points); breaks (seconds or metres), direction (from, to), "
+        "shape (areas, lines), width (metres), merge; and what routes take.",
+        examples=[{"places": [[105.1, 38.5]], "breaks": [300, 600], "width": 150}],
+    ),
+]
+MatrixBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="sources and targets (positions; the same when targets are left out); and what routes take.",
+        examples=[{"sources": [[105.1, 38.5], [105.2, 38.5]], "targets": [[105.3, 38.6]]}],
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -77,6 +103,39 @@ class WayQuery:
         """The parameters as members of a posted question."""
         between = [position_in(part, "via") for part in self.via.split(";")] if self.via else []
         return {"waypoints": [position_in(self.start, "from"), *between, position_in(self.to, "to")]}
+
+
+@dataclass(frozen=True)
+class NearestQuery:
+    """Query parameters of the nearest facilities."""
+
+    place: Annotated[str, Query(description="longitude,latitude in degrees (CRS84).")]
+    facilities: Annotated[str, Query(description="Collection of points.")]
+    count: Annotated[int, Query(description="How many.")] = 1
+    direction: Annotated[str, Query(description="to the facility, or from it.")] = "to"
+    limit: Annotated[float | None, Query(description="Seconds or metres beyond which none counts.")] = None
+
+    def body(self) -> dict[str, Any]:
+        """The parameters as members of a posted question."""
+        made = {"facilities": self.facilities, "count": self.count, "direction": self.direction}
+        limit = {} if self.limit is None else {"limit": self.limit}
+        return {"place": position_in(self.place, "place"), **made, **limit}
+
+
+@dataclass(frozen=True)
+class ReachQuery:
+    """Query parameters of isochrones."""
+
+    place: Annotated[str, Query(description="longitude,latitude in degrees (CRS84).")]
+    breaks: Annotated[str, Query(description="Limits in seconds (fastest) or metres (shortest), separated by commas.")]
+    direction: Annotated[str, Query(description="from the place, or to it.")] = "from"
+    shape: Annotated[str, Query(description="areas or lines.")] = "areas"
+    width: Annotated[float, Query(description="How far areas reach from roads, in metres.")] = 100.0
+
+    def body(self) -> dict[str, Any]:
+        """The parameters as members of a posted question."""
+        made = {"direction": self.direction, "shape": self.shape, "width": self.width}
+        return {"places": [position_in(self.place, "place")], "breaks": numbers_in(self.breaks, "breaks"), **made}
 
 
 @router.get("", summary="Networks that can be routed on")
@@ -118,6 +177,48 @@ async def routes(request: Request, house: Inside, asker: Asker, body: RouteBody)
     return await _ask(request, house, asker, body, RouteQuestion.read)
 
 
+@router.get("/nearest", summary="Nearest facilities by the cost of the way")
+async def nearest_of(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    asked: Annotated[NearestQuery, together(NearestQuery)],
+    common: Annotated[NetworkQuery, together(NetworkQuery)],
+) -> Response:
+    """The features of a collection of points that are nearest to a place, with the ways."""
+    return await _ask(request, house, asker, {**asked.body(), **common.body()}, NearestQuestion.read)
+
+
+@router.post("/nearest", summary="Nearest facilities, with closures")
+async def nearest_posted(request: Request, house: Inside, asker: Asker, body: NearestBody) -> Response:
+    """The nearest of a collection's features or of posted positions, around closed and slow zones."""
+    return await _ask(request, house, asker, body, NearestQuestion.read)
+
+
+@router.get("/isochrones", summary="What is reached within a time or distance")
+async def isochrones_of(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    asked: Annotated[ReachQuery, together(ReachQuery)],
+    common: Annotated[NetworkQuery, together(NetworkQuery)],
+) -> Response:
+    """Areas around the roads that are reached from a place within each limit."""
+    return await _ask(request, house, asker, {**asked.body(), **common.body()}, ReachQuestion.read)
+
+
+@router.post("/isochrones", summary="Isochrones and service areas, with closures")
+async def isochrones_posted(request: Request, house: Inside, asker: Asker, body: ReachBody) -> Response:
+    """Areas or lines that are reached from several places, together or each with its own."""
+    return await _ask(request, house, asker, body, ReachQuestion.read)
+
+
+@router.post("/matrix", summary="Costs of the ways between many places")
+async def matrix_of(request: Request, house: Inside, asker: Asker, body: MatrixBody) -> Response:
+    """Durations or distances from each source to each target."""
+    return await _ask(request, house, asker, body, MatrixQuestion.read, JSON)
+
+
 def office_of(house: House, asker: Principal) -> Office:
     """What a question of this asker is answered with."""
     context = AnalysisContext(
@@ -136,6 +237,7 @@ async def _ask(
     asker: Principal,
     body: dict[str, Any],
     read: Callable[[dict[str, Any]], Question],
+    media: str = GEOJSON,
 ) -> Response:
     """Read a question, find its ground, and answer it in a thread."""
     question = await run_in_threadpool(read, body)
@@ -148,7 +250,7 @@ async def _ask(
             facilities = await facilities_of(connection, question.collection, office.context)
     answer = await run_in_threadpool(question.answer, ground, facilities)
     headers = {"Geoservice-Edition": str(ground.travel.graph.edition)}
-    return _answered(request, {**answer, "network": ground.layer.name}, GEOJSON, headers)
+    return _answered(request, {**answer, "network": ground.layer.name}, media, headers)
 
 
 def _answered(request: Request, body: dict[str, Any], media: str, headers: dict[str, str] | None = None) -> Response:

@@ -88,7 +88,7 @@ def route_answer(way: Routed, words: Words, *, compare: bool = True) -> Json:
         missing = next(number for number, leg in enumerate(way.legs) if leg is None)
         start, end = way.places[missing : missing + 2]
         trouble = travel.trouble(start, end)
-        ends = [_place(travel, snap, kind, full=True) for snap, kind in ((start, "start"), (end, "end"))]
+        ends = [place_of(travel, snap, kind, full=True) for snap, kind in ((start, "start"), (end, "end"))]
         told = {"reason": trouble, "explanation": _REASONS[trouble].model_dump(), "leg": missing + 1}
         return {**head, "status": "unreachable", **told, "features": ends}
     metres, seconds = travel.metres(way.passages), travel.seconds(way.passages)
@@ -137,11 +137,11 @@ def _features(way: Routed, words: Words, figures: Json) -> Iterator[Json]:
     travel = way.travel
     line = {"type": "LineString", "coordinates": line_of(travel, way.passages)}
     yield feature(line, {"type": "overview", **figures})
-    yield _place(travel, way.places[0], "start")
+    yield place_of(travel, way.places[0], "start")
     for number, leg in enumerate(way.legs):
         if leg is not None:
             yield from _segments(travel, leg, number + 1, words)
-        yield _place(travel, way.places[number + 1], "end" if number + 1 == len(way.legs) else "via")
+        yield place_of(travel, way.places[number + 1], "end" if number + 1 == len(way.legs) else "via")
 
 
 def _segments(travel: Travel, leg: Leg, number: int, words: Words) -> Iterator[Json]:
@@ -159,7 +159,7 @@ def _segments(travel: Travel, leg: Leg, number: int, words: Words) -> Iterator[J
             {
                 "type": "segment",
                 "leg": number,
-                "name": _name(chinese, english),
+                "name": name_of(chinese, english),
                 "class": kind or None,
                 "class_name": words.of(kind),
                 "distance_m": round(travel.metres(passages), 1),
@@ -191,7 +191,7 @@ def _cut(travel: Travel, edge: int, words: Words) -> Json:
         {
             "type": "cut",
             "road": graph.roads.key[road],
-            "name": _name(graph.roads.name_zh[road], graph.roads.name_en[road]),
+            "name": name_of(graph.roads.name_zh[road], graph.roads.name_en[road]),
             "class": graph.roads.kind[road] or None,
             "class_name": words.of(graph.roads.kind[road]),
             "distance_m": round(float(graph.edges.length[edge]), 1),
@@ -200,10 +200,10 @@ def _cut(travel: Travel, edge: int, words: Words) -> Json:
     )
 
 
-def _place(travel: Travel, snap: Snap, kind: str, *, full: bool = False) -> Json:
+def place_of(travel: Travel, snap: Snap, kind: str, *, full: bool = False) -> Json:
     """A place as a point on the network, or where it is when there is no road nearby."""
     where = list(position(travel.graph, snap.edge, snap.share)) if snap.found else [snap.lon, snap.lat]
-    told: Json = {"type": kind, "asked": [snap.lon, snap.lat], "to_road_m": _metres(snap.metres)}
+    told: Json = {"type": kind, "asked": [snap.lon, snap.lat], "to_road_m": metres_of(snap.metres)}
     if snap.found:
         told["road"] = travel.graph.roads.key[int(travel.graph.edges.road[snap.edge])]
     if full:
@@ -220,7 +220,7 @@ def _standing(travel: Travel, snap: Snap) -> Json:
     if here >= 0:
         told["network_km"] = round(float(piece.size[here]) / 1000.0, 3)
     if here != piece.main and piece.main >= 0:
-        told["to_main_network_m"] = _metres(distance_to(travel.graph, main, snap.lon, snap.lat))
+        told["to_main_network_m"] = metres_of(distance_to(travel.graph, main, snap.lon, snap.lat))
     return told
 
 
@@ -228,9 +228,11 @@ def _road(travel: Travel, passage: Passage) -> int:
     return int(travel.graph.edges.road[passage.code % len(travel.graph.edges)])
 
 
-def _name(chinese: str, english: str) -> Json | None:
+def name_of(chinese: str, english: str) -> Json | None:
+    """A name in both languages, each standing in for the other; None where there is none."""
     return {"zh": chinese or english, "en": english or chinese} if chinese or english else None
 
 
-def _metres(value: float) -> float | None:
+def metres_of(value: float) -> float | None:
+    """A distance as it is written; None where there is none."""
     return round(value, 1) if np.isfinite(value) else None

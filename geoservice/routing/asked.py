@@ -113,12 +113,24 @@ def position_in(text: str, name: str) -> list[float]:
     Raises:
         BadParameter: When it is not two numbers.
     """
+    numbers = numbers_in(text, name)
+    if len(numbers) != len(("longitude", "latitude")):
+        raise BadParameter(f"{name} is longitude,latitude in degrees; {text[:60]!r} is not.", parameter=name)
+    return numbers
+
+
+def numbers_in(text: str, name: str) -> list[float]:
+    """Finite numbers separated by commas in an address.
+
+    Raises:
+        BadParameter: When one is none.
+    """
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        numbers = []
-    if len(numbers) != len(("longitude", "latitude")) or not all(map(math.isfinite, numbers)):
-        raise BadParameter(f"{name} is longitude,latitude in degrees; {text[:60]!r} is not.", parameter=name)
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise BadParameter(f"{name} is numbers separated by commas; {text[:60]!r} is not.", parameter=name)
     return numbers
 
 

@@ -17,6 +17,8 @@ from geoservice.routing.travel import Travel
 from layers.errors import BadBody
 
 MOST_WAYPOINTS = 50
+MOST_COST = 10_000_000.0
+"""Most seconds or metres of a limit."""
 
 
 class Question(Protocol):

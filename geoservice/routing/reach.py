@@ -5,9 +5,9 @@ This is the interface for analyses, too: a graph, closures and places go in, rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from geoservice.routing.lines import Shapes, lines_of, part
 from geoservice.routing.noding import Ints
 from geoservice.routing.roads import Floats, Longs
 from geoservice.routing.search import Field
-from geoservice.routing.snap import Snap
+from geoservice.routing.snap import Snap, partial_cost
 from geoservice.routing.travel import Travel
 
 
@@ -48,24 +48,18 @@ def reached(travel: Travel, field: Field, places: Sequence[Snap], limit: float) 
         places: The places that the field was spread from or towards.
         limit: Cost in units of the graph (microseconds or micrometres).
     """
-    graph, costs = travel.graph, travel.costs
-    edges = len(graph.edges)
-    ahead, back = costs[:edges], costs[edges:]
-    if field.towards:
-        # One travels to the place: from within the edge to its tail against the vertices.
-        ahead, back = back, ahead
-    tail, head = graph.edges.tail, graph.edges.head
-    low, high = _shares(limit - field.cost[tail], ahead), _shares(limit - field.cost[head], back)
-    low, high = _meeting(low, high, field, (ahead, back), (tail, head))
-    sides: list[tuple[npt.NDArray[Any], ...]] = []
-    for share, node, first in ((low, tail, True), (high, head, False)):
-        found = np.flatnonzero(share > 0)
-        start, end = np.zeros(len(found)), share[found]
-        start, end = (start, end) if first else (1.0 - end, np.ones(len(found)))
-        sides.append((found, start, end, field.source[node[found]]))
-    sides.extend(_around(travel, field, places, limit))
-    edge, start, end, place = (np.concatenate(column) for column in zip(*sides, strict=True))
-    return _merged(Reached(edge, start, end, place.astype(np.int32)))
+    whole = _stretches(travel, field, places)
+    low, high = _shares(limit - whole.at_start, whole.ahead), _shares(limit - whole.at_end, whole.back)
+    low, high = _meeting(low, high, whole)
+    span = whole.end - whole.start
+    first, last = np.flatnonzero(low > 0), np.flatnonzero(high > 0)
+    parts = Reached(
+        edge=np.concatenate([whole.edge[first], whole.edge[last]]),
+        start=np.concatenate([whole.start[first], (whole.end - high * span)[last]]),
+        end=np.concatenate([(whole.start + low * span)[first], whole.end[last]]),
+        place=np.concatenate([whole.first[first], whole.last[last]]),
+    )
+    return _merged(parts)
 
 
 def length_of(travel: Travel, parts: Reached) -> float:
@@ -98,31 +92,85 @@ def _shares(left: Floats, cost: Floats) -> Floats:
         return np.where(usable, np.minimum(np.divide(left, cost, out=np.zeros_like(left), where=usable), 1.0), 0.0)
 
 
-def _meeting(
-    low: Floats, high: Floats, field: Field, costs: tuple[Floats, Floats], ends: tuple[Ints, Ints]
-) -> tuple[Floats, Floats]:
-    """Part edges that are reached from both ends where the two ways meet, so that no part is told twice."""
+def _meeting(low: Floats, high: Floats, whole: _Stretches) -> tuple[Floats, Floats]:
+    """Part stretches that are reached from both ends where the two ways meet, so that no part is told twice."""
     both = np.flatnonzero((low > 0) & (high > 0) & (low + high > 1.0))
-    ahead, back = costs[0][both], costs[1][both]
-    tail, head = field.cost[ends[0][both]], field.cost[ends[1][both]]
-    meet = np.clip((head - tail + back) / (ahead + back), 0.0, 1.0)
+    ahead, back = whole.ahead[both], whole.back[both]
+    meet = np.clip((whole.at_end[both] - whole.at_start[both] + back) / (ahead + back), 0.0, 1.0)
     low, high = low.copy(), high.copy()
     low[both], high[both] = meet, 1.0 - meet
     return low, high
 
 
-def _around(
-    travel: Travel, field: Field, places: Sequence[Snap], limit: float
-) -> Iterator[tuple[Longs, Floats, Floats, Longs]]:
-    """The parts of the edges on which the places lie, as far as they are travelled before a node."""
+@dataclass(frozen=True)
+class _Stretches:
+    """Edges, cut where places lie on them: shares of both ends, costs of both directions, and what is known there.
+
+    `at_start` and `at_end` are what it costs to get to the ends, `first` and `last` the places that they belong to.
+    """
+
+    edge: Longs
+    start: Floats
+    end: Floats
+    ahead: Floats
+    back: Floats
+    at_start: Floats
+    at_end: Floats
+    first: Ints
+    last: Ints
+
+    @classmethod
+    def together(cls, parts: Sequence[_Stretches]) -> _Stretches:
+        """The stretches of all parts."""
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
+
+
+def _stretches(travel: Travel, field: Field, places: Sequence[Snap]) -> _Stretches:
+    graph, edges = travel.graph, len(travel.graph.edges)
+    hosts: dict[int, dict[float, int]] = {}
     for number, place in enumerate(places):
-        for seed in travel.seeds(place, towards=field.towards):
-            end = 1.0 if seed.at_head else 0.0
-            run = abs(end - place.share)
-            share = run if seed.cost <= limit else run * limit / seed.cost
-            far = place.share + share if seed.at_head else place.share - share
-            start, stop = min(place.share, far), max(place.share, far)
-            yield np.array([seed.edge]), np.array([start]), np.array([stop]), np.array([number])
+        if place.found:
+            hosts.setdefault(place.edge, {}).setdefault(place.share, number)
+    plain = np.delete(np.arange(edges), list(hosts))
+    ahead, back = travel.costs[plain], travel.costs[plain + edges]
+    tail, head = graph.edges.tail[plain], graph.edges.head[plain]
+    none, one = np.zeros(len(plain)), np.ones(len(plain))
+    if field.towards:
+        # One travels to the place: from within an edge to its tail against the vertices.
+        ahead, back = back, ahead
+    known = (field.cost[tail], field.cost[head], field.source[tail], field.source[head])
+    rest = _Stretches(plain, none, one, ahead, back, *known)
+    return _Stretches.together([rest, *(_hosting(travel, field, edge, on) for edge, on in hosts.items())])
+
+
+def _hosting(travel: Travel, field: Field, edge: int, on: dict[float, int]) -> _Stretches:
+    """The stretches of an edge on which places lie, by the shares at which they do."""
+    graph = travel.graph
+    tail, head = int(graph.edges.tail[edge]), int(graph.edges.head[edge])
+    stations = [(0.0, float(field.cost[tail]), int(field.source[tail]))]
+    stations += [(share, 0.0, on[share]) for share in sorted(on)]
+    stations.append((1.0, float(field.cost[head]), int(field.source[head])))
+    codes = (edge, edge + len(graph.edges))
+    along, against = codes[::-1] if field.towards else codes
+    rows = []
+    for (start, at_start, first), (end, at_end, last) in pairwise(stations):
+        if end > start:
+            costs = [
+                partial_cost(graph, travel.felt, travel.open_costs, code, (start, end)) for code in (along, against)
+            ]
+            rows.append((edge, start, end, *costs, at_start, at_end, first, last))
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), -1).T
+    return _Stretches(
+        edge=table[0].astype(np.int64),
+        start=table[1],
+        end=table[2],
+        ahead=table[3],
+        back=table[4],
+        at_start=table[5],
+        at_end=table[6],
+        first=table[7].astype(np.int32),
+        last=table[8].astype(np.int32),
+    )
 
 
 def _merged(parts: Reached) -> Reached:

@@ -11,7 +11,7 @@ import numpy as np
 
 from geoservice.routing.closures import NOTHING, Effect
 from geoservice.routing.graph import UNITS, Graph, Preference
-from geoservice.routing.roads import Floats, step_lengths
+from geoservice.routing.roads import Floats, Longs, step_lengths
 from geoservice.routing.search import Field, Seed, spread, way_to
 from geoservice.routing.snap import Snap, partial_cost, seeds_of
 
@@ -35,6 +35,15 @@ class Leg:
 
     cost: float
     passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Places beside a network: for each the nodes at both ends of its edge, and the cost from there or to there."""
+
+    others: tuple[Snap, ...]
+    node: Longs
+    cost: Floats
 
 
 @dataclass(frozen=True)
@@ -89,10 +98,8 @@ class Travel:
         """The best way from one place to another; None when there is none."""
         if not (start.found and end.found):
             return None
-        direct = self.direct(start, end)
         for limit in (self._near(start, end), np.inf):
-            found = self.along(self.spread([start], limit=limit), start, end)
-            best = min((leg for leg in (direct, found) if leg is not None), key=lambda leg: leg.cost, default=None)
+            best = self.between(self.spread([start], limit=limit), start, end)
             if best is not None and best.cost <= limit:
                 return best
         return None
@@ -116,13 +123,34 @@ class Travel:
         # A field towards a place lists edges from that place on; travel goes the other way.
         return Leg(cost, passages[::-1] if field.towards else passages)
 
-    def costs_at(self, field: Field, others: Sequence[Snap]) -> Floats:
-        """What it costs between a field's place and others by way of nodes; infinite beyond its limit."""
-        made = np.full(len(others), np.inf)
+    def arrivals(self, others: Sequence[Snap], *, towards: bool = False) -> Arrivals:
+        """How other places are reached from the nodes beside them (`towards`), or the nodes from them."""
+        node = np.zeros((len(others), 2), dtype=np.int64)
+        cost = np.full((len(others), 2), np.inf)
         for number, other in enumerate(others):
-            seeds = self.seeds(other, towards=not field.towards)
-            made[number] = min((float(field.cost[s.node]) + s.cost for s in seeds), default=np.inf)
+            for side, seed in enumerate(self.seeds(other, towards=towards)):
+                node[number, side], cost[number, side] = seed.node, seed.cost
+        return Arrivals(tuple(others), node, cost)
+
+    def costs_at(self, field: Field, place: Snap, arrivals: Arrivals) -> Floats:
+        """What the best way costs between the place of a field and others; infinite where there is none in its limit.
+
+        The arrivals are `towards` the others where the field spread from its place, and the other way round.
+        """
+        if not len(arrivals.others):
+            return np.zeros(0)
+        made: Floats = (field.cost[arrivals.node] + arrivals.cost).min(axis=1)
+        for number, other in enumerate(arrivals.others):
+            direct = self.direct(*((other, place) if field.towards else (place, other)))
+            if direct is not None:
+                made[number] = min(made[number], direct.cost)
         return made
+
+    def between(self, field: Field, place: Snap, other: Snap) -> Leg | None:
+        """The best way between the place of a field and another one, in the direction of the field."""
+        direct = self.direct(*((other, place) if field.towards else (place, other)))
+        found = (direct, self.along(field, place, other))
+        return min((leg for leg in found if leg is not None), key=lambda leg: leg.cost, default=None)
 
     def metres(self, passages: Sequence[Passage]) -> float:
         """Length of some passages in metres."""
@@ -152,12 +180,15 @@ class Travel:
             return "closed-start"
         return "closed" if self.seeds(end, towards=True) else "closed-end"
 
+    def least(self, metres: Floats) -> Floats:
+        """The least that a way of some length (m) can cost."""
+        speed = self.graph.fastest(self.mode) if self.preference == "fastest" else 1.0
+        return metres / speed * UNITS
+
     def _near(self, start: Snap, end: Snap) -> float:
         """Cost up to which a first search goes."""
         ends = np.array([[start.lon, start.lat], [end.lon, end.lat]])
-        metres = float(step_lengths(ends[:1], ends[1:])[0]) + start.metres + end.metres
-        speed = self.graph.fastest(self.mode) if self.preference == "fastest" else 1.0
-        return _AHEAD * metres / speed * UNITS
+        return _AHEAD * float(self.least(step_lengths(ends[:1], ends[1:]) + start.metres + end.metres)[0])
 
     def _whole(self, code: int) -> Passage:
         return Passage(code, 0.0, 1.0) if code < len(self.graph.edges) else Passage(code, 1.0, 0.0)

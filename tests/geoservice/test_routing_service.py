@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 import sqlalchemy as sa
 
 from geoservice.db.engine import Database
@@ -21,7 +22,7 @@ from geoservice.routing.store import GraphStore
 from layers.access import Clearance
 from layers.table import history_table
 from tests.support.edits import Editor
-from tests.support.loading import prepared, trial_catalog
+from tests.support.loading import prepared, trial_catalog, trial_layer
 from tests.support.roads import Street, at, roads_of, square, street_layer
 from tests.support.service import Service, running
 
@@ -31,6 +32,9 @@ PUBLIC = [
 ]
 SECRET = Street("CNRY-2-street-0", ((0, 0), (0, 3), (4, 3), (4, 0)), "fast", speed=200.0, name="CNRY-2-street-1")
 LAYER = street_layer()
+CLINIC = trial_layer("clinic", label={"zh": "name", "en": "name"})
+GUARD = trial_layer("guard", clearance="restricted")
+CATALOG = trial_catalog(LAYER, CLINIC, GUARD)
 ENDS = {"from": "105.001,38.0", "to": "105.039,38.0"}
 PATIENCE = 30.0
 
@@ -40,9 +44,15 @@ def rows(*streets: Street, level: str | None = None) -> list[dict[str, Any]]:
     return [street.feature(level) for street in streets]
 
 
+def point(code: str, x: float, level: str | None = None) -> dict[str, Any]:
+    """A facility beside the straight road."""
+    empty = dict.fromkeys(("amount", "secret", "seen"))
+    return {**empty, "code": code, "name": code, "level": level, "geometry": shapely.Point(105 + x / 100, 38.001)}
+
+
 @pytest.fixture
 def editor(database: Database) -> Editor:
-    prepared(database, trial_catalog(LAYER))
+    prepared(database, CATALOG)
     made = Editor(database, LAYER)
     made.bring_to([*rows(*PUBLIC), *rows(SECRET, level="restricted")])
     return made
@@ -50,16 +60,20 @@ def editor(database: Database) -> Editor:
 
 @pytest.fixture
 def service(editor: Editor, database: Database) -> Iterator[Service]:
-    with running(database, trial_catalog(LAYER)) as made:
+    with running(database, CATALOG) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def quiet(module_database: Database) -> Iterator[Service]:
     """A service whose roads nobody changes."""
-    prepared(module_database, trial_catalog(LAYER))
+    prepared(module_database, CATALOG)
     Editor(module_database, LAYER).bring_to([*rows(*PUBLIC), *rows(SECRET, level="restricted")])
-    with running(module_database, trial_catalog(LAYER)) as made:
+    Editor(module_database, CLINIC).bring_to(
+        [point("near", 1.5), point("far", 3.6), point("CNRY-2-clinic", 2, "restricted")]
+    )
+    Editor(module_database, GUARD).bring_to([point("CNRY-2-guard", 1.0, "restricted")])
+    with running(module_database, CATALOG) as made:
         yield made
 
 
@@ -260,3 +274,82 @@ def test_files_of_networks_are_for_the_service_alone(quiet: Service) -> None:
     ask(quiet)
     folder: Path = next((quiet.database.settings.home / "networks").glob("street-*"))
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_the_nearest_facilities_of_a_collection(quiet: Service) -> None:
+    found = quiet.get("/routing/nearest?place=105.0,38.0&facilities=clinic&count=5").json()
+    ways = [f["properties"] for f in found["features"] if f["properties"]["type"] == "way"]
+    assert [(w["rank"], w["facility"]) for w in ways] == [(1, "near"), (2, "far")]
+    assert ways[0]["distance_m"] < ways[1]["distance_m"]
+    assert found["facilities"] == {"collection": "clinic", "edition": found["facilities"]["edition"], "considered": 2}
+    assert "CNRY" not in json.dumps(found)
+    more = quiet.get("/routing/nearest?place=105.0,38.0&facilities=clinic&count=5", Clearance.RESTRICTED).json()
+    assert [f["properties"].get("facility") for f in more["features"][1:]] == ["near", "CNRY-2-clinic", "far"]
+
+
+@pytest.mark.parametrize("name", ["guard", "nowhere", "street"])
+def test_a_collection_that_is_hidden_looks_like_one_that_is_not_there(quiet: Service, name: str) -> None:
+    response = quiet.get(f"/routing/nearest?place=105.0,38.0&facilities={name}")
+    assert response.status_code == 404
+    assert (
+        response.json()["detail"] == f"There is no collection {name!r} of points; /collections lists those there are."
+    )
+    posted = post(quiet, "isochrones", {"places": name, "breaks": [60]})
+    assert posted.json()["detail"] == response.json()["detail"]
+
+
+def test_facilities_are_reached_and_left_by_other_ways(quiet: Service) -> None:
+    body = {"place": [105.0, 38.0], "facilities": [[105.035, 38.0]], "closures": [{"bbox": list(square(2, 0).bounds)}]}
+    there = post(quiet, "nearest", {**body, "direction": "to"}).json()
+    back = post(quiet, "nearest", {**body, "direction": "from"}).json()
+    lines = [answer["features"][1]["geometry"]["coordinates"] for answer in (there, back)]
+    assert lines[0] == lines[1][::-1], "no road here is one-way"
+    assert post(quiet, "nearest", {**body, "limit": 60}).json()["found"] == 0
+
+
+def test_isochrones_in_the_address_and_posted(quiet: Service) -> None:
+    found = quiet.get("/routing/isochrones?place=105.02,38.0&breaks=60,120&width=80").json()
+    assert [f["properties"]["limit"] for f in found["features"][:2]] == [60, 120]
+    assert found["unit"] == "s"
+    areas = [shapely.geometry.shape(f["geometry"]) for f in found["features"][:2]]
+    # Outlines are true to a tenth of the width.
+    assert areas[1].contains(areas[0].buffer(-1.5e-4))
+    shut = post(quiet, "isochrones", {"places": "clinic", "breaks": [300], "closures": [{"bbox": [105, 37, 106, 39]}]})
+    assert [f["properties"].get("roads_m") for f in shut.json()["features"]][:2] == [0.0, 0.0]
+
+
+def test_a_matrix_of_posted_places(quiet: Service) -> None:
+    places = [[105.0, 38.0], [105.02, 38.0], [110.0, 38.0]]
+    found = post(quiet, "matrix", {"sources": places}).json()
+    rows_ = found["durations_s"]
+    assert [row[2] for row in rows_] == [None] * 3
+    assert rows_[0][1] == rows_[1][0] > 0 == rows_[0][0]
+    far = post(quiet, "matrix", {"sources": places[:1], "targets": places[1:2], "preference": "shortest"}).json()
+    assert far["distances_m"][0][0] == pytest.approx(1756.6, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("matrix", {"sources": [[0, 0]] * 1000, "targets": [[0, 0]] * 1000}),
+        ("nearest", {"place": [0, 0], "facilities": [[0, 0]] * 2000}),
+        ("isochrones", {"places": [[0, 0]] * 200, "breaks": [10]}),
+    ],
+)
+def test_questions_beyond_the_limits_are_refused(quiet: Service, path: str, body: Any) -> None:
+    response = post(quiet, path, body)
+    assert response.status_code == 413
+    assert response.json()["limit"] > 0
+
+
+def test_a_question_with_strangers_names_the_known_members(quiet: Service) -> None:
+    response = post(quiet, "matrix", {"sources": [[105, 38]], "waypoints": []})
+    assert response.status_code == 400
+    assert "targets" in response.json()["detail"]
+
+
+def test_places_at_the_end_of_the_world(quiet: Service) -> None:
+    for place in ([180.0, 0.0], [-180.0, 90.0], [0, -90]):
+        found = post(quiet, "isochrones", {"places": [place], "breaks": [60]})
+        assert found.status_code == 200, found.text
+        assert found.json()["features"][0]["properties"]["roads_m"] == 0
