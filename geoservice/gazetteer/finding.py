@@ -37,7 +37,7 @@ def head_length(text: str) -> int:
 def count_terms(clearance: Clearance) -> sa.Select[Any]:
     """How many terms begin with a text, counted up to `MOST_TERMS` per table."""
     parts = [
-        sa.select(sa.literal(1).label("one")).where(*_begins(t)).limit(MOST_TERMS).subquery() for t in _terms(clearance)
+        sa.select(sa.literal(1).label("one")).where(*begins(t)).limit(MOST_TERMS).subquery() for t in _terms(clearance)
     ]
     together = sa.union_all(*(sa.select(p.c.one) for p in parts)).subquery("counted")
     return sa.select(sa.func.count()).select_from(together)
@@ -48,7 +48,7 @@ def rare(clearance: Clearance, *, filtered: bool, within: bool, near: bool) -> s
 
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
         rough = _rough(terms, near=near).label("rough")
-        found = sa.select(terms.c.name, rough).where(*_begins(terms))
+        found = sa.select(terms.c.name, rough).where(*begins(terms))
         if not (filtered or within):
             found = found.order_by(sa.desc("rough")).limit(CANDIDATES)
         return _joined(names, found.limit(MOST_TERMS).subquery("found"), within=within)
@@ -60,11 +60,11 @@ def frequent(clearance: Clearance, head: int, *, filtered: bool, within: bool) -
     """Names of which a term has a beginning that many have: exact ones first, then the most important ones."""
 
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
-        same = terms.c.term == _text("text")
+        same = terms.c.term == text("text")
         exact = sa.select(terms.c.name, (terms.c.importance + 1).label("rough")).where(same)
-        beginning = sa.func.left(terms.c.term, sa.literal_column(str(head))) == _text("head")
+        beginning = sa.func.left(terms.c.term, sa.literal_column(str(head))) == text("head")
         # A function instead of a comparison: only the index in the order of importance can serve it.
-        begins = sa.func.starts_with(terms.c.term, _text("text"))
+        begins = sa.func.starts_with(terms.c.term, text("text"))
         rest = sa.select(terms.c.name, terms.c.importance.label("rough")).where(beginning, begins)
         some = MOST_TERMS if filtered or within else CANDIDATES
         parts = [p.order_by(sa.desc("rough")).limit(some).subquery() for p in (exact.limit(some), rest)]
@@ -92,7 +92,7 @@ def one_by_one(clearance: Clearance, *, around: bool) -> sa.Select[Any]:
         else:
             inner = inner.where(_inside(names)).limit(MOST_NAMES)
         some = inner.subquery("some")
-        hit = some.c.terms.like(_text("pattern"))
+        hit = some.c.terms.like(text("pattern"))
         return _columns(some, some.c.importance).where(hit, _known(some)).limit(CANDIDATES)
 
     return _together(clearance, part)
@@ -102,7 +102,7 @@ def containing(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
     """Names that have a text somewhere in their sound."""
 
     def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
-        wanted = [names.c.sound.like(_text("pattern")), _known(names), *([_inside(names)] if within else [])]
+        wanted = [names.c.sound.like(text("pattern")), _known(names), *([_inside(names)] if within else [])]
         some = sa.select(names).where(*wanted).limit(4 * CANDIDATES).subquery("some")
         return _columns(some, some.c.importance)
 
@@ -113,10 +113,10 @@ def similar(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
     """Names that sound alike: they share enough three-letter pieces (`pg_trgm.similarity_threshold`)."""
 
     def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
-        alike = names.c.sound.op("OPERATOR(public.%)", is_comparison=True)(_text("sound"))
+        alike = names.c.sound.op("OPERATOR(public.%)", is_comparison=True)(text("sound"))
         wanted = [alike, _known(names), *([_inside(names)] if within else [])]
         some = sa.select(names).where(*wanted).limit(4 * CANDIDATES).subquery("some")
-        likeness = sa.func.similarity(some.c.sound, _text("sound"))
+        likeness = sa.func.similarity(some.c.sound, text("sound"))
         return _columns(some, likeness)
 
     return _together(clearance, part)
@@ -150,7 +150,8 @@ def _columns(names: sa.FromClause, rough: sa.ColumnElement[Any]) -> sa.Select[An
     return sa.select(*(names.c[name] for name in _PLAIN), *spot, rough.label("rough"))
 
 
-def _text(name: str) -> sa.BindParameter[str]:
+def text(name: str) -> sa.BindParameter[str]:
+    """A text that is bound by its name."""
     return sa.bindparam(name, type_=sa.Text())
 
 
@@ -158,8 +159,9 @@ def _plain(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.type_coerce(geom, sa.types.NullType())
 
 
-def _begins(terms: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
-    return (terms.c.term >= _text("text"), terms.c.term < _text("last"))
+def begins(terms: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    """Terms that begin with the bound text: those from it on, up to the last that can follow it."""
+    return (terms.c.term >= text("text"), terms.c.term < text("last"))
 
 
 def _known(names: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -176,14 +178,14 @@ def _inside(names: sa.FromClause) -> sa.ColumnElement[bool]:
     """Names in a division: by their code, or where they have none by their place."""
     shape = sa.func.ST_GeomFromEWKB(sa.bindparam("shape", type_=sa.LargeBinary()))
     geom = _plain(names.c.geom)
-    coded = sa.and_(names.c.adcode >= _text("code"), names.c.adcode < _text("code_end"))
+    coded = sa.and_(names.c.adcode >= text("code"), names.c.adcode < text("code_end"))
     return sa.or_(coded, sa.and_(names.c.adcode.is_(None), geom.op("&&")(shape), sa.func.ST_Intersects(geom, shape)))
 
 
 def _rough(terms: sa.Table, *, near: bool) -> sa.ColumnElement[Any]:
     """A score that is good enough to choose candidates by."""
     form = sa.case({int(form): weight for form, weight in WEIGHTS.items()}, value=terms.c.form, else_=0.5)
-    share = sa.cast(sa.func.length(_text("text")), sa.REAL()) / sa.func.length(terms.c.term)
+    share = sa.cast(sa.func.length(text("text")), sa.REAL()) / sa.func.length(terms.c.term)
     score: sa.ColumnElement[Any] = 0.4 * terms.c.importance + 0.6 * form * share
     if near:
         lon: sa.ColumnElement[Any] = sa.bindparam("lon", type_=sa.Double())

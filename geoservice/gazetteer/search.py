@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from geoservice.gazetteer import codes, finding, rank
-from geoservice.gazetteer.entries import name_attributes
+from geoservice.gazetteer.lookup import alive
 from geoservice.gazetteer.rank import Match, Score, Wanted
 from geoservice.gazetteer.spelling import fold
-from geoservice.gazetteer.surroundings import DIVISIONS, Gazetteer, attribute, visible
+from geoservice.gazetteer.surroundings import DIVISIONS, Gazetteer, visible
 from layers.access import Decision, decide
 from layers.errors import UnknownFeature
 from layers.model import Text, VectorLayer
@@ -30,12 +30,13 @@ MOST_RESULTS = 200
 LEAST_SOUND = 3
 """Letters from which on names are searched for a text in their middle, and for similar ones."""
 GOOD = 0.5
-LIKENESS = "0.4"
+LONG = 8
+"""Letters from which on names must share half of their pieces to be similar; one slip costs short ones more."""
 _GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 _SETTINGS = sa.select(
     # Few rows are wanted of many; the planner would rather read them all than the index.
     sa.func.set_config("enable_seqscan", "off", sa.true()),
-    sa.func.set_config("pg_trgm.similarity_threshold", LIKENESS, sa.true()),
+    sa.func.set_config("pg_trgm.similarity_threshold", sa.bindparam("likeness", type_=sa.Text()), sa.true()),
 )
 
 
@@ -119,7 +120,9 @@ async def search(gazetteer: Gazetteer, query: NameQuery) -> list[Found]:
     if not wanted.folded or not opened.layers:
         return []
     async with gazetteer.connection.transaction(isolation="repeatable_read", readonly=True):
-        await gazetteer.fetch(("settings",), lambda: _SETTINGS, {})
+        await gazetteer.fetch(
+            ("settings",), lambda: _SETTINGS, {"likeness": "0.5" if len(wanted.sound) >= LONG else "0.4"}
+        )
         values = await _values(gazetteer, query, wanted, opened)
         rows = await _candidates(gazetteer, query, wanted, values)
         ranked = _ranked(rows, wanted, query)
@@ -181,7 +184,7 @@ async def _candidates(
     """Rows of the index that may answer the query: by beginnings, then from the middle, then similar ones."""
     rows = await _beginning(gazetteer, query, wanted, values)
     enough = query.limit + query.offset
-    if len(rows) >= enough or len(wanted.sound) < LEAST_SOUND:
+    if len(rows) >= enough or len(wanted.sound) < LEAST_SOUND or any(_exact(row, wanted) for row in rows):
         return rows
     within = query.within is not None
     level = gazetteer.principal.clearance
@@ -221,6 +224,11 @@ async def _counted(
 ) -> int:
     rows = await gazetteer.fetch(shape, lambda: build(gazetteer.principal.clearance), values)
     return int(rows[0][0])
+
+
+def _exact(row: asyncpg.Record, wanted: Wanted) -> bool:
+    found = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
+    return found is not None and found.exact
 
 
 def _quality(row: asyncpg.Record, wanted: Wanted) -> float:
@@ -288,20 +296,9 @@ async def _alive(
         by_layer.setdefault(one.row["layer"], []).append(one.row["fid"])
     found: dict[tuple[str, int], asyncpg.Record] = {}
     for name, fids in by_layer.items():
-        layer, decision = opened.layers[name]
-        rows = await gazetteer.fetch(("alive", name, decision.attributes), _rows_of(layer, decision), {"fids": fids})
-        found |= {(name, row["fid"]): row for row in rows}
+        rows = await alive(gazetteer, *opened.layers[name], fids)
+        found |= {(name, fid): row for fid, row in rows.items()}
     return found
-
-
-def _rows_of(layer: VectorLayer, decision: Decision) -> Callable[[], sa.Select[Any]]:
-    def build() -> sa.Select[Any]:
-        table = current_table(layer)
-        columns = [attribute(table, decision, name) for name in name_attributes(layer)]
-        wanted = table.c.fid == sa.any_(sa.bindparam("fids", type_=ARRAY(sa.BigInteger())))
-        return sa.select(table.c.fid, table.c.key, *columns).where(visible(table, decision), wanted)
-
-    return build
 
 
 def _found(one: _Candidate, row: asyncpg.Record, layer: VectorLayer, wanted: Wanted) -> Found:

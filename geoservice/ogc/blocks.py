@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geoservice import portal
 from geoservice.api import (
+    addresses,
     analysis,
     archives,
     changes,
@@ -74,6 +75,7 @@ BLOCKS: tuple[Block, ...] = (
     query_nearest.BLOCK,
     query_values.BLOCK,
     routing.BLOCK,
+    addresses.BLOCK,
     loads.BLOCK,
     uploads.BLOCK,
     jobs.BLOCK,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import shapely
 
+from ingest.sample.addresses import build_addresses, build_postcodes
 from ingest.sample.buildings import building_id
 from ingest.sample.facilities import (
     Feature,
@@ -159,5 +160,7 @@ LAYERS: dict[str, Callable[[Region], list[Feature]]] = {
     "geological_unit": lambda r: build_geology(r.outline, r.seed),
     "active_fault": lambda r: [build_fault(r.county, r.seed)],
     "flood_extent": flood_extents,
+    "address": lambda r: build_addresses(r.settlements, r.transport.plans),
+    "postcode": lambda r: build_postcodes(r.settlements),
 }
 """How the rows of each small vector layer are made; patches, control lines, tables and rasters are written apart."""

@@ -56,6 +56,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "stack": ("Noto Sans Regular",),
         "file": ("0-255.pbf",),
         "division_code": ("990101",),
+        "postcode": ("990100",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

@@ -36,6 +36,7 @@ AGREED = {
     "geology/active_fault", "geology/plate", "hazard/earthquake", "energy/power_plant", "water/dam", "health/hospital",
     "education/school", "protected/protected_area", "environment/air_station", "environment/air_observation",
     "hazard/cap_alert", "hazard/flood_extent", "hazard/typhoon_track", "hazard/active_fire", "admin/division_change",
+    "address/address", "address/postcode",
 }  # fmt: skip
 NOT_PUBLIC = {"land/control_line": Clearance.INTERNAL, "safety/hazard_source": Clearance.RESTRICTED}
 

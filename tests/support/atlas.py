@@ -12,6 +12,7 @@ from typing import Any
 import geopandas as gpd
 import shapely
 
+from geoservice.gazetteer.index import behind, renew
 from geoservice.settings import Settings
 from layers.catalog import Catalog, read_catalog
 from tests.support.database import copied_database
@@ -29,7 +30,13 @@ CHANGES = [
     ("2015-03-01", "abolish", "990101400", "清源农场", "", ""),
 ]
 ALL = read_catalog()
-LAYERS = ("division", "division_change")
+LAYERS = ("division", "division_change", "address", "postcode", "populated_place", "road")
+DOORS = [
+    *(("990101001", "幸福路", n, n / 1000, 0.05 + 0.002 * (n % 2)) for n in (*range(1, 11), 15, 16, 20)),
+    *(("990102001", "幸福路", n, 0.5 + n / 1000, 0.05) for n in (1, 2, 3)),
+    *(("990101101", "长安街", n, 0.25 + n / 1000, 0.1) for n in (8, 10)),
+]
+"""Township, road, number, degrees east and north of the south-western corner."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,51 @@ def standing_atlas(settings: Settings, folder: Path) -> Iterator[Atlas]:
         columns = ("change_id", "effective", "kind", "from_code", "from_name", "to_code", "to_name")
         changes = [(f"c{n}", *row) for n, row in enumerate(CHANGES)]
         load_file(catalog, target, "division_change", write_table(folder / "division_changes.csv", columns, changes))
+        for name, some in (("address", addresses()), ("postcode", postcodes()), ("populated_place", villages())):
+            load_file(catalog, target, name, write_rows(folder / f"sample_{name}.gpkg", some))
+        load_file(catalog, target, "road", write_rows(folder / "sample_road.gpkg", roads()))
+        for layer in behind(database, catalog):
+            renew(database, layer)
         with running(database, catalog) as service:
             yield Atlas(service, gpd.GeoDataFrame(rows, geometry="geometry", crs="EPSG:4490"))
+
+
+def addresses() -> list[dict[str, Any]]:
+    """Doors along two roads, one named alike in another county, and a building in a compound."""
+    rows = [
+        _door(f"a{n}", code, f"{road}{number}号", (x, y), road=road, number=str(number))
+        for n, (code, road, number, x, y) in enumerate(DOORS)
+    ]
+    rows.append(_door("b1", "990101001", "阳光花园3号楼", (0.2, 0.2), compound="阳光花园", building="3"))
+    rows.append(_door("v1", "990101200", "沙坪村8号", (0.4, 0.4), number="8"))
+    return rows
+
+
+def postcodes() -> list[dict[str, Any]]:
+    """A postcode of a township and one of a county."""
+    told = [("990110", "东关邮政所", "990101001", 0.1, 0.1), ("990120", "安平邮政局", "990102", 0.6, 0.1)]
+    return [
+        {"postcode": code, "office": office, "adcode": adcode, "geometry": shapely.Point(WEST + x, SOUTH + y)}
+        for code, office, adcode, x, y in told
+    ]
+
+
+def villages() -> list[dict[str, Any]]:
+    """A village."""
+    point = shapely.Point(WEST + 0.41, SOUTH + 0.41)
+    return [{"place_id": "v", "name_zh": "沙坪村", "name_en": "Shaping", "rank": 10, "geometry": point}]
+
+
+def roads() -> list[dict[str, Any]]:
+    """A road without doors."""
+    line = shapely.LineString([(WEST + 0.26, SOUTH + 0.3), (WEST + 0.3, SOUTH + 0.3)])
+    return [{"road_id": "r", "name_zh": "环城路", "class": "primary", "geometry": line}]
+
+
+def _door(key: str, code: str, line: str, at: tuple[float, float], **parts: str) -> dict[str, Any]:
+    base: dict[str, Any] = {"address_id": key, "adcode": code, "line": line, "postcode": "990110", "method": "survey"}
+    base |= {"road": None, "number": None, "compound": None, "building": None}
+    return {**base, **parts, "geometry": shapely.Point(WEST + at[0], SOUTH + at[1])}
 
 
 def _row(code: str, level: str, name: str, shape: shapely.Geometry) -> dict[str, Any]:

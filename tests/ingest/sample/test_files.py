@@ -17,9 +17,9 @@ from tests.ingest.sample.conftest import PARCELS, Written
 
 CATALOG = read_catalog()
 VECTOR = (
-    "active_fault", "air_station", "airport", "building", "control_line", "dam", "division", "flood_extent",
-    "geological_unit", "hazard_source", "hospital", "lake", "landuse_patch", "populated_place", "power_plant",
-    "protected_area", "railway", "river", "road", "school",
+    "active_fault", "address", "air_station", "airport", "building", "control_line", "dam", "division",
+    "flood_extent", "geological_unit", "hazard_source", "hospital", "lake", "landuse_patch",
+    "populated_place", "postcode", "power_plant", "protected_area", "railway", "river", "road", "school",
 )  # fmt: skip
 RASTERS = ("elevation", "imagery", "land_cover", "population")
 GEOMETRIES = {"point": {"Point"}, "line": {"LineString"}, "polygon": {"Polygon", "MultiPolygon"}}
