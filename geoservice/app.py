@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
+from geoservice.api.bulletin import Bulletin
 from geoservice.api.job_events import Newsroom, Seats
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
@@ -109,6 +110,7 @@ def _house(settings: Settings, catalog: Catalog) -> House:
         uploads=uploads,
         edits=EditDesk(settings, writer, catalog),
         newsroom=newsroom,
+        bulletin=Bulletin(pools),
         renderer=renderer,
         tiles=TileCache.of(settings, pools, meter),
         queries=QueryDesk.of(settings),
@@ -131,6 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         house.tiles.close()
         await house.networks.close()
         await house.newsroom.close()
+        await house.bulletin.close()
         await house.renderer.close()
         house.edits.close()
         house.writer.close()

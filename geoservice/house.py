@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias
 import asyncpg
 from fastapi import Depends, Request
 
+from geoservice.api.bulletin import Bulletin
 from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
@@ -59,6 +60,7 @@ class House:
     uploads: UploadStore
     edits: EditDesk
     newsroom: Newsroom
+    bulletin: Bulletin
     renderer: Renderer
     tiles: TileCache
     queries: QueryDesk

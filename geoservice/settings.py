@@ -316,6 +316,21 @@ class Settings(BaseSettings):
         description="Most streams of job progress of one principal at a time in each worker process; more are answered "
         "with 429.",
     )
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts to which messages about new editions may be posted, written as those of remote sources. "
+        "None by default.",
+    )
+    webhook_timeout: float = Field(
+        default=10.0, gt=0, le=120, description="Seconds in which a receiver of messages must answer."
+    )
+    webhook_attempts: int = Field(
+        default=8, ge=1, le=50, description="Attempts to deliver a message, with growing pauses; then it is given up."
+    )
+    webhook_failures: int = Field(
+        default=5, ge=1, le=1000, description="Messages given up in a row after which a subscription is disabled."
+    )
+    subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
     watch: AbsolutePath | None = Field(
         default=None, description="YAML file with folders to watch and schedules of loads; see the operator's guide."
     )

@@ -366,3 +366,50 @@ request_memo = sa.Table(
 
 `fingerprint` is the SHA-256 of method, path and body: the same key with another request is refused.
 """
+
+subscription = sa.Table(
+    "subscription",
+    metadata,
+    sa.Column("id", sa.Text(), primary_key=True),
+    sa.Column("principal", sa.Text(), sa.ForeignKey("meta.api_key.id"), nullable=False),
+    sa.Column("url", sa.Text(), nullable=False),
+    sa.Column("collections", ARRAY(sa.Text()), nullable=False),
+    sa.Column("secret", sa.LargeBinary(), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    # Deliveries that failed for good one after the other; too many of them disable the subscription.
+    sa.Column("failures", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    sa.Column("disabled", sa.DateTime(timezone=True)),
+    sa.Index("subscription_principal", "principal"),
+)
+"""Who is told of new editions of which layers, where, signed with which secret; no reader may select it."""
+
+subscription_mark = sa.Table(
+    "subscription_mark",
+    metadata,
+    sa.Column("subscription", sa.Text(), sa.ForeignKey("meta.subscription.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("layer", sa.Text(), primary_key=True),
+    sa.Column("edition", sa.BigInteger(), nullable=False),
+)
+"""Up to which edition of a layer the messages of a subscription are written down."""
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("subscription", sa.Text(), sa.ForeignKey("meta.subscription.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("layer", sa.Text(), nullable=False),
+    sa.Column("edition", sa.BigInteger(), nullable=False),
+    sa.Column("payload", JSONB(), nullable=False),
+    # waiting, delivered, failed (after the last attempt) or dropped (the subscriber may not have it any more).
+    sa.Column("state", sa.Text(), nullable=False, server_default="waiting"),
+    sa.Column("attempts", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("status", sa.Integer()),
+    sa.Column("error", sa.Text()),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("state IN ('waiting', 'delivered', 'failed', 'dropped')", name="delivery_state"),
+    sa.Index("delivery_due", "next_attempt", postgresql_where=sa.text("state = 'waiting'")),
+    sa.Index("delivery_subscription", "subscription", "id"),
+)
+"""Messages of subscriptions, and what became of each."""

@@ -188,12 +188,12 @@ async def events(request: Request, house: Inside, asker: Asker, found: Found) ->
     if found.over and seen == event_id(found, counted):
         # What a client of server-sent events takes for "do not come back".
         return Response(status_code=204, headers=PRIVATE)
-    follower = Follower(partial(status_info, request, house, asker), partial(_still, request, asker), counted)
+    follower = Follower(partial(status_info, request, house, asker), partial(still_the_same, request, asker), counted)
     house.newsroom.seats.take(asker.id)
     return EventStream(house.newsroom.follow(found, seen, follower), partial(house.newsroom.seats.leave, asker.id))
 
 
-async def _still(request: Request, asker: Principal) -> bool:
+async def still_the_same(request: Request, asker: Principal) -> bool:
     """Whether the credentials of a request stand for the same principal as when it came; in doubt they do not."""
     try:
         return await identify(request) == asker

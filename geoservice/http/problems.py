@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 
 from geoservice.changes.errors import EditionGone
 from geoservice.edits import errors as edits
+from geoservice.events.errors import TooManySubscriptions
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
@@ -62,6 +63,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.LayerBusy: 409,
     jobs.ResultsNotReady: 404,
     EditionGone: 410,
+    TooManySubscriptions: 429,
     FeatureChanged: 412,
     FeatureExists: 409,
     RowsRefused: 422,

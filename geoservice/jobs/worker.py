@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.events.courier import Courier
 from geoservice.gazetteer.index import NameKeeper
 from geoservice.jobs import queue
 from geoservice.jobs.incoming import discard_incoming
@@ -227,6 +228,7 @@ def work(
     if not once:
         threads.append(threading.Thread(target=Leader(database, stop).lead, name="job-leader"))
         threads.append(threading.Thread(target=LadderKeeper(database, stop, after_ladder).keep, name="ladder-keeper"))
+        threads.append(threading.Thread(target=Courier(database, stop).keep, name="courier"))
         threads.append(threading.Thread(target=NameKeeper(database, stop).keep, name="name-keeper"))
     for thread in threads:
         thread.start()

@@ -7,6 +7,7 @@ from geoservice.api import (
     addresses,
     analysis,
     archives,
+    change_events,
     changes,
     description,
     editions,
@@ -26,6 +27,7 @@ from geoservice.api import (
     session,
     sheets,
     static_map,
+    subscriptions,
     uploads,
 )
 from geoservice.ogc import (
@@ -53,6 +55,8 @@ BLOCKS: tuple[Block, ...] = (
     transactions.BLOCK,
     queryables.BLOCK,
     changes.BLOCK,
+    subscriptions.BLOCK,
+    change_events.BLOCK,
     tilesets.BLOCK,
     tiles.BLOCK,
     dataset_tiles.BLOCK,

@@ -51,6 +51,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "row_number": ("1", "2"),
         "upload_id": ("x" * 32,),
         "archive_name": ("open",),
+        "subscription_id": ("none",),
         "style_id": (*COLLECTIONS, "map"),
         "resource": ("sprite.json",),
         "stack": ("Noto Sans Regular",),
