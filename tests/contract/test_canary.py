@@ -71,7 +71,9 @@ def all_routes(service: Service) -> list[APIRoute]:
     """All GET routes of the application, wherever they are nested."""
     found: list[APIRoute] = []
     for block in service.client.app.state.blocks:  # type: ignore[attr-defined]
-        found += [r for r in block.router.routes if isinstance(r, APIRoute) and "GET" in r.methods]
+        # A stream has no end; test_change_events asks it who hears what.
+        routes = (r for r in block.router.routes if isinstance(r, APIRoute) and r.path != "/events")
+        found += [r for r in routes if "GET" in r.methods]
     return found
 
 
