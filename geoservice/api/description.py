@@ -15,6 +15,7 @@ from geoservice.http.negotiation import HTML, OPENAPI_30, OPENAPI_31, negotiate
 from geoservice.http.problems import PROBLEM_JSON
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
+from geoservice.ogc.item_parameters import with_item_parameters
 
 router = APIRouter(tags=["api"])
 _PROBLEM = {
@@ -39,7 +40,8 @@ async def api(
 ) -> Response:
     """The description of this API."""
     chosen = negotiate(request, f, _FORMATS)
-    body = {**told(request.app.openapi()), "servers": [{"url": base_url(request)}]}
+    made = with_item_parameters(told(request.app.openapi()), request.app.state.house.settings)
+    body = {**made, "servers": [{"url": base_url(request)}]}
     if chosen == "3.0":
         body = as_openapi_30(body)
     return document(request, "api", body, chosen, lang, media=_FORMATS[chosen])

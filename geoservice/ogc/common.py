@@ -144,6 +144,7 @@ def _links(request: Request, layer: Layer, state: LayerState) -> list[dict[str, 
     links.append(
         link(url(request, f"{path}/queryables"), f"{_REL}/queryables", "application/schema+json", "Queryables")
     )
+    links.append(link(url(request, f"{path}/sortables"), f"{_REL}/sortables", "application/schema+json", "Sortables"))
     if isinstance(layer, VectorLayer):
         links.append(
             link(url(request, f"{path}/tiles"), f"{_REL}/tilesets-vector", JSON, "Vector tiles", templated=False)

@@ -131,6 +131,20 @@ async def schema(
     return document(request, "schema", body, chosen, lang, media=SCHEMA_JSON)
 
 
+@router.get("/collections/{collection_id}/sortables", summary="Properties to sort by")
+async def sortables(
+    request: Request, house: Inside, asker: Asker, collection_id: str, f: Format = None, lang: Language = None
+) -> Response:
+    """JSON Schema of the properties by which features can be sorted (Features Part 8, draft)."""
+    formats = {"json": SCHEMA_JSON, "html": HTML}
+    chosen = negotiate(request, f, formats)
+    layer, decision = open_rows(house, asker, collection_id)
+    body = schema_of(layer, decision, url(request, f"/collections/{layer.name}/sortables"), lang or "en")
+    body["properties"].pop("geometry", None)
+    body.pop("required")
+    return document(request, "schema", body, chosen, lang, media=SCHEMA_JSON)
+
+
 def open_rows(house: House, asker: Principal, name: str) -> tuple[RowLayer, Decision]:
     """A collection that has features.
 
