@@ -21,7 +21,7 @@ _UTM = range(32600, 32661)
 
 
 def features_select(
-    layer: RowLayer, rows: sa.Subquery, attributes: Sequence[str], look: Look | None = None
+    layer: RowLayer, rows: sa.Subquery, attributes: Sequence[str], look: Look | None = None, *, named: bool = False
 ) -> sa.Select[Any]:
     """GeoJSON features as json (`feature`) and the edition that wrote each (`edition`).
 
@@ -30,6 +30,7 @@ def features_select(
         rows: Rows of `rows_statement`.
         attributes: Attributes to write; each is a column of the rows.
         look: How geometries are written; a simplified one binds `tolerance` (degrees).
+        named: Whether each feature names its collection.
     """
     look = look or Look()
     geometry: sa.ColumnElement[Any] = sa.null()
@@ -39,7 +40,8 @@ def features_select(
     properties = sa.select(*(rows.c[n].label(n) for n in attributes)).correlate(rows).lateral("properties")
     members: tuple[Any, ...] = ("type", "Feature", "id", rows.c.key, "geometry", geometry, "properties")
     whole = sa.func.row_to_json(properties.table_valued()) if attributes else sa.func.json_build_object()
-    feature = sa.func.json_build_object(*members, whole, "edition", rows.c[EDITION]).label("feature")
+    own = ("collection", layer.name) if named else ()
+    feature = sa.func.json_build_object(*members, whole, *own, "edition", rows.c[EDITION]).label("feature")
     source = rows.join(properties, sa.true()) if attributes else rows
     return sa.select(feature, rows.c[EDITION].label("edition")).select_from(source)
 

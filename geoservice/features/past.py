@@ -69,11 +69,22 @@ async def instant_asked(
     if as_of is not None and number is not None:
         raise BadParameter("as-of and edition both name an instant; give one of them.", parameter="edition")
     if as_of is not None:
-        instant = parse_instant(as_of, "as-of")
-        if instant > dt.datetime.now(dt.UTC):
-            raise BadParameter(f"as-of names an instant that has passed; {as_of[:60]} has not.", parameter="as-of")
-        return instant
+        return moment_asked(as_of)
     return None if number is None else await _instant_of(connection, layer, number, parameter)
+
+
+def moment_asked(as_of: str | None) -> dt.datetime | None:
+    """The instant of system time that `as-of` names; None without one.
+
+    Raises:
+        BadParameter: When it is malformed or has not come yet.
+    """
+    if as_of is None:
+        return None
+    instant = parse_instant(as_of, "as-of")
+    if instant > dt.datetime.now(dt.UTC):
+        raise BadParameter(f"as-of names an instant that has passed; {as_of[:60]} has not.", parameter="as-of")
+    return instant
 
 
 async def _instant_of(

@@ -76,6 +76,7 @@ class FeatureQuery:
         look: How geometries are written.
         placeless: Whether what has no geometry meets every box, and what has no time every interval, as Features Part 1
             demands of its parameters; otherwise they meet none.
+        named: Whether each feature names its collection.
     """
 
     limit: int
@@ -90,6 +91,7 @@ class FeatureQuery:
     properties: tuple[str, ...] | None = None
     look: Look = Look()
     placeless: bool = False
+    named: bool = False
 
     @property
     def backward(self) -> bool:
@@ -108,7 +110,7 @@ class FeatureQuery:
         return (
             len(self.bbox.boxes()) if self.bbox else 0,
             tuple(value is None for value in time_values(layer, self.interval).values()),
-            (self.as_of is None, self.region is None, self.ids is None, self.placeless),
+            (self.as_of is None, self.region is None, self.ids is None, self.placeless, self.named),
             None if self.filter is None else self.filter.shape,
             (self.sort, start, self.properties),
             (self.look.geometry, self.look.crs.uri, self.look.tolerance is None),

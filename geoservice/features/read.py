@@ -142,7 +142,8 @@ def page_statement(layer: RowLayer, decision: Decision, query: FeatureQuery) -> 
     past = query.as_of is not None
     chosen = rows_statement(layer, decision, query, extra=1).subquery("chosen")
     number = sa.func.row_number().over(order_by=ordering(chosen.c, query)).label("number")
-    written = features_select(layer, chosen, chosen_attributes(decision, query), query.look)
+    attributes = chosen_attributes(decision, query)
+    written = features_select(layer, chosen, attributes, query.look, named=query.named)
     page = written.add_columns(chosen.c.fid, number).subquery("page")
     inside = page.c.number <= limit
     order = page.c.number.desc() if query.backward else page.c.number

@@ -24,6 +24,7 @@ from geoservice.api import (
     query_values,
     results,
     routing,
+    search,
     session,
     sheets,
     static_map,
@@ -52,6 +53,7 @@ from geoservice.ogc.block import Block
 BLOCKS: tuple[Block, ...] = (
     common.BLOCK,
     features.BLOCK,
+    search.BLOCK,
     transactions.BLOCK,
     queryables.BLOCK,
     changes.BLOCK,

@@ -59,7 +59,7 @@ async def items(
     """A page of features in a stable order, as GeoJSON or HTML."""
     chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
-    query = asked.choice(decision, house.settings.default_limit, house.settings.max_limit)
+    query = asked.choice(decision.attributes, house.settings.default_limit, house.settings.max_limit)
     condition = asked.condition(request, layer, decision)
     query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
     path = f"/collections/{layer.name}/items"

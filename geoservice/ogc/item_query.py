@@ -54,11 +54,11 @@ class ChoiceQuery:
     ] = None
     cursor: Annotated[str | None, Query(description="Paging token of a next or prev link.")] = None
 
-    def choice(self, decision: Decision, default: int, maximum: int) -> FeatureQuery:
+    def choice(self, sortable: tuple[str, ...], default: int, maximum: int) -> FeatureQuery:
         """The features asked for; raises BadParameter as the single parsers do.
 
         Args:
-            decision: What the principal may see.
+            sortable: Attributes to sort by, those that the principal may see.
             default: Features per page when `limit` is not given.
             maximum: Most features per page.
         """
@@ -69,7 +69,7 @@ class ChoiceQuery:
             region=window.region,
             interval=parse_datetime(self.datetime) if self.datetime is not None else None,
             ids=None if self.ids is None else _ids(self.ids),
-            sort=() if self.sortby is None else parse_sort(self.sortby, decision),
+            sort=() if self.sortby is None else parse_sort(self.sortby, sortable),
             placeless=True,
         )
 
@@ -176,7 +176,7 @@ class ItemsQuery(ChoiceQuery, FilterQuery, LookQuery, PastQuery, Presentation):
     """Query parameters of a page of features."""
 
 
-def parse_sort(text: str, decision: Decision) -> tuple[SortKey, ...]:
+def parse_sort(text: str, known: tuple[str, ...]) -> tuple[SortKey, ...]:
     """Read `sortby` (Features Part 8, draft): names of visible properties, each with + or - before it.
 
     Raises:
@@ -186,8 +186,8 @@ def parse_sort(text: str, decision: Decision) -> tuple[SortKey, ...]:
     # In an address + stands for a space.
     for part in text.split(","):
         name = part[1:] if part[:1] in ("+", "-", " ") else part
-        if name not in decision.attributes:
-            raise unknown_property(name, "sortby", decision.attributes)
+        if name not in known:
+            raise unknown_property(name, "sortby", known)
         keys.append(SortKey(name, part.startswith("-")))
     if len(keys) > MOST_KEYS or len({key.attribute for key in keys}) < len(keys):
         raise BadParameter(f"sortby takes up to {MOST_KEYS} properties, each once.", parameter="sortby")

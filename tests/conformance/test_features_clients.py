@@ -74,5 +74,5 @@ def test_owslib_reads_and_pages(address: str) -> None:
 
 
 def test_owslib_sorts_and_chooses(address: str) -> None:
-    page = Features(f"{address}/").collection_items("spot", bbox=list(CORNER), sortby="-code")
+    page = Features(f"{address}/").collection_items("spot", bbox=list(CORNER), sortby=("code", "desc"))
     assert [feature["id"] for feature in page["features"]] == INSIDE[::-1]
