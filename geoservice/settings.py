@@ -272,6 +272,12 @@ class Settings(BaseSettings):
     )
     default_limit: int = Field(default=10, ge=1, le=10_000, description="Items per page when `limit` is not given.")
     max_limit: int = Field(default=10_000, ge=1, le=100_000, description="Most items per page.")
+    stream_max_limit: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Most items per page of GeoJSON, which is sent while it is read when it has more than `max_limit`.",
+    )
     max_zone_vertices: int = Field(
         default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
     )

@@ -1,4 +1,4 @@
-"""Large answers, part by part: one snapshot read in pages of bounded size, so that memory does not grow with the answer.
+"""Large answers, part by part: one snapshot, read in pages of bounded size, so that memory does not grow with it.
 
 A connection is held for a part only, and the time limit of statements holds for each. Whoever stops listening ends the
 reading with the part that is under way.

@@ -25,7 +25,7 @@ def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) 
     asks for the version alone, whatever the encoding (`geoservice.edits.conditions`).
     """
     # Images are packed already.
-    packed = len(body) >= _WORTH_IT and not media.startswith("image/") and _takes_gzip(request)
+    packed = len(body) >= _WORTH_IT and not media.startswith("image/") and takes_gzip(request)
     version = f"{headers[VERSION]}-" if VERSION in headers else ""
     tag = f'"{version}{hashlib.blake2b(body, digest_size=12).hexdigest()}{"-gz" if packed else ""}"'
     all_headers = {
@@ -52,7 +52,8 @@ def caching(asked: str, *, personal: bool) -> str:
     return f"private, {asked}" if personal and "private" not in asked else asked
 
 
-def _takes_gzip(request: Request) -> bool:
+def takes_gzip(request: Request) -> bool:
+    """Whether the client takes bodies in gzip."""
     for part in request.headers.get("accept-encoding", "").lower().split(","):
         name, _, weight = part.strip().partition(";")
         if name.strip() in ("gzip", "*"):

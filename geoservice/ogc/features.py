@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from geoservice.features.paging import read_pinned
 from geoservice.features.past import instant_asked
+from geoservice.features.places import Place
 from geoservice.features.query import FeatureQuery, Look
 from geoservice.features.read import Item, Page, read_item
 from geoservice.house import Asker, House, Inside
@@ -23,6 +24,7 @@ from geoservice.http.parameters import PROPERTY_PARAMETERS, together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
+from geoservice.ogc.long_page import long_page
 from geoservice.ogc.pager import Pager
 from layers.access import Decision, Principal
 from layers.errors import UnknownFeature, UnknownLayer
@@ -59,14 +61,18 @@ async def items(
     """A page of features in a stable order, as GeoJSON or HTML."""
     chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
-    query = asked.choice(decision.attributes, house.settings.default_limit, house.settings.max_limit)
-    condition = asked.condition(request, layer, decision)
-    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
     path = f"/collections/{layer.name}/items"
     pager = Pager(request, path, house.seal, place_bound(request, path, asker))
+    place = pager.place(asked.cursor)
+    query = asked.choice(decision.attributes, house.settings.default_limit, _most(house, chosen, place))
+    condition = asked.condition(request, layer, decision)
+    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
     async with house.pools.raw(asker.clearance) as connection:
         query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
-        page = await read_pinned(connection, house.reading, layer, decision, query, pager.place(asked.cursor))
+        if query.limit <= house.settings.max_limit:
+            page = await read_pinned(connection, house.reading, layer, decision, query, place)
+    if query.limit > house.settings.max_limit:
+        return await long_page(house, pager, layer, decision, query, place)
     return _feature_collection(pager, layer, page, chosen, asked.lang, query)
 
 
@@ -91,6 +97,12 @@ async def item(
     if found is None:
         raise UnknownFeature(f"Collection {layer.name} has no feature {feature_id[:80]!r}.")
     return _feature(request, layer, feature_id, found, chosen, asked.lang, query)
+
+
+def _most(house: House, chosen: str, place: Place | None) -> int:
+    """Most features of a page: GeoJSON is sent while it is read, but backwards it would come in the wrong order."""
+    backward = place is not None and place.backward
+    return house.settings.stream_max_limit if chosen == "json" and not backward else house.settings.max_limit
 
 
 def _look(written: LookQuery, chosen: str) -> Look:

@@ -47,7 +47,8 @@ def with_item_parameters(body: dict[str, Any], settings: Settings) -> dict[str, 
         body: An OpenAPI document.
         settings: For the limits of pages.
     """
-    limit = {"type": "integer", "minimum": 1, "maximum": settings.max_limit, "default": settings.default_limit}
+    most = max(settings.max_limit, settings.stream_max_limit)
+    limit = {"type": "integer", "minimum": 1, "maximum": most, "default": settings.default_limit}
     schemas = {**_SCHEMAS, "limit": limit}
     for path in LISTS:
         for parameter in body["paths"].get(path, {}).get("get", {}).get("parameters", []):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from geoservice.features.places import Place
 from geoservice.features.query import FeatureQuery
 from geoservice.features.read import Page
 from geoservice.features.stream import read_parts
@@ -24,7 +26,7 @@ _FAST = 1
 
 
 async def long_page(
-    house: House, pager: Pager, layer: RowLayer, decision: Decision, query: FeatureQuery, cursor: str | None
+    house: House, pager: Pager, layer: RowLayer, decision: Decision, query: FeatureQuery, place: Place | None
 ) -> Response:
     """The page, without an entity tag: its content is not known when its head is sent.
 
@@ -32,7 +34,6 @@ async def long_page(
         BadParameter: As a short page; what goes wrong later breaks the answer off.
     """
     clearance = decision.rule.max_clearance
-    place = pager.place(cursor)
     parts = read_parts(lambda: house.pools.raw(clearance), house.reading, layer, decision, query, place)
     first = await anext(parts)
     headers = {
@@ -57,7 +58,7 @@ async def _written(pager: Pager, layer: RowLayer, first: Page, parts: AsyncItera
         yield f",{page.features}".encode() if page.features else b""
     # The page as a whole begins where its first part did and ends where the last one does.
     whole = Page("", returned, first.before, page.after, first.matched, first.edition)
-    foot = {"numberReturned": returned}
+    foot: dict[str, Any] = {"numberReturned": returned}
     if page.after is None and first.before is None:
         foot["numberMatched"] = returned
     elif first.matched is not None:
@@ -68,8 +69,12 @@ async def _written(pager: Pager, layer: RowLayer, first: Page, parts: AsyncItera
 
 async def _packed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     packer = zlib.compressobj(_FAST, wbits=_GZIP)
+
+    def packed(part: bytes) -> bytes:
+        # Flushed, so that nobody waits for a part that is there.
+        return packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)
+
     async for part in body:
-        packed = await run_in_threadpool(packer.compress, part)
-        if packed:
-            yield packed
+        if part:
+            yield await run_in_threadpool(packed, part)
     yield packer.flush()

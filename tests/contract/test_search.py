@@ -122,7 +122,7 @@ def test_tokens_hold_for_one_search_and_one_clearance(service: Service) -> None:
     [
         ("limit=0", "limit"), ("bbox=1,2", "bbox"), ("crs=EPSG:1", "crs"), ("datetime=x", "datetime"),
         ("as-of=2999-01-01T00:00:00Z", "as-of"), ("collections=", "collections"), ("planet=1", "planet"),
-        ("cursor=x", "cursor"), ("f=html", "f"), ("filter-lang=sql&filter=a", "filter-lang"),
+        ("cursor=x", "cursor"), ("f=gml", "f"), ("filter-lang=sql&filter=a", "filter-lang"),
         ("filter-crs=x", "filter-crs"),
     ],
 )  # fmt: skip
