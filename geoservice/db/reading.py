@@ -7,6 +7,7 @@ from typing import Literal
 
 from geoservice.db.compiled import Compiled
 from geoservice.db.sync import view_schema
+from geoservice.features.sample import Sample
 from layers.access import Clearance
 from layers.ladder import LADDER_SCHEMA
 from layers.table import CURRENT_SCHEMA, HISTORY_SCHEMA
@@ -23,11 +24,13 @@ class Reading:
         mode: The access net.
         statements: Compiled statements by what they depend on.
         seen: By layer, the latest edition that pages of an earlier one have met.
+        samples: By layer and clearance, some features by which numbers are estimated.
     """
 
     mode: Literal["policies", "views"]
     statements: dict[tuple[object, ...], Compiled] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    samples: dict[tuple[str, int], Sample] = field(default_factory=dict)
 
     def keep(self, shape: tuple[object, ...], compiled: Compiled) -> None:
         """Keep a statement whose shape strangers may choose (filters, sort orders): many make the oldest go."""

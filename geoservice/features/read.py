@@ -44,6 +44,8 @@ class Page:
         matched: The exact number of all features where it is known for free, else None.
         edition: The edition of the layer that the page shows; None while nothing is loaded.
         final: Whether the page shows a past that no later change can touch.
+        total: The number of all features of the layer that the asker may see now.
+        estimate: About how many features there are, where the exact number is not known.
     """
 
     features: str
@@ -53,6 +55,8 @@ class Page:
     matched: int | None
     edition: int | None
     final: bool = False
+    total: int = 0
+    estimate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ async def read_page(
         matched=returned if whole else None if query.filtered(layer) else row["rows"],
         edition=row["edition"],
         final=row["final"],
+        total=row["rows"],
     )
 
 

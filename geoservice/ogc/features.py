@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from geoservice.features.estimate import with_estimate
 from geoservice.features.paging import read_pinned
 from geoservice.features.past import instant_asked
 from geoservice.features.places import Place
@@ -71,6 +72,7 @@ async def items(
         query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
         if query.limit <= house.settings.max_limit:
             page = await read_pinned(connection, house.reading, layer, decision, query, place)
+            page = await with_estimate(connection, house.reading, layer, decision, query, page)
     if query.limit > house.settings.max_limit:
         return await long_page(house, pager, layer, decision, query, place)
     return _feature_collection(pager, layer, page, chosen, asked.lang, query)
@@ -210,6 +212,8 @@ def _feature_collection(
     head: dict[str, Any] = {"type": "FeatureCollection", "numberReturned": page.returned}
     if page.matched is not None:
         head["numberMatched"] = page.matched
+    elif page.estimate is not None:
+        head["numberMatchedEstimate"] = page.estimate
     head["edition"] = page.edition
     headers = {
         "Geoservice-Edition": str(page.edition or ""),

@@ -53,7 +53,7 @@ def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
         world: Where.
         kept: Whether it may answer with tiles that it has kept.
     """
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "geoservice", "serve", "--port", str(port), "--workers", str(WORKERS)]
     surroundings = {
         "GEOSERVICE_HOME": str(world.settings.home),
@@ -65,8 +65,8 @@ def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
         surroundings |= {"GEOSERVICE_TILE_MEMORY_MB": "0", "GEOSERVICE_TILE_DISK_MB": "0"}
     if world.settings.layers_dir is not None:
         surroundings["GEOSERVICE_LAYERS_DIR"] = str(world.settings.layers_dir)
-    with _running(command, surroundings, world.home / "geoservice.log"):
-        _wait(port, "/health/ready", world.home / "geoservice.log")
+    with running(command, surroundings, world.home / "geoservice.log"):
+        wait(port, "/health/ready", world.home / "geoservice.log")
         yield port
 
 
@@ -79,15 +79,15 @@ def bare(world: Place, answers: Path, path: str) -> Iterator[int]:
         answers: File with what it answers.
         path: One that it answers.
     """
-    port = _free_port()
+    port = free_port()
     server = "uvicorn.run('tests.bench.bare:create', factory=True, http='geoservice.http.protocol:BoundedProtocol', "
     options = f"port={port}, workers={WORKERS}, log_level='warning', access_log=False, server_header=False)"
     program = f"import uvicorn\nif __name__ == '__main__':\n    {server}{options}\n"
     script = world.home / "bare.py"
     script.write_text(program, encoding="utf-8")
     surroundings = {"GEOSERVICE_TEST_BARE": str(answers), "PYTHONPATH": str(Path(__file__).parents[2])}
-    with _running([sys.executable, str(script)], surroundings, world.home / "bare.log"):
-        _wait(port, path, world.home / "bare.log")
+    with running([sys.executable, str(script)], surroundings, world.home / "bare.log"):
+        wait(port, path, world.home / "bare.log")
         yield port
 
 
@@ -122,14 +122,14 @@ def tipg(world: Place, password: str, options: Mapping[str, str], layer: str = L
         options: Settings of its database sessions.
         layer: One of the layers; it is ready when it knows it.
     """
-    port = _free_port()
+    port = free_port()
     command = [
-        str(_environment(world.home, "tipg", TIPG) / "bin" / "python"), "-m", "uvicorn", "tipg.main:app",
+        str(environment(world.home, "tipg", TIPG, SERVER) / "bin" / "python"), "-m", "uvicorn", "tipg.main:app",
         "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning",
     ]  # fmt: skip
     surroundings = {"DATABASE_URL": _address(world, password, options), "TIPG_DB_SCHEMAS": '["geo"]'}
-    with _running(command, surroundings, world.home / "tipg.log"):
-        _wait(port, f"/collections/geo.{layer}", world.home / "tipg.log")
+    with running(command, surroundings, world.home / "tipg.log"):
+        wait(port, f"/collections/geo.{layer}", world.home / "tipg.log")
         yield port
 
 
@@ -143,7 +143,7 @@ def titiler(home: Path, quality: int) -> Iterator[int]:
         home: Its environment and its log live here.
         quality: Of JPEG; by itself TiTiler writes larger pictures.
     """
-    port, environment = _free_port(), _environment(home, "titiler", TITILER)
+    port, folder = free_port(), environment(home, "titiler", TITILER, SERVER)
     (home / "titiler_app.py").write_text(
         "from fastapi import FastAPI\n"
         "from rio_tiler.profiles import img_profiles\n"
@@ -154,12 +154,12 @@ def titiler(home: Path, quality: int) -> Iterator[int]:
         encoding="utf-8",
     )
     command = [
-        str(environment / "bin" / "python"), "-m", "uvicorn", "titiler_app:app", "--app-dir", str(home),
+        str(folder / "bin" / "python"), "-m", "uvicorn", "titiler_app:app", "--app-dir", str(home),
         "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning", "--no-access-log",
     ]  # fmt: skip
     surroundings = {"GDAL_CACHEMAX": "200", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "VSI_CACHE": "TRUE"}
-    with _running(command, surroundings, home / "titiler.log"):
-        _wait(port, "/openapi.json", home / "titiler.log")
+    with running(command, surroundings, home / "titiler.log"):
+        wait(port, "/openapi.json", home / "titiler.log")
         yield port
 
 
@@ -171,23 +171,24 @@ def _address(world: Place, password: str, options: Mapping[str, str]) -> str:
     return f"postgresql://{PEER_ROLE}:{password}@{host}:{port}/{database.name}" + (f"?{query}" if query else "")
 
 
-def _environment(home: Path, name: str, package: str) -> Path:
-    """A peer's virtual environment, made when it is missing or of other versions."""
-    folder, wanted = home / name, f"{package} {SERVER}"
+def environment(home: Path, name: str, *packages: str) -> Path:
+    """A peer's virtual environment with some packages, made when it is missing or of other versions."""
+    folder, wanted = home / name, " ".join(packages)
     stamp = folder / "complete"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         venv.create(folder, clear=True, with_pip=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, package, SERVER], check=True)
+        subprocess.run([*pip, *packages], check=True)
         stamp.write_text(wanted, encoding="utf-8")
     return folder
 
 
 @contextmanager
-def _running(command: Sequence[str], surroundings: Mapping[str, str], log: Path) -> Iterator[None]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GEOSERVICE_", "PG"))}
+def running(command: Sequence[str], surroundings: Mapping[str, str], log: Path) -> Iterator[None]:
+    """A program with further environment, which writes into a log and is ended at last."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env={**clean, **surroundings}, stdout=output, stderr=output)
+        surroundings = {**clean_environment(), **surroundings}
+        process = subprocess.Popen(command, env=surroundings, stdout=output, stderr=output)
         try:
             yield
         finally:
@@ -199,12 +200,18 @@ def _running(command: Sequence[str], surroundings: Mapping[str, str], log: Path)
                 process.wait()
 
 
-def _free_port() -> int:
+def clean_environment() -> dict[str, str]:
+    """The environment without what would lead a service elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("GEOSERVICE_", "PG"))}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def _wait(port: int, path: str, log: Path) -> None:
+def wait(port: int, path: str, log: Path) -> None:
     """Wait until a path is answered with success."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
