@@ -53,14 +53,7 @@ async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody) ->
 
 
 def _links(request: Request) -> list[dict[str, Any]]:
-    return [
-        link(
-            url(request, "/api", f="html"),
-            "http://www.opengis.net/def/rel/ogc/1.0/processes",
-            "text/html",
-            "Zone analysis",
-        )
-    ]
+    return [link(url(request, "/api", f="html"), "related", "text/html", "Zone analysis")]
 
 
 BLOCK = Block("analysis", None, "experimental", (), router, _links)

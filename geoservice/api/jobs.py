@@ -277,6 +277,8 @@ def _message(job: Job, rows: int | None) -> str:
         "failed": "The job failed; nothing was changed.",
         "cancelled": "The job was cancelled; nothing was changed.",
     }
+    if job.kind == EXECUTION and job.state in ("refused", "failed"):
+        return f"The execution {'was refused' if job.state == 'refused' else 'failed'}; `exception` says why."
     if job.edition is not None and job.state in ("refused", "failed", "cancelled"):
         # A replay takes a load for each version of a source.
         return (

@@ -11,5 +11,4 @@ from geoservice.http.links import link, url
 
 def query_links(request: Request) -> list[dict[str, Any]]:
     """Where the queries are described."""
-    relation = "http://www.opengis.net/def/rel/ogc/1.0/processes"
-    return [link(url(request, "/api", f="html"), relation, "text/html", "Spatial queries")]
+    return [link(url(request, "/api", f="html"), "related", "text/html", "Spatial queries")]

@@ -32,7 +32,7 @@ async def refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or (route.openapi_extra or {}).items() >= FREE_PARAMETERS.items():
         return
-    known = _declared(route.dependant)
+    known = declared(route.dependant)
     open_names = (route.openapi_extra or {}).items() >= PROPERTY_PARAMETERS.items()
     for name in request.query_params:
         if name not in known and not open_names:
@@ -48,7 +48,7 @@ async def refuse_unknown(request: Request) -> None:
 def undeclared(request: Request) -> tuple[dict[str, str], set[str]]:
     """The parameters that the route does not declare, and the names of those that it does."""
     route = request.scope.get("route")
-    known = _declared(route.dependant) if isinstance(route, APIRoute) else set()
+    known = declared(route.dependant) if isinstance(route, APIRoute) else set()
     return {name: value for name, value in request.query_params.items() if name not in known}, known
 
 
@@ -66,11 +66,11 @@ def together(values: Callable[..., Any]) -> Any:
     return Depends(made)
 
 
-def _declared(dependant: Dependant) -> set[str]:
+def declared(dependant: Dependant) -> set[str]:
     """Names of the query parameters of a route and of everything it depends on."""
     names = {field.alias for field in dependant.query_params}
     for inner in dependant.dependencies:
-        names |= _declared(inner)
+        names |= declared(inner)
     return names
 
 

@@ -15,7 +15,7 @@ from geoservice.db.reading import Reading
 from geoservice.db.sync import require_mode
 from geoservice.jobs.model import Job
 from geoservice.jobs.results import make_folder
-from geoservice.processes.model import Execution, Tell, checked
+from geoservice.processes.model import Ask, Execution, Tell, checked
 from geoservice.processes.registry import find_process
 from geoservice.settings import Settings
 from layers.access import Clearance, Principal
@@ -42,8 +42,18 @@ def expect(progress: object, rows: int, total: int | None) -> None:
         progress.expect(rows, total)
 
 
-def execute(settings: Settings, database: Database, catalog: Catalog, job: Job, tell: Tell) -> None:
+def execute(
+    settings: Settings, database: Database, catalog: Catalog, job: Job, tell: Tell, ask: Ask | None = None
+) -> None:
     """Do a job of the kind `execution`; its results lie in its folder afterwards.
+
+    Args:
+        settings: The settings.
+        database: The database.
+        catalog: The layers.
+        job: The job.
+        tell: Told how much is done.
+        ask: Puts questions to the service.
 
     Raises:
         NotAuthenticated: When the key that asked was revoked.
@@ -56,6 +66,7 @@ def execute(settings: Settings, database: Database, catalog: Catalog, job: Job, 
     brought = str(job.place.get("folder", ""))
     folders = make_folder(settings, job.id), settings.home / INCOMING / brought if brought else None
     with begun(database, catalog, principal, folders, tell) as execution:
+        execution.ask = ask
         process.run(execution, inputs)
     execution.conclude()
 

@@ -19,6 +19,7 @@ from geoservice.db.sync import definition_digest, require_mode, sync
 from geoservice.jobs.execute import INCOMING, execute, expect
 from geoservice.jobs.model import EXECUTION, Job, is_plain
 from geoservice.jobs.queue import note
+from geoservice.processes.model import Ask
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
 from ingest.chronicle import Intent, attempt
@@ -46,10 +47,12 @@ class Performer:
     Attributes:
         settings: The settings.
         database: The database of the settings.
+        ask: Puts questions to the service.
     """
 
     settings: Settings
     database: Database
+    ask: Ask | None = None
 
     def perform(self, job: Job, progress: Count | None = None) -> IngestReport | None:
         """Do a job.
@@ -67,7 +70,7 @@ class Performer:
         ways = {"load": self._load, "replay": self._replay, "withdrawal": self._withdraw}
         catalog = read_catalog(self.settings.layers_dir)
         if job.kind == EXECUTION:
-            execute(self.settings, self.database, catalog, job, partial(expect, progress))
+            execute(self.settings, self.database, catalog, job, partial(expect, progress), self.ask)
             return None
         if job.kind not in ways:
             raise BadParameter(f"Jobs of the kind {job.kind!r} are not known here; {', '.join(ways)} are.")

@@ -8,6 +8,7 @@ It ends with its worker, and stays warm between jobs: the libraries take seconds
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import logging
 import os
@@ -23,9 +24,11 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.jobs import queue
 from geoservice.jobs.perform import Performer
-from geoservice.settings import load_settings
+from geoservice.processes.model import Ask, Call
+from geoservice.settings import Settings, load_settings
 from ingest.outcome import JobLost
 from ingest.progress import Phase
+from layers.access import Principal
 from layers.errors import DatabaseUnavailable, GeoError, LayerBusy
 
 _PR_SET_PDEATHSIG = 1
@@ -67,11 +70,20 @@ def main() -> int:
     end_with_parent(int(sys.argv[1]))
     say = _speaker(_own_output())
     settings = load_settings()
-    performer = Performer(settings, Database.from_settings(settings))
+    performer = Performer(settings, Database.from_settings(settings), _asking(settings))
     say({"ready": True})
     for line in sys.stdin:
         say({"outcome": outcome(performer, int(json.loads(line)["job"]), say)})
     return 0
+
+
+def _asking(settings: Settings) -> Ask:
+    async def ask(principal: Principal, call: Call) -> Any:
+        # Few jobs ask the service anything, and the application takes long to import.
+        front = importlib.import_module("geoservice.front")
+        return await front.ask(settings, principal, call)
+
+    return ask
 
 
 def outcome(performer: Performer, number: int, say: Say) -> dict[str, Any]:

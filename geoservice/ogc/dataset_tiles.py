@@ -12,7 +12,7 @@ from geoservice.http.parameters import together
 from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tile_query import TimeQuery, refuse_other_formats, tile_answer
-from geoservice.ogc.tiles import Address
+from geoservice.ogc.tiles import EMPTY_TILE, Address
 from geoservice.tiles.drawing import TileRequest
 from geoservice.tiles.questions import understood
 from geoservice.tiles.several import chosen_layers, draw_several
@@ -30,6 +30,7 @@ Collections = Annotated[
     TILE_PATH,
     summary="A vector tile of several collections",
     response_class=Response,
+    responses=EMPTY_TILE,
     operation_id="tiles.dataset.vector.getTile",
 )
 async def dataset_tile(

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from geoservice.api.jobs import PRIVATE, status_info
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document, language_of
+from geoservice.http.inside import Answered, ask_for
 from geoservice.http.links import link, self_links, url
 from geoservice.http.multipart import related
 from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
@@ -23,6 +24,7 @@ from geoservice.http.parameters import parse_limit
 from geoservice.ogc.block import SPEC, Block
 from geoservice.ogc.common import Format, Language
 from geoservice.processes.model import Output, Process, checked
+from geoservice.processes.questions import ANSWER, Question
 from geoservice.processes.registry import PROCESSES, find_process
 from layers.access import Principal
 from layers.errors import BadBody, NotAcceptable
@@ -92,7 +94,12 @@ async def process(request: Request, process_id: str, f: Format = None, lang: Lan
     return document(request, "process", body, chosen, lang)
 
 
-@router.post("/{process_id}/execution", summary="Carry a process out", response_class=Response)
+@router.post(
+    "/{process_id}/execution",
+    summary="Carry a process out",
+    response_class=Response,
+    responses={201: {"description": "A job that will have the results; `Location` says where."}},
+)
 async def execution(
     request: Request,
     house: Inside,
@@ -105,6 +112,8 @@ async def execution(
     asked = understood(find_process(process_id), body)
     if not asked.process.immediate or _wants_job(prefer):
         return await _as_job(request, house, asker, asked, applied=_wants_job(prefer))
+    if isinstance(asked.process, Question):
+        return await _put(request, asked.process, asked)
     outputs = await _at_once(house, asker, asked)
     return answered({name: outputs[name] for name in asked.outputs if name in outputs}, asked.response)
 
@@ -181,6 +190,15 @@ async def _as_job(request: Request, house: House, asker: Principal, asked: Asked
     if applied:
         headers["Preference-Applied"] = "respond-async"
     return JSONResponse(status_info(request, house, asker, job), 201, headers)
+
+
+async def _put(request: Request, found: Question, asked: Asked) -> Response:
+    """The answer of the resource that a question is for; a problem is passed on as it is."""
+    try:
+        answer = await ask_for(request, found.call(checked(found, asked.inputs)))
+    except Answered as problem:
+        return problem.response
+    return answered({ANSWER: Output(JSON, None, answer)}, asked.response)
 
 
 async def _at_once(house: House, asker: Principal, asked: Asked) -> dict[str, Output]:

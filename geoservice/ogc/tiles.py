@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
@@ -44,7 +44,16 @@ class TileAddress:
 Address = Annotated[TileAddress, together(TileAddress)]
 
 
-@router.get(TILE_PATH, summary="A vector tile", response_class=Response, operation_id="tiles.collection.vector.getTile")
+EMPTY_TILE: dict[int | str, dict[str, Any]] = {204: {"description": "Nothing that may be seen meets the tile."}}
+
+
+@router.get(
+    TILE_PATH,
+    summary="A vector tile",
+    response_class=Response,
+    responses=EMPTY_TILE,
+    operation_id="tiles.collection.vector.getTile",
+)
 async def vector_tile(
     request: Request,
     house: Inside,

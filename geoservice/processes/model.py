@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,27 @@ from layers.model import Text
 MANIFEST = "manifest.json"
 """File of a result folder that names what came of an execution; it is written last."""
 Tell = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A question in the words of the resource that answers it.
+
+    Attributes:
+        method: GET or POST.
+        path: Path of the resource below the landing page, quoted.
+        query: Its query parameters.
+        body: What is posted, as JSON.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Mapping[str, Any] | None
+
+
+Ask = Callable[[Principal, Call], Awaitable[Any]]
+"""Puts a question to the service for a principal, and gives the answer (JSON)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,7 @@ class Execution:
         folder: Where result files are written.
         inputs_folder: Where files that came with the request lie; None without any.
         tell: Told how much is done, and of how much if that is known.
+        ask: Puts a question to the service; None where nothing answers.
         outputs: What was published so far.
     """
 
@@ -69,6 +91,7 @@ class Execution:
     folder: Path
     inputs_folder: Path | None
     tell: Tell
+    ask: Ask | None = None
     outputs: dict[str, Output] = field(default_factory=dict)
 
     @property

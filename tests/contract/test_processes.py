@@ -179,3 +179,47 @@ def test_jobs_are_listed_by_what_is_asked(quay: Quay) -> None:
     assert count("maxDuration=0&status=successful") < count("status=successful")
     for wrong in ("type=other", "status=good", "minDuration=-1", "maxDuration=x", "datetime=now"):
         assert quay.ask("GET", f"/jobs?{wrong}").status_code == 400
+
+
+def test_a_question_as_a_job(quay: Quay) -> None:
+    where = {"bbox": [100.0, 30.0, 110.0, 40.0]}
+    directly = quay.ask("POST", "/query/intersects", json=where).json()
+    body = {"inputs": where, "response": "document"}
+    made = quay.ask("POST", "/processes/intersects/execution", json=body, headers=ASYNC)
+    assert made.status_code == 201, made.text
+    assert quay.ended(made.headers["location"])["status"] == "successful"
+    assert quay.ask("GET", f"{made.headers['location']}/results").json() == {"answer": directly}
+
+
+def test_a_question_that_is_refused_fails_its_job(quay: Quay) -> None:
+    body = {"inputs": {"lon": 105, "lat": 38, "collection": "nowhere"}}
+    made = quay.ask("POST", "/processes/nearest/execution", json=body, headers=ASYNC)
+    ended = quay.ended(made.headers["location"])
+    assert ended["status"] == "failed"
+    assert "nowhere" in ended["exception"]["detail"]
+    assert ended["message"] == "The execution was refused; `exception` says why."
+
+
+def test_status_at_each_state(quay: Quay) -> None:
+    made = echo(quay, {"inputs": {"pause": 3}}, **ASYNC)
+    place = made.headers["location"]
+    assert {"self"} <= {one["rel"] for one in made.json()["links"]}
+    assert made.json()["created"]
+    assert "started" not in made.json()
+    running = until(lambda: (now := quay.ask("GET", place).json())["status"] == "running" and now, every=0.1)
+    assert running["started"] >= running["created"]
+    assert not [one for one in running["links"] if one["rel"].endswith("/results")]
+    done = quay.ended(place)
+    assert done["finished"] >= done["started"]
+    assert done["updated"] >= done["finished"]
+
+
+def test_a_dismissed_job_is_dismissed_again(quay: Quay) -> None:
+    place = echo(quay, {"inputs": {"pause": 50}}, **ASYNC).headers["location"]
+    first = quay.ask("DELETE", place)
+    quay.ended(place)
+    again = quay.ask("DELETE", place)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["status"] == "dismissed"
+    gone = quay.ask("DELETE", "/jobs/999999")
+    assert (gone.status_code, gone.json()["type"]) == (404, f"{EXCEPTIONS}/no-such-job")

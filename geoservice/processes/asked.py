@@ -1,0 +1,161 @@
+"""All questions as processes, with the resource that answers each."""
+
+from __future__ import annotations
+
+from geoservice.processes import inputs
+from geoservice.processes.questions import Inputs, Question, Resource, question
+from layers.model import Text
+
+_OBJECT = {"type": "object"}
+_FEATURE = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+_PLACE = frozenset({"geometry", "bbox", "adcode", "alert", "feature"})
+_ZONE = frozenset({"zone", "bbox", "adcode", "alert", "feature"})
+_THEN = {"as_of": "as-of"}
+_SEEN = {"with_geometry": "geometry", **_THEN}
+_NARROWED = {"filter_lang": "filter-lang", **_THEN}
+
+
+def _get(path: str, **renamed: str) -> Resource:
+    return Resource("GET", path, renamed=renamed)
+
+
+def _posted(path: str, kind: type[Inputs]) -> Resource:
+    return Resource("POST", path, frozenset(kind.model_fields))
+
+
+QUESTIONS: tuple[Question, ...] = (
+    question(
+        "identify",
+        Text(zh="点查", en="Identify"),
+        Text(
+            zh="某处所有可见图层的要素及栅格值。",
+            en="Features of all visible layers at a place, and the values of rasters there.",
+        ),
+        inputs.Identify,
+        Resource("POST", "/query/identify", _PLACE, _SEEN),
+        _OBJECT,
+    ),
+    question(
+        "intersects",
+        Text(zh="相交", en="Intersects"),
+        Text(zh="与某处相接的要素。", en="Features that share a point with a place, its border included."),
+        inputs.Related,
+        Resource("POST", "/query/intersects", _PLACE, _SEEN),
+        _OBJECT,
+    ),
+    question(
+        "within",
+        Text(zh="包含于", en="Within"),
+        Text(zh="完全在某处之内的要素。", en="Features of which no point lies outside a place."),
+        inputs.Related,
+        Resource("POST", "/query/within", _PLACE, _SEEN),
+        _OBJECT,
+    ),
+    question(
+        "buffer",
+        Text(zh="缓冲区", en="Buffer"),
+        Text(zh="某处周围一定距离内的范围。", en="Everything within a distance of a place, as a GeoJSON feature."),
+        inputs.Buffer,
+        Resource("POST", "/query/buffer", _PLACE),
+        _FEATURE,
+    ),
+    question(
+        "join",
+        Text(zh="所在面", en="Join"),
+        Text(zh="包含某点的面及其属性。", en="Key and attributes of the polygon that holds a point."),
+        inputs.Narrowed,
+        _get("/query/join", **_NARROWED),
+        _OBJECT,
+    ),
+    question(
+        "nearest",
+        Text(zh="最近要素", en="Nearest"),
+        Text(
+            zh="离某点最近的要素及椭球面距离。", en="The nearest features to a point, with their distances in metres."
+        ),
+        inputs.Nearest,
+        _get("/query/nearest", **_NARROWED),
+        _OBJECT,
+    ),
+    question(
+        "values",
+        Text(zh="栅格值", en="Raster values"),
+        Text(zh="某点的栅格值。", en="The values of each band of a raster at a point."),
+        inputs.Values,
+        _get("/query/values", **_THEN),
+        _OBJECT,
+    ),
+    question(
+        "profile",
+        Text(zh="剖面", en="Profile"),
+        Text(zh="沿线或各点的栅格值。", en="The values of a raster along a line, or at points."),
+        inputs.Profile,
+        Resource("POST", "/query/values", frozenset({"geometry"}), _THEN),
+        _OBJECT,
+    ),
+    question(
+        "zone",
+        Text(zh="区域分析", en="Zone analysis"),
+        Text(zh="区域内的人口、土地、道路与设施。", en="What lies in a zone: people, land, roads, facilities."),
+        inputs.Zone,
+        Resource("POST", "/analysis/zone", _ZONE),
+        _OBJECT,
+    ),
+    question(
+        "route",
+        Text(zh="路径规划", en="Route"),
+        Text(zh="依次经过各点、避开封闭区域的最佳路径。", en="The best way by some places, around closed zones."),
+        inputs.Route,
+        _posted("/routing/routes", inputs.Route),
+        _FEATURE,
+    ),
+    question(
+        "names",
+        Text(zh="地名检索", en="Place names"),
+        Text(zh="按汉字、拼音、首字母或英文检索地名。", en="Names of places in Chinese, pinyin, initials or English."),
+        inputs.Names,
+        _get("/gazetteer/names", classes="class"),
+        _OBJECT,
+    ),
+    question(
+        "divisions-at",
+        Text(zh="所在区划", en="Divisions at a point"),
+        Text(zh="某点所在的各级行政区划。", en="The chain of divisions that a point lies in."),
+        inputs.DivisionsAt,
+        _get("/gazetteer/divisions/at", **_THEN),
+        _OBJECT,
+    ),
+    question(
+        "convert-code",
+        Text(zh="区划代码换算", en="Conversion of codes"),
+        Text(zh="某日期的区划代码对应另一日期的代码。", en="The divisions of another date that a code corresponds to."),
+        inputs.Conversion,
+        _get("/gazetteer/convert", start="from", end="to"),
+        _OBJECT,
+    ),
+    question(
+        "sheets",
+        Text(zh="图幅检索", en="Map sheets"),
+        Text(zh="某点或范围的图幅（GB/T 13989）。", en="Map sheets (GB/T 13989) of a point or a box."),
+        inputs.Sheets,
+        _get("/gazetteer/sheets"),
+        _OBJECT,
+    ),
+    question(
+        "sheet",
+        Text(zh="图幅", en="Map sheet"),
+        Text(zh="图幅的范围、邻幅与上级图幅。", en="What a map sheet covers, its neighbours and the sheets around it."),
+        inputs.SheetNumber,
+        _get("/gazetteer/sheets/{sheet_number}"),
+        _OBJECT,
+    ),
+    question(
+        "coordinates",
+        Text(zh="坐标换写", en="Notations of coordinates"),
+        Text(zh="坐标文本的各种可能含义与写法。", en="What a text may mean as a point, in all notations."),
+        inputs.Notation,
+        _get("/gazetteer/coordinates"),
+        _OBJECT,
+    ),
+)
+"""In the order of the list of processes."""

@@ -1,0 +1,182 @@
+"""Inputs of the questions. Limits are those of the resources, which check them; here are names, types and meanings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from geoservice.processes.questions import Inputs
+
+Geometry = Annotated[dict[str, Any], Field(description="GeoJSON geometry, longitude and latitude in degrees (CRS84).")]
+Box = Annotated[list[float], Field(min_length=4, max_length=4, description="west, south, east, north in degrees.")]
+Position = Annotated[list[float], Field(min_length=2, max_length=2, description="Longitude, latitude in degrees.")]
+Lon = Annotated[float, Field(description="Longitude in degrees, or x in `crs`.")]
+Lat = Annotated[float, Field(description="Latitude in degrees, or y in `crs`.")]
+Degrees = Annotated[float, Field(description="Degrees.")]
+Collection = Annotated[str, Field(description="Id of a collection.")]
+Instant = Annotated[str, Field(description="RFC 3339 instant: as it was then.")]
+Limit = Annotated[int, Field(ge=1, description="Most results.")]
+Where = Annotated[Any, Field(description="Positions in an array, or a GeoJSON MultiPoint.")]
+
+
+class Place(Inputs):
+    """A place, given in exactly one way."""
+
+    geometry: Geometry | None = None
+    bbox: Box | None = None
+    adcode: str | None = Field(default=None, description="Code of a division.")
+    alert: str | None = Field(default=None, description="Public id of an alert.")
+    feature: dict[str, str] | None = Field(default=None, description="Any feature with an area: collection and id.")
+
+
+class Related(Place):
+    """A place, and how much of which collections."""
+
+    collections: list[str] | None = Field(default=None, description="Ids of collections; all you may see when absent.")
+    limit: Annotated[int, Field(ge=1, description="Most features of each collection.")] | None = None
+    with_geometry: bool | None = Field(default=None, description="Whether geometries are wanted.")
+    as_of: Instant | None = None
+
+
+class Identify(Related):
+    """A place, how much of which collections, and how near is near enough."""
+
+    tolerance: float | None = Field(default=None, ge=0, description="Metres around the place.")
+    zoom: float | None = Field(default=None, description="Zoom level of a map, with `pixels`.")
+    pixels: float | None = Field(default=None, description="Pixels around the place at that level.")
+
+
+class Buffer(Place):
+    """A place and a distance."""
+
+    distance: float = Field(gt=0, description="Metres on the ellipsoid.")
+
+
+class Zone(Inputs):
+    """A zone, given in exactly one way."""
+
+    zone: Geometry | None = None
+    bbox: Box | None = None
+    adcode: str | None = Field(default=None, description="Code of a division.")
+    alert: str | None = Field(default=None, description="Public id of an alert.")
+    feature: dict[str, str] | None = Field(default=None, description="Any feature with an area: collection and id.")
+
+
+class Point(Inputs):
+    """A point in a CRS."""
+
+    lon: Lon
+    lat: Lat
+    crs: str | None = Field(default=None, description="CRS of the coordinates, x before y; CRS84 when absent.")
+
+
+class Narrowed(Point):
+    """A point, a collection and what of it is asked."""
+
+    collection: Collection
+    properties: list[str] | None = Field(default=None, description="Attributes of the answer; all when absent.")
+    filter: str | dict[str, Any] | None = Field(default=None, description="CQL2 filter on the collection.")
+    filter_lang: Literal["cql2-text", "cql2-json"] | None = Field(default=None, description="Its language.")
+    as_of: Instant | None = None
+
+
+class Nearest(Narrowed):
+    """A point, a collection, how many neighbours."""
+
+    k: int | None = Field(default=None, ge=1, description="How many features.")
+    within: float | None = Field(default=None, gt=0, description="Metres beyond which nothing counts.")
+
+
+class Values(Point):
+    """A point and a raster."""
+
+    collection: Collection
+    method: Literal["nearest", "bilinear"] | None = Field(default=None, description="Cell, or mean of four.")
+    as_of: Instant | None = None
+
+
+class Profile(Inputs):
+    """A line, or points, and a raster."""
+
+    geometry: Geometry
+    collection: Collection
+    spacing: float | None = Field(default=None, gt=0, description="Metres between places.")
+    method: Literal["nearest", "bilinear"] | None = Field(default=None, description="Cell, or mean of four.")
+    as_of: Instant | None = None
+
+
+class Travel(Inputs):
+    """What all questions about a network take."""
+
+    network: str | None = Field(default=None, description="Collection of the network; the first one when absent.")
+    mode: str | None = Field(default=None, description="Who travels, such as car or foot.")
+    preference: Literal["fastest", "shortest"] | None = None
+    closures: list[dict[str, Any]] | None = Field(
+        default=None, description="Zones (zone, bbox, adcode, alert or feature) that are closed, or slow by `factor`."
+    )
+    obstacles: dict[str, Any] | None = Field(default=None, description="GeoJSON MultiPolygon that is closed.")
+    as_of: Instant | None = None
+
+
+class Route(Travel):
+    """A way by some places."""
+
+    waypoints: Where
+    compare: bool | None = Field(default=None, description="False: leave out the way without the closures.")
+
+
+class AtPoint(Inputs):
+    """A point in degrees."""
+
+    lon: Degrees
+    lat: Degrees
+
+
+class DivisionsAt(AtPoint):
+    """A point in degrees, and an instant."""
+
+    as_of: Instant | None = None
+
+
+class Names(Inputs):
+    """A search for names."""
+
+    q: str = Field(description="Chinese, pinyin, initials or English; the beginning is enough.")
+    limit: Limit | None = None
+    offset: int | None = Field(default=None, ge=0, description="Results to pass over.")
+    classes: list[str] | None = Field(default=None, description="Classes of features.")
+    within: str | None = Field(default=None, description="Code of a division in which to search.")
+    near: Position | None = Field(default=None, description="What is near this position comes first.")
+    explain: bool | None = Field(default=None, description="Tell what each score is made of.")
+
+
+class Conversion(Inputs):
+    """A code of one date in terms of another."""
+
+    code: str = Field(description="Division code of 2, 4, 6, 9 or 12 digits.")
+    start: str = Field(description="Year or date that the code is of.")
+    end: str = Field(description="Year or date that is asked for.")
+
+
+class Sheets(Inputs):
+    """A point, or a box and a scale."""
+
+    lon: Degrees | None = None
+    lat: Degrees | None = None
+    bbox: Box | None = None
+    scale: int | None = Field(default=None, description="Denominator, 1000000 to 500.")
+    limit: Limit | None = None
+
+
+class SheetNumber(Inputs):
+    """The number of a map sheet."""
+
+    sheet_number: str = Field(min_length=1, max_length=100, description="Number of today or of before 1992.")
+
+
+class Notation(Inputs):
+    """Coordinates as people write them."""
+
+    q: str = Field(description="Coordinates in any common notation.")
+    zone: int | None = Field(default=None, description="Gauss-Krueger zone of six-digit eastings.")
