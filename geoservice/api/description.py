@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.api.question_shapes import QUESTION_ANSWERS, QUESTION_SHAPES
 from geoservice.api.shapes import ANSWERS, SHAPES
 from geoservice.http.documents import document
 from geoservice.http.links import base_url
@@ -29,6 +30,8 @@ _PROBLEM = {
         "detail": {"type": "string"},
     },
 }
+ALL_ANSWERS = {("get", path): answer for path, answer in ANSWERS.items()} | QUESTION_ANSWERS
+"""Method and path of a resource -> the shape of its answer, and its media type."""
 _FORMATS = {"3.0": OPENAPI_30, "3.1": OPENAPI_31, "html": HTML}
 
 
@@ -62,9 +65,9 @@ def told(body: dict[str, Any]) -> dict[str, Any]:
 
 def with_answers(body: dict[str, Any]) -> dict[str, Any]:
     """The document with the shapes of answers in the place of the framework's "anything"."""
-    body["components"]["schemas"] |= copy.deepcopy(SHAPES)
-    for path, (shape, media) in ANSWERS.items():
-        answer = body["paths"][path]["get"]["responses"]["200"]
+    body["components"]["schemas"] |= copy.deepcopy(SHAPES | QUESTION_SHAPES)
+    for (method, path), (shape, media) in ALL_ANSWERS.items():
+        answer = body["paths"][path][method]["responses"]["200"]
         page = {HTML: {"schema": {"type": "string"}}}
         answer["content"] = {media: {"schema": {"$ref": f"#/components/schemas/{shape}"}}, **page}
     return body

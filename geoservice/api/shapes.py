@@ -2,107 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from geoservice.api.shape_words import ANY, BOX, LINKS, TEXT, TIME, WHOLE, Shape, named, record, several
 from geoservice.http.negotiation import GEOJSON, JSON, SCHEMA_JSON
 
-Shape = dict[str, Any]
-
-
-def _is(name: str) -> Shape:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(required: tuple[str, ...], **properties: Shape) -> Shape:
-    # Version 3.0 takes no empty list of what is required.
-    return {"type": "object", **({"required": list(required)} if required else {}), "properties": properties}
-
-
-def _list(of: Shape) -> Shape:
-    return {"type": "array", "items": of}
-
-
-_TEXT, _WHOLE, _NUMBER, _ANY = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "object"}
-_TIME = {"type": "string", "format": "date-time"}
-_BOX = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 6}
-_LINKS = _list(_is("Link"))
 _STATUSES = ["accepted", "running", "successful", "failed", "dismissed"]
 
 SHAPES: dict[str, Shape] = {
-    "Link": _object(("href", "rel"), href=_TEXT, rel=_TEXT, type=_TEXT, title=_TEXT, length=_WHOLE),
-    "Landing": _object(("links",), title=_TEXT, description=_TEXT, links=_LINKS),
-    "Conformance": _object(("conformsTo",), conformsTo=_list(_TEXT)),
-    "Extent": _object(
+    "Link": record(("href", "rel"), href=TEXT, rel=TEXT, type=TEXT, title=TEXT, length=WHOLE),
+    "Landing": record(("links",), title=TEXT, description=TEXT, links=LINKS),
+    "Conformance": record(("conformsTo",), conformsTo=several(TEXT)),
+    "Extent": record(
         (),
-        spatial=_object(("bbox",), bbox=_list(_BOX), crs=_TEXT),
-        temporal=_object(("interval",), interval=_list(_list({"type": ["string", "null"]}))),
+        spatial=record(("bbox",), bbox=several(BOX), crs=TEXT),
+        temporal=record(("interval",), interval=several(several({"type": ["string", "null"]}))),
     ),
-    "Collection": _object(
+    "Collection": record(
         ("id", "links"),
-        id=_TEXT,
-        title=_TEXT,
-        description=_TEXT,
-        extent=_is("Extent"),
-        crs=_list(_TEXT),
-        storageCrs=_TEXT,
-        itemType=_TEXT,
-        links=_LINKS,
+        id=TEXT,
+        title=TEXT,
+        description=TEXT,
+        extent=named("Extent"),
+        crs=several(TEXT),
+        storageCrs=TEXT,
+        itemType=TEXT,
+        links=LINKS,
     ),
-    "Collections": _object(("collections", "links"), collections=_list(_is("Collection")), links=_LINKS),
+    "Collections": record(("collections", "links"), collections=several(named("Collection")), links=LINKS),
     "Geometry": {
         "type": ["object", "null"],
         "description": "GeoJSON geometry (RFC 7946)",
-        "properties": {"type": _TEXT, "coordinates": {"type": "array", "items": {}}},
+        "properties": {"type": TEXT, "coordinates": {"type": "array", "items": {}}},
     },
-    "Feature": _object(
+    "Feature": record(
         ("type", "geometry", "properties"),
         type={"type": "string", "enum": ["Feature"]},
-        id=_TEXT,
-        geometry=_is("Geometry"),
+        id=TEXT,
+        geometry=named("Geometry"),
         properties={"type": ["object", "null"]},
-        edition=_WHOLE,
-        links=_LINKS,
+        edition=WHOLE,
+        links=LINKS,
     ),
-    "FeatureCollection": _object(
+    "FeatureCollection": record(
         ("type", "features"),
         type={"type": "string", "enum": ["FeatureCollection"]},
-        features=_list(_is("Feature")),
-        numberMatched=_WHOLE,
-        numberReturned=_WHOLE,
-        links=_LINKS,
+        features=several(named("Feature")),
+        numberMatched=WHOLE,
+        numberReturned=WHOLE,
+        links=LINKS,
     ),
-    "StatusInfo": _object(
+    "StatusInfo": record(
         ("jobID", "status", "type"),
-        jobID=_TEXT,
-        processID=_TEXT,
+        jobID=TEXT,
+        processID=TEXT,
         type={"type": "string", "enum": ["process"]},
         status={"type": "string", "enum": _STATUSES},
-        message=_TEXT,
+        message=TEXT,
         progress={"type": "integer", "minimum": 0, "maximum": 100},
-        created=_TIME,
-        started=_TIME,
-        finished=_TIME,
-        updated=_TIME,
-        links=_LINKS,
+        created=TIME,
+        started=TIME,
+        finished=TIME,
+        updated=TIME,
+        links=LINKS,
     ),
-    "JobList": _object(("jobs", "links"), jobs=_list(_is("StatusInfo")), links=_LINKS),
-    "ProcessSummary": _object(
+    "JobList": record(("jobs", "links"), jobs=several(named("StatusInfo")), links=LINKS),
+    "ProcessSummary": record(
         ("id", "version"),
-        id=_TEXT,
-        title=_TEXT,
-        description=_TEXT,
-        version=_TEXT,
-        jobControlOptions=_list(_TEXT),
-        outputTransmission=_list(_TEXT),
-        links=_LINKS,
+        id=TEXT,
+        title=TEXT,
+        description=TEXT,
+        version=TEXT,
+        jobControlOptions=several(TEXT),
+        outputTransmission=several(TEXT),
+        links=LINKS,
     ),
-    "ProcessList": _object(("processes", "links"), processes=_list(_is("ProcessSummary")), links=_LINKS),
-    "Process": {"allOf": [_is("ProcessSummary"), _object(("inputs", "outputs"), inputs=_ANY, outputs=_ANY)]},
+    "ProcessList": record(("processes", "links"), processes=several(named("ProcessSummary")), links=LINKS),
+    "Process": {"allOf": [named("ProcessSummary"), record(("inputs", "outputs"), inputs=ANY, outputs=ANY)]},
     "Results": {"type": "object", "additionalProperties": {}},
-    "Sheet": _object(
-        ("number", "scale", "bbox"), number=_TEXT, scale=_WHOLE, bbox=_BOX, former_number=_TEXT, other_number=_TEXT
+    "Sheet": record(
+        ("number", "scale", "bbox"), number=TEXT, scale=WHOLE, bbox=BOX, former_number=TEXT, other_number=TEXT
     ),
-    "Sheets": _object(("sheets", "numberMatched"), numberMatched=_WHOLE, sheets=_list(_is("Sheet")), links=_LINKS),
+    "Sheets": record(("sheets", "numberMatched"), numberMatched=WHOLE, sheets=several(named("Sheet")), links=LINKS),
     "JsonSchema": {"type": "object", "description": "JSON Schema 2020-12"},
 }
 """JSON Schemas of answers, as OpenAPI 3.1 writes them."""

@@ -110,6 +110,33 @@ QUESTIONS: tuple[Question, ...] = (
         _FEATURE,
     ),
     question(
+        "facilities",
+        Text(zh="最近设施", en="Nearest facilities"),
+        Text(
+            zh="按行程费用最近的设施及路径。",
+            en="The facilities that are nearest by the cost of the way, with the ways.",
+        ),
+        inputs.Facilities,
+        _posted("/routing/nearest", inputs.Facilities),
+        _FEATURE,
+    ),
+    question(
+        "isochrones",
+        Text(zh="等时圈", en="Isochrones"),
+        Text(zh="一定时间或距离内可达的范围。", en="Areas or roads that are reached within a time or distance."),
+        inputs.Isochrones,
+        _posted("/routing/isochrones", inputs.Isochrones),
+        _FEATURE,
+    ),
+    question(
+        "matrix",
+        Text(zh="行程矩阵", en="Matrix of ways"),
+        Text(zh="各起点到各终点的时间或距离。", en="Durations or distances from each source to each target."),
+        inputs.Matrix,
+        _posted("/routing/matrix", inputs.Matrix),
+        _OBJECT,
+    ),
+    question(
         "names",
         Text(zh="地名检索", en="Place names"),
         Text(zh="按汉字、拼音、首字母或英文检索地名。", en="Names of places in Chinese, pinyin, initials or English."),

@@ -126,6 +126,34 @@ class Route(Travel):
     compare: bool | None = Field(default=None, description="False: leave out the way without the closures.")
 
 
+class Facilities(Travel):
+    """A place, and what is looked for near it."""
+
+    place: Position
+    facilities: Any = Field(description="A collection of points, or positions.")
+    count: int | None = Field(default=None, ge=1, description="How many.")
+    direction: Literal["to", "from"] | None = Field(default=None, description="To the facility, or from it.")
+    limit: float | None = Field(default=None, gt=0, description="Seconds or metres beyond which none counts.")
+
+
+class Isochrones(Travel):
+    """Places, and limits of time or distance."""
+
+    places: Any = Field(description="Positions, or a collection of points.")
+    breaks: list[float] = Field(description="Limits in seconds (fastest) or metres (shortest).")
+    direction: Literal["from", "to"] | None = Field(default=None, description="From the places, or to them.")
+    shape: Literal["areas", "lines"] | None = None
+    width: float | None = Field(default=None, gt=0, description="How far areas reach from roads, in metres.")
+    merge: bool | None = Field(default=None, description="Whether all places have one area together.")
+
+
+class Matrix(Travel):
+    """Where ways begin, and where they end."""
+
+    sources: Where
+    targets: Where | None = None
+
+
 class AtPoint(Inputs):
     """A point in degrees."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Call:
     body: Mapping[str, Any] | None
 
 
-Ask = Callable[[Principal, Call], Awaitable[Any]]
+Ask = Callable[[Principal, Call], Coroutine[Any, Any, Any]]
 """Puts a question to the service for a principal, and gives the answer (JSON)."""
 
 

@@ -85,7 +85,7 @@ def question(
     def run(execution: Execution, given: Inputs) -> None:
         if execution.ask is None:
             raise BadBody(f"{name} is not answered here.")
-        answer = asyncio.run(execution.ask(execution.principal, made.call(given)))
+        answer: Any = asyncio.run(execution.ask(execution.principal, made.call(given)))
         seen = (layer.name for layer in execution.catalog if decide(execution.principal, "read", layer).allowed)
         # What the answer shows is of layers that its owner saw; it is gone as soon as one of them is above them.
         execution.answer(ANSWER, answer, layers=tuple(seen))

@@ -37,7 +37,7 @@ from layers.sources import SourceMapping
 from layers.style import RasterStyle, VectorStyle
 from tests.architecture.checkout import DOCS, ROOT, trees
 
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 WORDS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 ALL = "\n".join(WORDS.values())
 REQUIRED = {
