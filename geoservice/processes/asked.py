@@ -145,6 +145,32 @@ QUESTIONS: tuple[Question, ...] = (
         _OBJECT,
     ),
     question(
+        "geocode",
+        Text(zh="地址定位", en="Geocode"),
+        Text(
+            zh="地址对应的位置，附匹配级别与置信度。", en="Places that an address may mean, with level and confidence."
+        ),
+        inputs.Address,
+        _get("/gazetteer/geocode"),
+        _OBJECT,
+    ),
+    question(
+        "reverse-geocode",
+        Text(zh="逆地址", en="Reverse geocode"),
+        Text(zh="某点的地址：区划链与最近的门牌。", en="The address of a point: its divisions and the nearest door."),
+        inputs.AtPoint,
+        _get("/gazetteer/reverse"),
+        _OBJECT,
+    ),
+    question(
+        "postcodes",
+        Text(zh="邮政编码", en="Postcodes"),
+        Text(zh="区划内或某点的邮政编码。", en="The postcodes in a division, or the one at a point."),
+        inputs.Postcodes,
+        _get("/gazetteer/postcodes"),
+        _OBJECT,
+    ),
+    question(
         "divisions-at",
         Text(zh="所在区划", en="Divisions at a point"),
         Text(zh="某点所在的各级行政区划。", en="The chain of divisions that a point lies in."),

@@ -179,6 +179,21 @@ class Names(Inputs):
     explain: bool | None = Field(default=None, description="Tell what each score is made of.")
 
 
+class Address(Inputs):
+    """An address as it is written."""
+
+    q: str = Field(description="An address, as fine as it is known.")
+    limit: Limit | None = None
+    within: str | None = Field(default=None, description="Code of a division in which to look.")
+
+
+class Postcodes(Inputs):
+    """A division, or a position."""
+
+    adcode: str | None = Field(default=None, description="Code of a division.")
+    near: Position | None = None
+
+
 class Conversion(Inputs):
     """A code of one date in terms of another."""
 

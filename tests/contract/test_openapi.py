@@ -115,3 +115,19 @@ def test_a_shape_that_lies_is_noticed(service: Service) -> None:
     body = service.get("/collections/spot/items").json()
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(whole).validate({**body, "numberReturned": "ten"})
+
+
+def test_a_batch_lookup_from_the_document_alone(service: Service) -> None:
+    document = service.get("/api?f=3.1").json()
+    posts = {path: one["post"] for path, one in document["paths"].items() if "post" in one}
+    tables = {path: one for path, one in posts.items() if "text/csv" in one.get("requestBody", {}).get("content", {})}
+    (path,) = [path for path, one in tables.items() if "polygons that hold the points" in one["summary"]]
+    assert [p["name"] for p in tables[path]["parameters"] if p.get("required")] == ["collection"]
+    headers = {document["components"]["securitySchemes"]["key"]["name"]: service.keys[Clearance.INTERNAL]}
+    headers["Content-Type"] = "text/csv"
+    address = document["servers"][0]["url"] + path
+    table = "lon,lat\n105.01,38.1\n0,0\n"
+    answer = service.client.post(address, params={"collection": "area"}, content=table, headers=headers)
+    head, here, nowhere = (line.split(",") for line in answer.text.splitlines())
+    assert here[head.index("area_key")].strip('"') == canary(Clearance.INTERNAL, "area", 0)
+    assert nowhere[head.index("area_key")] == ""
