@@ -18,6 +18,7 @@ EXAMPLES = 3
 FOREIGN = ("/wms", "/wmts", "/wfs", "/ows")
 """Protocols whose exceptions are reports of their own, in XML."""
 ENDLESS = ("/jobs/{job_id}/events", "/events")
+"""Streams that go on for as long as somebody listens."""
 KNOWN = {
     "collection_id": "spot",
     "feature_id": canary(Clearance.PUBLIC, "spot", 0),
