@@ -355,6 +355,12 @@ class Settings(BaseSettings):
     result_expiry_hours: float = Field(
         default=72.0, gt=0, le=8760, description="Hours after which the results of an execution are removed."
     )
+    export_max_bytes: int = Field(
+        default=20 << 30, ge=1_024, description="Most bytes of the result of one export; a larger one is refused."
+    )
+    export_quota_bytes: int = Field(
+        default=50 << 30, ge=1_024, description="Most bytes of the results of exports that are kept for one principal."
+    )
     upload_idle_timeout: float = Field(
         default=30.0, gt=0, le=3600, description="Seconds an upload may stand still before its request is ended."
     )

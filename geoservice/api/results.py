@@ -27,7 +27,7 @@ async def results(request: Request, house: Inside, asker: Asker, found: Found) -
     names = found.options.get("outputs") or tuple(outputs)
     outputs = {name: outputs[name] for name in names if name in outputs}
     if found.options.get("response") == "raw" and len(outputs) == 1:
-        return _alone(house, found, *outputs.values())
+        return alone(house, found, *outputs.values())
     body = {name: shown(request, found, name, output) for name, output in outputs.items()}
     return JSONResponse(body, headers=PRIVATE)
 
@@ -41,10 +41,11 @@ async def result(house: Inside, asker: Asker, found: Found, result_name: str) ->
         raise UnknownResource(
             f"Job {found.id} has no result {result_name[:60]!r}; /jobs/{found.id}/results lists them."
         )
-    return _alone(house, found, output)
+    return alone(house, found, output)
 
 
-def _alone(house: House, found: Job, output: Output) -> Response:
+def alone(house: House, found: Job, output: Output) -> Response:
+    """A result by itself: a value as JSON, a file by ranges."""
     if output.file is None:
         return JSONResponse(output.value, headers=PRIVATE)
     path = results_folder(house.settings, found.id) / output.file

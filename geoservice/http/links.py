@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,13 +30,13 @@ def link(href: str, rel: str, media: str, title: str | None = None, **extra: Any
 
 
 def self_links(
-    request: Request, path: str, chosen: str, formats: dict[str, str], **query: object
+    request: Request, path: str, chosen: str, formats: Mapping[str, str], **query: object
 ) -> list[dict[str, Any]]:
     """`self` for the chosen format and `alternate` for the others."""
-    return [
-        link(url(request, path, **{**query, "f": name}), "self" if name == chosen else "alternate", media)
-        for name, media in formats.items()
-    ]
+    # The address is written once: lists of features are offered in a dozen formats.
+    address = url(request, path, **{name: value for name, value in query.items() if name != "f"})
+    start = f"{address}{'&' if '?' in address else '?'}f="
+    return [link(f"{start}{name}", "self" if name == chosen else "alternate", media) for name, media in formats.items()]
 
 
 def link_header(links: list[dict[str, Any]], relations: tuple[str, ...]) -> dict[str, str]:

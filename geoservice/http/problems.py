@@ -17,6 +17,7 @@ from starlette.routing import Match, Route
 from geoservice.changes.errors import EditionGone
 from geoservice.edits import errors as edits
 from geoservice.events.errors import TooManySubscriptions
+from geoservice.exports import errors as exports
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
@@ -70,6 +71,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     edits.PreconditionRequired: 428,
     edits.KeyReused: 422,
     edits.KeyInFlight: 409,
+    exports.ExportClosed: 410,
     jobs.UploadTooSlow: 408,
     jobs.JobEnded: 409,
     jobs.WrongOffset: 409,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from geoservice.db.writing import Writer
+from geoservice.exports.closing import require_open
 from geoservice.jobs import queue
 from geoservice.jobs.errors import ExecutionFailed, ResultsNotReady, UploadsRefused
 from geoservice.jobs.execute import begun
@@ -232,6 +233,7 @@ class Desk:
             ResultsNotReady: When it has not ended.
             ExecutionFailed: When it ended badly; the job says why.
             UnknownResource: When it is no execution, or its results have expired.
+            ExportClosed: When rows of a result were closed to its readers since.
         """
         if job.kind != EXECUTION:
             raise UnknownResource(f"Job {job.id} leaves no results; it says itself what came of it.")
@@ -243,7 +245,11 @@ class Desk:
         if outputs is None:
             raise UnknownResource(f"The results of job {job.id} have expired.")
         readable = {layer.name for layer in self._catalog if decide(asker, "read", layer).allowed}
-        return {name: output for name, output in outputs.items() if readable.issuperset(output.layers)}
+        found = {name: output for name, output in outputs.items() if readable.issuperset(output.layers)}
+        with self._writer.transaction() as connection:
+            for output in found.values():
+                require_open(connection, self._catalog, asker, output)
+        return found
 
     def replay(self, asker: Principal, wanted: Wanted) -> Job:
         """Make a job that loads open rows of quarantine again. The asker was shown the layer's quarantine already.

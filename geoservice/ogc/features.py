@@ -20,10 +20,11 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.encoding import VERSION, encoded
 from geoservice.http.links import link, link_header, self_links, url
-from geoservice.http.negotiation import FEATURES, GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
+from geoservice.http.negotiation import GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
 from geoservice.http.parameters import PROPERTY_PARAMETERS, together
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.feature_files import files_for, formats_of
 from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
 from geoservice.ogc.long_page import long_page
 from geoservice.ogc.pager import Pager
@@ -60,14 +61,15 @@ async def items(
     asked: Annotated[ItemsQuery, together(ItemsQuery)],
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
-    chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
+    chosen = negotiate(request, asked.f, formats_of(layer))
     path = f"/collections/{layer.name}/items"
-    pager = Pager(request, path, house.seal, place_bound(request, path, asker))
+    pager = Pager(request, path, house.seal, place_bound(request, path, asker), formats_of(layer))
     place = pager.place(asked.cursor)
     query = asked.choice(decision.attributes, house.settings.default_limit, _most(house, chosen, place))
     condition = asked.condition(request, layer, decision)
     query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
+    files, query = await files_for(house, asker, layer, decision, chosen, query)
     async with house.pools.raw(asker.clearance) as connection:
         query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
         if query.limit <= house.settings.max_limit:
@@ -75,6 +77,10 @@ async def items(
             page = await with_estimate(connection, house.reading, layer, decision, query, page)
     if query.limit > house.settings.max_limit:
         return await long_page(house, pager, layer, decision, query, place)
+    if files is not None:
+        files = replace(files, query=query)
+        headers = _page_headers(layer, page, pager.links(page, chosen, layer.title.en), query)
+        return await files.answer(request, house, page.features, page.edition, headers)
     return _feature_collection(pager, layer, page, chosen, asked.lang, query)
 
 
@@ -88,16 +94,20 @@ async def item(
     asked: Annotated[ItemQuery, together(ItemQuery)],
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
-    chosen = negotiate(request, asked.f, FEATURES)
     layer, decision = open_rows(house, asker, collection_id)
+    chosen = negotiate(request, asked.f, formats_of(layer))
     query = FeatureQuery(1, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
     if "\x00" in feature_id:
         raise UnknownFeature(f"Collection {layer.name} has no such feature.")
+    files, query = await files_for(house, asker, layer, decision, chosen, query)
     async with house.pools.raw(asker.clearance) as connection:
         query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))
         found = await read_item(connection, house.reading, layer, decision, feature_id, query)
     if found is None:
         raise UnknownFeature(f"Collection {layer.name} has no feature {feature_id[:80]!r}.")
+    if files is not None:
+        headers = _item_headers(layer, found, query)
+        return await files.answer(request, house, found.feature, found.edition, headers)
     return _feature(request, layer, feature_id, found, chosen, asked.lang, query)
 
 
@@ -117,20 +127,25 @@ def _feature(
     request: Request, layer: RowLayer, feature_id: str, found: Item, chosen: str, lang: str | None, query: FeatureQuery
 ) -> Response:
     path = f"/collections/{layer.name}/items/{_quoted(feature_id)}"
-    links = self_links(request, path, chosen, FEATURES, **{k: v for k, v in request.query_params.items() if k != "f"})
+    asked = {k: v for k, v in request.query_params.items() if k != "f"}
+    links = self_links(request, path, chosen, formats_of(layer), **asked)
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
-    headers = {
-        "Geoservice-Edition": str(found.edition),
-        VERSION: str(found.edition),
-        "Cache-Control": _cache_control(layer, found.final),
-        **crs_header(query.look.crs),
-    }
+    headers = _item_headers(layer, found, query)
     if chosen == "html":
         names = {"collection": layer.name, "titles": layer.title.model_dump()}
         body = {**json.loads(found.feature), **names, "links": links}
         return document(request, "item", body, chosen, lang, headers=headers)
     text = f'{found.feature[:-1]}, "links": {json.dumps(links)}}}'
     return encoded(request, text.encode(), GEOJSON, headers)
+
+
+def _item_headers(layer: RowLayer, found: Item, query: FeatureQuery) -> dict[str, str]:
+    return {
+        "Geoservice-Edition": str(found.edition),
+        VERSION: str(found.edition),
+        "Cache-Control": _cache_control(layer, found.final),
+        **crs_header(query.look.crs),
+    }
 
 
 @router.get("/collections/{collection_id}/schema", summary="Schema of the features")
@@ -215,18 +230,22 @@ def _feature_collection(
     elif page.estimate is not None:
         head["numberMatchedEstimate"] = page.estimate
     head["edition"] = page.edition
-    headers = {
-        "Geoservice-Edition": str(page.edition or ""),
-        "Cache-Control": _cache_control(layer, page.final),
-        **link_header(links, ("next", "prev")),
-        **crs_header(query.look.crs),
-    }
+    headers = _page_headers(layer, page, links, query)
     if chosen == "html":
         features = json.loads(f"[{page.features}]")
         extra = {"collection": layer.name, "titles": layer.title.model_dump(), "features": features, "links": links}
         return document(request, "items", {**head, **extra}, chosen, lang, headers=headers)
     text = f'{json.dumps(head)[:-1]}, "links": {json.dumps(links)}, "features": [{page.features}]}}'
     return encoded(request, text.encode(), GEOJSON, headers)
+
+
+def _page_headers(layer: RowLayer, page: Page, links: list[dict[str, Any]], query: FeatureQuery) -> dict[str, str]:
+    return {
+        "Geoservice-Edition": str(page.edition or ""),
+        "Cache-Control": _cache_control(layer, page.final),
+        **link_header(links, ("next", "prev")),
+        **crs_header(query.look.crs),
+    }
 
 
 def _cache_control(layer: Layer, final: bool) -> str:

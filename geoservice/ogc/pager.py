@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
@@ -22,12 +23,14 @@ class Pager:
         path: Path of the list of features.
         seal: What signs tokens.
         bound: What its tokens are bound to.
+        formats: Formats of the list: name -> media type.
     """
 
     request: Request
     path: str
     seal: Seal
     bound: bytes
+    formats: Mapping[str, str] = field(default_factory=lambda: FEATURES)
 
     def place(self, cursor: str | None) -> Place | None:
         """Where the page begins; None without a token.
@@ -40,11 +43,11 @@ class Pager:
     def links(self, page: Page, chosen: str, title: str) -> list[dict[str, Any]]:
         """`self` and `alternate`, `next` and `prev` where there are such pages, `collection`."""
         asked = dict(self.request.query_params)
-        links = self_links(self.request, self.path, chosen, FEATURES, **asked)
+        links = self_links(self.request, self.path, chosen, self.formats, **asked)
         for rel, fid, backward in (("next", page.after, False), ("prev", page.before, True)):
             if fid is not None:
                 cursor = self.seal.closed(Place(fid, page.edition or 0, backward).packed(), self.bound)
                 address = url(self.request, self.path, **{**asked, "cursor": cursor, "f": chosen})
-                links.append(link(address, rel, FEATURES[chosen], f"{rel.capitalize()} page"))
+                links.append(link(address, rel, self.formats[chosen], f"{rel.capitalize()} page"))
         collection = self.path.removesuffix("/items")
         return [*links, link(url(self.request, collection), "collection", JSON, title)]

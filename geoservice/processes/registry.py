@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from geoservice.exports import process as export
 from geoservice.processes import asked, echo
 from geoservice.processes.model import Process
 from layers.errors import UnknownResource
 
-PROCESSES: dict[str, Process] = {process.id: process for process in (echo.PROCESS, *asked.QUESTIONS)}
+PROCESSES: dict[str, Process] = {process.id: process for process in (echo.PROCESS, *asked.QUESTIONS, export.PROCESS)}
 
 NO_SUCH_PROCESS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process"
 """Type of the problem that OGC API Processes Part 1 (7.10) names for processes that are not there."""

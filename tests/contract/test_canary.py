@@ -48,6 +48,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "ending": ("mvt", "json"),
         "load_number": ("1", "2", "3", "4"),
         "job_id": ("1", "2"),
+        "export_id": ("1", "2"),
         "row_number": ("1", "2"),
         "upload_id": ("x" * 32,),
         "archive_name": ("open",),
