@@ -19,6 +19,9 @@ from tests.bench.world import LAYER, World, peer_reader
 
 CONNECTIONS = 4
 LIMIT = 100
+TRIANGLE_DEGREES = 0.05
+CLASSES = ("0102", "0301", "0201", "0702", "0401")
+"""Classes of GB/T 21010 that the sample region has many patches of."""
 DEPTH = 100_000
 STRIDE = 10_000
 SELDOM = 10
@@ -37,17 +40,19 @@ def measure(world: World, repetitions: int, requests: int, tell: Callable[[str],
         found = []
         asked = (
             _boxes(world, requests),
+            _filters(world, requests),
             _single(world, requests),
             _first(world, requests),
             _deep(world, requests, ours),
         )
         for case in asked:
-            ports = (
+            sides = (
                 ("geoservice", ours, case.ours),
                 ("tipg", plain, case.tipg),
                 ("tipg, parallel query off", serial, case.tipg),
                 ("pygeoapi", third, case.pygeoapi),
             )
+            ports = [side for side in sides if side[-1]]
             for _, port, paths in ports:
                 run_pass(port, paths[: max(1, len(paths) // 4)], CONNECTIONS, gzip=True)
             tell(case.title)
@@ -95,6 +100,23 @@ def _boxes(world: World, requests: int) -> Case:
     mine, theirs, third = zip(*(_paths(world, f"bbox={text}&limit={LIMIT}") for text in texts), strict=True)
     conditions = f"Boxes of {workload.BOX_DEGREES} by {workload.BOX_DEGREES} degrees, limit {LIMIT}, the same on all "
     return Case("Features in a box", conditions + "sides. " + _common(world, requests), [*mine], [*theirs], [*third])
+
+
+def _filters(world: World, requests: int) -> Case:
+    """An attribute and a polygon in CQL2 text; triangles and classes differ from request to request.
+
+    pygeoapi is not asked: it answers filters by place over longitude and latitude with 500.
+    """
+    forms = []
+    for number, (west, south, _, _) in enumerate(workload.boxes(world.bounds(), requests)):
+        east, north = round(west + TRIANGLE_DEGREES, 6), round(south + TRIANGLE_DEGREES, 6)
+        ring = f"{west} {south}, {east} {south}, {east} {north}, {west} {south}"
+        forms.append(f"class_code = '{CLASSES[number % len(CLASSES)]}' AND S_INTERSECTS({{}}, POLYGON(({ring})))")
+    query = f"filter-lang=cql2-text&limit={LIMIT}&filter="
+    mine = [_paths(world, query + quote(form.format("geometry")))[0] for form in forms]
+    theirs = [_paths(world, query + quote(form.format("geom")))[1] for form in forms]
+    conditions = f"CQL2 text: a class and a triangle of {TRIANGLE_DEGREES} degrees, limit {LIMIT}. "
+    return Case("Features by a filter", conditions + _common(world, requests), mine, theirs, [])
 
 
 def _first(world: World, requests: int) -> Case:
