@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -25,6 +26,7 @@ from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
 from geoservice.metrics.meter import Meter, Silent
 from geoservice.queries.desk import QueryDesk
+from geoservice.queries.sources import Sources, open_layer
 from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
@@ -37,7 +39,6 @@ from layers.errors import (
     NotAllowed,
     NotAuthenticated,
     QueryTimeout,
-    UnknownLayer,
 )
 from layers.model import Layer, RasterLayer, RowLayer
 from tiles.sets.registry import MatrixSets
@@ -102,14 +103,12 @@ class House:
         Raises:
             UnknownLayer: When there is none or the principal may not see it; the two look the same.
         """
-        try:
-            layer = self.catalog.layer(name) if "/" not in name else None
-        except UnknownLayer:
-            layer = None
-        decision = decide(principal, "read", layer) if layer is not None else None
-        if layer is None or decision is None or not decision.allowed:
-            raise UnknownLayer(f"There is no collection {name[:60]!r}; /collections lists those there are.")
-        return layer, decision
+        return open_layer(self.catalog, principal, name)
+
+    def sources(self, principal: Principal) -> Sources:
+        """What a principal's questions about places are answered from."""
+        lend = partial(self.pools.raw, principal.clearance)
+        return Sources(principal, self.catalog, lend, self.reading, self.queries.polygons, self.rasters)
 
     def open_editable(self, principal: Principal, name: str) -> tuple[RowLayer, Decision]:
         """The layer of a collection id whose features the principal may edit, and what they may see of it.

@@ -259,7 +259,10 @@ class Settings(BaseSettings):
         default=20_000_000, ge=1, description="Most rows of a Parquet file of a batch query, which may be packed small."
     )
     query_batches: int = Field(
-        default=4, ge=1, le=1_000, description="Batch queries at a time in each worker; more are answered with 429."
+        default=4,
+        ge=1,
+        le=1_000,
+        description="Batch queries at a time in each worker, at most half of them of one principal; more are 429.",
     )
     network_max_features: int = Field(
         default=2_000_000, ge=1, le=50_000_000, description="Most features of a layer that is routed on."

@@ -9,17 +9,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geoservice.api.query_batch import TABLE_BODY, TableQuery, batch_answer
-from geoservice.api.query_links import query_links
-from geoservice.api.query_terms import Collection, FilterQuery, PointQuery, holders_of, json_answer, polygons_of
-from geoservice.house import Asker, House, Inside
+from geoservice.api.query_terms import Collection, FilterQuery, PointQuery, json_answer
+from geoservice.house import Asker, Inside
+from geoservice.http.links import link, url
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block
-from geoservice.queries.batch import Question
-from geoservice.queries.coordinates import parse_input_crs
-from geoservice.queries.database import NearbyPolygons
-from geoservice.queries.found import Finder
-from geoservice.queries.join import join_question, names_of
-from layers.access import Principal
+from geoservice.queries.join import names_of
+from geoservice.queries.wish import TableWish, finder_of
 
 router = APIRouter(prefix="/query", tags=["spatial queries"])
 
@@ -35,7 +31,7 @@ async def join_one(
 ) -> Response:
     """Key and attributes of the polygon that holds a point; on a border that of the lowest key."""
     x, y = at.degrees()
-    finder, edition = await _finder(house, asker, collection, asked)
+    finder, edition = await finder_of(house.sources(asker), collection, asked.narrowing())
     found = await finder.find(np.array([x]), np.array([y]))
     values = [column[0].as_py() for column in found.columns()]
     body: dict[str, Any] = {"collection": collection, "edition": edition, "found": bool(found.rows[0] >= 0)}
@@ -53,27 +49,11 @@ async def join_table(
     form: Annotated[TableQuery, together(TableQuery)],
 ) -> Response:
     """A posted table with the key and attributes of the polygon that holds each row's point."""
-    crs = parse_input_crs(form.crs)
-
-    async def question() -> tuple[Question, dict[str, str]]:
-        finder, edition = await _finder(house, asker, collection, asked)
-        prefix = f"{collection}_" if form.prefix is None else form.prefix
-        return join_question(finder, prefix, crs), {"Geoservice-Edition": str(edition or "")}
-
-    return await batch_answer(request, house, form.columns(), question)
+    return await batch_answer(request, house, asker, form, TableWish("join", collection, asked.narrowing()))
 
 
-async def _finder(house: House, asker: Principal, collection: str, asked: FilterQuery) -> tuple[Finder, int | None]:
-    """What finds the polygons that are asked for, and the edition that they are of."""
-    layer, decision = polygons_of(house, asker, collection)
-    async with house.pools.raw(asker.clearance) as connection:
-        holders = await holders_of(connection, layer, decision, asked)
-        kept = await house.queries.polygons.get(connection, house.reading, holders)
-    if kept is not None:
-        return kept, kept.edition
-    nearby = NearbyPolygons(lambda: house.pools.raw(asker.clearance), house.reading, holders)
-    state = (await house.states(asker, [layer]))[layer.name]
-    return nearby, state.edition if holders.as_of is None else None
+def _links(request: Request) -> list[dict[str, Any]]:
+    return [link(url(request, "/api", f="html"), "related", "text/html", "Spatial queries and batches")]
 
 
-BLOCK = Block("spatial queries", None, "experimental", (), router, query_links)
+BLOCK = Block("spatial queries", None, "experimental", (), router, _links)

@@ -6,25 +6,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.api.query_batch import TABLE_BODY, TableQuery, batch_answer
-from geoservice.api.query_links import query_links
-from geoservice.api.query_terms import Collection, FilterQuery, PointQuery, holders_of, json_answer, vector_of
-from geoservice.house import Asker, House, Inside
+from geoservice.api.query_terms import Collection, FilterQuery, PointQuery, json_answer
+from geoservice.house import Asker, Inside
 from geoservice.http.parameters import together
-from geoservice.ogc.block import Block
-from geoservice.queries.batch import Question, Rows
+from geoservice.ogc.block import Block, no_links
 from geoservice.queries.columns import schema_of
-from geoservice.queries.coordinates import parse_input_crs
-from geoservice.queries.holders import Holders
-from geoservice.queries.join import names_of, prefixed
-from geoservice.queries.near_table import near_columns, numbered
+from geoservice.queries.join import names_of
+from geoservice.queries.near_table import numbered
 from geoservice.queries.nearest import MOST_NEIGHBOURS, Wish, find_nearest
 from geoservice.queries.related import spelt_out
-from layers.access import Principal
+from geoservice.queries.wish import TableWish, holders_of
 
 router = APIRouter(prefix="/query", tags=["spatial queries"])
 
@@ -56,10 +51,10 @@ async def nearest_one(
 ) -> Response:
     """The nearest features to a point with their distances in metres on the ellipsoid, the nearest first."""
     x, y = at.degrees()
-    layer, decision = vector_of(house, asker, collection)
+    layer, decision = house.sources(asker).vectors(collection)
     wish = Wish(near.k, near.within)
     async with house.pools.raw(asker.clearance) as connection:
-        holders = await holders_of(connection, layer, decision, asked)
+        holders = await holders_of(connection, layer, decision, asked.narrowing())
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             found = await find_nearest(connection, house.reading, holders, (np.array([x]), np.array([y])), wish)
             table = await numbered(connection, house.reading, holders, found.features)
@@ -84,27 +79,8 @@ async def nearest_table(
     within: Within = None,
 ) -> Response:
     """A posted table with key, attributes and distance (m) of the nearest feature to each row's point."""
-    crs = parse_input_crs(form.crs)
-
-    async def question() -> tuple[Question, dict[str, str]]:
-        layer, decision = vector_of(house, asker, collection)
-        async with house.pools.raw(asker.clearance) as connection:
-            holders = await holders_of(connection, layer, decision, asked)
-        prefix = f"{collection}_" if form.prefix is None else form.prefix
-        return _question(house, asker, holders, Wish(1, within), prefix, crs), {}
-
-    return await batch_answer(request, house, form.columns(), question)
+    wish = TableWish("nearest", collection, asked.narrowing(), within=within)
+    return await batch_answer(request, house, asker, form, wish)
 
 
-def _question(house: House, asker: Principal, holders: Holders, wish: Wish, prefix: str, crs: int) -> Question:
-    schema = schema_of(holders.layer, holders.attributes)
-
-    async def answer(rows: Rows) -> list[pa.Array]:
-        rows.require_points()
-        return await near_columns(lambda: house.pools.raw(asker.clearance), house.reading, holders, rows, wish)
-
-    added = pa.schema([*prefixed(schema, prefix), pa.field(f"{prefix}distance", pa.float64())])
-    return Question(added, answer, crs)
-
-
-BLOCK = Block("nearest", None, "experimental", (), router, query_links)
+BLOCK = Block("nearest", None, "experimental", (), router, no_links)

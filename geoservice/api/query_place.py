@@ -13,13 +13,12 @@ from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response
 
 from geoservice.analysis.context import AnalysisContext
-from geoservice.api.query_links import query_links
-from geoservice.api.query_terms import AsOf, json_answer, point_of, vector_of
+from geoservice.api.query_terms import AsOf, json_answer, point_of
 from geoservice.features.assets import Which, around, read_assets
 from geoservice.features.past import instant_asked
 from geoservice.house import Asker, House, Inside
 from geoservice.http.parameters import together
-from geoservice.ogc.block import Block
+from geoservice.ogc.block import Block, no_links
 from geoservice.queries.cells import sampled
 from geoservice.queries.related import Json, Opened, Related, Relation, find_related, spelt_out
 from geoservice.queries.ring import buffered
@@ -234,7 +233,7 @@ async def _related(house: House, asker: Principal, where: Where, amount: AmountQ
 
 def _opened(house: House, asker: Principal, names: str | None) -> list[Opened]:
     if names is not None:
-        return [Opened(*vector_of(house, asker, name)) for name in dict.fromkeys(names.split(","))]
+        return [Opened(*house.sources(asker).vectors(name)) for name in dict.fromkeys(names.split(","))]
     layers = [layer for layer in house.visible(asker) if isinstance(layer, VectorLayer)]
     return [Opened(layer, decide(asker, "read", layer)) for layer in layers]
 
@@ -320,4 +319,4 @@ async def _buffer(request: Request, where: Where, distance: float) -> Response:
     return json_answer(request, {"type": "Feature", "geometry": geometry, "properties": properties})
 
 
-BLOCK = Block("places", None, "experimental", (), router, query_links)
+BLOCK = Block("places", None, "experimental", (), router, no_links)

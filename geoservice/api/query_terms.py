@@ -11,17 +11,11 @@ import numpy as np
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from geoservice.db.pools import RawConnection
-from geoservice.features.past import instant_asked
-from geoservice.house import House
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import JSON
 from geoservice.queries.coordinates import outside_world, parse_input_crs, to_storage
-from geoservice.queries.holders import Holders
-from layers.access import Decision, Principal
+from geoservice.queries.wish import Narrowing
 from layers.errors import BadParameter
-from layers.filter import parse_filter, queryables_of
-from layers.model import VectorLayer
 
 Collection: TypeAlias = Annotated[str, Query(description="Id of the collection.")]
 Lon: TypeAlias = Annotated[float, Query(description="Longitude in degrees, or x in `crs`.", allow_inf_nan=False)]
@@ -57,61 +51,9 @@ class FilterQuery:
     ] = "cql2-text"
     as_of: AsOf = None
 
-
-async def holders_of(connection: RawConnection, layer: VectorLayer, decision: Decision, asked: FilterQuery) -> Holders:
-    """The features of a collection that a request narrows down to.
-
-    Raises:
-        BadParameter: When an attribute or the instant is none.
-        BadFilter: When the filter is not sound.
-    """
-    attributes = named_attributes(decision, asked.properties)
-    chosen = parse_filter(asked.filter, asked.filter_lang, None, queryables_of(layer, decision))
-    written = None if chosen is None else f"{asked.filter_lang} {asked.filter}"
-    instant = await instant_asked(connection, layer, asked.as_of, None)
-    return Holders(layer, decision, attributes, written, chosen, instant)
-
-
-def vector_of(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:
-    """A collection of features with geometries.
-
-    Raises:
-        UnknownLayer: When there is none that the asker may see.
-        BadParameter: When it has no geometries.
-    """
-    layer, decision = house.open_layer(asker, name)
-    if not isinstance(layer, VectorLayer):
-        raise BadParameter(f"Collection {layer.name} has no geometries of features.", parameter="collection")
-    return layer, decision
-
-
-def polygons_of(house: House, asker: Principal, name: str) -> tuple[VectorLayer, Decision]:
-    """A collection of polygons.
-
-    Raises:
-        UnknownLayer: When there is none that the asker may see.
-        BadParameter: When its features are no areas.
-    """
-    layer, decision = vector_of(house, asker, name)
-    if layer.geometry not in ("polygon", "any"):
-        raise BadParameter(f"Only polygons hold points; {layer.name} has {layer.geometry}s.", parameter="collection")
-    return layer, decision
-
-
-def named_attributes(decision: Decision, text: str | None) -> tuple[str, ...]:
-    """The attributes that a request names, in its order; all visible ones when it names none.
-
-    Raises:
-        BadParameter: When one is none that the asker may see; it names those there are.
-    """
-    if text is None:
-        return decision.attributes
-    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
-    stranger = next((name for name in names if name not in decision.attributes), None)
-    if stranger is not None:
-        known = ", ".join(decision.attributes)
-        raise BadParameter(f"There is no attribute {stranger[:60]!r}; there are {known}.", parameter="properties")
-    return names
+    def narrowing(self) -> Narrowing:
+        """The same for the domain."""
+        return Narrowing(self.properties, self.filter, self.filter_lang, self.as_of)
 
 
 def point_of(x: float, y: float, crs: str | None) -> tuple[float, float]:

@@ -7,28 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import pyarrow as pa
 import shapely
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.api.query_batch import TABLE_BODY, TableQuery, batch_answer
-from geoservice.api.query_links import query_links
 from geoservice.api.query_place import PlaceBody, raster_row
 from geoservice.api.query_terms import AsOf, Collection, PointQuery, json_answer
-from geoservice.features.assets import Which, around, read_assets
-from geoservice.features.past import instant_asked
-from geoservice.house import Asker, House, Inside
+from geoservice.house import Asker, Inside
 from geoservice.http.parameters import together
-from geoservice.ogc.block import Block
-from geoservice.queries.batch import Question, Rows
+from geoservice.ogc.block import Block, no_links
 from geoservice.queries.cells import Floats, Method, sampled
-from geoservice.queries.coordinates import parse_input_crs
 from geoservice.queries.profile import stations
 from geoservice.queries.where import Where, read_in_thread
-from layers.access import Principal
+from geoservice.queries.wish import Narrowing, TableWish, raster_files, require_mean
 from layers.asset import Asset
-from layers.errors import BadBody, BadGeometry, BadParameter
+from layers.errors import BadBody, BadGeometry
 from layers.model import RasterLayer
 
 router = APIRouter(prefix="/query", tags=["spatial queries"])
@@ -58,7 +52,7 @@ async def values_here(
 ) -> Response:
     """The values of each band of a raster collection at a point."""
     x, y = at.degrees()
-    layer, assets = await _raster(house, asker, asked, (x, y, x, y))
+    layer, assets = await raster_files(house.sources(asker), asked.collection, asked.as_of, (x, y, x, y))
     values = await _sampled(layer, assets, np.array([x]), np.array([y]), asked.method)
     row = raster_row(house, layer, values[:, 0].tolist())
     return json_answer(request, {"point": [x, y], "method": asked.method, **row})
@@ -79,7 +73,9 @@ async def values_along(
         raise BadBody("Values are asked for at points or along a line; give a geometry.")
     x, y, metres = await asyncio.to_thread(_places, where, spacing)
     box = tuple(shapely.bounds(where.geometry).tolist())
-    layer, assets = await _raster(house, asker, asked, (box[0], box[1], box[2], box[3]))
+    layer, assets = await raster_files(
+        house.sources(asker), asked.collection, asked.as_of, (box[0], box[1], box[2], box[3])
+    )
     values = await _sampled(layer, assets, x, y, asked.method)
     rows = _rows((x, y), metres, [band.name for band in layer.bands], values)
     bands = [{"name": band.name, "unit": band.unit} for band in layer.bands]
@@ -108,24 +104,8 @@ async def values_table(
     form: Annotated[TableQuery, together(TableQuery)],
 ) -> Response:
     """A posted table with the values of a raster collection at each row's point, a column per band."""
-    crs = parse_input_crs(form.crs)
-
-    async def question() -> tuple[Question, dict[str, str]]:
-        layer, assets = await _raster(house, asker, asked, _WORLD)
-        prefix = f"{asked.collection}_" if form.prefix is None else form.prefix
-        return _question(layer, assets, asked.method, prefix, crs), {}
-
-    return await batch_answer(request, house, form.columns(), question)
-
-
-def _question(layer: RasterLayer, assets: list[Asset], method: Method, prefix: str, crs: int) -> Question:
-    async def answer(rows: Rows) -> list[pa.Array]:
-        rows.require_points()
-        values = await _sampled(layer, assets, rows.x, rows.y, method)
-        return [pa.array(one, mask=np.isnan(one)) for one in values]
-
-    schema = pa.schema([pa.field(f"{prefix}{band.name}", pa.float64()) for band in layer.bands])
-    return Question(schema, answer, crs)
+    wish = TableWish("values", asked.collection, Narrowing(as_of=asked.as_of), method=asked.method)
+    return await batch_answer(request, house, asker, form, wish)
 
 
 def _places(where: Where, spacing: float) -> tuple[Floats, Floats, Floats | None]:
@@ -139,21 +119,8 @@ def _places(where: Where, spacing: float) -> tuple[Floats, Floats, Floats | None
 
 
 async def _sampled(layer: RasterLayer, assets: list[Asset], x: Floats, y: Floats, method: Method) -> Floats:
-    if method == "bilinear" and layer.list is not None:
-        raise BadParameter(f"The cells of {layer.name} are codes, of which there is no mean.", parameter="method")
+    require_mean(layer, method)
     return await asyncio.to_thread(sampled, assets, x, y, len(layer.bands), method)
 
 
-async def _raster(
-    house: House, asker: Principal, asked: CellQuery, box: tuple[float, float, float, float]
-) -> tuple[RasterLayer, list[Asset]]:
-    layer, decision = house.open_layer(asker, asked.collection)
-    if not isinstance(layer, RasterLayer):
-        raise BadParameter(f"Collection {layer.name} is no raster.", parameter="collection")
-    async with house.pools.raw(asker.clearance) as connection:
-        instant = await instant_asked(connection, layer, asked.as_of, None)
-        which = Which(around(box), instant=instant)
-        return layer, await read_assets(connection, house.reading, layer, decision, house.rasters, which)
-
-
-BLOCK = Block("raster values", None, "experimental", (), router, query_links)
+BLOCK = Block("raster values", None, "experimental", (), router, no_links)

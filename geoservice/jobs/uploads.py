@@ -189,6 +189,10 @@ class UploadStore:
                     return upload
         raise _unknown(upload_id)
 
+    def data(self, upload: Upload) -> Path:
+        """The file of an upload's bytes; a job takes a link to it."""
+        return self._folder / upload.id / "data"
+
     @contextmanager
     def part(self, owner: str, upload_id: str, offset: int, sha256: bytes | None = None) -> Iterator[Part]:
         """Write a part; the one who opened it says whether it counts (`Part.finish`, `Part.keep`).

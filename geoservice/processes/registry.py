@@ -5,9 +5,12 @@ from __future__ import annotations
 from geoservice.exports import process as export
 from geoservice.processes import asked, echo
 from geoservice.processes.model import Process
+from geoservice.queries import table_job
 from layers.errors import UnknownResource
 
-PROCESSES: dict[str, Process] = {process.id: process for process in (echo.PROCESS, *asked.QUESTIONS, export.PROCESS)}
+PROCESSES: dict[str, Process] = {
+    process.id: process for process in (echo.PROCESS, *asked.QUESTIONS, export.PROCESS, table_job.PROCESS)
+}
 
 NO_SUCH_PROCESS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process"
 """Type of the problem that OGC API Processes Part 1 (7.10) names for processes that are not there."""

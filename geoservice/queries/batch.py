@@ -61,17 +61,11 @@ async def answered(table: Table, question: Question) -> AsyncIterator[bytes]:
     Raises:
         TableUnreadable: When a column that is to be added is there already.
     """
-    schema = pa.schema([*question.schema, pa.field(ERROR, pa.string())])
-    taken = sorted(set(schema.names) & set(table.names))
-    if taken:
-        raise TableUnreadable(
-            f"The table has a column {taken[0][:60]!r} already, and the answer adds one of this name; rename it, or "
-            "choose another prefix."
-        )
+    schema = answer_schema(table, question)
     batches, under_way = table.batches(), deque[asyncio.Task[tuple[Batch, pa.RecordBatch]]]()
     try:
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            under_way.append(asyncio.create_task(_answer(batch, question, schema)))
+            under_way.append(asyncio.create_task(_with_batch(batch, question, schema)))
             if len(under_way) >= _UNDER_WAY:
                 yield await _encoded(table, await under_way.popleft())
         while under_way:
@@ -86,14 +80,34 @@ async def _encoded(table: Table, answer: tuple[Batch, pa.RecordBatch]) -> bytes:
     return await asyncio.to_thread(table.encode, *answer)
 
 
-async def _answer(batch: Batch, question: Question, schema: pa.Schema) -> tuple[Batch, pa.RecordBatch]:
+def answer_schema(table: Table, question: Question) -> pa.Schema:
+    """The columns that are added to a table.
+
+    Raises:
+        TableUnreadable: When one is there already.
+    """
+    schema = pa.schema([*question.schema, pa.field(ERROR, pa.string())])
+    taken = sorted(set(schema.names) & set(table.names))
+    if taken:
+        raise TableUnreadable(
+            f"The table has a column {taken[0][:60]!r} already, and the answer adds one of this name; rename it, or "
+            "choose another prefix."
+        )
+    return schema
+
+
+async def answer_batch(batch: Batch, question: Question, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns that are added to a block of rows, as `answer_schema` has them."""
     rows = await asyncio.to_thread(_placed, batch, question.crs)
     columns = await question.answer(rows)
     said = pa.nulls(batch.count, pa.string())
     if rows.faults:
-        texts = [rows.faults.get(row) for row in range(batch.count)]
-        said = pa.array(texts, pa.string())
-    return batch, pa.RecordBatch.from_arrays([*columns, said], schema=schema)
+        said = pa.array([rows.faults.get(row) for row in range(batch.count)], pa.string())
+    return pa.RecordBatch.from_arrays([*columns, said], schema=schema)
+
+
+async def _with_batch(batch: Batch, question: Question, schema: pa.Schema) -> tuple[Batch, pa.RecordBatch]:
+    return batch, await answer_batch(batch, question, schema)
 
 
 def _placed(batch: Batch, crs: int) -> Rows:

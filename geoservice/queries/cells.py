@@ -19,6 +19,7 @@ from layers.asset import Asset
 from tiles.handles import reading
 
 Floats = npt.NDArray[np.float64]
+Box = tuple[float, float, float, float]
 Method = Literal["nearest", "bilinear"]
 _WORLD = CRS.from_epsg(4326)
 _LINKED = 4490

@@ -7,8 +7,7 @@ polygons in memory are asked by, so that both ways give one answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ import pyarrow as pa
 import shapely
 
 from geoservice.db.compiled import Compiled, compile_statement
-from geoservice.db.pools import RawConnection
 from geoservice.db.reading import Reading
 from geoservice.queries.columns import schema_of, table_of
 from geoservice.queries.found import Floats, Found, Ranks
@@ -29,8 +27,8 @@ from geoservice.queries.holders import (
     numbered_statement,
     pairs_statement,
 )
+from geoservice.queries.sources import Connect
 
-Connect = Callable[[], AbstractAsyncContextManager[RawConnection]]
 _STEP = 8_192
 """Points that are asked for at a time; the polygons near them are in memory together."""
 _HALF_TURN = 180.0

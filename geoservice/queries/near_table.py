@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,7 @@ from geoservice.queries.batch import Rows
 from geoservice.queries.columns import schema_of
 from geoservice.queries.holders import WANTED, Holders, numbered_statement
 from geoservice.queries.nearest import STEP, Wish, find_nearest
-
-Connect = Callable[[], AbstractAsyncContextManager[RawConnection]]
+from geoservice.queries.sources import Connect
 
 
 async def numbered(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from geoservice.jobs.errors import UploadTooSlow
+from geoservice.jobs.incoming import needing_room
 from geoservice.queries.errors import TableUnreadable, UnsupportedTable
 from layers.errors import TooLarge
 
@@ -15,35 +19,53 @@ _GZIP_WINDOW = 31
 _PIECE = 1 << 20
 
 
-async def spooled(parts: AsyncIterator[bytes], encoding: str, most: int, folder: Path) -> BinaryIO:
+@dataclass(frozen=True)
+class Bounds:
+    """What a body may cost: bytes, unpacked, and seconds in which nothing comes."""
+
+    most: int
+    idle: float
+
+
+async def spooled(parts: AsyncIterator[bytes], encoding: str, bounds: Bounds, folder: Path) -> BinaryIO:
     """The body as a file without a name.
 
     Args:
         parts: What comes.
         encoding: Content-Encoding: nothing, `identity` or `gzip`.
-        most: Most bytes, unpacked.
+        bounds: What it may cost.
         folder: Where the file lies.
 
     Raises:
         UnsupportedTable: When the encoding is another one.
         TooLarge: When it is larger.
         TableUnreadable: When it is not packed as announced.
+        UploadTooSlow: When it stands still.
+        StorageFull: When the disk is full.
     """
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise UnsupportedTable(f"The body of a batch is plain or packed by gzip, not by {encoding[:30]!r}.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-    sink = _Sink(file, most)
+    sink = _Sink(file, bounds.most)
     try:
         unpack = _Unpacked(sink) if "gzip" in encoding else sink
-        async for part in parts:
-            unpack.write(part)
-        unpack.finish()
+        with needing_room():
+            while (part := await _next(parts, bounds.idle)) is not None:
+                unpack.write(part)
+            unpack.finish()
     except BaseException:
         file.close()
         raise
     file.seek(0)
     return file
+
+
+async def _next(parts: AsyncIterator[bytes], idle: float) -> bytes | None:
+    try:
+        return await asyncio.wait_for(anext(parts, None), idle)
+    except TimeoutError:
+        raise UploadTooSlow(f"Nothing came of the body for {idle:g} s; send it again.") from None
 
 
 class _Sink:

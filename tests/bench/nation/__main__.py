@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench import machine, table, world
 from tests.bench.__main__ import DOCS
 from tests.bench.client import BenchError
-from tests.bench.nation import pair
+from tests.bench.nation import lookup, pair
 from tests.bench.nation.world import prepare, stop
 from tests.bench.results import write
 
@@ -22,6 +22,7 @@ def main() -> int:
     nation = prepare(asked.home, asked.data)
     try:
         found = pair.measure(nation, asked.repetitions, asked.tiles, _tell)
+        found += lookup.measure(nation, asked.repetitions, _tell)
         figures = {"command": COMMAND, "machine": machine.facts(nation.database), "comparisons": found}
     except BenchError as error:
         print(f"No figures were written: {error}", file=sys.stderr)
