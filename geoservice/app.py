@@ -25,6 +25,7 @@ from geoservice.house import House
 from geoservice.http import problems
 from geoservice.http.parameters import refuse_unknown
 from geoservice.http.tile_front import TileFront
+from geoservice.http.versions import Versions
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         app.add_middleware(Routed)
     app.add_middleware(BodyLimit, maximum=settings.max_body_bytes)
     app.add_middleware(HeadRequests)
+    app.add_middleware(Versions, blocks=app.state.blocks)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(TileFront, house=house)
     if settings.metrics_token is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -27,6 +28,7 @@ import pyarrow as pa
 
 from ingest.edit_child import MOST_BYTES
 from ingest.job import IngestPlan, ReadLimits, ReadSummary
+from ingest.provenance import tool_versions
 from ingest.sandbox import confinement, environment, unprivileged
 from ingest.staging import PREFIX, Staged
 from ingest.wire import MAX_SENTENCE, batch_schema, error_from_json, plan_to_json
@@ -37,6 +39,7 @@ CHILDREN = 2
 LIFE = 2_000
 """Tasks that one child answers before another takes its place, so that nothing in the libraries can add up."""
 _START_SECONDS = 60.0
+_log = logging.getLogger(__name__)
 _CHILD_LIMITS = ReadLimits(seconds=3600.0, unpacked=256 << 20)
 
 
@@ -114,6 +117,7 @@ class Workbench:
         self._free = threading.BoundedSemaphore(CHILDREN)
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
+        self._warming = False
         # A child ends with the thread that started it, so this thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "workbench")
 
@@ -154,7 +158,7 @@ class Workbench:
         try:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
-            child = child or self._starter.submit(_start).result()
+            child = child or self._starter.submit(self._ready).result()
             try:
                 yield child
             except BaseException as error:
@@ -172,12 +176,38 @@ class Workbench:
         finally:
             self._free.release()
 
+    def warm(self) -> None:
+        """Have a child started beside whatever else happens, if none is there: somebody is about to edit."""
+        with self._lock:
+            if self._idle or self._warming:
+                return
+            self._warming = True
+        self._starter.submit(self._make_ready)
+
+    def _ready(self) -> _Child:
+        """A child that was got ready in the meantime, or a new one."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _start()
+
+    def _make_ready(self) -> None:
+        try:
+            tool_versions()
+            child = _start()
+            with self._lock:
+                self._idle.append(child)
+        except SourceUnreadable as error:
+            _log.warning("%s", error.detail)
+        finally:
+            self._warming = False
+
     def close(self) -> None:
         """End the children."""
+        self._starter.shutdown()
         with self._lock:
             while self._idle:
                 self._idle.pop().end()
-        self._starter.shutdown()
 
 
 def _judged(plan: IngestPlan, head: Mapping[str, Any], answer: bytes) -> Judged:

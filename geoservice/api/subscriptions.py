@@ -37,7 +37,7 @@ class NewSubscription(BaseModel):
 
 @router.post("", status_code=201, summary="Subscribe to new editions")
 async def subscribe(request: Request, house: Inside, asker: Asker, body: NewSubscription) -> Response:
-    """Messages about new editions of collections; the answer shows the secret that signs them, once."""
+    """Messages about new editions of collections; the answer shows the key that signs them, once."""
     _require_key(asker)
     layers = [house.open_layer(asker, name)[0] for name in body.collections]
     Guard(parse_hosts(house.settings.webhook_hosts)).require_host(body.url)

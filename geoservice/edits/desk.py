@@ -89,6 +89,10 @@ class EditDesk:
         """End what judges the edits."""
         self._bench.close()
 
+    def warm(self) -> None:
+        """Get ready for edits without waiting for it: somebody who may edit asks what they may do."""
+        self._bench.warm()
+
     def do(self, asker: Principal, wish: Wish) -> Outcome:
         """Do all that a request asks for, or nothing.
 

@@ -65,7 +65,11 @@ def _body(*media: str) -> dict[str, Any]:
 async def options_of_items(house: Inside, asker: Asker, collection_id: str) -> Response:
     """The methods that this principal may use: POST only for those who may create features."""
     layer, _ = open_rows(house, asker, collection_id)
-    allowed = (*_READING, *(_CREATING if decide(asker, "edit", layer).allowed else ()))
+    editing = decide(asker, "edit", layer).allowed
+    if editing:
+        # Clients ask before they edit, QGIS when it opens the collection: by then the judge of edits is ready.
+        house.edits.warm()
+    allowed = (*_READING, *(_CREATING if editing else ()))
     return Response(status_code=204, headers={**_PRIVATE, "Allow": ", ".join(allowed)})
 
 
