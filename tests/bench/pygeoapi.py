@@ -27,7 +27,7 @@ def serving(place: Place, password: str, layer: str = LAYER) -> Iterator[int]:
         layer: The layer that it offers.
     """
     port = servers.free_port()
-    folder = servers.environment(place.home, "pygeoapi", (PYGEOAPI, *PARTS))
+    folder = servers.environment(place.home, "pygeoapi", PYGEOAPI, *PARTS)
     config = place.home / "pygeoapi.json"
     # YAML reads JSON.
     config.write_text(json.dumps(_config(place, password, layer, port)), encoding="utf-8")
@@ -93,7 +93,7 @@ def _config(place: Place, password: str, layer: str, port: int) -> dict[str, obj
             layer: {
                 "type": "collection",
                 **words,
-                "links": [{"type": "text/html", "rel": "about", "href": "http://127.0.0.1"}],
+                "links": [{"type": "text/html", "rel": "about", "title": "Bench", "href": "http://127.0.0.1"}],
                 "extents": {"spatial": {"bbox": [-180, -90, 180, 90], "crs": CRS84_URI}},
                 "providers": [provider],
             }
