@@ -118,7 +118,7 @@ def test_python(stage: Stage, desk: Path, capsys: pytest.CaptureFixture[str]) ->
         program.write_text(f"from pathlib import Path\nfrom client import Client\n{block}", encoding="utf-8")
         found |= runpy.run_path(str(program))
     assert_joined(stage, (desk / "found.csv").read_text(encoding="utf-8"))
-    assert "学校" in capsys.readouterr().out
+    assert "小学" in capsys.readouterr().out
     assert found["chain"]
     assert found["places"]
     assert found["here"]["collections"]

@@ -8,9 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 
+from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from layers.catalog import read_catalog
+from layers.system import api_key
 from tests.contract.test_jobs_api import Quay, served
 from tests.contract.test_uploads import make_loader
 from tests.support.jobs import environment, until, write_layers
@@ -25,8 +28,12 @@ EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 def quay(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
     folder = tmp_path_factory.mktemp("processes")
     layers = write_layers(folder, "spot", row_clearance=None)
+    hidden = write_layers(folder / "h", "hidden", row_clearance=None, clearance="internal")
+    for file in (hidden / "themes" / "trial").iterdir():
+        file.rename(layers / "themes" / "trial" / file.name)
     prepared(module_database, read_catalog(layers))
     keys = {"ann": make_loader(module_database), "bob": make_loader(module_database)}
+    keys["ivy"] = make_loader(module_database, clearance=1)
     with served(environment(module_database, layers)) as (address, _):
         yield Quay(module_database, address, folder, keys)
 
@@ -223,3 +230,18 @@ def test_a_dismissed_job_is_dismissed_again(quay: Quay) -> None:
     assert again.json()["status"] == "dismissed"
     gone = quay.ask("DELETE", "/jobs/999999")
     assert (gone.status_code, gone.json()["type"]) == (404, f"{EXCEPTIONS}/no-such-job")
+
+
+def test_a_job_sees_what_its_owner_sees(quay: Quay) -> None:
+    body = {"inputs": {"lon": 105, "lat": 38, "collection": "hidden"}}
+    states, place = {}, ""
+    for who in ("ann", "ivy"):
+        place = quay.ask("POST", "/processes/nearest/execution", who, json=body, headers=ASYNC).headers["location"]
+        states[who] = quay.ended(place, who)
+    assert (states["ann"]["status"], states["ivy"]["status"]) == ("failed", "successful")
+    assert "There is no collection 'hidden'" in states["ann"]["exception"]["detail"]
+    assert quay.ask("GET", f"{place}/results", "ivy").json()["collection"] == "hidden"
+    with quay.database.transaction(Role.WRITER) as connection:
+        connection.execute(sa.update(api_key).where(api_key.c.clearance == 1).values(clearance=0))
+    # A key is remembered for a few seconds; then its results are above it.
+    until(lambda: quay.ask("GET", f"{place}/results", "ivy").json() == {}, every=0.3)
