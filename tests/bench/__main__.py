@@ -11,6 +11,7 @@ from tests.bench import (
     machine,
     pair_archive,
     pair_cog,
+    pair_export,
     pair_ingest,
     pair_items,
     pair_raster,
@@ -23,7 +24,7 @@ from tests.bench.client import BenchError
 from tests.bench.results import Figures, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAIRS = ("ingest", "tiles", "warm", "items", "cog", "raster", "archive")
+PAIRS = ("ingest", "export", "tiles", "warm", "items", "cog", "raster", "archive")
 COMMAND = "scripts/bench"
 
 
@@ -84,6 +85,7 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     if "items" in asked.pairs:
         world.settle(place)
         found += pair_items.measure(place, asked.repetitions, asked.requests, _tell)
+    found += _exports(place, asked)
     if "ingest" in asked.pairs:
         _tell("Loading")
         found += pair_ingest.measure(place, asked.parcels, asked.repetitions, _tell)
@@ -94,6 +96,13 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
         _tell("Raster tiles")
         found += pair_raster.measure(asked.repetitions, asked.tiles, _tell)
     return found
+
+
+def _exports(place: world.World, asked: argparse.Namespace) -> list[Figures]:
+    if "export" not in asked.pairs:
+        return []
+    _tell("Exports")
+    return pair_export.measure(place, asked.parcels, asked.repetitions, _tell)
 
 
 def _archives(place: world.World, asked: argparse.Namespace) -> list[Figures]:
