@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.edits import memo
 from geoservice.jobs import queue, schedule
 from geoservice.jobs.incoming import sweep_incoming
 from geoservice.jobs.intake import NOTHING, Intake, Schedule, read_intake
@@ -106,6 +107,7 @@ class Leader:
         settings = self._database.settings
         removed = UploadStore(settings).sweep()
         with self._engine.begin() as connection:
+            memo.sweep(connection, settings.idempotency_hours)
             open_jobs = queue.listing(connection, which=JobFilter(("queued", "running")), limit=_MOST_JOBS)
             failed = queue.listing(connection, which=JobFilter(("failed",)), limit=_MOST_JOBS)
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)

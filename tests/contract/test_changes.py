@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from ingest import figures
+from layers.access import Clearance
 from tests.support.editing import Office, open_office, point
 
 READERS = (None, "clerk", "editor")
@@ -227,3 +229,16 @@ def test_pages_stay_what_they_are_while_others_edit(office: Office) -> None:
 def test_collections_that_have_no_changes(office: Office) -> None:
     assert office.ask("GET", "/collections/vault/changes?since=0", "clerk").status_code == 404
     assert office.ask("GET", "/collections/way/changes?since=0").json()["changes"] == []
+
+
+def test_figures_follow_edits_as_if_they_were_counted_anew(office: Office) -> None:
+    """The oracle is the count over all rows that a load makes; the edits above moved, hid and deleted many."""
+    commit(office, {"far": {"level": "internal", "amount": 1, "secret": "a", "x": 9}}, set())
+    commit(office, {"far": {"level": None, "amount": 1, "secret": "a", "x": 5}}, {"far"})
+    commit(office, {"near": {"level": None, "amount": 1, "secret": "a", "x": 1}, "far": None}, {"far"})
+    query = "SELECT * FROM meta.layer_figures WHERE layer = 'spot' ORDER BY clearance"
+    with office.database.transaction(Role.WRITER) as connection:
+        followed = connection.exec_driver_sql(query).all()
+        figures.renew(connection, office.catalog.layer("spot"))  # type: ignore[arg-type]
+        assert followed == connection.exec_driver_sql(query).all()
+    assert len(followed) == len(Clearance)
