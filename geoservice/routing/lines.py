@@ -38,10 +38,10 @@ def part(graph: Graph, edge: int, start: float, end: float) -> Floats:
     if start > end:
         return part(graph, edge, end, start)[::-1]
     xy = graph.vertices(edge)
-    reached = np.concatenate([[0.0], np.cumsum(graph.roads.step[graph.edges.first[edge] : graph.edges.last[edge]])])
-    whole = reached[-1]
     if start <= 0.0 and end >= 1.0:
         return xy
+    reached = np.concatenate([[0.0], np.cumsum(graph.roads.step[graph.edges.first[edge] : graph.edges.last[edge]])])
+    whole = reached[-1]
     low, high = start * whole, end * whole
     inner = xy[(reached > low) & (reached < high)]
     return np.concatenate([[_at(xy, reached, low)], inner, [_at(xy, reached, high)]])

@@ -23,6 +23,8 @@ from geoservice.routing.search import Seed
 _FEW = 16
 """Up to so many places are compared with the boxes of all edges; for more a tree of the boxes is worth its time."""
 _BLOCK = 4096
+_SLACK = 1e-11
+"""Degrees (a micrometre): differences of longitudes are no more exact than that."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ def snapped(graph: Graph, mode: str, places: Floats) -> list[Snap]:
     if not len(piece.size):
         return [Snap(lon, lat, -1, 0.0, np.inf) for lon, lat in places.tolist()]
     proper = (piece.piece >= 0) & (piece.size[piece.piece] >= graph.network.fragment)
-    made = _onto(graph, np.flatnonzero(proper), places)
+    made = _onto(graph, proper, places)
     lost = [number for number, snap in enumerate(made) if not snap.found]
     if lost and not proper.all():
-        again = _onto(graph, np.flatnonzero((piece.piece >= 0) & ~proper), places[lost])
+        again = _onto(graph, (piece.piece >= 0) & ~proper, places[lost])
         for number, snap in zip(lost, again, strict=True):
             made[number] = snap
     return made
@@ -132,13 +134,28 @@ def partial_cost(graph: Graph, effect: Effect, costs: Floats, code: int, shares:
     return float(np.rint(cost * abs(shares[1] - shares[0])))
 
 
-def _onto(graph: Graph, edges: Longs, places: Floats) -> list[Snap]:
+def _onto(graph: Graph, usable: npt.NDArray[np.bool_], places: Floats) -> list[Snap]:
     reach = graph.network.reach
+    if len(places) <= _FEW:
+        found = [next(_nearest(graph, _within(graph, usable, place, reach), place[None, :])) for place in places]
+    else:
+        found = list(_nearest(graph, np.flatnonzero(usable), places))
     made = []
-    for (lon, lat), (edge, share, metres) in zip(places.tolist(), _nearest(graph, edges, places), strict=True):
+    for (lon, lat), (edge, share, metres) in zip(places.tolist(), found, strict=True):
         near = edge >= 0 and metres <= reach
-        made.append(Snap(lon, lat, edge if near else -1, share if near else 0.0, metres))
+        made.append(Snap(lon, lat, edge if near else -1, share if near else 0.0, metres if near else np.inf))
     return made
+
+
+def _within(graph: Graph, usable: npt.NDArray[np.bool_], place: Floats, metres: float) -> Longs:
+    """The usable edges whose boxes come so near to a place."""
+    high = metres / METRES_PER_DEGREE
+    wide = high / max(float(np.cos(np.radians(place[1]))), 1e-6)
+    west, south, east, north = graph.box.T
+    near = (
+        (west <= place[0] + wide) & (east >= place[0] - wide) & (south <= place[1] + high) & (north >= place[1] - high)
+    )
+    return np.flatnonzero(near & usable)
 
 
 def _nearest(graph: Graph, edges: Longs, places: Floats) -> Iterator[tuple[int, float, float]]:
@@ -163,7 +180,7 @@ def _near_one(graph: Graph, edges: Longs, place: Floats, scale: float) -> tuple[
     away = np.hypot(across, along)
     # Whatever is nearest cannot be farther than the edge whose box is.
     bound = _measured(graph, edges[[int(np.argmin(away))]], place[None, :], np.array([scale]))[1][0]
-    chosen = edges[away <= bound * (1 + 1e-12)]
+    chosen = edges[away <= bound + _SLACK]
     count = len(chosen)
     shares, metres = _measured(graph, chosen, np.repeat(place[None, :], count, axis=0), np.full(count, scale))
     best = int(np.argmin(metres))
@@ -175,7 +192,7 @@ def _near_many(
 ) -> Iterator[tuple[int, float, float]]:
     edges, tree = known
     first = tree.query_nearest(shapely.points(places), all_matches=False)[1]
-    bound = _measured(graph, edges[first], places, narrow)[1] * (1 + 1e-12)
+    bound = _measured(graph, edges[first], places, narrow)[1] + _SLACK
     wide = bound / narrow
     x, y = places.T
     place, number = tree.query(shapely.box(x - wide, y - bound, x + wide, y + bound))

@@ -58,7 +58,7 @@ def main() -> None:
     asked.add_argument("--names", type=int, default=1_000_000)
     asked.add_argument("--requests", type=int, default=200)
     given = asked.parse_args()
-    place, catalog = _prepared(given.home)
+    place, catalog = prepared(given.home)
     try:
         _fill(place, catalog, given.data, given.names)
         with servers.geoservice(place) as port:
@@ -103,7 +103,8 @@ def questions(file: Path, number: int) -> dict[str, list[str]]:
     return {kind: [f"/gazetteer/names?{urlencode(q)}" for q in some] for kind, some in kinds.items()}
 
 
-def _prepared(home: Path) -> tuple[Place, Catalog]:
+def prepared(home: Path) -> tuple[Place, Catalog]:
+    """A database of its own below a folder, with the tables of the catalogue."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
     settings = Settings(home=home / "state", workers=2)
