@@ -94,7 +94,7 @@ STEPS = st.lists(
 
 def commit(office: Office, rows: dict[str, dict[str, Any] | None], there: set[str]) -> None:
     """Bring some features to what they shall be, as one edition."""
-    actions = []
+    actions: list[dict[str, Any]] = []
     for key, row in rows.items():
         if row is None:
             actions += [{"action": "delete", "collection": "spot", "id": key}] if key in there else []
