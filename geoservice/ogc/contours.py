@@ -19,7 +19,7 @@ from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.maps import Times, assets_asked
 from geoservice.ogc.tile_query import refuse_other_formats
-from geoservice.ogc.tiles import Address
+from geoservice.ogc.tiles import EMPTY_TILE, Address
 from geoservice.ogc.tilesets import raster_layer, tilejson
 from layers.access import Decision, Principal
 from layers.errors import UnknownLayer
@@ -43,7 +43,7 @@ class ContourQuery(Times):
     f: Annotated[str | None, Query(description="Format: mvt.")] = None
 
 
-@router.get(CONTOUR_PATH, summary="A tile of contour lines", response_class=Response)
+@router.get(CONTOUR_PATH, summary="A tile of contour lines", response_class=Response, responses=EMPTY_TILE)
 async def contour_lines(
     request: Request,
     house: Inside,
