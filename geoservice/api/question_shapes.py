@@ -113,6 +113,15 @@ QUESTION_SHAPES: dict[str, Shape] = {
     "Division": record(("code", "level"), code=TEXT, level=TEXT, parent=optional("string"), links=LINKS),
     "Divisions": record(("divisions",), divisions=several(named("Division")), links=LINKS),
     "Conversion": record(("code", "divisions"), code=TEXT, divisions=several(ANY), links=LINKS),
+    "Geocoded": record(
+        ("level", "confidence", "line"),
+        level=TEXT,
+        confidence=NUMBER,
+        point={**POSITION, "type": ["array", "null"]},
+        line=TEXT,
+        adcode=optional("string"),
+    ),
+    "Geocoding": record(("q", "results"), q=TEXT, parts=ANY, results=several(named("Geocoded")), links=LINKS),
     "Coordinates": record(("readings",), readings=several(record(("lon", "lat"), lon=NUMBER, lat=NUMBER)), links=LINKS),
     "Zone": record(("sections",), zone=ANY, sections=several(ANY), computed=TEXT),
     "Changes": record(
@@ -157,6 +166,7 @@ QUESTION_ANSWERS: dict[tuple[str, str], tuple[str, str]] = {
     ("get", "/gazetteer/divisions/{division_code}/children"): ("Divisions", JSON),
     ("get", "/gazetteer/divisions/{division_code}/chain"): ("Divisions", JSON),
     ("get", "/gazetteer/convert"): ("Conversion", JSON),
+    ("get", "/gazetteer/geocode"): ("Geocoding", JSON),
     ("get", "/gazetteer/coordinates"): ("Coordinates", JSON),
     ("get", "/collections/{collection_id}/changes"): ("Changes", JSON),
     ("get", "/collections/{collection_id}/queryables"): ("JsonSchema", SCHEMA_JSON),
