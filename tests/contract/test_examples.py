@@ -16,6 +16,7 @@ from typing import Any
 
 import geopandas as gpd
 import httpx
+import jsonschema
 import pytest
 import shapely
 
@@ -29,6 +30,7 @@ from tests.architecture.checkout import DOCS
 from tests.contract.test_jobs_api import served
 from tests.contract.test_uploads import make_loader
 from tests.support.database import copied_database
+from tests.support.jobs import until
 
 EXAMPLES = DOCS / "examples"
 WRITTEN = "http://127.0.0.1:8000"
@@ -63,6 +65,8 @@ def stage(cluster_settings: Settings) -> Iterator[Stage]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GEOSERVICE_")}
         named = {"GEOSERVICE_HOME": str(settings.home), "GEOSERVICE_DATABASE_NAME": settings.database_name}
         with served({**kept, **named}) as (address, _):
+            # The worker keeps the index of names.
+            until(lambda: httpx.get(f"{address}/gazetteer/names", params={"q": "小学"}).json()["results"], every=0.5)
             yield Stage(address, make_loader(database), divisions[divisions["level"] == "county"])
 
 
@@ -195,3 +199,41 @@ def test_r(stage: Stage, desk: Path) -> None:
 def test_pages_are_all_there() -> None:
     listed = re.findall(r"\]\((\w+\.md)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
     assert set(listed) == {page.name for page in EXAMPLES.glob("*.md")} - {"README.md"}
+
+
+HERE = "lon=105.05&lat=38.55"
+WAY = {"waypoints": [[104.95, 38.5], [105.05, 38.55]]}
+ASKED: list[tuple[str, str, str, Any]] = [
+    ("get", "/gazetteer/divisions", "/gazetteer/divisions?limit=2", None),
+    ("get", "/gazetteer/divisions/at", f"/gazetteer/divisions/at?{HERE}", None),
+    ("get", "/gazetteer/divisions/{division_code}", "/gazetteer/divisions/990101", None),
+    ("get", "/gazetteer/divisions/{division_code}/children", "/gazetteer/divisions/990101/children", None),
+    ("get", "/gazetteer/divisions/{division_code}/chain", "/gazetteer/divisions/990101/chain", None),
+    ("get", "/gazetteer/convert", "/gazetteer/convert?code=990101&from=2015&to=2020", None),
+    ("get", "/query/values", f"/query/values?{HERE}&collection=elevation", None),
+    (
+        "post",
+        "/query/values",
+        "/query/values?collection=elevation&spacing=5000",
+        {"geometry": {"type": "LineString", "coordinates": [[104.95, 38.5], [105.05, 38.55]]}},
+    ),
+    ("get", "/routing", "/routing", None),
+    ("get", "/routing/routes", "/routing/routes?from=104.95,38.5&to=105.05,38.55", None),
+    ("post", "/routing/routes", "/routing/routes", WAY),
+    ("post", "/routing/nearest", "/routing/nearest", {"place": [105.05, 38.55], "facilities": [[105.0, 38.6]]}),
+    ("post", "/routing/isochrones", "/routing/isochrones", {"places": [[105.05, 38.55]], "breaks": [300]}),
+    ("post", "/routing/matrix", "/routing/matrix", {"sources": [[104.95, 38.5], [105.05, 38.55]]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "address", "body"), ASKED, ids=lambda one: one if isinstance(one, str) else ""
+)
+def test_answers_with_data_have_their_shape(stage: Stage, method: str, path: str, address: str, body: Any) -> None:
+    document = httpx.get(f"{stage.address}/api?f=3.1").json()
+    announced = document["paths"][path][method]["responses"]["200"]["content"]
+    answer = httpx.request(method, stage.address + address, json=body, timeout=PATIENCE)
+    assert answer.status_code == 200, answer.text
+    schema = announced[answer.headers["content-type"].partition(";")[0]]["schema"]
+    whole = {**schema, "components": {"schemas": document["components"]["schemas"]}}
+    jsonschema.Draft202012Validator(whole).validate(answer.json())
