@@ -23,7 +23,7 @@ from geoservice.http.negotiation import DOCUMENT, GEOJSON, HTML, JSON, negotiate
 from geoservice.http.parameters import parse_cursor, parse_limit, together
 from geoservice.ogc.block import Block
 from geoservice.ogc.common import Format, Language
-from layers.access import Principal
+from layers.access import ANONYMOUS, Principal
 from layers.errors import BadParameter, UnknownFeature, UnknownLayer
 
 router = APIRouter(prefix="/gazetteer", tags=["gazetteer"])
@@ -384,6 +384,10 @@ def _day(day: dt.date | None) -> str | None:
 
 
 def _links(request: Request) -> list[dict[str, Any]]:
+    house: House = request.app.state.house
+    if not any(layer.name == DIVISIONS for layer in house.visible(ANONYMOUS)):
+        # An agency without this layer, or one that does not show it to everybody, has no register to be led to.
+        return []
     return [link(url(request, "/gazetteer/divisions"), "related", JSON, "Administrative divisions")]
 
 

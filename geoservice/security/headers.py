@@ -20,7 +20,7 @@ STATIC_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-
 UPLOADS = "/uploads"
 """Resources of the upload protocol; the parts sent there are measured as they are written to disk."""
 TUS_VERSION = "1.0.0"
-BATCHES = frozenset({"/query/join", "/query/identify/batch", "/query/nearest/batch", "/query/values/batch"})
+BATCHES = frozenset({"/query/join", "/query/nearest/batch", "/query/values/batch"})
 """Resources that take tables of any length; they are measured as they are written to disk."""
 
 _ALWAYS = {
