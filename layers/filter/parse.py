@@ -16,6 +16,7 @@ from layers.filter.check import checked
 from layers.filter.geometry import Drawing
 from layers.filter.json_text import read_json
 from layers.filter.queryables import Queryables
+from layers.filter.size import require_size
 from layers.filter.text import read_text
 from layers.filter.tree import Interval, Items, Kind, Node, Operation, Property, Shape, Value, walk
 
@@ -99,7 +100,9 @@ def _parsed(
     if not trees:
         return None
     tree = trees[0] if len(trees) == 1 else budget.operation(words.AND, trees)
-    return Filter(checked(tree, queryables), queryables)
+    found = checked(tree, queryables)
+    require_size(found)
+    return Filter(found, queryables)
 
 
 def require_lang(lang: str) -> None:
