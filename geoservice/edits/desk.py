@@ -110,14 +110,21 @@ class EditDesk:
                 memos.keep(connection, wish.memo, _told(outcome))
         return outcome
 
-    def _judge_wish(self, asker: Principal, wish: Wish) -> None:
-        count = sum(len(part.edits) for part in wish.parts)
+    def require_few(self, count: int) -> None:
+        """Refuse a request of too many edits; routes ask before they look at each of them.
+
+        Raises:
+            TooLarge: When there are too many.
+        """
         if count > self._settings.edit_max_actions:
             raise TooLarge(
                 f"A request makes at most {self._settings.edit_max_actions} edits; this one makes {count}. Load larger "
                 "amounts as a source.",
                 maximum=self._settings.edit_max_actions,
             )
+
+    def _judge_wish(self, asker: Principal, wish: Wish) -> None:
+        self.require_few(sum(len(part.edits) for part in wish.parts))
         for part in wish.parts:
             _refuse_blind_creation(asker, part)
             _refuse_twice(part)

@@ -11,6 +11,7 @@ from geoservice.features.places import bound_to
 from geoservice.features.query import FeatureQuery, Look, SortKey
 from geoservice.features.window import Window, parse_window
 from geoservice.http.parameters import parse_limit
+from geoservice.http.texts import storable
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.filter_query import FilterQuery
 from layers.access import Decision, Principal
@@ -221,7 +222,7 @@ def _names(text: str, parameter: str, layer: RowLayer, decision: Decision) -> tu
 
 def _ids(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(text.split(",")))
-    if "\x00" in text or len(found) > MOST_IDS:
+    if not storable(text) or len(found) > MOST_IDS:
         raise BadParameter(f"ids are up to {MOST_IDS} public ids of features.", parameter="ids")
     return found
 

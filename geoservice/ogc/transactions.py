@@ -101,6 +101,7 @@ async def create(request: Request, house: Inside, asker: Asker, collection_id: s
     features = document.get("features") if several else [document]
     if not isinstance(features, list) or not features:
         raise BadBody("A feature collection has an array of one or more features.")
+    house.edits.require_few(len(features))
     contents = [read_feature(f, layer, decision, crs, place) for place, f in enumerate(features)]
     edits = [_edit("insert", place, None, content) for place, content in enumerate(contents)]
     outcome = await _do(request, house, asker, [LayerEdits(layer, decision, tuple(edits))], body)
@@ -150,6 +151,8 @@ async def delete(request: Request, house: Inside, asker: Asker, collection_id: s
 async def transact(request: Request, house: Inside, asker: Asker) -> Response:
     """Insert, replace, update and delete features of one or several collections: all or none."""
     document, body = await _document(request, (TRANSACTION, JSON))
+    if isinstance(document, dict) and isinstance(document.get("transaction"), list):
+        house.edits.require_few(len(document["transaction"]))
     try:
         asked = Transaction.model_validate(document)
     except ValidationError as error:
@@ -157,13 +160,16 @@ async def transact(request: Request, house: Inside, asker: Asker) -> Response:
         place = ".".join(str(part) for part in first["loc"]) or "the top"
         raise BadBody(f"The transaction is wrong at {place}: {first['msg']}.") from None
     crs = content_crs(request.headers.get("content-crs"))
-    parts: dict[str, LayerEdits] = {}
+    opened: dict[str, tuple[RowLayer, Decision]] = {}
+    edits: dict[str, list[Edit]] = {}
     for number, action in enumerate(asked.transaction):
-        layer, decision = house.open_editable(asker, action.collection)
-        former = parts.get(layer.name, LayerEdits(layer, decision, ()))
-        edit = _action(number, action, (layer, decision), crs, required=house.settings.edit_version_required)
-        parts[layer.name] = LayerEdits(layer, decision, (*former.edits, edit))
-    return _report(request, await _do(request, house, asker, list(parts.values()), body), 200)
+        found = house.open_editable(asker, action.collection)
+        name = found[0].name
+        opened[name] = found
+        edit = _action(number, action, found, crs, required=house.settings.edit_version_required)
+        edits.setdefault(name, []).append(edit)
+    parts = [LayerEdits(*opened[name], tuple(some)) for name, some in edits.items()]
+    return _report(request, await _do(request, house, asker, parts, body), 200)
 
 
 def _action(

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from geoservice.http.texts import storable
 from geoservice.processes.model import Call, Execution, Process
 from layers.access import decide
 from layers.errors import BadBody
@@ -29,6 +30,14 @@ class Inputs(BaseModel):
     """Inputs of a question; the resource itself judges their values."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_writable(cls, given: Any) -> Any:
+        """Refuse half characters, which JSON can spell and no request to a resource can carry."""
+        if not storable(json.dumps(given, ensure_ascii=False)):
+            raise ValueError("texts without half characters were expected")
+        return given
 
 
 @dataclass(frozen=True)

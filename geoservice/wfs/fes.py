@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ _ANY_BOX = "BoundingBox"
 """What clients made for catalogues call the geometry of a feature."""
 _LOGIC = {"And": "and", "Or": "or"}
 _PAIR, _TRIPLE = 2, 3
+_ZONE = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$", re.ASCII)
+"""What ends a time that says in which zone it is; without it, UTC is meant."""
 _METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0, "kilometers": 1000.0}
 OPERATORS = (*_COMPARISONS, "PropertyIsLike", "PropertyIsNull", "PropertyIsBetween")
 SPATIAL_OPERATORS = ("BBOX", *_SPATIAL, "DWithin", "Beyond")
@@ -208,7 +211,7 @@ def _literal(text: str, kind: Kind | None) -> Any:
     if kind is Kind.DATE:
         return {"date": text[:10]}
     if kind is Kind.DATETIME:
-        return {"timestamp": text if text.endswith("Z") or "+" in text else f"{text}Z"}
+        return {"timestamp": text if _ZONE.search(text) else f"{text}Z"}
     return text
 
 

@@ -145,6 +145,8 @@ def _envelope(element: Element) -> shapely.Geometry:
     if len(corners) != _PAIR:
         raise ValueError("an envelope has two corners")
     low, high = (_numbers(text_of(corner))[:_PAIR] for corner in corners)
+    if len(low) != _PAIR or len(high) != _PAIR:
+        raise ValueError("a corner has two coordinates")
     return shapely.box(low[0], low[1], high[0], high[1])
 
 

@@ -21,7 +21,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], list[str]]
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+"""What stands in no address: control characters, spaces, backslashes, and half characters, which JSON can spell."""
 _ENTRY = re.compile(r"^(?P<host>\[[0-9A-Fa-f:.]+\]|[^:=\[\]/@\s]+)(?::(?P<port>\d{1,5}))?(?:=(?P<networks>[^\s]+))?$")
 _SECRET = re.compile(r"key|token|pass|secret|sig|auth|^tk$|^ak$|^sk$", re.IGNORECASE)
 

@@ -185,3 +185,12 @@ def test_text_of_rows_is_text_wherever_it_is_shown(office: Office) -> None:
     page = office.ask("GET", "/collections/spot/items/evil?f=html").text
     assert "onerror" in page
     assert "<img src=x" not in page
+
+
+def test_too_many_edits_are_counted_before_any_is_looked_at(office: Office) -> None:
+    rubbish: list[dict[str, Any]] = [{"no": "action"}] * 21
+    headers = {"Content-Type": "application/ogc-tx+json"}
+    answer = office.ask("POST", "/transactions", json={"transaction": rubbish}, headers=headers)
+    assert (answer.status_code, answer.json()["maximum"]) == (413, 20)
+    answer = office.ask("POST", "/collections/spot/items", json={"type": "FeatureCollection", "features": rubbish})
+    assert (answer.status_code, answer.json()["maximum"]) == (413, 20)

@@ -245,3 +245,11 @@ def test_a_job_sees_what_its_owner_sees(quay: Quay) -> None:
         connection.execute(sa.update(api_key).where(api_key.c.clearance == 1).values(clearance=0))
     # A key is remembered for a few seconds; then its results are above it.
     until(lambda: quay.ask("GET", f"{place}/results", "ivy").json() == {}, every=0.3)
+
+
+def test_half_characters_are_no_inputs(quay: Quay) -> None:
+    for body in (b'{"inputs": {"q": "\\ud800"}}', b'{"inputs": {"q": "a", "classes": ["\\udfff"]}}'):
+        headers = {"Content-Type": "application/json"}
+        answer = quay.ask("POST", "/processes/names/execution", "ann", content=body, headers=headers)
+        assert answer.status_code == 400, answer.text
+        assert "half characters" in answer.json()["detail"]

@@ -152,3 +152,12 @@ def test_bad_bodies(service: Service, body: dict[str, Any]) -> None:
 def test_a_search_as_of_before_everything_is_empty(service: Service) -> None:
     page = service.get("/search?as-of=2001-01-01T00:00:00Z", TOP).json()
     assert (page["numberReturned"], page["numberMatched"], page["features"]) == (0, 0, [])
+
+
+def test_ids_that_no_database_can_hold_are_refused(service: Service) -> None:
+    """JSON can spell half of a surrogate pair; an address cannot."""
+    for text in ("\\ud800", "\\u0000"):
+        body = f'{{"ids": ["{text}"]}}'.encode()
+        answer = service.client.post("/search", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["parameter"] == "ids"

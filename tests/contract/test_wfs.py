@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import re
@@ -22,7 +23,10 @@ from owslib.wfs import WebFeatureService
 
 from geoservice.app import create_app
 from geoservice.settings import Settings
+from geoservice.wfs.fes import FilterReader
 from layers.access import Clearance
+from layers.filter import Queryable, Queryables, parse_filter
+from layers.filter.tree import Kind
 from tests.support.service import Service, canary, spot_rows
 from tests.support.serving import serving
 from tests.support.site import SOUTH, WEST, running_site, spots
@@ -239,6 +243,29 @@ def test_filters(site: Service, condition: str, expected: list[int]) -> None:
     assert filtered(site, condition) == [f"s{number}" for number in expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("2026-02-20T12:00:00", 0),
+        ("2026-02-20T12:00:00Z", 0),
+        ("2026-02-20T12:00:00+08:00", -8),
+        ("2026-02-20T12:00:00-05:00", 5),
+        ("2026-02-20T12:00:00.5-03:30", 3.5),
+    ],
+)
+def test_times_keep_their_zone(text: str, hours: float) -> None:
+    known = Queryables({"moment": Queryable("moment", Kind.DATETIME, "moment")})
+    condition = (
+        f"<PropertyIsEqualTo><ValueReference>moment</ValueReference><Literal>{text}</Literal></PropertyIsEqualTo>"
+    )
+    written = FilterReader("spot", known).read(etree.fromstring(f"<Filter>{condition}</Filter>"))
+    found = parse_filter(written, "cql2-json", None, known)
+    assert found is not None
+    (instant,) = found.values.values()
+    noon = dt.datetime(2026, 2, 20, 12, tzinfo=dt.UTC)
+    assert instant.replace(microsecond=0) == noon + dt.timedelta(hours=hours)
+
+
 def test_requests_as_xml(site: Service) -> None:
     body = f"""<wfs:GetFeature service="WFS" version="2.0.0" count="2" startIndex="1" xmlns:wfs="{NAMES["wfs"]}"
       xmlns:fes="http://www.opengis.net/fes/2.0" xmlns:gs="urn:x-geoservice:features">
@@ -312,6 +339,8 @@ def test_xml_that_means_harm_is_refused(site: Service, body: str) -> None:
         ({"FILTER": "<Filter><Foo/></Filter>"}, "OperationParsingFailed"),
         ({"FILTER": "<Filter><PropertyIsNull><ValueReference>secret</ValueReference></PropertyIsNull></Filter>"},
          "InvalidParameterValue"),
+        ({"FILTER": "<Filter><BBOX><Envelope><lowerCorner>1</lowerCorner><upperCorner>2</upperCorner></Envelope></BBOX>"
+                    "</Filter>"}, "OperationParsingFailed"),
         ({"STOREDQUERY_ID": "x"}, "InvalidParameterValue"),
     ],
 )  # fmt: skip

@@ -40,6 +40,7 @@ DISGUISES = [
     "http://127.0.0.1:{port}\\@ok.example/",
     "http://ok.example#@127.0.0.1:{port}/",
     "http://ok.example\t:{port}/",
+    "http://ok.example:{port}/\ud800",
     "file:///etc/hostname",
     "gopher://127.0.0.1:{port}/",
     "s3://bucket/key",
