@@ -312,10 +312,11 @@ def _write(
     number = begin_edition(connection, layer, kind="edit", principal=editor.principal, **kept_source)
     edit_tables.write(connection, layer, number, (gone, fresh, changed))
     edit_tables.drop(connection)
+    keys = [landed[place].key for place in (*fresh, *changed)]
+    # Before former versions are closed: figures take rows off where they were seen until now.
+    extent = figures.follow(connection, layer, number, keys)
     undo.raise_clearance(connection, layer, number)
     indexes.ensure(connection, layer)
-    keys = [landed[place].key for place in (*fresh, *changed)]
-    extent = figures.follow(connection, layer, number, keys)
     counts = Counts(len(fresh), len(changed), len(gone))
     close_edition(connection, layer, counts, _report(layer, source, judged, number, counts), extent)
     return Applied(number, tuple(_outcome(e, before, landed, changed, number) for e in edits), flaws)
