@@ -223,6 +223,12 @@ class Settings(BaseSettings):
     map_max_side: int = Field(
         default=4096, ge=256, le=8192, description="Most pixels along a side of a map; at most 16.8 million in all."
     )
+    coverage_max_cells: int = Field(
+        default=16_777_216,
+        ge=1,
+        description="Most cells (pixels times bands) of a coverage that is made while its client waits; the process "
+        "`coverage` makes larger ones.",
+    )
     tile_memory_mb: int = Field(
         default=64, ge=0, le=65_536, description="MiB of vector tiles that each worker keeps in memory; 0: none."
     )

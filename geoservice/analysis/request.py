@@ -1,4 +1,4 @@
-"""Which zone is asked about: drawn, boxed, or named by a division code, an alert or any feature. And finding it."""
+"""Which zone is asked about: drawn, boxed, or named by a code, an alert, any feature or a map sheet. And finding it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from layers.access import Decision, decide
 from layers.errors import BadBody, BadGeometry, BadParameter, UnknownFeature
 from layers.extent import parse_bbox
 from layers.model import VectorLayer
+from layers.sheets import parse_sheet
 
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
 MAX_KEY = 500
-_WAYS = ("zone", "bbox", "adcode", "alert", "feature")
+_WAYS = ("zone", "bbox", "adcode", "alert", "feature", "sheet")
 _EXPECTED = (
     'The body is a JSON object with exactly one of "zone" (GeoJSON), "bbox" ([west, south, east, north]), '
-    '"adcode", "alert" or "feature" ({"collection", "id"})'
+    '"adcode", "alert", "feature" ({"collection", "id"}) or "sheet"'
 )
 
 
@@ -55,14 +56,14 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     """Read the request of a zone analysis. Geometry work is bounded, but call it in a thread for large bodies.
 
     Args:
-        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}`, `{"alert": "..."}` or
-            `{"feature": {"collection": "...", "id": "..."}}`.
+        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}`, `{"alert": "..."}`,
+            `{"feature": {"collection": "...", "id": "..."}}` or `{"sheet": "..."}` (a number of GB/T 13989).
         max_vertices: Most vertices of a drawn zone.
 
     Raises:
         BadBody: When it is none of these, or more than one.
         BadGeometry: When the zone is not a proper area.
-        BadParameter: When the box is not one.
+        BadParameter: When the box or the number of the sheet is not one.
         TooLarge: When the zone has too many vertices.
     """
     if not isinstance(body, Mapping):
@@ -78,6 +79,7 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
         "adcode": _coded,
         "alert": lambda value: NamedFeature(None, _text(value, "alert"), f"alert:{value}"),
         "feature": _named,
+        "sheet": _sheet,
     }
     return ZoneRequest(readers[given[0]](body[given[0]]))
 
@@ -112,6 +114,12 @@ def _boxed(value: object) -> Place:
     if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
         return zone_from_bbox(parse_bbox(",".join(str(v) for v in value)))
     raise BadBody(f"{_EXPECTED}; bbox is not an array of numbers.")
+
+
+def _sheet(value: object) -> Place:
+    """What a map sheet covers."""
+    sheet = parse_sheet(_text(value, "sheet"))
+    return Place(shapely.box(*sheet.extent.boxes()[0]), f"sheet:{sheet.number}")
 
 
 def _coded(value: object) -> NamedFeature:

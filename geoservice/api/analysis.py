@@ -29,7 +29,7 @@ _EXAMPLES = [
 ZoneBody = Annotated[
     dict[str, Any],
     Body(
-        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode, alert, feature.",
+        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode, alert, feature, sheet.",
         examples=_EXAMPLES,
     ),
 ]

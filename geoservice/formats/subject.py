@@ -18,7 +18,7 @@ import pyproj
 
 from layers.access import Clearance
 from layers.boundary import BoundaryTemplate
-from layers.model import RowLayer, Text, VectorLayer
+from layers.model import LayerBase, RowLayer, Text, VectorLayer
 
 KEY, GEOMETRY = "key", "geom"
 """Names of our columns; no attribute can bear them."""
@@ -79,7 +79,7 @@ class About:
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def about_layer(layer: RowLayer, clearance: Clearance, **facts: Any) -> About:
+def about_layer(layer: LayerBase, clearance: Clearance, **facts: Any) -> About:
     """What a file of a layer says of itself; `facts` are the attributes of `About` that are known of its edition."""
     name, terms = layer.authority.name, layer.licence
     authority = layer.authority.kind if name is None else f"{name.en} ({layer.authority.kind})"

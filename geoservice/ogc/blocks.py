@@ -35,6 +35,7 @@ from geoservice.api import (
 from geoservice.ogc import (
     common,
     contours,
+    coverages,
     dataset_tiles,
     dataset_tilesets,
     features,
@@ -68,6 +69,7 @@ BLOCKS: tuple[Block, ...] = (
     maps.BLOCK,
     map_looks.BLOCK,
     contours.BLOCK,
+    coverages.BLOCK,
     wmts.BLOCK,
     styles.BLOCK,
     archives.BLOCK,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.coverages.write import COG
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, Inside
 from geoservice.http.documents import document
@@ -137,7 +138,8 @@ def _links(request: Request, layer: Layer, state: LayerState) -> list[dict[str, 
     path = f"/collections/{layer.name}"
     links = [link(url(request, path), "self", JSON), *_history_links(request, path, state)]
     if isinstance(layer, RasterLayer):
-        return [*links, link(url(request, f"{path}/map/tiles"), f"{_REL}/tilesets-map", JSON, "Map tiles")]
+        links.append(link(url(request, f"{path}/map/tiles"), f"{_REL}/tilesets-map", JSON, "Map tiles"))
+        return [*links, link(url(request, f"{path}/coverage"), f"{_REL}/coverage", COG, "Coverage")]
     for media, name in ((GEOJSON, "json"), (HTML, "html")):
         links.append(link(url(request, f"{path}/items", f=name), "items", media, layer.title.en))
     links.append(link(url(request, f"{path}/schema"), f"{_REL}/schema", "application/schema+json", "Schema"))
