@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 from rasterio.warp import calculate_default_transform
 from shapely.affinity import translate
 
@@ -84,6 +86,7 @@ def grid_of(
 
     Raises:
         NoCoverage: When no raster is there.
+        BadParameter: When the CRS does not reach there.
         TooLarge: When the zone has too many vertices at one per kilometre.
     """
     top = sources[0]
@@ -99,7 +102,10 @@ def _base(top: Source, crs: CRS) -> Affine:
     if same_coordinates(top.crs, crs):
         return top.facts.transform
     facts = top.facts
-    made, _, _ = calculate_default_transform(facts.crs, web_crs(crs), facts.width, facts.height, *top.bounds)
+    try:
+        made, _, _ = calculate_default_transform(facts.crs, web_crs(crs), facts.width, facts.height, *top.bounds)
+    except (CPLE_BaseError, RasterioError) as error:
+        raise _beyond() from error
     return Affine(made.a, 0.0, 0.0, 0.0, made.e, 0.0)
 
 
@@ -127,7 +133,10 @@ def _projected(zone: shapely.Geometry, crs: CRS, sources: Sequence[Source]) -> s
         )
 
     def moved(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.column_stack(way.transform(points[:, 0], points[:, 1], direction="INVERSE"))
+        found = np.column_stack(way.transform(points[:, 0], points[:, 1], direction="INVERSE"))
+        if not np.isfinite(found).all():
+            raise _beyond()
+        return found
 
     return polygons(shapely.make_valid(shapely.transform(dense, moved)))
 
@@ -135,7 +144,10 @@ def _projected(zone: shapely.Geometry, crs: CRS, sources: Sequence[Source]) -> s
 def _meeting(sources: Sequence[Source], crs: CRS, shape: shapely.Geometry | None) -> Box:
     """The box in which rasters and the zone meet."""
     web = web_crs(crs)
-    boxes = np.array([source.within(web) for source in sources])
+    try:
+        boxes = np.array([source.within(web) for source in sources])
+    except (CPLE_BaseError, RasterioError) as error:
+        raise _beyond() from error
     boxes = boxes[np.isfinite(boxes).all(axis=1)]
     if shape is not None:
         west, south, east, north = shapely.bounds(shape)
@@ -165,6 +177,10 @@ def _sized(grid: Grid, asked: CoverageRequest) -> Grid:
     height = asked.height or max(1, round(grid.height * (asked.width or 1) / grid.width))
     scale = Affine.scale(grid.width / width, grid.height / height)
     return replace(grid, transform=grid.transform @ scale, width=width, height=height)
+
+
+def _beyond() -> BadParameter:
+    return BadParameter("The CRS of the answer does not reach that far; name another one by crs.", parameter="crs")
 
 
 def _nothing() -> NoCoverage:

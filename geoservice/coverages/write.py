@@ -152,7 +152,10 @@ def _nodata(sources: list[Source], dtype: np.dtype[np.generic]) -> float | None:
     first = values[0]
     if first is None or not all(value is not None and np.array_equal(value, first, equal_nan=True) for value in values):
         return None
-    return first if dtype.kind == "f" or not np.isnan(first) else None
+    if dtype.kind == "f":
+        return first
+    limits = np.iinfo(dtype.name)
+    return first if first == np.trunc(first) and limits.min <= first <= limits.max else None
 
 
 def _describe(plain: Path, coverage: Coverage) -> None:

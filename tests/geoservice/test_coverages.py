@@ -237,6 +237,12 @@ def test_where_nothing_is_there_is_no_file(yard: Yard, relief: Path, tmp_path: P
         yard.file(RELIEF, [empty])
 
 
+def test_a_crs_that_does_not_reach_there_is_refused(yard: Yard, tmp_path: Path) -> None:
+    world = write_tif(tmp_path / "w.tif", np.ones((180, 360), "float32"), grid(-180, 90, 1), nodata=-1)
+    with pytest.raises(BadParameter, match="does not reach"):
+        yard.lay_out(RELIEF, [world], drawn(shapely.box(-160, -80, 170, 80)), crs=find_crs(GAUSS, "crs"))
+
+
 def test_the_budget_counts_cells_and_what_is_read_to_add_them_up(yard: Yard, relief: Path, tmp_path: Path) -> None:
     assert yard.lay_out(RELIEF, [relief]).cost == 300 * 400
     require_few(yard.lay_out(RELIEF, [relief]), 300 * 400)
