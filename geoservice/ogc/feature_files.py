@@ -21,18 +21,26 @@ from geoservice.house import House
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import FEATURES
 from layers.access import Decision, Principal
+from layers.catalog import Catalog
 from layers.crs import CRS84_URI
 from layers.model import RowLayer
 
 NATIONAL = "national"
 """The template of boundary-point files."""
+_BOUNDARY = "boundary"
 _SAFE = " ,.:;/()-_=+"
 
 
-@lru_cache(maxsize=1024)
-def formats_of(layer: RowLayer) -> dict[str, str]:
+def formats_of(layer: RowLayer, catalog: Catalog) -> dict[str, str]:
     """Formats of the features of a layer: GeoJSON first, pages for people, then files."""
-    return {**FEATURES, **{name: one.media for name, one in FILE_FORMATS.items() if one.holds(layer)}}
+    return _formats(layer, NATIONAL in catalog.templates)
+
+
+@lru_cache(maxsize=1024)
+def _formats(layer: RowLayer, bounded: bool) -> dict[str, str]:
+    # Boundary-point files are written by a template.
+    files = {name: one.media for name, one in FILE_FORMATS.items() if one.holds(layer)}
+    return {**FEATURES, **{name: media for name, media in files.items() if bounded or name != _BOUNDARY}}
 
 
 @dataclass(frozen=True)

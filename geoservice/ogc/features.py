@@ -62,9 +62,9 @@ async def items(
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
     layer, decision = open_rows(house, asker, collection_id)
-    chosen = negotiate(request, asked.f, formats_of(layer))
+    chosen = negotiate(request, asked.f, formats_of(layer, house.catalog))
     path = f"/collections/{layer.name}/items"
-    pager = Pager(request, path, house.seal, place_bound(request, path, asker), formats_of(layer))
+    pager = Pager(request, path, house.seal, place_bound(request, path, asker), formats_of(layer, house.catalog))
     place = pager.place(asked.cursor)
     query = asked.choice(decision.attributes, house.settings.default_limit, _most(house, chosen, place))
     condition = asked.condition(request, layer, decision)
@@ -95,7 +95,7 @@ async def item(
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
     layer, decision = open_rows(house, asker, collection_id)
-    chosen = negotiate(request, asked.f, formats_of(layer))
+    chosen = negotiate(request, asked.f, formats_of(layer, house.catalog))
     query = FeatureQuery(1, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
     if "\x00" in feature_id:
         raise UnknownFeature(f"Collection {layer.name} has no such feature.")
@@ -128,7 +128,7 @@ def _feature(
 ) -> Response:
     path = f"/collections/{layer.name}/items/{_quoted(feature_id)}"
     asked = {k: v for k, v in request.query_params.items() if k != "f"}
-    links = self_links(request, path, chosen, formats_of(layer), **asked)
+    links = self_links(request, path, chosen, formats_of(layer, request.app.state.house.catalog), **asked)
     links.append(link(url(request, f"/collections/{layer.name}"), "collection", JSON, layer.title.en))
     headers = _item_headers(layer, found, query)
     if chosen == "html":

@@ -8,6 +8,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geoservice.http.problems import problem
+from geoservice.http.versions import API_VERSION_HEADER
+from geoservice.ogc.block import API_VERSION
 from layers.errors import TooLarge
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -33,7 +35,7 @@ _ALWAYS = {
 
 def standing(policy: str = API_POLICY) -> list[tuple[bytes, bytes]]:
     """The header fields that every response has, as they are sent, for answers that are given before routing."""
-    fields = {"Content-Security-Policy": policy, **_ALWAYS}
+    fields = {API_VERSION_HEADER: API_VERSION, "Content-Security-Policy": policy, **_ALWAYS}
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
 
 

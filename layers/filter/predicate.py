@@ -90,7 +90,9 @@ class _Compiler:
     def _comparison(self, node: Operation) -> Expression:
         left, right = (self.expression(arg) for arg in node.args)
         ordered = node.op not in words.EQUALITY and kind_of(node.args[0]) is Kind.TEXT
-        return (_by_code(left) if ordered else left).op(node.op, is_comparison=True, return_type=sa.Boolean())(right)
+        if ordered:
+            left, right = _by_code(left), _by_code(right)
+        return left.op(node.op, is_comparison=True, return_type=sa.Boolean())(right)
 
     def _like(self, node: Operation) -> Expression:
         text, pattern = (self.expression(arg) for arg in node.args)
@@ -98,7 +100,9 @@ class _Compiler:
 
     def _between(self, node: Operation) -> Expression:
         value, low, high = (self.expression(arg) for arg in node.args)
-        return (_by_code(value) if kind_of(node.args[0]) is Kind.TEXT else value).between(low, high)
+        if kind_of(node.args[0]) is Kind.TEXT:
+            value, low, high = _by_code(value), _by_code(low), _by_code(high)
+        return value.between(low, high)
 
     def _in(self, node: Operation) -> Expression:
         value = self.expression(node.args[0])
@@ -147,7 +151,10 @@ def _contains(whole: Expression, part: Expression) -> Expression:
 
 
 def _by_code(text: Expression) -> Expression:
-    """Texts in the order of their code points, which is the same on every server."""
+    """Texts in the order of their code points, which is the same on every server.
+
+    Both sides say so: one that was folded has a collation of its own, and the server refuses to choose between two.
+    """
     return sa.collate(text, "C")
 
 

@@ -123,7 +123,7 @@ def test_pages_are_linked(site: Service) -> None:
         assert page["numberMatched"] == one["itemCount"]
         for link in page["links"]:
             answer = site.client.get(link["href"])
-            assert answer.status_code == 200
+            assert answer.status_code == 200, link
             assert answer.headers["content-type"].startswith(link["type"])
 
 

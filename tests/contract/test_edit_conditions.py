@@ -219,7 +219,8 @@ def test_of_many_writers_with_one_version_one_succeeds(office: Office) -> None:
         return int(office.ask(method, path, headers=version, **more).status_code)
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(write, range(20)))
+        # From 1: to write the 0 that is there changes nothing, and leaves the version as it is.
+        answers = list(pool.map(write, range(1, 21)))
     assert answers.count(204) == 1, answers
     # Who comes after a deletion finds no feature instead of another version.
     assert set(answers) - {204} in ({412}, {404})

@@ -84,7 +84,7 @@ def test_names_with_brackets_are_printed_as_they_are(
         (["ingest", "quarantine", "--layer", "nope"], "no layer"),
         (["key", "create", "--name", "n", "--clearance", "cosmic"], "clearance must be one of"),
         (["key", "revoke", "000000000000"], "no valid key"),
-        (["key", "create", "--name", "n", "--layer", "airport"], "together with --may-load"),
+        (["key", "create", "--name", "n", "--layer", "airport"], "give it with --may-load"),
         (["key", "create", "--name", "n", "--may-load", "--layer", "no_such_layer"], "no layer"),
         (["key", "create", "--name", "n", "--may-load", "--layer", "hazard_source"], "needs that clearance"),
     ],

@@ -311,7 +311,7 @@ def test_tables_are_refused_where_there_is_no_place_for_them(files: Files, form:
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"format": "exe"}, "f is one of"),
+        ({"f": "exe"}, "f is one of"),
         ({"f": "csv", "crs": "http://localhost/x"}, "crs names one of"),
         ({"f": "csv", "properties": ["nope"]}, "code, name"),
         ({"f": "csv", "bbox": [500, 1, 2, 3]}, "bbox is"),
