@@ -150,9 +150,14 @@ def _point(template: BoundaryTemplate, number: int, ring: int, place: list[float
     return (parts[part] for part in template.point)
 
 
+_INSTEAD = (";", "、", "_", " ")
+"""What stands for a separator inside a text: the first of these that is none in the template itself."""
+
+
 def _cell(template: BoundaryTemplate, text: str) -> str:
     """A text that neither ends a column nor looks like the end of a header."""
     found = _plain(text)
+    instead = next(sign for sign in _INSTEAD if sign not in template.separators)
     for separator in template.separators:
-        found = found.replace(separator, ";")
+        found = found.replace(separator, instead)
     return found.replace(template.end, "")
