@@ -124,7 +124,7 @@ def test_choices_of_a_page_hold_for_files(service: Service) -> None:
         ("f=../csv", 400),
         ("f=ndjson&crs=EPSG:3857", 406),
         ("f=csv&crs=EPSG:2437", 400),
-        ("f=boundary&crs=EPSG:3857", 406),
+        ("f=boundary&crs=EPSG:3857", 400),
         ("f=csv&f=gpkg", 400),
     ],
 )
