@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -67,7 +68,33 @@ def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
         surroundings["GEOSERVICE_LAYERS_DIR"] = str(world.settings.layers_dir)
     with running(command, surroundings, world.home / "geoservice.log"):
         wait(port, "/health/ready", world.home / "geoservice.log")
+        settle()
         yield port
+
+
+def settle(seconds: float = 30.0, idle: float = 0.3) -> None:
+    """Wait until the processes below this one rest: a job worker starts for seconds after the service is ready.
+
+    Args:
+        seconds: When to go on in any case.
+        idle: Processor seconds per second that count as rest.
+    """
+    ending, former = time.monotonic() + seconds, -math.inf
+    while time.monotonic() < ending:
+        used = _used()
+        if used - former < idle:
+            return
+        former = used
+        time.sleep(1.0)
+
+
+def _used() -> float:
+    found = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            found += times.user + times.system
+    return found
 
 
 @contextmanager
