@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -47,8 +47,35 @@ class Indexed:
     anew: bool
 
 
-def behind(database: Database, catalog: Catalog) -> tuple[VectorLayer, ...]:
-    """Layers with names whose index shows another edition than the current one, or is made in another way."""
+@dataclass(frozen=True)
+class Expected:
+    """A layer with the digest of its definition, and of how its names are made (None without names)."""
+
+    layer: VectorLayer
+    definition: str
+    made: str | None
+
+
+def expected(catalog: Catalog) -> dict[str, Expected]:
+    """What the index has to follow, by layer; a catalogue does not change, so that once is enough for many looks."""
+    return {
+        layer.name: Expected(layer, definition_digest(layer), digest(layer) if layer.names is not None else None)
+        for layer in catalog
+        if isinstance(layer, VectorLayer)
+    }
+
+
+def behind(
+    database: Database, catalog: Catalog, wanted: Mapping[str, Expected] | None = None
+) -> tuple[VectorLayer, ...]:
+    """Layers with names whose index shows another edition than the current one, or is made in another way.
+
+    Args:
+        database: The database.
+        catalog: The layers.
+        wanted: What `expected` says of them, for those who look often.
+    """
+    wanted = expected(catalog) if wanted is None else wanted
     state = layer_state.c
     with database.transaction(Role.WRITER) as connection:
         rows = connection.execute(
@@ -56,12 +83,12 @@ def behind(database: Database, catalog: Catalog) -> tuple[VectorLayer, ...]:
         ).all()
     found = []
     for row in rows:
-        layer = catalog.layers.get(row.layer)
+        one = wanted.get(row.layer)
         # A layer whose tables follow another definition waits for `geoservice db sync`.
-        if isinstance(layer, VectorLayer) and row.definition == definition_digest(layer):
-            made = digest(layer) if layer.names is not None else None
-            if row.edition is not None and (row.named, row.naming) != (row.edition if made else None, made):
-                found.append(layer)
+        if one is None or row.definition != one.definition or row.edition is None:
+            continue
+        if (row.named, row.naming) != (row.edition if one.made else None, one.made):
+            found.append(one.layer)
     return tuple(found)
 
 
@@ -210,10 +237,11 @@ class NameKeeper:
     def keep(self) -> None:
         """Look several times per second; a layer that fails is tried again after a while, the others go on."""
         catalog = read_catalog(self._database.settings.layers_dir)
+        wanted = expected(catalog)
         again: dict[str, float] = {}
         while not self._stop.wait(LOOK_SECONDS):
             try:
-                late = behind(self._database, catalog)
+                late = behind(self._database, catalog, wanted)
             except (DBAPIError, DatabaseUnavailable) as error:
                 _log.warning("the database is away: %s", type(error).__name__)
                 self._stop.wait(AWAY_SECONDS)
