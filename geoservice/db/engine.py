@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,6 +45,7 @@ class Database:
     prefix: str
     passwords: Mapping[str, SecretStr]
     settings: Settings
+    _engines: dict[Role, Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
@@ -148,7 +149,8 @@ class Database:
         Raises:
             DatabaseUnavailable: When no connection can be made.
         """
-        engine = self.sync_engine(role)
+        # An engine asks a server what it is when it first connects; it keeps no connections, so that one serves all.
+        engine = self._engines.get(role) or self._engines.setdefault(role, self.sync_engine(role))
         try:
             connection = engine.connect()
         except OperationalError as error:
