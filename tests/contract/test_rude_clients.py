@@ -81,6 +81,12 @@ class Port:
     def stored(self, path: str) -> bytes:
         return (self.settings.home / "uploads" / path.rpartition("/")[2] / "data").read_bytes()
 
+    def held(self) -> list[str]:
+        """Connections of clients and files of uploads that the service has open."""
+        own, uploads = psutil.Process(), str(self.settings.home / "uploads")
+        wires = [c for c in own.net_connections("tcp") if c.laddr == self.place and c.status != psutil.CONN_LISTEN]
+        return [*map(str, wires), *(file.path for file in own.open_files() if file.path.startswith(uploads))]
+
     def lives(self) -> None:
         assert httpx.get(f"{self.address}/health/live", timeout=10).status_code == 200
 
@@ -300,8 +306,7 @@ def test_an_upload_that_expires_while_a_part_comes(port: Port) -> None:
 def test_clients_that_break_off_leave_no_lock_no_open_file_and_no_word(
     port: Port, caplog: pytest.LogCaptureFixture
 ) -> None:
-    own, path = psutil.Process(), port.begin(10_000)
-    before = own.num_fds()
+    path = port.begin(10_000)
 
     def rude(number: int) -> None:
         with port.wire() as connection:
@@ -312,7 +317,7 @@ def test_clients_that_break_off_leave_no_lock_no_open_file_and_no_word(
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: own.num_fds() <= before + 2, patience=30)
+    until(lambda: not port.held(), patience=30)
     done = port.offset(path)
     until(lambda: port.part(path, port.offset(path), b"").status_code == 204, patience=20)
     assert port.part(path, done, b"z" * (10_000 - done)).status_code == 204
