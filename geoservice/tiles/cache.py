@@ -164,7 +164,7 @@ class TileCache:
             entry.stamp = renewed
             if tier == "disk":
                 # There it is current with the next one who reads it, and young again.
-                self.scribe.take(place, entry)
+                self.scribe.take(place, entry, self._purges)
         return entry
 
     def _count(self, tier: str, outcome: str) -> None:
@@ -179,11 +179,12 @@ class TileCache:
         return None if record is None else from_record(place.key, place.layer, record, place.window)
 
     async def _fill(self, place: KeptPlace, draw: Draw) -> Entry:
+        purges = self._purges
         entry = entry_of(place.layer, await draw(), place.window)
         self.counts.drawn += 1
         self.shelf.put((place.clearance, place.path), entry)
         if place.house:
-            self.scribe.take(place, entry)
+            self.scribe.take(place, entry, purges)
         return entry
 
     def _draw_behind(self, place: KeptPlace, draw: Draw) -> None:

@@ -16,6 +16,7 @@ WAITING = 2_000
 _AT_ONCE = 100
 _PAUSE = 0.02
 _log = logging.getLogger(__name__)
+_Task = tuple[KeptPlace, Entry, int | None]
 
 
 class Scribe:
@@ -24,18 +25,18 @@ class Scribe:
     def __init__(self, store: Store) -> None:
         """Write to a store; the thread begins with the first tile."""
         self._store = store
-        self._waiting: queue.Queue[tuple[KeptPlace, Entry] | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[_Task | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
 
-    def take(self, place: KeptPlace, entry: Entry) -> None:
-        """Have a tile written soon, or never when too many wait."""
+    def take(self, place: KeptPlace, entry: Entry, purges: int | None = None) -> None:
+        """Have a tile written soon; or never when too many wait, or when tiles were purged since `purges` was read."""
         if self._store.limit <= 0:
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="tile-scribe", daemon=True)
             self._thread.start()
         try:
-            self._waiting.put_nowait((place, entry))
+            self._waiting.put_nowait((place, entry, purges))
         except queue.Full:
             _log.debug("too many tiles wait to be written")
 
@@ -61,6 +62,6 @@ class Scribe:
                     ended = True
                 else:
                     some.append(one)
-            self._store.put([(p.key, p.house, p.layer, to_record(p.key, entry)) for p, entry in some])
+            self._store.put([(p.key, p.house, p.layer, to_record(p.key, e), purges) for p, e, purges in some])
             if ended:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from geoservice.tiles.store import FILE, Store
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 STAMP = Stamp(7, 9, laddered=True, stepped=True, ladder=True, live=False)
+Record = tuple[str, str, str, bytes, int | None]
 BIG = bytes(range(256)) * 40
 
 
@@ -82,8 +84,8 @@ def test_memory_of_no_size_keeps_nothing() -> None:
     assert shelf.get((0, "a")) is None
 
 
-def rows(numbers: range, house: str = "h", layer: str = "spot") -> list[tuple[str, str, str, bytes]]:
-    return [(f"{house}/{layer}/{number}", house, layer, bytes(1000)) for number in numbers]
+def rows(numbers: range, layer: str = "spot", purges: int | None = None) -> list[Record]:
+    return [(f"h/{layer}/{number}", "h", layer, bytes(1000), purges) for number in numbers]
 
 
 def test_disk_gives_up_what_was_written_first(tmp_path: Path) -> None:
@@ -132,6 +134,33 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, damage: bytes) -> None:
     assert again.get("h/spot/1") is None
     again.put(rows(range(50)))
     assert again.get("h/spot/1") == bytes(1000)
+
+
+def test_all_processes_go_on_with_the_new_file(tmp_path: Path) -> None:
+    """Who has a damaged file open that another took away would neither see purges nor share what it keeps."""
+    one, other, third = (Store(tmp_path, 1 << 20) for _ in range(3))
+    one.put(rows(range(50)))
+    before = other.purges(), third.purges()
+    for damaged in (one, third):
+        damaged._put_aside(sqlite3.DatabaseError("file is not a database"))
+        damaged.put(rows(range(60, 61)))
+    assert other.purges() not in before, "a new file is noticed as a purge"
+    assert third.kept() == one.kept() == other.kept()
+    assert other.get("h/spot/1") is None
+    assert other.get("h/spot/60") == bytes(1000), "the second who finds damage leaves the new file alone"
+    other.put(rows(range(1)))
+    assert one.get("h/spot/0") == bytes(1000)
+
+
+def test_what_was_drawn_before_a_purge_is_not_written_after_it(tmp_path: Path) -> None:
+    one, other = Store(tmp_path, 1 << 20), Store(tmp_path, 1 << 20)
+    known = one.purges()
+    one.put(rows(range(1), purges=known))
+    assert other.purge() == 1
+    one.put(rows(range(2), purges=known))
+    assert other.kept() == []
+    one.put(rows(range(2), purges=one.purges()))
+    assert other.kept()[0].tiles == 2
 
 
 def test_a_file_damaged_in_the_middle_harms_nobody(tmp_path: Path) -> None:
