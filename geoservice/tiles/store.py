@@ -181,7 +181,10 @@ class Store:
         return self._connection
 
     def _open(self, file: Path) -> None:
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        # A file that is there is not touched: closing it would give up the locks that other connections of this process
+        # have on it (POSIX), and with them the certainty that nobody clears the log away under their feet.
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._file = _identity(file)
         connection = self._connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

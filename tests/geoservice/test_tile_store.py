@@ -163,6 +163,27 @@ def test_what_was_drawn_before_a_purge_is_not_written_after_it(tmp_path: Path) -
     assert other.kept()[0].tiles == 2
 
 
+def come_and_go(folder: Path) -> None:
+    store = Store(folder, 50 << 20)
+    store.put(rows(range(1)))
+    store.close()
+
+
+def test_a_second_connection_of_a_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Without its locks another process that ends takes itself for the last, and clears the log away."""
+    first, second = Store(tmp_path, 50 << 20), Store(tmp_path, 50 << 20)
+    first.put(rows(range(50)))
+    assert second.get("h/spot/1") == bytes(1000)
+    second.close()
+    log = tmp_path / f"{FILE}-wal"
+    before = log.stat().st_ino
+    stranger = multiprocessing.get_context("spawn").Process(target=come_and_go, args=(tmp_path,))
+    stranger.start()
+    stranger.join()
+    assert log.exists()
+    assert log.stat().st_ino == before
+
+
 def test_a_file_damaged_in_the_middle_harms_nobody(tmp_path: Path) -> None:
     store = Store(tmp_path, 1 << 20)
     store.put(rows(range(200)))
