@@ -133,6 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         house.tiles.close()
+        house.easels.close()
         await house.networks.close()
         await house.newsroom.close()
         await house.bulletin.close()

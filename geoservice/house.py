@@ -31,6 +31,7 @@ from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.tiles.cache import TileCache
+from geoservice.tiles.easels import Easels
 from layers.access import Clearance, Decision, Principal, decide, is_editable, visible
 from layers.catalog import Catalog
 from layers.errors import (
@@ -72,12 +73,14 @@ class House:
     settled: bool = False
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)
+    easels: Easels = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Prepare what follows from the other parts."""
         settings = self.settings
         most, patience = settings.network_max_features, settings.network_patience
+        self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
 
     async def settle(self) -> None:

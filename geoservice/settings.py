@@ -212,7 +212,14 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=3600, description="Seconds one read statement of the service may take."
     )
     tile_timeout: float = Field(
-        default=8.0, gt=0, le=3600, description="Seconds drawing one vector tile may take before answering 503."
+        default=8.0, gt=0, le=3600, description="Seconds drawing one tile may take before answering 503."
+    )
+    raster_threads: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Threads of each worker that draw tiles of rasters; what takes too long keeps its thread until it "
+        "ends.",
     )
     map_renderers: int = Field(
         default=1, ge=1, le=64, description="Most processes that draw maps in each worker; started on demand."

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.house import Asker, House, Inside
@@ -15,6 +14,7 @@ from geoservice.http.encoding import encoded
 from geoservice.http.links import self_links
 from geoservice.http.negotiation import DOCUMENT, MVT, negotiate
 from geoservice.http.parameters import together
+from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.maps import Times, assets_asked
@@ -58,7 +58,7 @@ async def contour_lines(
     place = address.place(house.grids)
     view = contour_view(layer, place.zoom, query.bands, query.interval)
     assets = await assets_asked(house, asker, (layer, decision), frame_of(place), query)
-    body = await run_in_threadpool(contour_tile, assets, layer, place, view)
+    body = await while_connected(request, house.easels.draw(lambda: contour_tile(assets, layer, place, view)))
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     if not body:
         return Response(status_code=_NO_CONTENT, headers=headers)

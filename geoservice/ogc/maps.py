@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.features.assets import Which, around, read_assets
@@ -15,6 +14,7 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import negotiate
 from geoservice.http.parameters import together
+from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tiles import Address
 from geoservice.ogc.tilesets import raster_layer
@@ -106,7 +106,7 @@ async def map_tile(
     place, view = address.place(house.grids), view_of(layer, query.wish())
     assets = await assets_asked(house, asker, (layer, decision), Frame.of_place(place, view.size), query)
     source = RasterTiles(assets, layer, house.catalog.codelists, fmt, view=view)
-    body = await run_in_threadpool(source.at, place)
+    body = await while_connected(request, house.easels.draw(lambda: source.at(place)))
     headers = {"Cache-Control": "no-cache" if layer.clearance == 0 else "private, no-cache"}
     return encoded(request, body, MEDIA_TYPES[fmt], headers)
 

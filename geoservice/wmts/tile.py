@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
-
 from geoservice.features.assets import read_assets
 from geoservice.house import House
 from geoservice.http.negotiation import MVT
@@ -149,5 +147,5 @@ async def _image(house: House, asker: Principal, wanted: Wanted, layer: RasterLa
     async with house.pools.raw(asker.clearance) as connection:
         assets = await read_assets(connection, house.reading, layer, wanted.decision, house.rasters)
     source = RasterTiles(assets, layer, house.catalog.codelists, fmt)
-    body = await run_in_threadpool(source.at, wanted.place)
+    body = await house.easels.draw(lambda: source.at(wanted.place))
     return body, body == empty_image(fmt, TILE_SIZE)

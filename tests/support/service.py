@@ -158,9 +158,9 @@ def fill(database: Database, catalog: Catalog, folder: Path) -> None:
 
 
 @contextmanager
-def running(database: Database, catalog: Catalog) -> Iterator[Service]:
-    """The application, started; keys are made anew."""
-    app = create_app(database.settings, catalog)
+def running(database: Database, catalog: Catalog, **settings: object) -> Iterator[Service]:
+    """The application, started, with some settings of its own; keys are made anew."""
+    app = create_app(database.settings.model_copy(update=settings), catalog)
     with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
         yield Service(client, database, catalog, make_keys(database))
 
