@@ -237,13 +237,13 @@ class Settings(BaseSettings):
         "`coverage` makes larger ones.",
     )
     tile_memory_mb: int = Field(
-        default=64, ge=0, le=65_536, description="MiB of vector tiles that each worker keeps in memory; 0: none."
+        default=64, ge=0, le=65_536, description="MiB of tiles that each worker keeps in memory; 0: none."
     )
     tile_disk_mb: int = Field(
         default=2048,
         ge=0,
         le=16_777_216,
-        description="MiB of vector tiles kept on disk, in `kept-tiles` in home, for all processes together; 0: none.",
+        description="MiB of tiles kept on disk, in `kept-tiles` in home, for all processes together; 0: none.",
     )
     tile_stale_seconds: float = Field(
         default=0.0,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from geoservice.http.encoding import CREDENTIALS, NOT_MODIFIED, VARY, caching, matches
 from geoservice.http.negotiation import MVT
 from geoservice.tiles.entry import GZIP, IDENTITY, ZSTD, Entry
+from tiles.image import MEDIA_TYPES
 
 DROPPED = "Geoservice-Dropped"
 """Header that says how many features a tile leaves out to keep its size."""
@@ -19,7 +20,8 @@ _OK, _NO_CONTENT = 200, 204
 _SUFFIX = {IDENTITY: "", GZIP: "-gz", ZSTD: "-zst"}
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIALS)
 _ANY = "*"
-_VARY, _TYPE = (b"vary", VARY.encode()), (b"content-type", MVT.encode())
+_VARY = (b"vary", VARY.encode())
+_TYPES = {image: (b"content-type", media.encode()) for image, media in ((None, MVT), *MEDIA_TYPES.items())}
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ def answer(entry: Entry, wish: Wish, *, private: bool) -> Answer:
     if wish.known and matches(wish.known, tag):
         return Answer(NOT_MODIFIED, fields, b"")
     body = entry.body(encoding)
-    fields += [_TYPE, (b"content-length", str(len(body)).encode())]
+    fields += [_TYPES[entry.image], (b"content-length", str(len(body)).encode())]
     if encoding != IDENTITY:
         fields.append((b"content-encoding", encoding.encode()))
     return Answer(_OK, fields, body)

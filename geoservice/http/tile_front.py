@@ -11,12 +11,15 @@ from geoservice.metrics.measured import NOTE
 from geoservice.security.headers import standing
 from geoservice.security.identity import identify
 from geoservice.tiles.entry import IDENTITY
-from geoservice.tiles.path import TILE_PATH, parts_of
+from geoservice.tiles.path import IMAGE_PATH, TILE_PATH, parts_of
 from layers.access import ANONYMOUS, Principal
 from layers.errors import GeoError
+from tiles.image import MEDIA_TYPES
 
 PLAIN = (b"", b"f=mvt")
-"""Query strings that ask for a tile as it is; whatever else there is, routing understands or refuses."""
+"""Query strings that ask for a vector tile as it is; whatever else there is, routing understands or refuses."""
+_ENDINGS = dict.fromkeys(PLAIN, "") | {f"f={image}".encode(): f"?f={image}" for image in MEDIA_TYPES}
+"""How the name of what is asked for ends among what is at hand."""
 _PREFIX = "/collections/"
 
 
@@ -47,13 +50,14 @@ class TileFront:
         await self.app(scope, receive, send)
 
     async def _at_hand(self, scope: Scope) -> Answer | None:
-        if scope["query_string"] not in PLAIN or scope.get("root_path"):
+        ending = _ENDINGS.get(scope["query_string"])
+        if ending is None or scope.get("root_path"):
             return None
         wish = wish_of(scope["headers"])
         asker = await _asker(scope) if wish.personal else ANONYMOUS
         if asker is None:
             return None
-        entry = self.house.tiles.at_hand((int(asker.clearance), scope["path"]))
+        entry = self.house.tiles.at_hand((int(asker.clearance), scope["path"] + ending))
         # Whether an empty tile is one at all depends on where the layer has tiles today.
         if entry is None or entry.empty:
             return None
@@ -82,7 +86,8 @@ class TileFront:
 def _leave_word(scope: Scope) -> None:
     """Say for the metrics which route this tile is of."""
     if NOTE in scope:
-        scope[NOTE].update(route=TILE_PATH, path_params=parts_of(scope["path"]) or {})
+        route = IMAGE_PATH if parts_of(scope["path"], IMAGE_PATH) else TILE_PATH
+        scope[NOTE].update(route=route, path_params=parts_of(scope["path"], route) or {})
 
 
 async def _asker(scope: Scope) -> Principal | None:

@@ -14,10 +14,13 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import negotiate
 from geoservice.http.parameters import together
+from geoservice.http.tile_answer import answer, as_response, wish_of_request
 from geoservice.http.waiting import while_connected
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.tiles import Address
 from geoservice.ogc.tilesets import raster_layer
+from geoservice.tiles.images import ImageRequest, kept_image
+from geoservice.tiles.path import IMAGE_PATH
 from layers.access import Decision, Principal
 from layers.asset import Asset
 from layers.errors import BadParameter
@@ -29,7 +32,6 @@ from tiles.raster import RasterTiles
 from tiles.view import ALGORITHMS, SIZES, Wish, view_of
 
 router = APIRouter(tags=["maps"])
-MAP_PATH = "/collections/{collection_id}/map/tiles/{tile_matrix_set}/{tile_matrix}/{tile_row}/{tile_col}"
 _IMAGES: dict[str, str] = dict(MEDIA_TYPES.items())
 
 
@@ -89,7 +91,7 @@ class MapQuery(Looks, Times):
 
 
 @router.get(
-    MAP_PATH, summary="A map tile of a raster", response_class=Response, operation_id="tiles.collection.map.getTile"
+    IMAGE_PATH, summary="A map tile of a raster", response_class=Response, operation_id="tiles.collection.map.getTile"
 )
 async def map_tile(
     request: Request,
@@ -103,7 +105,12 @@ async def map_tile(
     """An image tile, in the style of the collection unless the request says otherwise; transparent without data."""
     fmt = image_format(negotiate(request, f, _IMAGES))
     layer, decision = raster_layer(house, asker, collection_id)
-    place, view = address.place(house.grids), view_of(layer, query.wish())
+    place = address.place(house.grids)
+    if query == MapQuery():
+        asked = ImageRequest(layer, decision, place, fmt)
+        entry = await while_connected(request, kept_image(house, asker, asked))
+        return as_response(answer(entry, wish_of_request(request.headers), private=layer.clearance > 0))
+    view = view_of(layer, query.wish())
     assets = await assets_asked(house, asker, (layer, decision), Frame.of_place(place, view.size), query)
     source = RasterTiles(assets, layer, house.catalog.codelists, fmt, view=view)
     body = await while_connected(request, house.easels.draw(lambda: source.at(place)))

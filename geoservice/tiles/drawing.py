@@ -27,6 +27,7 @@ from tiles import vector
 from tiles.asked import PRESENT, Question
 from tiles.budget import TILE_BYTES, attempts, compressed_size
 from tiles.grid import web_mercator
+from tiles.image import ImageFormat
 from tiles.sets.model import MatrixSet, Place
 from tiles.target import target_of, tile_values
 
@@ -74,15 +75,16 @@ class TileRequest:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A tile as Mapbox Vector Tile 2.1; `body` is empty when no visible feature meets it.
+    """A tile, as Mapbox Vector Tile 2.1 or as an image; a vector tile that no visible feature meets is empty.
 
     `dropped` is the number of features that were left out, so that the tile keeps its budget. `stamp` is what the tile
-    shows, by the transaction in which it was drawn.
+    shows, by the transaction in which it was drawn. `image` names the format of an image.
     """
 
     body: bytes
     dropped: int = 0
     stamp: Stamp = NOTHING
+    image: ImageFormat | None = None
 
 
 async def draw(house: House, asker: Principal, request: TileRequest) -> Drawn:

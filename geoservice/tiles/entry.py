@@ -1,7 +1,7 @@
 """A kept tile: its bytes as they are sent, and what it shows.
 
-Tiles are kept in Zstandard (RFC 8878), which packs a vector tile tighter than gzip in a fraction of the time; gzip is
-made from it when the first client asks for it.
+Images are packed by nature. Vector tiles are kept in Zstandard (RFC 8878), which packs one tighter than gzip in a
+fraction of the time; gzip is made from it when the first client asks for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from geoservice.tiles.drawing import Drawn
 from geoservice.tiles.journal import Stamp, Window
+from tiles.image import ImageFormat
 from tiles.packing import gzipped
 
 IDENTITY, GZIP, ZSTD = "identity", "gzip", "zstd"
@@ -23,10 +24,11 @@ WORTH_IT = 600
 OVERHEAD = 1_000
 """Bytes of memory that an entry takes beside its bodies, about."""
 _LEVEL = 3
-_MARK = b"GST2"
+_MARK = b"GST3"
 _HEAD = struct.Struct(">4sI")
-_FACTS = struct.Struct(">qqBQQB24s")
+_FACTS = struct.Struct(">qqBQQBB24s")
 _KEPT_IN = (IDENTITY, ZSTD)
+_IMAGES: tuple[ImageFormat | None, ...] = (None, "png", "webp", "jpeg")
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Entry:
         dropped: Features that were left out, so that the tile keeps its budget.
         stamp: What the tile shows.
         window: West, south, east, north in degrees of all from which it is drawn.
+        image: Format of an image; None for a vector tile.
     """
 
     layer: str
@@ -50,6 +53,7 @@ class Entry:
     dropped: int
     stamp: Stamp
     window: Window
+    image: ImageFormat | None = None
 
     @property
     def empty(self) -> bool:
@@ -64,7 +68,7 @@ class Entry:
     @property
     def packed(self) -> bool:
         """Whether it is sent packed to those who take it so."""
-        return self.length >= WORTH_IT
+        return self.image is None and self.length >= WORTH_IT
 
     def body(self, encoding: str) -> bytes:
         """The tile in an encoding; what has to be made for it is kept, but for the plain form of a packed tile."""
@@ -87,8 +91,10 @@ def entry_of(layer: str, drawn: Drawn, window: Window) -> Entry:
     """What is kept of a tile that was drawn."""
     body = drawn.body
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    bodies = {ZSTD: _pack(body, ZSTD)} if len(body) >= WORTH_IT else {IDENTITY: body} if body else {}
-    return Entry(layer, tag, len(body), bodies, drawn.dropped, drawn.stamp, window)
+    entry = Entry(layer, tag, len(body), {}, drawn.dropped, drawn.stamp, window, drawn.image)
+    if body:
+        entry.bodies = {ZSTD: _pack(body, ZSTD)} if entry.packed else {IDENTITY: body}
+    return entry
 
 
 def _pack(plain: bytes, encoding: str) -> bytes:
@@ -103,8 +109,8 @@ def to_record(key: str, entry: Entry) -> bytes:
     kept = ZSTD if entry.packed else IDENTITY
     stamp = entry.stamp
     flags = sum(flag << place for place, flag in enumerate(stamp[2:]))
-    numbers = (stamp.edition, stamp.change, flags, entry.dropped, entry.length, _KEPT_IN.index(kept))
-    facts = _FACTS.pack(*numbers, entry.tag.encode())
+    numbers = (stamp.edition, stamp.change, flags, entry.dropped, entry.length)
+    facts = _FACTS.pack(*numbers, _KEPT_IN.index(kept), _IMAGES.index(entry.image), entry.tag.encode())
     body = entry.body(kept)
     return _HEAD.pack(_MARK, _checksum(key, facts, body)) + facts + body
 
@@ -118,9 +124,10 @@ def from_record(key: str, layer: str, record: bytes, window: Window) -> Entry | 
     facts, body = record[_HEAD.size : begins], record[begins:]
     if mark != _MARK or checksum != _checksum(key, facts, body):
         return None
-    edition, change, flags, dropped, length, kept, tag = _FACTS.unpack(facts)
+    edition, change, flags, dropped, length, kept, image, tag = _FACTS.unpack(facts)
     stamp = Stamp(edition, change, *(bool(flags >> place & 1) for place in range(len(Stamp._fields) - 2)))
-    return Entry(layer, tag.decode(), length, {_KEPT_IN[kept]: body} if length else {}, dropped, stamp, window)
+    bodies = {_KEPT_IN[kept]: body} if length else {}
+    return Entry(layer, tag.decode(), length, bodies, dropped, stamp, window, _IMAGES[image])
 
 
 def _checksum(key: str, facts: bytes, body: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -12,8 +13,9 @@ from geoservice.db.sync import definition_digest
 from geoservice.tiles.drawing import TileRequest
 from geoservice.tiles.journal import Window
 from layers.ladder import CELLS, CLUSTER_CELLS, cluster_at
-from layers.model import VectorLayer
+from layers.model import RasterLayer, VectorLayer
 from tiles.budget import TILE_BYTES
+from tiles.image import ImageFormat
 from tiles.sets.model import MatrixSet
 
 MARGIN = 2 / CELLS + 0.01
@@ -42,6 +44,7 @@ class KeptPlace:
         row: Row, from the top.
         col: Column, from the left.
         window: West, south, east, north in degrees of all from which the tile is drawn.
+        image: Format of an image; None for a vector tile.
     """
 
     house: str
@@ -53,17 +56,23 @@ class KeptPlace:
     row: int
     col: int
     window: Window
+    image: ImageFormat | None = None
 
     @cached_property
     def path(self) -> str:
-        """Path under which the service offers the tile."""
-        return f"/collections/{self.layer}/tiles/{self.matrix_set}/{self.level}/{self.row}/{self.col}"
+        """Path, for images with the query, under which the service offers the tile."""
+        where = f"{self.matrix_set}/{self.level}/{self.row}/{self.col}"
+        if self.image is not None:
+            return f"/collections/{self.layer}/map/tiles/{where}?f={self.image}"
+        return f"/collections/{self.layer}/tiles/{where}"
 
     @cached_property
     def key(self) -> str:
         """Name under which it is kept on disk."""
         owner = owner_of(self.house, self.layer)
-        return f"{owner}{self.definition}/{self.clearance}/{self.matrix_set}/{self.level}/{self.row}/{self.col}"
+        ending = "" if self.image is None else f"/{self.image}"
+        where = f"{self.matrix_set}/{self.level}/{self.row}/{self.col}{ending}"
+        return f"{owner}{self.definition}/{self.clearance}/{where}"
 
 
 def owner_of(house: str, layer: str) -> str:
@@ -79,7 +88,7 @@ def place_of(request: TileRequest, house: str) -> KeptPlace:
         house: See `KeptPlace`.
     """
     clearance, grid = int(request.decision.rule.max_clearance), request.grid
-    definition = _definition(request.layer, grid)
+    definition = definition_of(request.layer, grid)
     clustered = cluster_at(request.layer, request.zoom) is not None
     window = request.place.degrees(CLUSTER_MARGIN if clustered else MARGIN)
     return KeptPlace(
@@ -87,12 +96,12 @@ def place_of(request: TileRequest, house: str) -> KeptPlace:
     )
 
 
-_DEFINITIONS: dict[tuple[int, int], tuple[VectorLayer, MatrixSet, str]] = {}
+_DEFINITIONS: dict[tuple[int, int], tuple[VectorLayer | RasterLayer, MatrixSet, str]] = {}
 _MOST_DEFINITIONS = 4096
 
 
-def _definition(layer: VectorLayer, grid: MatrixSet) -> str:
-    """Digest of what tiles of a layer in a set are derived from; reckoned once for each pair."""
+def definition_of(layer: VectorLayer | RasterLayer, grid: MatrixSet, also: Callable[[], str] = lambda: "") -> str:
+    """Digest of what tiles of a layer in a set are derived from, and of what `also` tells; reckoned once for a pair."""
     pair = (id(layer), id(grid))
     known = _DEFINITIONS.get(pair)
     # An object that is gone may have left its number to another.
@@ -101,7 +110,7 @@ def _definition(layer: VectorLayer, grid: MatrixSet) -> str:
     if len(_DEFINITIONS) >= _MOST_DEFINITIONS:
         _DEFINITIONS.clear()
     told = json.dumps(grid.document, sort_keys=True, default=str)
-    digest = hashlib.sha256(f"{definition_digest(layer)}{told}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{definition_digest(layer)}{told}{also()}".encode()).hexdigest()[:16]
     _DEFINITIONS[pair] = (layer, grid, digest)
     return digest
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from geoservice.features.assets import read_assets
 from geoservice.house import House
 from geoservice.http.negotiation import MVT
 from geoservice.maps.encode import PNG
 from geoservice.tiles.drawing import TileRequest, draw
+from geoservice.tiles.entry import IDENTITY
+from geoservice.tiles.images import ImageRequest, kept_image
 from geoservice.tiles.limits import require_offered
 from geoservice.wmts.asked import Asked, WmtsError
 from geoservice.wmts.picture import crs_of, picture
@@ -18,7 +19,7 @@ from layers.access import Decision, Principal
 from layers.errors import TileOutside, UnknownLayer
 from layers.model import RasterLayer, VectorLayer
 from tiles.image import MEDIA_TYPES, ImageFormat, empty_image
-from tiles.raster import TILE_SIZE, RasterTiles
+from tiles.raster import TILE_SIZE
 from tiles.sets.model import Place
 from tiles.sets.tianditu import with_aliases
 
@@ -144,8 +145,6 @@ async def _vector(house: House, asker: Principal, wanted: Wanted, layer: VectorL
 
 async def _image(house: House, asker: Principal, wanted: Wanted, layer: RasterLayer) -> tuple[bytes, bool]:
     fmt: ImageFormat = next(name for name, media in MEDIA_TYPES.items() if media == wanted.media)
-    async with house.pools.raw(asker.clearance) as connection:
-        assets = await read_assets(connection, house.reading, layer, wanted.decision, house.rasters)
-    source = RasterTiles(assets, layer, house.catalog.codelists, fmt)
-    body = await house.easels.draw(lambda: source.at(wanted.place))
+    entry = await kept_image(house, asker, ImageRequest(layer, wanted.decision, wanted.place, fmt))
+    body = entry.body(IDENTITY)
     return body, body == empty_image(fmt, TILE_SIZE)

@@ -68,6 +68,7 @@ def test_what_nobody_waits_for_is_not_begun(gate: threading.Event) -> None:
         left = asyncio.create_task(easels.draw(lambda: begun.append("in vain")))
         await asyncio.sleep(0.05)
         left.cancel()
+        await asyncio.sleep(0.05)
         gate.set()
         await first
         await easels.draw(lambda: None)
