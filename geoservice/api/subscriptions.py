@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from geoservice.db.writing import Writer
 from geoservice.events import ledger
 from geoservice.events.ledger import Subscription
+from geoservice.events.postman import require_receiver
 from geoservice.events.signing import shown
 from geoservice.house import Asker, House, Inside
 from geoservice.http.links import link, url
@@ -40,7 +41,7 @@ async def subscribe(request: Request, house: Inside, asker: Asker, body: NewSubs
     """Messages about new editions of collections; the answer shows the key that signs them, once."""
     _require_key(asker)
     layers = [house.open_layer(asker, name)[0] for name in body.collections]
-    Guard(parse_hosts(house.settings.webhook_hosts)).require_host(body.url)
+    require_receiver(Guard(parse_hosts(house.settings.webhook_hosts)), body.url)
     names = list(dict.fromkeys(layer.name for layer in layers))
     make = partial(_subscribe, house.writer, asker.id, body.url, names, house.settings.subscriptions_each)
     made, secret = await run_in_threadpool(make)

@@ -1,21 +1,18 @@
-"""The courier: finds out what subscribers are to be told, writes it down, and delivers it until it has arrived.
+"""The courier: finds out what subscribers are to be told, writes it down, and has it delivered until it has arrived.
 
-One courier of all workers is at work, elected by a session lock. What is to be told is written down in the transaction
-that moves the subscriber's mark, so a courier that is killed leaves nothing out; a message that was sent and not
-written down as sent is sent again under the same id. Before each sending the key is looked at again: who holds it no
-longer is told nothing.
+One courier of all workers is at work, elected by a session lock, which it holds while something is under way. What is
+to be told is written down in the transaction that moves the subscriber's mark, so a courier that is killed leaves
+nothing out; a message that was sent and not written down as sent is sent again under the same id. Before each sending
+the key is looked at again: who holds it no longer is told nothing.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
-import random
+import math
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -26,9 +23,9 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.reading import Reading
 from geoservice.db.sync import READERS, require_mode
+from geoservice.events.dispatch import Dispatch
 from geoservice.events.news import envelope, message
-from geoservice.events.postman import GONE, Postman, Receipt
-from geoservice.events.signing import signed_headers
+from geoservice.events.postman import Postman
 from ingest.remote.guard import Guard, parse_hosts
 from layers.access import Clearance, Decision, Principal, decide
 from layers.catalog import Catalog, read_catalog
@@ -38,32 +35,9 @@ from layers.system import api_key, delivery, edition, layer_state, subscription,
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 5.0
-BATCH = 50
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 6 * 3600.0
-"""Seconds after the first failure, and at most; each pause is four times the one before, and then up to half of it
-shorter, so that what failed together does not come back together."""
 KEPT_DAYS = 30
 _LOCK = "geoservice.events.courier"
 _log = logging.getLogger(__name__)
-
-
-def pause_after(attempts: int, chance: float) -> float:
-    """Seconds to wait after so many failed attempts; `chance` is drawn from 0 to 1."""
-    return float(min(FIRST_PAUSE * 4 ** (attempts - 1), LONGEST_PAUSE)) * (1 - chance / 2)
-
-
-@dataclass(frozen=True)
-class _Due:
-    """A delivery whose time has come, with what is known of its subscriber."""
-
-    id: int
-    subscription: str
-    layer: str
-    payload: Mapping[str, object]
-    attempts: int
-    url: str
-    secret: bytes
-    principal: Principal | None
 
 
 class Courier:
@@ -77,8 +51,11 @@ class Courier:
         self._settings = settings
         self._engine = database.sync_engine(Role.WRITER)
         self._catalog = catalog
-        self._postman = Postman(Guard(parse_hosts(settings.webhook_hosts)), settings.webhook_timeout)
-        self._swept = 0.0
+        postman = Postman(Guard(parse_hosts(settings.webhook_hosts)), settings.webhook_timeout)
+        self._dispatch = Dispatch(
+            self._engine.begin, settings, postman, lambda who, name: bool(self._opened(who, name))
+        )
+        self._looked = self._swept = -math.inf
 
     def keep(self) -> None:
         """Try for the lock and work as long as it is held."""
@@ -88,19 +65,38 @@ class Courier:
                     self._serve(connection)
             except (DBAPIError, DatabaseUnavailable) as error:
                 _log.warning("the database is away: %s", type(error).__name__)
+                # Another courier may be at work by now, which knows nothing of what is under way here.
+                self._dispatch.forget()
             self._stop.wait(AWAY_SECONDS)
-        self._postman.close()
+        self._dispatch.close()
 
     def _serve(self, connection: sa.Connection) -> None:
         key = sa.func.hashtextextended(_LOCK, 0)
         while not self._stop.is_set():
             if connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar():
-                self.look()
+                self._work(connection)
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
             self._stop.wait(LOOK_SECONDS)
 
+    def _work(self, connection: sa.Connection) -> None:
+        """Look and send until nothing is under way any more; ends with the connection, with which the lock ends."""
+        self.look()
+        while self._dispatch.busy and not self._stop.is_set():
+            self._dispatch.settle(LOOK_SECONDS)
+            connection.execute(sa.select(1))
+            if time.monotonic() - self._looked >= LOOK_SECONDS:
+                self.look()
+            else:
+                self._dispatch.start()
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait for what is under way, and send nothing else."""
+        self._dispatch.rest()
+
     def look(self) -> None:
-        """Write down what is new, and send what is due."""
+        """Write down what is new, and begin to send what is due."""
+        self._looked = time.monotonic()
         with self._engine.begin() as connection:
             if not connection.execute(sa.select(sa.select(subscription.c.id).exists())).scalar():
                 return
@@ -111,12 +107,8 @@ class Courier:
             except DBAPIError as error:
                 # Counting may take too long; the others are told all the same, and the mark stays for the next look.
                 _log.warning("what is new in %s could not be counted: %s", name, type(error.orig).__name__)
-        with self._engine.begin() as connection:
-            due = self._due(connection)
-        for one in due:
-            if self._stop.is_set():
-                return
-            self._send(one)
+        if not self._stop.is_set():
+            self._dispatch.start()
         self._sweep()
 
     def _behind(self, connection: sa.Connection) -> list[tuple[str, Principal, str, int, int]]:
@@ -179,58 +171,6 @@ class Courier:
             rows = connection.execute(Delta(layer, decision).counts(), bound, execution_options=options)
             found = {row.action: int(row.rows) for row in rows}
         return {action: found.get(action, 0) for action in (delta.CREATED, delta.UPDATED, delta.DELETED)}
-
-    def _due(self, connection: sa.Connection) -> list[_Due]:
-        key, one = api_key.c, delivery.c
-        joined = delivery.join(subscription, subscription.c.id == one.subscription).outerjoin(
-            api_key, sa.and_(key.id == subscription.c.principal, key.revoked.is_(None))
-        )
-        columns = (one.id, one.subscription, one.layer, one.payload, one.attempts, subscription.c.url)
-        found = sa.select(*columns, subscription.c.secret, key.id.label("holder"), key.clearance).select_from(joined)
-        due = found.where(one.state == "waiting", one.next_attempt <= sa.func.now()).order_by(one.id).limit(BATCH)
-        return [
-            _Due(*r[:6], bytes(r.secret), None if r.holder is None else Principal(r.holder, Clearance(r.clearance)))
-            for r in connection.execute(due)
-        ]
-
-    def _send(self, due: _Due) -> None:
-        if due.principal is None or self._opened(due.principal, due.layer) is None:
-            self._settle(due, {"state": "dropped", "error": "The key may not see the collection any more."})
-            return
-        body = json.dumps(due.payload, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signed_headers(due.secret, f"msg_{due.subscription}_{due.id}", int(time.time()), body)
-        receipt = self._postman.post(due.url, body, headers)
-        if receipt.arrived:
-            done = {"state": "delivered", "status": receipt.status, "attempts": due.attempts + 1, "error": None}
-            self._settle(due, done)
-            return
-        self._put_off(due, receipt)
-
-    def _put_off(self, due: _Due, receipt: Receipt) -> None:
-        """Try again later, or give up: this message, or the whole subscription."""
-        attempts = due.attempts + 1
-        over = attempts >= self._settings.webhook_attempts or receipt.status == GONE
-        values: dict[str, object] = {"attempts": attempts, "status": receipt.status, "error": receipt.error}
-        if over:
-            values["state"] = "failed"
-        pause = dt.timedelta(seconds=pause_after(attempts, random.random()))  # noqa: S311 - spreads load, keeps no secret
-        values["next_attempt"] = dt.datetime.now(dt.UTC) + pause
-        self._settle(due, values, failed=over, gone=receipt.status == GONE)
-
-    def _settle(self, due: _Due, values: Mapping[str, object], *, failed: bool = False, gone: bool = False) -> None:
-        done = {"finished": sa.func.now()} if values.get("state") else {}
-        mine = subscription.c.id == due.subscription
-        with self._engine.begin() as connection:
-            connection.execute(sa.update(delivery).where(delivery.c.id == due.id).values(**values, **done))
-            if values.get("state") == "delivered":
-                connection.execute(sa.update(subscription).where(mine).values(failures=0))
-            if failed:
-                failures = subscription.c.failures + 1
-                off = sa.or_(sa.literal(gone), failures >= self._settings.webhook_failures)
-                disabled = sa.case(
-                    (off, sa.func.coalesce(subscription.c.disabled, sa.func.now())), else_=subscription.c.disabled
-                )
-                connection.execute(sa.update(subscription).where(mine).values(failures=failures, disabled=disabled))
 
     def _sweep(self) -> None:
         """Forget settled deliveries after a while, and give up what disabled subscriptions still wait for."""

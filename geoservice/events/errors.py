@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from layers.errors import GeoError
+from layers.errors import GeoError, RemoteRefused
 
 
 class TooManySubscriptions(GeoError):
     """A key has as many subscriptions as one may have."""
 
     title = "Too many subscriptions"
+
+
+class ReceiverRefused(RemoteRefused):
+    """Messages are not posted to the address of a subscription."""
+
+    title = "Receiver not allowed"

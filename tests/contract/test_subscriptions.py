@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,8 @@ import pytest
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.events import courier as courier_module
-from geoservice.events.courier import LONGEST_PAUSE, Courier, pause_after
+from geoservice.events.courier import Courier
+from geoservice.events.dispatch import EACH, LONGEST_PAUSE, Dispatch, pause_after
 from geoservice.events.postman import Postman
 from ingest.remote.guard import Guard, parse_hosts
 from layers.access import Clearance
@@ -41,6 +44,11 @@ class Desk:
     def change(self, key: str, **properties: Any) -> None:
         made = self.office.create("spot", {"code": key, **properties}, point(105, 38))
         assert made.status_code == 201, made.text
+
+    def look(self) -> None:
+        """Look once, and wait for what was sent."""
+        self.courier.look()
+        self.courier.rest()
 
     def run(self, query: str) -> None:
         with self.office.database.psycopg(Role.WRITER) as connection:
@@ -75,13 +83,13 @@ def test_a_change_is_told_once_signed_and_no_more_than_the_key_may_know(desk: De
     made = desk.subscribe("clerk")
     assert made.status_code == 201, made.text
     secret = made.json()["secret"]
-    desk.courier.look()
+    desk.look()
     assert desk.box.letters == [], "what was there before is no news"
     desk.change("open", amount=1)
     desk.change("inner", level="internal")
     desk.change("hidden", level="restricted")
-    desk.courier.look()
-    desk.courier.look()
+    desk.look()
+    desk.look()
     (letter,) = desk.box.letters
     told = json.loads(letter.body)
     assert letter.path == "/hook?x=1"
@@ -103,7 +111,7 @@ def test_a_change_is_told_once_signed_and_no_more_than_the_key_may_know(desk: De
 def test_of_what_it_may_not_see_a_subscriber_hears_nothing(desk: Desk) -> None:
     desk.subscribe("clerk")
     desk.change("secret-1", level="restricted")
-    desk.courier.look()
+    desk.look()
     assert desk.box.letters == []
     assert desk.subscribe("clerk", "vault").status_code == 404
     assert desk.subscribe(None).status_code == 401  # type: ignore[arg-type]
@@ -114,12 +122,12 @@ def test_who_holds_no_key_any_more_is_told_nothing(desk: Desk) -> None:
     desk.subscribe("leaver")
     desk.box.statuses[:] = [500]
     desk.change("before")
-    desk.courier.look()
+    desk.look()
     assert len(desk.box.letters) == 1
     desk.run("UPDATE meta.api_key SET revoked = now() WHERE clearance = 0")
     desk.run("UPDATE meta.delivery SET next_attempt = now()")
     desk.change("after")
-    desk.courier.look()
+    desk.look()
     assert len(desk.box.letters) == 1, "neither what was waiting nor what is new"
     with desk.office.database.psycopg(Role.WRITER) as connection:
         assert connection.execute("SELECT state FROM meta.delivery").fetchall() == [("dropped",)]
@@ -129,12 +137,12 @@ def test_what_does_not_arrive_is_sent_again_under_the_same_id_and_given_up_in_th
     number = desk.subscribe().json()["id"]
     desk.box.statuses[:] = [500, 503, 204]
     desk.change("again")
-    desk.courier.look()
-    desk.courier.look()
+    desk.look()
+    desk.look()
     assert len(desk.box.letters) == 1, "not before its time"
     for _ in range(2):
         desk.run("UPDATE meta.delivery SET next_attempt = now()")
-        desk.courier.look()
+        desk.look()
     assert len({letter.headers["webhook-id"] for letter in desk.box.letters}) == 1
     assert [(d["state"], d["attempts"]) for d in desk.log(number)] == [("delivered", 3)]
     desk.box.statuses[:] = [500]
@@ -142,12 +150,12 @@ def test_what_does_not_arrive_is_sent_again_under_the_same_id_and_given_up_in_th
         desk.change(f"lost-{change}")
         for _ in range(3):
             desk.run("UPDATE meta.delivery SET next_attempt = now()")
-            desk.courier.look()
+            desk.look()
     assert [(d["state"], d["attempts"]) for d in desk.log(number)][:2] == [("failed", 3), ("failed", 3)]
     assert desk.office.ask("GET", f"/subscriptions/{number}").json()["state"] == "disabled"
     told = len(desk.box.letters)
     desk.change("silence")
-    desk.courier.look()
+    desk.look()
     assert len(desk.box.letters) == told
 
 
@@ -155,7 +163,7 @@ def test_a_receiver_that_wants_no_more_gets_no_more(desk: Desk) -> None:
     number = desk.subscribe().json()["id"]
     desk.box.statuses[:] = [410]
     desk.change("gone")
-    desk.courier.look()
+    desk.look()
     assert desk.office.ask("GET", f"/subscriptions/{number}").json()["state"] == "disabled"
 
 
@@ -168,10 +176,10 @@ def test_a_courier_that_dies_after_sending_sends_again(desk: Desk, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Courier, "_settle", killed)
+        patch.setattr(Dispatch, "_settle", killed)
         with pytest.raises(KeyboardInterrupt):
-            desk.courier.look()
-    desk.courier.look()
+            desk.look()
+    desk.look()
     assert len(desk.box.letters) == 2
     assert len({letter.headers["webhook-id"] for letter in desk.box.letters}) == 1
 
@@ -180,7 +188,7 @@ def test_redirects_are_not_followed(desk: Desk) -> None:
     number = desk.subscribe().json()["id"]
     desk.box.statuses[:] = [307]
     desk.change("redirect")
-    desk.courier.look()
+    desk.look()
     assert [letter.path for letter in desk.box.letters] == ["/hook?x=1"]
     assert [(d["state"], d["status"]) for d in desk.log(number)] == [("waiting", 307)]
 
@@ -210,12 +218,20 @@ def test_addresses_that_nobody_allowed_are_refused_at_once(desk: Desk, url: str,
     assert desk.office.ask("GET", "/subscriptions").json()["subscriptions"] == []
 
 
-def test_a_name_that_leads_inside_is_not_connected_to() -> None:
+def test_whose_hosts_are_allowed_is_not_told_to_strangers(desk: Desk) -> None:
+    refused = desk.subscribe("clerk", url="https://evil.example.com/").json()
+    assert refused["title"] == "Receiver not allowed"
+    assert "ask the operator" in refused["detail"]
+    assert desk.box.host.partition(":")[0] not in refused["detail"]
+
+
+def test_a_name_that_leads_inside_is_not_connected_to(caplog: pytest.LogCaptureFixture) -> None:
     """The host is allowed and its name resolves to an inner address when the message is sent: nothing is connected."""
     guard = Guard(parse_hosts(["hooks.example.cn"]), resolver=lambda _, __: ["93.184.216.34", "10.0.0.7"])
     receipt = Postman(guard, 1.0).post("https://hooks.example.cn/x", b"{}", {})
     assert receipt.refused
-    assert "10.0.0.7" in str(receipt.error)
+    assert "10.0.0.7" in caplog.text, "the operator reads why"
+    assert "10.0.0.7" not in str(receipt.error), "and the subscriber nothing of the inner network"
 
 
 def test_without_the_gate_the_inner_address_would_be_reached(desk: Desk) -> None:
@@ -238,6 +254,88 @@ def test_subscriptions_are_ones_own_and_counted(desk: Desk) -> None:
     assert desk.office.ask("DELETE", f"/subscriptions/{number}").status_code == 204
     assert desk.office.ask("GET", f"/subscriptions/{number}").status_code == 404
     assert desk.subscribe().status_code == 201
+
+
+def wait_for(letters: list[Any], seconds: float) -> bool:
+    """Whether something arrives in time."""
+    until = time.monotonic() + seconds
+    while not letters and time.monotonic() < until:
+        time.sleep(0.02)
+    return bool(letters)
+
+
+@pytest.mark.parametrize("lanes", [64, 1])
+def test_a_slow_receiver_holds_up_nobody_else(desk: Desk, monkeypatch: pytest.MonkeyPatch, lanes: int) -> None:
+    """Also when its messages come first. With one lane for all, as a negative control, the other one waits."""
+    with open_mailbox() as slow:
+        slow.delay = 2.0
+        monkeypatch.setattr(desk.courier._dispatch, "_lanes", ThreadPoolExecutor(lanes))
+        monkeypatch.setattr(desk.courier._dispatch._postman, "_guard", Guard(parse_hosts([slow.host, desk.box.host])))
+        numbers = sorted(desk.subscribe().json()["id"] for _ in range(3))
+        ids = ", ".join(f"'{number}'" for number in numbers[:2])
+        desk.run(f"UPDATE meta.subscription SET url = '{slow.address}/hook' WHERE id IN ({ids})")  # noqa: S608 - a test
+        desk.change(f"slow-{lanes}")
+        desk.courier.look()
+        assert wait_for(desk.box.letters, 1.8) is (lanes > 1)
+        desk.courier.rest()
+        assert len(slow.letters) == 2
+        assert len(desk.box.letters) == 1
+
+
+def test_a_receiver_gets_a_few_at_a_time(desk: Desk) -> None:
+    desk.box.delay, desk.box.most = 0.2, 0
+    numbers = [desk.subscribe().json()["id"] for _ in range(3)]
+    for copy in range(2 * EACH):
+        number = f"{copy:024d}"
+        desk.run(
+            "INSERT INTO meta.subscription (id, principal, url, collections, secret) "  # noqa: S608 - a test
+            f"SELECT '{number}', principal, url, collections, secret FROM meta.subscription WHERE id = '{numbers[0]}'"
+        )
+        desk.run(
+            f"INSERT INTO meta.subscription_mark SELECT '{number}', layer, edition FROM meta.subscription_mark "  # noqa: S608
+            f"WHERE subscription = '{numbers[0]}'"
+        )
+    desk.change("few")
+    for _ in range(3):
+        desk.look()
+    desk.box.delay = 0.0
+    assert desk.box.most == EACH
+    assert len(desk.box.letters) == 3 + 2 * EACH
+
+
+def test_messages_of_a_subscription_come_in_order(desk: Desk) -> None:
+    """The second one waits until the first one has arrived, and a subscription that waits holds up no other one."""
+    first, other = desk.subscribe().json()["id"], desk.subscribe("clerk").json()["id"]
+    desk.box.statuses[:] = [500, 204]
+    desk.change("order-1")
+    desk.look()
+    desk.change("order-2")
+    desk.look()
+    desk.look()
+    states = {
+        number: [d["state"] for d in desk.log(number, who)] for number, who in ((first, "editor"), (other, "clerk"))
+    }
+    held, free = (first, other) if "delivered" not in states[first] else (other, first)
+    assert states == {held: ["waiting", "waiting"], free: ["delivered", "delivered"]}
+    desk.run("UPDATE meta.delivery SET next_attempt = now()")
+    desk.look()
+    desk.look()
+    told = [json.loads(each.body)["data"]["edition"] for each in desk.box.letters if held in each.headers["webhook-id"]]
+    assert len(told) == 3, "the first one twice"
+    assert told == sorted(told)
+
+
+def test_a_receiver_that_never_ends_its_answer_is_left(desk: Desk) -> None:
+    """Its bytes come quicker than the limit of one reading, which alone would wait for ever."""
+    guard = Guard(parse_hosts([desk.box.host]))
+    desk.box.trickle = 0.1
+    try:
+        began = time.monotonic()
+        receipt = Postman(guard, 0.5).post(f"{desk.box.address}/x", b"{}", {})
+    finally:
+        desk.box.trickle = 0.0
+    assert receipt.error == "TimeoutError"
+    assert time.monotonic() - began < 5
 
 
 def test_pauses_grow_are_bounded_and_differ() -> None:

@@ -1,0 +1,198 @@
+"""Sending what is due: to many receivers at once, to each of them little at a time, to each subscription in order.
+
+A message is sent when all earlier ones of its subscription have arrived or been given up, so that a subscriber hears of
+editions in their order. A receiver is the host of an address: it gets a few messages at a time, however many
+subscriptions lead there, and so a slow one takes a few of the lanes and leaves the others to everybody else.
+
+Lanes only post. What came of it is written down by the thread that hands out the messages, so the database is asked by
+one thread.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from geoservice.events.postman import GONE, Postman, Receipt
+from geoservice.events.signing import signed_headers
+from geoservice.settings import Settings
+from layers.access import Clearance, Principal
+from layers.system import api_key, delivery, subscription
+
+LANES = 64
+"""Messages under way at a time."""
+EACH = 4
+"""Messages under way to one receiver at a time."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 6 * 3600.0
+"""Seconds after the first failure, and at most; each pause is four times the one before, and then up to half of it
+shorter, so that what failed together does not come back together."""
+_HOST = "^[^:]*://([^/?#]*)"
+_DROPPED = {"state": "dropped", "error": "The key may not see the collection any more."}
+
+Transaction = Callable[[], AbstractContextManager[sa.Connection]]
+
+
+def pause_after(attempts: int, chance: float) -> float:
+    """Seconds to wait after so many failed attempts; `chance` is drawn from 0 to 1."""
+    return float(min(FIRST_PAUSE * 4 ** (attempts - 1), LONGEST_PAUSE)) * (1 - chance / 2)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A delivery whose time has come, with what is known of its subscriber."""
+
+    id: int
+    subscription: str
+    layer: str
+    payload: Mapping[str, object]
+    attempts: int
+    url: str
+    receiver: str
+    secret: bytes
+    principal: Principal | None
+
+
+class Dispatch:
+    """Sends messages that are due, and writes down what became of them."""
+
+    def __init__(
+        self, begin: Transaction, settings: Settings, postman: Postman, may: Callable[[Principal, str], bool]
+    ) -> None:
+        """Get ready; nothing is sent yet.
+
+        Args:
+            begin: Opens a transaction of the writer.
+            settings: For the limits of webhooks.
+            postman: Who posts.
+            may: Whether a subscriber may see a layer, by its name, at this moment.
+        """
+        self._begin = begin
+        self._settings = settings
+        self._postman = postman
+        self._may = may
+        self._lanes = ThreadPoolExecutor(LANES, "webhook")
+        self._flying: dict[Future[Receipt], Due] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return bool(self._flying)
+
+    def start(self) -> None:
+        """Send what is due, as far as there is room; returns while it is under way."""
+        with self._begin() as connection:
+            rows = connection.execute(self._due()).all()
+        sent = Counter(due.receiver for due in self._flying.values())
+        dropped: list[Due] = []
+        for row in rows:
+            holder = None if row.holder is None else Principal(row.holder, Clearance(row.clearance))
+            due = Due(*row[:7], bytes(row.secret), holder)
+            if due.principal is None or not self._may(due.principal, due.layer):
+                dropped.append(due)
+            elif sent[due.receiver] < EACH:
+                sent[due.receiver] += 1
+                self._flying[self._lanes.submit(self._post, due)] = due
+        self._write((due, _DROPPED, False) for due in dropped)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until something has come back, so many seconds at most, and write down what became of it."""
+        done, _ = wait(self._flying, seconds, FIRST_COMPLETED)
+        # Forgotten first: what cannot be written down is sent again under the same id.
+        came = [(self._flying.pop(each), each.result()) for each in done]
+        self._write((due, *self._outcome(due, receipt)) for due, receipt in came)
+
+    def rest(self) -> None:
+        """Wait until nothing is under way any more, and write down what became of it."""
+        while self.busy:
+            self.settle(self._settings.webhook_timeout)
+
+    def forget(self) -> None:
+        """Let go of what is under way without writing anything down; it will be sent again."""
+        self._flying.clear()
+
+    def close(self) -> None:
+        """End the lanes; what is under way is waited for."""
+        self._lanes.shutdown()
+
+    def _due(self) -> sa.Select[Any]:
+        """The first waiting message of each subscription, when its time has come: some for each receiver with room."""
+        key, one = api_key.c, delivery.c
+        flying = [due.subscription for due in self._flying.values()]
+        full = [name for name, many in Counter(due.receiver for due in self._flying.values()).items() if many >= EACH]
+        receiver = sa.func.lower(sa.func.substring(subscription.c.url, _HOST))
+        first = (
+            sa.select(one.id, one.next_attempt, receiver.label("receiver"))
+            .select_from(delivery.join(subscription, subscription.c.id == one.subscription))
+            .where(one.state == "waiting", subscription.c.disabled.is_(None), one.subscription.not_in(flying))
+            .ext(distinct_on(one.subscription))
+            .order_by(one.subscription, one.id)
+            .subquery("first")
+        )
+        turn = sa.func.row_number().over(partition_by=first.c.receiver, order_by=(first.c.next_attempt, first.c.id))
+        ready = sa.select(first, turn.label("turn"))
+        ready = ready.where(first.c.next_attempt <= sa.func.now(), first.c.receiver.not_in(full))
+        some = ready.subquery("ready")
+        joined = (
+            delivery.join(some, some.c.id == one.id)
+            .join(subscription, subscription.c.id == one.subscription)
+            .outerjoin(api_key, sa.and_(key.id == subscription.c.principal, key.revoked.is_(None)))
+        )
+        columns = (one.id, one.subscription, one.layer, one.payload, one.attempts, subscription.c.url, some.c.receiver)
+        found = sa.select(*columns, subscription.c.secret, key.id.label("holder"), key.clearance).select_from(joined)
+        due = found.where(some.c.turn <= EACH).order_by(some.c.next_attempt, one.id)
+        return due.limit(LANES - len(self._flying))
+
+    def _post(self, due: Due) -> Receipt:
+        body = json.dumps(due.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = signed_headers(due.secret, f"msg_{due.subscription}_{due.id}", int(time.time()), body)
+        return self._postman.post(due.url, body, headers)
+
+    def _outcome(self, due: Due, receipt: Receipt) -> tuple[dict[str, object], bool]:
+        """What is to be written down: delivered, tried again later, or given up; and whether the receiver has left."""
+        attempts = due.attempts + 1
+        values: dict[str, object] = {"attempts": attempts, "status": receipt.status, "error": receipt.error}
+        if receipt.arrived:
+            return {**values, "state": "delivered"}, False
+        gone = receipt.status == GONE
+        if gone or attempts >= self._settings.webhook_attempts:
+            values["state"] = "failed"
+        pause = dt.timedelta(seconds=pause_after(attempts, random.random()))  # noqa: S311 - spreads load, keeps no secret
+        values["next_attempt"] = dt.datetime.now(dt.UTC) + pause
+        return values, gone
+
+    def _write(self, outcomes: Iterable[tuple[Due, Mapping[str, object], bool]]) -> None:
+        known = list(outcomes)
+        if not known:
+            return
+        with self._begin() as connection:
+            for due, values, gone in known:
+                self._settle(connection, due, values, gone=gone)
+
+    def _settle(self, connection: sa.Connection, due: Due, values: Mapping[str, object], *, gone: bool) -> None:
+        done = {"finished": sa.func.now()} if values.get("state") else {}
+        # A courier that lost its lock may come after another one, which has settled the message already.
+        mine = (delivery.c.id == due.id, delivery.c.state == "waiting")
+        counted = {"preserve_rowcount": True}
+        written = sa.update(delivery).where(*mine).values(**values, **done)
+        if not connection.execute(written, execution_options=counted).rowcount:
+            return
+        theirs = subscription.c.id == due.subscription
+        if values.get("state") == "delivered":
+            connection.execute(sa.update(subscription).where(theirs).values(failures=0))
+        elif values.get("state") == "failed":
+            failures = subscription.c.failures + 1
+            off = sa.or_(sa.literal(gone), failures >= self._settings.webhook_failures)
+            since = sa.func.coalesce(subscription.c.disabled, sa.func.now())
+            disabled = sa.case((off, since), else_=subscription.c.disabled)
+            connection.execute(sa.update(subscription).where(theirs).values(failures=failures, disabled=disabled))
