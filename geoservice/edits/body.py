@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ingest.edit import ABSENT, Absent, RowsRefused
@@ -16,6 +17,7 @@ from layers.access import Decision
 from layers.crs import CRS84_URI, STORAGE_SRID
 from layers.errors import BadBody, CrsRefused
 from layers.model import RowLayer, VectorLayer
+from layers.offered import offered
 
 _MOST_INTEGER = 2**63
 _MOST_NESTING = 10
@@ -42,31 +44,35 @@ class ContentCrs:
     swapped: bool = False
 
 
-_EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
-KNOWN_CRS = {
-    crs.uri: crs
-    for crs in (
-        ContentCrs(CRS84_URI, f"EPSG:{STORAGE_SRID}"),
-        ContentCrs(f"{_EPSG}4490", f"EPSG:{STORAGE_SRID}", swapped=True),
-        # One named null operation links the two (`layers.crs.NULL_LINK`).
-        ContentCrs(f"{_EPSG}4326", f"EPSG:{STORAGE_SRID}", swapped=True),
-        ContentCrs(f"{_EPSG}3857", "EPSG:3857"),
-    )
-}
-"""Systems in which geometries may be written; the first one is the default (OGC API Features Part 4, Content-Crs)."""
+_EPSG_4490 = f"http://www.opengis.net/def/crs/EPSG/0/{STORAGE_SRID}"
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, ContentCrs]:
+    """Systems in which geometries may be written: those in which features are handed out.
+
+    One named null operation links those in degrees (`layers.crs.NULL_LINK`).
+    """
+    codes = {crs.uri: crs.srid if crs.projected else STORAGE_SRID for crs in offered()}
+    return {crs.uri: ContentCrs(crs.uri, f"EPSG:{codes[crs.uri]}", swapped=crs.swapped) for crs in offered()}
 
 
 def content_crs(header: str | None) -> ContentCrs:
-    """The system that the header Content-Crs names; CRS84 without one. Looked up in a list, never resolved.
+    """The system that the header Content-Crs names (OGC API Features Part 4); CRS84 without one.
+
+    It is looked up in a list, never resolved.
 
     Raises:
         CrsRefused: When it is none of the list.
     """
     if header is None:
-        return KNOWN_CRS[CRS84_URI]
-    found = KNOWN_CRS.get(header.strip().removeprefix("<").removesuffix(">"))
+        return _known()[CRS84_URI]
+    found = _known().get(header.strip().removeprefix("<").removesuffix(">"))
     if found is None:
-        raise CrsRefused(f"Content-Crs is one of {', '.join(KNOWN_CRS)}; {header[:80]!r} is not.")
+        raise CrsRefused(
+            f"Content-Crs is one of the coordinate reference systems that /collections lists, such as <{CRS84_URI}> or "
+            f"<{_EPSG_4490}>; {header[:80]!r} is none of them."
+        )
     return found
 
 

@@ -31,7 +31,7 @@ _NOT_FOUND = 404
 
 @router.get("/wfs", summary=_SUMMARY, openapi_extra=FREE_PARAMETERS, response_class=Response)
 async def wfs(request: Request, house: Inside, asker: Asker) -> Response:
-    """GetCapabilities, DescribeFeatureType, GetFeature and stored queries by key-value pairs (OGC 09-025r2)."""
+    """GetCapabilities, DescribeFeatureType, GetFeature, GetPropertyValue and stored queries (OGC 09-025r2)."""
     items = request.query_params.multi_items()
     return await _answered(request, house, asker, lambda: by_pairs(items))
 
@@ -85,6 +85,7 @@ _HANDLERS: dict[str, Handler] = {
     "GetCapabilities": _capabilities,
     "DescribeFeatureType": _schema,
     "GetFeature": _feature,
+    "GetPropertyValue": _feature,
     "ListStoredQueries": _stored,
     "DescribeStoredQueries": _described,
 }

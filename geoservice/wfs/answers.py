@@ -43,7 +43,7 @@ class Answer:
 
 
 async def get_feature(house: House, asker: Principal, asked: Asked, address: str) -> Answer:
-    """Answer GetFeature.
+    """Answer GetFeature, or GetPropertyValue when the request names a value.
 
     Args:
         house: The service.
@@ -55,15 +55,16 @@ async def get_feature(house: House, asker: Principal, asked: Asked, address: str
         WfsError: When it cannot be answered.
     """
     if asked.stored is not None:
-        return await _by_id(house, asker, asked)
-    chosen = _format(asked.format)
+        return await _by_id(house, asker, asked, address)
+    chosen = _format(asked)
     found = wanted(house, asker, asked)
     if chosen is not None and chosen.plain:
         found = replace(found, crs=CRS84, swapped=False)
+    written, schema = features.collection if found.value is None else features.values, _schema(address, found)
     async with house.pools.raw(asker.clearance) as connection:
         if asked.hits or found.query.limit == 0:
             number = await count_rows(connection, house.reading, found)
-            return Answer(GML_FORMAT, features.collection(found, [], _head(number, 0), _schema(address, found)))
+            return Answer(GML_FORMAT, written(found, [], _head(number, 0), schema))
         rows = await read_rows(connection, house.reading, found, gml=chosen is None)
     state = (await house.states(asker, [found.layer]))[found.layer.name]
     page = rows[: found.query.limit]
@@ -73,33 +74,39 @@ async def get_feature(house: House, asker: Principal, asked: Asked, address: str
     known = state.rows if not found.query.filtered(found.layer) else None
     matched = known if more else found.start + len(page)
     head = {**_head(matched, len(page)), **_links(asked, found, address, more=more)}
-    return Answer(GML_FORMAT, features.collection(found, page, head, _schema(address, found)), state.edition)
+    return Answer(GML_FORMAT, written(found, page, head, schema), state.edition)
 
 
-async def _by_id(house: House, asker: Principal, asked: Asked) -> Answer:
+async def _by_id(house: House, asker: Principal, asked: Asked, address: str) -> Answer:
+    """The feature of an id as a document of its own, or the value of its property."""
     identifier = asked.parameters.get("id", "")
     if not identifier:
         raise WfsError("GetFeatureById wants the parameter ID.", "MissingParameterValue", "ID")
     missing = WfsError(f"There is no feature {identifier[:80]!r}.", "NotFound", "ID")
+    alone = replace(asked, types=(), filter=None, bbox=None, ids=(identifier,), start=0, stored=None)
     try:
-        found = wanted(house, asker, replace(asked, types=(), filter=None, bbox=None, ids=(identifier,), start=0))
+        found = wanted(house, asker, alone)
     except WfsError as error:
         raise (missing if error.locator == "typeNames" else error) from None
     async with house.pools.raw(asker.clearance) as connection:
         rows = await read_rows(connection, house.reading, replace(found, query=replace(found.query, limit=1)), gml=True)
+    if found.value is not None:
+        head = _head(len(rows), len(rows))
+        return Answer(GML_FORMAT, features.values(found, rows, head, _schema(address, found)))
     if not rows:
         raise missing
     return Answer(GML_FORMAT, features.alone(found, rows[0]))
 
 
-def _format(text: str | None) -> FileFormat | None:
+def _format(asked: Asked) -> FileFormat | None:
     """The format of an answer; None for GML."""
-    name = (text or GML_FORMAT).strip().lower()
+    name = (asked.format or GML_FORMAT).strip().lower()
     if name in _GML or name.partition(";")[0].strip() in _GML:
         return None
-    if name not in _OTHERS:
+    if name not in _OTHERS or asked.value is not None:
+        others = ", application/geo+json or text/csv" if asked.value is None else ""
         raise WfsError(
-            f"outputFormat is {GML_FORMAT}, application/geo+json or text/csv; {name[:60]!r} is not.",
+            f"outputFormat is {GML_FORMAT}{others}; {name[:60]!r} is not.",
             "InvalidParameterValue",
             "outputFormat",
         )
@@ -108,7 +115,7 @@ def _format(text: str | None) -> FileFormat | None:
 
 def _as_file(found: Wanted, chosen: FileFormat, rows: list[Any]) -> bytes:
     about = about_layer(found.layer, found.decision.rule.max_clearance)
-    subject = Subject(found.layer, found.attributes, pyproj_of(found.crs), about)
+    subject = Subject(found.layer, found.attributes, pyproj_of(found.crs), about, shapes=found.shaped)
     with TemporaryDirectory(prefix="geoservice-") as folder:
         file = Path(folder) / "answer"
         chosen.write(subject, iter([batch_of(rows, subject)]), file)

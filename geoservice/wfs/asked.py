@@ -11,13 +11,17 @@ from geoservice.wms.pairs import Pairs, WmsError
 
 _MOST_DIGITS = 9
 _MOST_NAMES = 100
+VALUES = "GetPropertyValue"
 OPERATIONS = (
     "GetCapabilities",
     "DescribeFeatureType",
     "GetFeature",
+    VALUES,
     "ListStoredQueries",
     "DescribeStoredQueries",
 )
+READING = ("GetFeature", VALUES)
+"""Those that read features."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Asked:
         sort: Names of properties to sort by, each with whether it descends.
         stored: Id of a stored query.
         parameters: Parameters of a stored query, by their name in small letters.
+        value: Name of the property whose values GetPropertyValue wants; `@gml:id` stands for ids of features.
         pairs: The request as key-value pairs, from which links to other pages are made; empty for XML.
     """
 
@@ -56,6 +61,7 @@ class Asked:
     sort: tuple[tuple[str, bool], ...] = ()
     stored: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    value: str | None = None
     pairs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +99,7 @@ def _by_pairs(pairs: Pairs, plain: dict[str, str]) -> Asked:
         sort=_sorted_by(pairs.get("SORTBY")),
         stored=pairs.get("STOREDQUERY_ID") or pairs.get("STOREDQUERYID"),
         parameters={name.lower(): value for name, value in plain.items()},
+        value=pairs.get("VALUEREFERENCE") if operation == VALUES else None,
         pairs=plain,
     )
     return checked(found)
@@ -114,22 +121,22 @@ def by_xml(content: bytes) -> Asked:
     if operation == "DescribeStoredQueries":
         names = [text_of(one) for one in children(root, "StoredQueryId")]
         return Asked(operation, stored=",".join(names) or None)
-    if operation != "GetFeature":
+    if operation not in READING:
         return Asked(operation)
-    return checked(_feature_request(root))
+    return checked(_feature_request(operation, root))
 
 
-def _feature_request(root: Element) -> Asked:
+def _feature_request(operation: str, root: Element) -> Asked:
     queries = [one for one in root if name_of(one) in ("Query", "StoredQuery")]
     if len(queries) != 1:
-        raise WfsError("GetFeature has one query.", "OperationProcessingFailed", "query")
+        raise WfsError(f"{operation} has one query.", "OperationProcessingFailed", "query")
     query = queries[0]
     stored = query.get("id") if name_of(query) == "StoredQuery" else None
     if stored is None and name_of(query) == "StoredQuery":
         raise WfsError("A stored query is named by its id.", "MissingParameterValue", "id")
     filters = children(query, "Filter")
     return Asked(
-        operation="GetFeature",
+        operation=operation,
         types=_types((query.get("typeNames") or query.get("typeName") or "").replace(",", " ").split()),
         filter=filters[0] if filters else None,
         count=_whole(root.get("count") or root.get("maxFeatures"), "count"),
@@ -141,6 +148,7 @@ def _feature_request(root: Element) -> Asked:
         sort=tuple(_sort_property(one) for part in children(query, "SortBy") for one in part),
         stored=stored,
         parameters={(one.get("name") or "").lower(): text_of(one) for one in children(query, "Parameter")},
+        value=root.get("valueReference") if operation == VALUES else None,
     )
 
 
@@ -150,12 +158,16 @@ def checked(asked: Asked) -> Asked:
     Raises:
         WfsError: When they do.
     """
+    if asked.operation not in READING:
+        return asked
     ways = [bool(asked.filter is not None), bool(asked.bbox), bool(asked.ids)]
-    if asked.operation == "GetFeature" and sum(ways) > 1:
+    if sum(ways) > 1:
         raise WfsError("FILTER, BBOX and RESOURCEID exclude one another; give one of them.", "InvalidParameterValue")
-    if asked.operation == "GetFeature" and asked.stored is None and not asked.types and not asked.ids:
+    if asked.stored is None and not asked.types and not asked.ids:
         raise WfsError("The parameter typeNames is missing.", "MissingParameterValue", "typeNames")
-    if asked.stored is not None and asked.operation == "GetFeature" and asked.stored != BY_ID:
+    if asked.operation == VALUES and not asked.value:
+        raise WfsError("The parameter valueReference is missing.", "MissingParameterValue", "valueReference")
+    if asked.stored is not None and asked.stored != BY_ID:
         raise WfsError(
             f"There is no stored query {asked.stored[:60]!r}; ListStoredQueries lists those there are.",
             "InvalidParameterValue",

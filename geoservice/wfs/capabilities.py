@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from lxml import etree
 
 from geoservice.features.state import LayerState
-from geoservice.wfs.asked import OPERATIONS
+from geoservice.wfs.asked import OPERATIONS, READING
 from geoservice.wfs.fes import OPERATORS, SPATIAL_OPERATORS
+from geoservice.wfs.times import OPERANDS, TEMPORAL
 from geoservice.wfs.words import FES, GML, GML_FORMAT, OURS, OWS, PREFIX, VERSION, WFS, XLINK
 from layers.crs import STORAGE_SRID
 from layers.model import RowLayer, VectorLayer
@@ -46,8 +47,8 @@ _CONFORMANCE = {
     "ImplementsStandardFilter": True,
     "ImplementsMinSpatialFilter": True,
     "ImplementsSpatialFilter": True,
-    "ImplementsMinTemporalFilter": False,
-    "ImplementsTemporalFilter": False,
+    "ImplementsMinTemporalFilter": True,
+    "ImplementsTemporalFilter": True,
     "ImplementsVersionNav": False,
     "ImplementsSorting": True,
     "ImplementsExtendedOperators": False,
@@ -106,8 +107,8 @@ def _operations(root: Element, about: Described) -> None:
         http = _sub(_sub(operation, OWS, "DCP"), OWS, "HTTP")
         for method in ("Get", "Post"):
             _sub(http, OWS, method).set(f"{{{XLINK}}}href", about.address + ("?" if method == "Get" else ""))
-        if name == "GetFeature":
-            _parameter(operation, "outputFormat", FORMATS)
+        if name in READING:
+            _parameter(operation, "outputFormat", FORMATS if name == "GetFeature" else (GML_FORMAT,))
             _parameter(operation, "resultType", ("results", "hits"))
         if name == "DescribeFeatureType":
             _parameter(operation, "outputFormat", (GML_FORMAT,))
@@ -183,3 +184,10 @@ def _filters(part: Element) -> None:
     operators = _sub(spatial, FES, "SpatialOperators")
     for name in SPATIAL_OPERATORS:
         _sub(operators, FES, "SpatialOperator", name=name)
+    temporal = _sub(part, FES, "Temporal_Capabilities")
+    operands = _sub(temporal, FES, "TemporalOperands")
+    for name in OPERANDS:
+        _sub(operands, FES, "TemporalOperand", name=f"gml:{name}")
+    operators = _sub(temporal, FES, "TemporalOperators")
+    for name in TEMPORAL:
+        _sub(operators, FES, "TemporalOperator", name=name)

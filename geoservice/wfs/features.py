@@ -10,8 +10,7 @@ from typing import Any
 
 from geoservice.formats.subject import GEOMETRY
 from geoservice.wfs.find import Wanted
-from geoservice.wfs.words import GML, OURS, PREFIX, WFS, XSI, feature_id
-from layers.model import VectorLayer
+from geoservice.wfs.words import GML, GML_ID, OURS, PREFIX, WFS, XSI, feature_id
 
 _SRS = re.compile(r' srsName="[^"]*"')
 _ID = re.compile(r' gml:id="g([^"]*)"')
@@ -28,11 +27,27 @@ def collection(found: Wanted, rows: Iterable[Mapping[str, Any]], head: Mapping[s
         head: Attributes of the collection: `timeStamp`, `numberMatched`, `numberReturned`, `next`, `previous`.
         schema: Address of the description of the feature type.
     """
+    return _document("FeatureCollection", (feature(found, row) for row in rows), head, schema)
+
+
+def values(found: Wanted, rows: Iterable[Mapping[str, Any]], head: Mapping[str, str], schema: str) -> bytes:
+    """A collection of the values of one property; arguments as those of `collection`."""
+    return _document("ValueCollection", (_value(found, row) for row in rows), head, schema)
+
+
+def _document(tag: str, members: Iterable[str], head: Mapping[str, str], schema: str) -> bytes:
     places = f"xsi:schemaLocation={_quoted(f'{OURS} {schema}')}"
     attributes = " ".join(f"{name}={_quoted(value)}" for name, value in head.items())
-    members = "".join(f"\n<wfs:member>{feature(found, row)}</wfs:member>" for row in rows)
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<wfs:FeatureCollection {_NAMES} {places} {attributes}>{members}\n'
-    return f"{text}</wfs:FeatureCollection>\n".encode()
+    held = "".join(f"\n<wfs:member>{member}</wfs:member>" for member in members)
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<wfs:{tag} {_NAMES} {places} {attributes}>{held}\n'
+    return f"{text}</wfs:{tag}>\n".encode()
+
+
+def _value(found: Wanted, row: Mapping[str, Any]) -> str:
+    identifier, name = feature_id(found.layer.name, row["key"]), str(found.value)
+    if name == GML_ID:
+        return html.escape(identifier)
+    return _shape(found, identifier, row[GEOMETRY]) if name == GEOMETRY else _element(name, row[name])
 
 
 def alone(found: Wanted, row: Mapping[str, Any]) -> bytes:
@@ -46,16 +61,16 @@ def feature(found: Wanted, row: Mapping[str, Any], names: str = "") -> str:
     parts = [f"<{PREFIX}:{found.layer.name}{' ' if names else ''}{names} gml:id={_quoted(identifier)}>"]
     parts.append(_element("key", row["key"]))
     parts += [_element(name, row[name]) for name in found.attributes if row[name] is not None]
-    shape = row[GEOMETRY] if isinstance(found.layer, VectorLayer) else None
-    if shape is not None:
-        parts.append(f"<{PREFIX}:{GEOMETRY}>{_shape(found, identifier, shape)}</{PREFIX}:{GEOMETRY}>")
+    if found.shaped and row[GEOMETRY] is not None:
+        parts.append(_shape(found, identifier, row[GEOMETRY]))
     return "".join([*parts, f"</{PREFIX}:{found.layer.name}>"])
 
 
 def _shape(found: Wanted, identifier: str, gml: str) -> str:
     """GML of the database under the ids of its feature and the name of its CRS that was asked for."""
     named = _SRS.sub(lambda _: f" srsName={_quoted(found.name)}", gml)
-    return _ID.sub(lambda match: f' gml:id="{identifier}.g{match.group(1)}"', named)
+    shape = _ID.sub(lambda match: f' gml:id="{identifier}.g{match.group(1)}"', named)
+    return f"<{PREFIX}:{GEOMETRY}>{shape}</{PREFIX}:{GEOMETRY}>"
 
 
 def _element(name: str, value: Any) -> str:

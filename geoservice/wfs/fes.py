@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import shapely
 
 from geoservice.wfs.gml import read_geometry
+from geoservice.wfs.times import TEMPORAL, in_zone, read_time
 from geoservice.wfs.words import GEOMETRY, WfsError, key_of, local
 from geoservice.wfs.xml import Element, children, name_of, text_of
 from layers.filter.queryables import GEOMETRY as SHAPE
@@ -33,8 +33,6 @@ _ANY_BOX = "BoundingBox"
 """What clients made for catalogues call the geometry of a feature."""
 _LOGIC = {"And": "and", "Or": "or"}
 _PAIR, _TRIPLE = 2, 3
-_ZONE = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$", re.ASCII)
-"""What ends a time that says in which zone it is; without it, UTC is meant."""
 _METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0, "kilometers": 1000.0}
 OPERATORS = (*_COMPARISONS, "PropertyIsLike", "PropertyIsNull", "PropertyIsBetween")
 SPATIAL_OPERATORS = ("BBOX", *_SPATIAL, "DWithin", "Beyond")
@@ -49,6 +47,7 @@ class FilterReader:
         self._rules: dict[str, Callable[[Element], Json]] = {
             **dict.fromkeys(_COMPARISONS, self._comparison),
             **dict.fromkeys(_SPATIAL, self._spatial),
+            **dict.fromkeys(TEMPORAL, self._temporal),
             **dict.fromkeys(_LOGIC, self._logic),
             "Not": lambda element: {"op": "not", "args": [self.condition(_only(element))]},
             "PropertyIsLike": self._like,
@@ -60,7 +59,7 @@ class FilterReader:
             "Beyond": lambda element: {"op": "not", "args": [self._distance(element)]},
         }
 
-    def read(self, root: Element) -> str:
+    def read(self, root: Element) -> Json:
         """A filter as CQL2 JSON.
 
         Raises:
@@ -72,14 +71,22 @@ class FilterReader:
         if identifiers:
             if len(identifiers) != len(root):
                 raise _failed("ResourceId stands beside no other condition.")
-            return json.dumps(self.by_ids([_rid(one) for one in identifiers]))
-        return json.dumps(self.condition(_only(root)))
+            return self.by_ids([_rid(one) for one in identifiers])
+        return self.condition(_only(root))
 
     def by_ids(self, identifiers: list[str]) -> Json:
         """The features of these ids; ids of nothing here find nothing."""
         keys = [key for one in identifiers if (key := key_of(self._layer, one)) is not None]
         nothing: Json = {"op": "isNull", "args": [{"property": ID}]}
         return {"op": "in", "args": [{"property": ID}, keys]} if keys else nothing
+
+    def present(self, name: str) -> Json:
+        """The features that have a value of a property.
+
+        Raises:
+            WfsError: When there is no such property.
+        """
+        return {"op": "not", "args": [{"op": "isNull", "args": [self._property(name)[0]]}]}
 
     def condition(self, element: Element) -> Json:
         """One condition.
@@ -172,6 +179,12 @@ class FilterReader:
         metres = _number(text_of(distances[0])) * _METRES[unit.rpartition(":")[2]]
         return {"op": "within_distance", "args": [name, shape, metres]}
 
+    def _temporal(self, element: Element) -> Json:
+        args = [self._property(text_of(one))[0] if _is_reference(one) else read_time(one) for one in element]
+        if len(args) != _PAIR:
+            raise _failed(f"{name_of(element)} compares two times.")
+        return {"op": TEMPORAL[name_of(element)], "args": args}
+
     def _place(self, element: Element) -> tuple[Json, Json]:
         names = [one for one in element if _is_reference(one)]
         shapes = [one for one in element if not _is_reference(one) and name_of(one) != "Distance"]
@@ -211,7 +224,7 @@ def _literal(text: str, kind: Kind | None) -> Any:
     if kind is Kind.DATE:
         return {"date": text[:10]}
     if kind is Kind.DATETIME:
-        return {"timestamp": text if _ZONE.search(text) else f"{text}Z"}
+        return {"timestamp": in_zone(text)}
     return text
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -15,12 +17,12 @@ from geoservice.db.reading import Reading
 from geoservice.features.query import FeatureQuery, SortKey
 from geoservice.features.rows import conditions, rows_statement
 from geoservice.formats.rows import shape_in
-from geoservice.formats.subject import GEOMETRY
+from geoservice.formats.subject import GEOMETRY, KEY
 from geoservice.house import House
 from geoservice.wfs.asked import Asked
 from geoservice.wfs.fes import FilterReader
 from geoservice.wfs.gml import system, to_degrees
-from geoservice.wfs.words import WfsError, key_of
+from geoservice.wfs.words import GML_ID, WfsError, key_of, local
 from layers.access import Decision, Principal, decide
 from layers.errors import BadFilter, BadGeometry
 from layers.extent import Extent
@@ -49,6 +51,8 @@ class Wanted:
         swapped: Whether latitude or northing comes first.
         name: Name of the CRS as the answer repeats it.
         attributes: Properties of the answer.
+        value: The one property whose values are wanted; None for whole features.
+        shaped: Whether geometries are written.
     """
 
     layer: RowLayer
@@ -59,6 +63,8 @@ class Wanted:
     swapped: bool
     name: str
     attributes: tuple[str, ...]
+    value: str | None = None
+    shaped: bool = True
 
 
 def feature_types(house: House, asker: Principal) -> list[RowLayer]:
@@ -79,11 +85,15 @@ def wanted(house: House, asker: Principal, asked: Asked) -> Wanted:
     most = house.settings.max_limit
     limit = most if asked.count is None else min(asked.count, most)
     query = FeatureQuery(limit=limit, sort=_sort(layer, decision, asked))
-    query = _filtered(layer, decision, asked, query)
+    value = _value(layer, decision, asked)
+    query = _filtered(layer, decision, asked, query, value)
     if asked.start > _MOST_START:
         raise WfsError(f"startIndex is at most {_MOST_START:,}.", "InvalidParameterValue", "startIndex")
     attributes = _attributes(decision, asked)
-    return Wanted(layer, decision, query, asked.start, crs, swapped, name, attributes)
+    shaped = isinstance(layer, VectorLayer) and (not asked.properties or GEOMETRY in asked.properties)
+    if value is not None:
+        attributes, shaped = tuple(one for one in attributes if one == value), value == GEOMETRY
+    return Wanted(layer, decision, query, asked.start, crs, swapped, name, attributes, value, shaped)
 
 
 def _layer(house: House, asker: Principal, asked: Asked) -> RowLayer:
@@ -110,15 +120,31 @@ def layer_named(house: House, asker: Principal, name: str) -> RowLayer:
 
 
 def _attributes(decision: Decision, asked: Asked) -> tuple[str, ...]:
-    known = (*decision.attributes, GEOMETRY, "key")
+    known = (*decision.attributes, GEOMETRY, KEY)
     for name in asked.properties:
-        if name not in known:
-            raise WfsError(
-                f"There is no property {name[:60]!r}; known properties: {', '.join(known)}.",
-                "InvalidParameterValue",
-                "propertyName",
-            )
+        _require_known(name, known, "propertyName")
     return tuple(name for name in decision.attributes if not asked.properties or name in asked.properties)
+
+
+def _value(layer: RowLayer, decision: Decision, asked: Asked) -> str | None:
+    if asked.value is None:
+        return None
+    name = asked.value.strip()
+    if name in (GML_ID, f"*/{GML_ID}"):
+        return GML_ID
+    shape = (GEOMETRY,) if isinstance(layer, VectorLayer) else ()
+    name = local(name.rpartition("/")[2])
+    _require_known(name, (*decision.attributes, *shape, KEY, GML_ID), "valueReference")
+    return name
+
+
+def _require_known(name: str, known: Sequence[str], locator: str) -> None:
+    if name not in known:
+        raise WfsError(
+            f"There is no property {name[:60]!r}; known properties: {', '.join(known)}.",
+            "InvalidParameterValue",
+            locator,
+        )
 
 
 def _sort(layer: RowLayer, decision: Decision, asked: Asked) -> tuple[SortKey, ...]:
@@ -133,21 +159,27 @@ def _sort(layer: RowLayer, decision: Decision, asked: Asked) -> tuple[SortKey, .
     return tuple(SortKey(name, descending) for name, descending in asked.sort)
 
 
-def _filtered(layer: RowLayer, decision: Decision, asked: Asked, query: FeatureQuery) -> FeatureQuery:
+def _filtered(
+    layer: RowLayer, decision: Decision, asked: Asked, query: FeatureQuery, value: str | None
+) -> FeatureQuery:
     if asked.ids:
         keys = tuple(key for one in asked.ids if (key := key_of(layer.name, one)) is not None)
-        return replace(query, ids=keys)
-    if asked.bbox is not None:
-        return replace(query, bbox=_box(asked.bbox)) if isinstance(layer, VectorLayer) else query
-    if asked.filter is None:
-        return query
+        query = replace(query, ids=keys)
+    elif asked.bbox is not None and isinstance(layer, VectorLayer):
+        query = replace(query, bbox=_box(asked.bbox))
     queryables = queryables_of(layer, decision)
+    reader = FilterReader(layer.name, queryables, asked.crs or DEFAULT.names[1])
     try:
-        text = FilterReader(layer.name, queryables, asked.crs or DEFAULT.names[1]).read(asked.filter)
-        found = parse_filter(text, LANGS[1], None, queryables)
+        conditions = [] if asked.filter is None else [reader.read(asked.filter)]
+        if value not in (None, KEY, GML_ID):
+            # Pages of values are pages of features that have one.
+            conditions.append(reader.present(str(value)))
+        if not conditions:
+            return query
+        text = json.dumps(conditions[0] if len(conditions) == 1 else {"op": "and", "args": conditions})
+        return replace(query, filter=parse_filter(text, LANGS[1], None, queryables))
     except (BadFilter, BadGeometry) as error:
         raise WfsError(error.detail, "OperationProcessingFailed", "filter") from None
-    return replace(query, filter=found)
 
 
 def _box(text: str) -> Extent:
@@ -176,7 +208,7 @@ async def read_rows(connection: _Connection, reading: Reading, found: Wanted, *,
     rows = rows_statement(found.layer, found.decision, page).subquery("found")
     shape = _gml(found, rows) if gml else None
     columns: list[sa.ColumnElement[Any]] = [rows.c.key, *(rows.c[name] for name in found.attributes)]
-    if isinstance(found.layer, VectorLayer):
+    if found.shaped:
         columns.append((shape_in(found.crs.srid, rows.c.geom) if shape is None else shape).label(GEOMETRY))
     chosen = sa.select(*columns).order_by(*_ordering(found, rows)).offset(sa.bindparam("start", type_=sa.BigInteger()))
     compiled = compile_statement(chosen, reading.schema(found.decision.rule.max_clearance))

@@ -17,6 +17,8 @@ XML, GML_FORMAT = "text/xml", "application/gml+xml; version=3.2"
 BY_ID = "urn:ogc:def:query:OGC-WFS::GetFeatureById"
 GEOMETRY = "geom"
 """Element that holds the geometry of a feature."""
+GML_ID = "@gml:id"
+"""How GetPropertyValue is asked for ids of features (09-025r2, 10.2.4.3)."""
 _PLAIN = re.compile(r"[A-Za-z0-9.\-\u4e00-\u9fff]")
 _HIDDEN = re.compile(r"_x([0-9a-f]{1,6})_")
 _LONGEST = 2000

@@ -140,9 +140,9 @@ def test_rows_without_geometry(office: Office) -> None:
     assert office.create("register", {"code": "t2"}, point(1, 1)).status_code == 400
 
 
-@pytest.mark.parametrize("code", [4490, 4326, 3857])
+@pytest.mark.parametrize("code", [4490, 4326, 3857, 4523, 4545, 4507, 32648])
 def test_content_crs(office: Office, code: int) -> None:
-    """The oracle is PROJ with the axes of the authority; EPSG:4490 and 4326 come latitude first."""
+    """The oracle is PROJ with the axes of the authority: latitude first in EPSG:4490 and 4326, northing in zones."""
     x, y = pyproj.Transformer.from_crs("OGC:CRS84", f"EPSG:{code}").transform(105.25, 38.75)
     uri = f"http://www.opengis.net/def/crs/EPSG/0/{code}"
     made = office.create("spot", {"code": f"crs{code}"}, point(x, y), headers={"Content-Crs": f"<{uri}>"})

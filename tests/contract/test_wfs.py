@@ -30,13 +30,8 @@ from layers.filter.tree import Kind
 from tests.support.service import Service, canary, spot_rows
 from tests.support.serving import serving
 from tests.support.site import SOUTH, WEST, running_site, spots
+from tests.support.wfs import NAMES, ask, codes, filtered, first_place, members, root_of
 
-NAMES = {
-    "wfs": "http://www.opengis.net/wfs/2.0",
-    "gml": "http://www.opengis.net/gml/3.2",
-    "ows": "http://www.opengis.net/ows/1.1",
-    "gs": "urn:x-geoservice:features",
-}
 URN = "urn:ogc:def:crs:EPSG::"
 
 
@@ -50,30 +45,6 @@ def site(cluster_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 def address(site: Service) -> Iterator[str]:
     with serving(create_app(site.database.settings, site.catalog)) as found:
         yield f"{found}/wfs"
-
-
-def ask(site: Service, clearance: Clearance | None = None, **pairs: Any) -> Any:
-    query = {"SERVICE": "WFS", "VERSION": "2.0.0", "REQUEST": "GetFeature", **pairs}
-    headers = {} if clearance is None else {"X-API-Key": site.keys[clearance]}
-    return site.client.get("/wfs", params={name: value for name, value in query.items() if value}, headers=headers)
-
-
-def root_of(answer: Any) -> Any:
-    assert answer.status_code == 200, answer.text
-    return etree.fromstring(answer.content)
-
-
-def codes(answer: Any) -> list[str]:
-    return [one.text for one in root_of(answer).iterfind(".//gs:code", NAMES)]
-
-
-def first_place(answer: Any) -> list[float]:
-    return [float(word) for word in root_of(answer).find(".//gml:pos", NAMES).text.split()]
-
-
-def filtered(site: Service, condition: str, kind: str = "spot") -> list[str]:
-    space = 'xmlns="http://www.opengis.net/fes/2.0" xmlns:gml="http://www.opengis.net/gml/3.2"'
-    return codes(ask(site, TYPENAMES=kind, FILTER=f"<Filter {space}>{condition}</Filter>"))
 
 
 def test_owslib_reads_pages_and_filters(address: str) -> None:
@@ -99,6 +70,8 @@ def test_owslib_reads_pages_and_filters(address: str) -> None:
     box = etree.tostring(BBox([WEST, SOUTH, WEST + 0.03, SOUTH + 0.03], "EPSG:4490").toXML()).decode()
     body = f'<fes:Filter xmlns:fes="http://www.opengis.net/fes/2.0">{box}</fes:Filter>'
     assert len(re.findall(rb"<gs:code>", service.getfeature("gs:spot", filter=body, method="Post").read())) == 2
+    names = service.getpropertyvalue(valuereference="gs:name", typename="gs:spot", method="Get").read()
+    assert re.findall("<gs:name>([^<]+)<", names.decode()) == [row["name"] for row in spots()]
 
 
 def with_gdal(tmp_path: Path, address: str, layer: str, **arguments: Any) -> gpd.GeoDataFrame:
@@ -259,7 +232,7 @@ def test_times_keep_their_zone(text: str, hours: float) -> None:
         f"<PropertyIsEqualTo><ValueReference>moment</ValueReference><Literal>{text}</Literal></PropertyIsEqualTo>"
     )
     written = FilterReader("spot", known).read(etree.fromstring(f"<Filter>{condition}</Filter>"))
-    found = parse_filter(written, "cql2-json", None, known)
+    found = parse_filter(json.dumps(written), "cql2-json", None, known)
     assert found is not None
     (instant,) = found.values.values()
     noon = dt.datetime(2026, 2, 20, 12, tzinfo=dt.UTC)
@@ -280,6 +253,9 @@ def test_requests_as_xml(site: Service) -> None:
     described = f'<DescribeFeatureType xmlns="{NAMES["wfs"]}"><TypeName>gs:field</TypeName></DescribeFeatureType>'
     answer = site.client.post("/wfs", content=described)
     assert b"MultiSurfacePropertyType" in answer.content
+    values = f"""<GetPropertyValue xmlns="{NAMES["wfs"]}" valueReference="gs:code" count="2">
+      <Query typeNames="gs:spot"/></GetPropertyValue>"""
+    assert members(site.client.post("/wfs", content=values)) == ["s0", "s1"]
     listed = site.client.post("/wfs", content=f'<ListStoredQueries xmlns="{NAMES["wfs"]}" service="WFS"/>')
     assert b"GetFeatureById" in listed.content
 
@@ -342,6 +318,9 @@ def test_xml_that_means_harm_is_refused(site: Service, body: str) -> None:
         ({"FILTER": "<Filter><BBOX><Envelope><lowerCorner>1</lowerCorner><upperCorner>2</upperCorner></Envelope></BBOX>"
                     "</Filter>"}, "OperationParsingFailed"),
         ({"STOREDQUERY_ID": "x"}, "InvalidParameterValue"),
+        ({"REQUEST": "GetPropertyValue"}, "MissingParameterValue"),
+        ({"REQUEST": "GetPropertyValue", "VALUEREFERENCE": "secret"}, "InvalidParameterValue"),
+        ({"REQUEST": "GetPropertyValue", "VALUEREFERENCE": "name", "OUTPUTFORMAT": "csv"}, "InvalidParameterValue"),
     ],
 )  # fmt: skip
 def test_exceptions_are_reports(site: Service, pairs: dict[str, Any], code: str) -> None:
@@ -377,6 +356,10 @@ def test_nothing_above_the_asker_comes_out(service: Service, asker: Clearance | 
     assert found == set(range(int(allowed) + 1))
     hits = service.client.get("/wfs?REQUEST=GetFeature&TYPENAMES=spot&RESULTTYPE=hits", headers=headers)
     assert root_of(hits).get("numberMatched") == str(10 * (int(allowed) + 1))
+    secrets = service.client.get("/wfs?REQUEST=GetPropertyValue&TYPENAMES=spot&VALUEREFERENCE=secret", headers=headers)
+    assert (secrets.status_code == 200) == (allowed == Clearance.RESTRICTED)
+    names = service.client.get("/wfs?REQUEST=GetPropertyValue&TYPENAMES=spot&VALUEREFERENCE=code", headers=headers)
+    assert len(members(names)) == 10 * (int(allowed) + 1)
     schema = service.client.get("/wfs?REQUEST=DescribeFeatureType", headers=headers).text
     assert ("secret" in schema) == (allowed == Clearance.RESTRICTED)
     number = next(i for i, row in enumerate(spot_rows()) if row["level"] == "restricted")
