@@ -12,7 +12,8 @@ _EXPECTED = (
     "datetime is an RFC 3339 date or date-time such as 2026-06-01T08:00:00Z, or an interval of two of them "
     "written start/end, where .. leaves a side open"
 )
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
+_DATE = re.compile(r"^(\d{4}-\d{2}-\d{2})T?$", re.ASCII)
+"""A day; GDAL's driver writes those that it filters by with a T behind them."""
 _INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})$", re.ASCII)
 _TICK = dt.timedelta(microseconds=1)
 _DAY = dt.timedelta(days=1)
@@ -70,8 +71,8 @@ def parse_instant(text: str, parameter: str) -> dt.datetime:
 
 def _span(text: str) -> Interval:
     try:
-        if _DATE.match(text):
-            start = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+        if day := _DATE.match(text):
+            start = dt.datetime.fromisoformat(day.group(1)).replace(tzinfo=dt.UTC)
             return Interval(start, start + _DAY)
         if _INSTANT.match(text):
             start = dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)

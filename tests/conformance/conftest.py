@@ -9,7 +9,7 @@ import pytest
 from geoservice.app import create_app
 from geoservice.settings import Settings
 from tests.support.service import Service
-from tests.support.serving import serving
+from tests.support.serving import Watched, serving
 from tests.support.site import running_site
 
 
@@ -21,7 +21,13 @@ def site(cluster_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def address(site: Service) -> Iterator[str]:
+def watched(site: Service) -> Watched:
+    """The application of the same site, which remembers what it was asked for."""
+    return Watched(create_app(site.database.settings, site.catalog))
+
+
+@pytest.fixture(scope="session")
+def address(watched: Watched) -> Iterator[str]:
     """The same site behind a real socket on loopback."""
-    with serving(create_app(site.database.settings, site.catalog)) as found:
+    with serving(watched) as found:
         yield found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -13,10 +15,12 @@ import shapely
 from owslib.ogcapi.features import Features
 from shapely.geometry import shape
 
+from tests.support.serving import Watched
 from tests.support.site import SOUTH, WEST, fields, spots
 
 PATIENCE = 120.0
 CORNER = (WEST, SOUTH, WEST + 0.05, SOUTH + 0.05)
+ITEMS = "/collections/spot/items"
 INSIDE = sorted(str(row["code"]) for row in spots() if shapely.box(*CORNER).intersects(row["geometry"]))
 
 
@@ -50,6 +54,43 @@ def test_gdal_lists_the_collections(address: str) -> None:
 
 def test_gdal_chooses_by_box(address: str) -> None:
     assert sorted(shapes(gdal(address, layer="spot", bbox=CORNER))) == INSIDE
+
+
+def test_gdal_chooses_by_box_and_condition(address: str, watched: Watched) -> None:
+    """GDAL has the box judged by the service, in the service's own system, and conditions by itself."""
+    watched.requests.clear()
+    found = shapes(gdal(address, layer="spot", bbox=CORNER, where="amount >= 1 AND code LIKE 's%'", PAGE_SIZE="2"))
+    assert sorted(found) == ["s1", "s2"]
+    boxes = [query["bbox"] for query in watched.asked(ITEMS) if "bbox" in query]
+    south, west, north, east = map(float, boxes[0].split(","))
+    assert (west, south, east, north) == pytest.approx(CORNER)
+    assert all("cursor" in query for query in watched.asked(ITEMS)[2:]), "it pages by the links"
+
+
+def test_gdal_has_the_service_choose_by_time(address: str, watched: Watched) -> None:
+    """GDAL writes a day with a T behind it, and leaves the choice by the layer's time to the service."""
+    watched.requests.clear()
+    assert sorted(shapes(gdal(address, layer="spot", where="seen >= '2026/10/15'"))) == ["s10", "s11", "s9"]
+    assert [query["datetime"] for query in watched.asked(ITEMS) if "datetime" in query] == ["2026-10-15T/.."]
+
+
+@pytest.mark.skipif(shutil.which("ogrinfo") is None, reason="GDAL's programs are not installed")
+@pytest.mark.parametrize(
+    ("source", "choice", "expected"),
+    [
+        ("OAPIF:{}", ["-where", "amount >= 1", "-spat", *map(str, CORNER)], ["s1", "s2"]),
+        ("OAPIF:{}", ["-where", "seen = '2026/10/15'"], ["s9"]),
+        ("WFS:{}/wfs", ["-where", "amount >= 1 AND code LIKE 's%'", "-spat", *map(str, CORNER)], ["s1", "s2"]),
+    ],
+)
+def test_ogrinfo_chooses(address: str, source: str, choice: list[str], expected: list[str]) -> None:
+    """The programs of the system's GDAL are another version than the library of the tests."""
+    paging = ["--config", "OGR_WFS_PAGING_ALLOWED", "ON", "--config", "OGR_WFS_PAGE_SIZE", "1"]
+    place, layer = source.format(address), "spot" if source.startswith("OAPIF") else "gs:spot"
+    command = ["ogrinfo", "-q", *paging, place, layer, *choice]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert re.findall(r"code \(String\) = (\w+)", done.stdout) == expected
+    assert "ERROR" not in done.stderr
 
 
 @pytest.mark.parametrize("code", [4490, 3857, 4523])

@@ -7,17 +7,38 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qsl
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geoservice.http.protocol import BoundedProtocol
 
 START_SECONDS, END_SECONDS = 60, 30
 
 
+class Watched:
+    """An application that remembers what it was asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand in front of an application."""
+        self._app = app
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        """Path and query of each request, in the order in which they came."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Remember a request and pass it on."""
+        if scope["type"] == "http":
+            self.requests.append((scope["path"], dict(parse_qsl(scope["query_string"].decode()))))
+        await self._app(scope, receive, send)
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """The queries with which a path was asked for."""
+        return [query for place, query in self.requests if place == path]
+
+
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """Serve an application on loopback; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     chosen = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
