@@ -68,8 +68,7 @@ def _command(asked: argparse.Namespace) -> str:
 
 def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     found: list[Figures] = []
-    world.empty(place)
-    world.fill(place)
+    _load(place, asked.parcels)
     if "tiles" in asked.pairs:
         _tell("Vector tiles")
         world.raise_ladder(place)
@@ -98,10 +97,19 @@ def _measure(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     return found
 
 
+def _load(place: world.World, parcels: int) -> None:
+    """Load the parcels, if they are not in the database from an earlier run."""
+    if not world.holds(place, parcels):
+        _tell("Loading the parcels")
+        world.empty(place)
+        world.fill(place)
+
+
 def _exports(place: world.World, asked: argparse.Namespace) -> list[Figures]:
     if "export" not in asked.pairs:
         return []
     _tell("Exports")
+    world.settle(place)
     return pair_export.measure(place, asked.parcels, asked.repetitions, _tell)
 
 

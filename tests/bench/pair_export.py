@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,16 +15,13 @@ import psutil
 from psycopg import sql
 
 from geoservice.db.credentials import Role
-from geoservice.exports.run import RESULT, run
-from geoservice.exports.wish import ExportInputs
-from geoservice.jobs.execute import begun
-from layers.access import ANONYMOUS
 from tests.bench.client import BenchError
 from tests.bench.results import Figures, Side, comparison, in_turn
 from tests.bench.world import LAYER, World
 
 DRIVERS = {"gpkg": "GPKG", "parquet": "Parquet", "flatgeobuf": "FlatGeobuf"}
 MEBIBYTE = 1 << 20
+_LOOKS_PER_SECOND = 20
 
 
 def measure(world: World, parcels: int, repetitions: int, tell: Callable[[str], None]) -> list[Figures]:
@@ -30,45 +30,68 @@ def measure(world: World, parcels: int, repetitions: int, tell: Callable[[str], 
     figures = []
     for form, driver in DRIVERS.items():
         peer = driver if f" {driver} -" in known else DRIVERS["gpkg"]
-        ours, theirs = f"geoservice, {form}", f"ogr2ogr, {peer}"
-        sides: list[Side] = [
-            (ours, lambda form=form: _ours(world, form, parcels)),  # type: ignore[misc]
-            (theirs, lambda peer=peer: _ogr2ogr(world, peer, parcels)),  # type: ignore[misc]
-        ]
-        for _, warm_up in sides:
-            warm_up()
-        found = in_turn(sides, repetitions, tell)
-        peak = psutil.Process().memory_info().rss // MEBIBYTE
-        conditions = (
-            f"{parcels} parcels, every attribute that the public may see, from the table into one file in EPSG:4490, "
-            "through the cluster's socket. geoservice: snapshot, row rule, feature numbers in order, digest of the "
-            f"file. Memory of the measuring process afterwards: {peak} MB."
-        )
-        figures.append(comparison(f"Export to {form}", "features/s", conditions, found))
+        figures.append(_compared(world, (form, peer), parcels, repetitions, tell))
     return figures
 
 
-def _ours(world: World, form: str, parcels: int) -> float:
+def _compared(
+    world: World, formats: tuple[str, str], parcels: int, repetitions: int, tell: Callable[[str], None]
+) -> Figures:
+    form, peer = formats
+    ours, theirs = f"geoservice, {form}", f"ogr2ogr, {peer}"
+    peaks = {ours: 0, theirs: 0}
+    sides: list[Side] = [
+        (ours, lambda: _ours(world, form, parcels, peaks, ours)),
+        (theirs, lambda: _ogr2ogr(world, peer, parcels, peaks, theirs)),
+    ]
+    found = in_turn(sides, repetitions, tell)
+    most = [f"{name} {peak} MB" for name, peak in peaks.items()]
+    tell(f"  most memory: {', '.join(most)}")
+    conditions = (
+        f"{parcels} parcels, every attribute that the public may see, from the table into one file in EPSG:4490, "
+        "through the cluster's socket, each side in a process of its own. geoservice: snapshot, row rule, feature "
+        f"numbers in order, digest of the file. Most memory of each process and its children: {', '.join(most)}."
+    )
+    return {**comparison(f"Export to {form}", "features/s", conditions, found), "peak": most}
+
+
+def _ours(world: World, form: str, parcels: int, peaks: dict[str, int], name: str) -> float:
+    inputs = {"collection": LAYER.rpartition("/")[2], "f": form, "crs": "EPSG:4490"}
     with TemporaryDirectory(dir=world.home) as folder:
-        started = time.perf_counter()
-        places = Path(folder), None
-        with begun(world.database, world.catalog, ANONYMOUS, places, lambda done, total: None) as execution:
-            run(execution, ExportInputs(collection=LAYER.rpartition("/")[2], f=form, crs="EPSG:4490"))
-        seconds = time.perf_counter() - started
-        if execution.outputs[RESULT].facts["rows"] != parcels:
-            raise BenchError("The export did not write every parcel.")
-    return parcels / seconds
+        told = json.dumps({"home": str(world.settings.home), "folder": folder, "inputs": inputs})
+        said = _watched([sys.executable, "-m", "tests.bench.export_once", told], peaks, name)
+    done = json.loads(said)
+    if done["rows"] != parcels:
+        raise BenchError("The export did not write every parcel.")
+    return parcels / float(done["seconds"])
 
 
-def _ogr2ogr(world: World, driver: str, parcels: int) -> float:
+def _ogr2ogr(world: World, driver: str, parcels: int, peaks: dict[str, int], name: str) -> float:
     names = [sql.Identifier(name) for name in ("key", *world.attributes, "geom")]
     chosen = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(names), sql.Identifier("geo", world.layer.name))
     with TemporaryDirectory(dir=world.home) as folder:
         command = ["ogr2ogr", "-f", driver, str(Path(folder) / "parcels"), f"PG:{world.database.dsn(Role.ADMIN)}"]
         started = time.perf_counter()
-        done = subprocess.run([*command, "-sql", chosen.as_string(), "-q"], check=False, capture_output=True)
-        seconds = time.perf_counter() - started
-    if done.returncode != 0:
+        _watched([*command, "-sql", chosen.as_string(), "-q"], peaks, name)
+        return parcels / (time.perf_counter() - started)
+
+
+def _watched(command: Sequence[str], peaks: dict[str, int], name: str) -> str:
+    """Run a program, note the most memory (MB, resident) that it and its children had; what it printed."""
+    process = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while process.poll() is None:
+        peaks[name] = max(peaks[name], _memory(process) // MEBIBYTE)
+        time.sleep(1 / _LOOKS_PER_SECOND)
+    said = str(process.stdout.read())
+    if process.returncode != 0:
         # The message of a failed run would repeat the connection string.
-        raise BenchError("ogr2ogr did not write the parcels.")
-    return parcels / seconds
+        raise BenchError(f"{Path(command[0]).name} did not write the parcels.")
+    return said
+
+
+def _memory(process: psutil.Popen) -> int:
+    total = 0
+    with suppress(psutil.Error):
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    return total

@@ -108,6 +108,14 @@ def _sample(home: Path, parcels: int) -> Path:
     return file
 
 
+def holds(world: World, parcels: int) -> bool:
+    """Whether so many parcels are in the database already; the sample of a size is always the same."""
+    figures = layer_figures.c
+    chosen = sa.select(figures.rows).where(figures.layer == LAYER, figures.clearance == 0)
+    with world.database.transaction(Role.WRITER) as connection:
+        return connection.execute(chosen).scalar() == parcels
+
+
 def empty(world: World) -> None:
     """Bring the parcels' tables into the state in which `geoservice db sync` makes them."""
     with world.database.transaction(Role.OWNER) as connection:
