@@ -33,6 +33,7 @@ from geoservice.memory import limit_arenas
 from geoservice.metrics.measured import Measured, Routed
 from geoservice.metrics.meter import PrometheusMeter, Silent
 from geoservice.ogc.blocks import BLOCKS
+from geoservice.ogc.features import PLAIN_ROUTES
 from geoservice.ogc.tile_route import PlainTileRoute
 from geoservice.queries.desk import QueryDesk
 from geoservice.security.headers import BodyLimit, HeadRequests, SecurityHeaders
@@ -73,8 +74,8 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     app.state.blocks = BLOCKS
     for block in BLOCKS:
         app.include_router(block.router)
-    # In front of all others: most requests are for tiles.
-    app.router.routes.insert(0, PlainTileRoute())
+    # In front of all others: most requests are for tiles and for features.
+    app.router.routes[:0] = [PlainTileRoute(), *PLAIN_ROUTES]
     app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
     problems.install(app)
     if settings.metrics_token is not None:

@@ -53,6 +53,8 @@ class Pools:
                 max_size=settings.pool_max,
                 max_inactive_connection_lifetime=IDLE_SECONDS,
                 reset=_left_clean,
+                # A statement over many layers is long, and planned anew each time if it is not kept.
+                max_cacheable_statement_size=0,
             )
             self._engines[clearance] = create_async_engine(
                 "postgresql+asyncpg://",
@@ -103,8 +105,11 @@ class Pools:
             DatabaseUnavailable: When there is no connection to be had in time, or it breaks.
             QueryTimeout: When a statement exceeds its time.
         """
+        pool = self._pools[clearance]
+        # With a time limit the driver makes a task of its own; where a connection rests there is nothing to wait for.
+        limit = None if pool.get_idle_size() else self._database.settings.pool_timeout
         with translated():
-            async with self._pools[clearance].acquire(timeout=self._database.settings.pool_timeout) as connection:
+            async with pool.acquire(timeout=limit) as connection:
                 yield connection
 
     @asynccontextmanager

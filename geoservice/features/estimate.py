@@ -3,7 +3,7 @@
 Counting would read all that match, for each page. The planner of the database has estimates, but its statistics know
 the rows above the asker's clearance, too, and would tell of them. So each process keeps, per layer and clearance, the
 numbers and boxes of some features drawn by chance; a box is compared with them in memory, other conditions by one
-statement that looks at these features alone.
+statement that looks at these features alone, and of these only at those that lie where a condition looks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import shapely
 import sqlalchemy as sa
 
 from geoservice.db.compiled import compile_statement
@@ -122,6 +123,10 @@ async def _hits(
     others = (query.region, query.filter, query.ids, query.interval if layer.time else None)
     if by_box and query.bbox is not None and all(one is None for one in others):
         return sample.meeting(query.bbox, placeless=query.placeless)
+    candidates = _candidates(layer, query, sample)
+    if len(candidates) < FEWEST:
+        # However many of these it are, it is too few: the database need not be asked.
+        return len(candidates)
     shape = ("hits", layer.name, decision.rule.max_clearance, query.shape(layer))
     compiled = reading.statements.get(shape)
     if compiled is None:
@@ -131,5 +136,17 @@ async def _hits(
         compiled = compile_statement(statement, reading.schema(decision.rule.max_clearance))
         reading.keep(shape, compiled)
     with calculable(query.filter):
-        values = {**query.values(layer), "fids": list(sample.fids)}
+        values = {**query.values(layer), "fids": candidates}
         return int(await connection.fetchval(compiled.sql, *compiled.arguments(values)))
+
+
+def _candidates(layer: RowLayer, query: FeatureQuery, sample: Sample) -> list[int]:
+    """Numbers of the features of a sample that may be found: those whose boxes meet where the query looks."""
+    may = np.ones(sample.seen, dtype=bool)
+    if query.bbox is not None and isinstance(layer, VectorLayer):
+        may &= sample.near(query.bbox.boxes(), placeless=query.placeless)
+    if query.region is not None and isinstance(layer, VectorLayer):
+        may &= sample.near([shapely.from_wkb(query.region).bounds], placeless=query.placeless)
+    if query.filter is not None and query.filter.reach is not None:
+        may &= sample.near(query.filter.reach, placeless=False)
+    return [sample.fids[place] for place in np.flatnonzero(may)]

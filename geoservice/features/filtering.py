@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyproj
 from asyncpg import PostgresError
@@ -19,6 +20,8 @@ from layers.offered import CRS84, find_crs
 _DATA_EXCEPTION = "22"
 """Class of SQLSTATE of values that cannot be calculated with."""
 DEFAULT_LANG = "cql2-text"
+_SHORT = 4_096
+"""Characters of the longest filter that is kept as it was understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,22 @@ class WrittenFilter:
             BadGeometry: When a geometry in it is not sound.
             BadParameter: When its language or CRS is not known here.
         """
-        crs = CRS84 if self.crs is None else find_crs(self.crs, "filter-crs")
-        system = None if crs is CRS84 else pyproj.CRS.from_epsg(crs.srid)
-        lang = DEFAULT_LANG if self.lang is None else self.lang
-        return parse_filter(self.text, lang, system, queryables_of(layer, decision), equal)
+        if equal or self.text is None or len(self.text) > _SHORT:
+            return _understood(self, layer, decision, equal)
+        return _remembered(self, layer, decision)
+
+
+def _understood(
+    written: WrittenFilter, layer: RowLayer, decision: Decision, equal: Mapping[str, str] | None = None
+) -> Filter | None:
+    crs = CRS84 if written.crs is None else find_crs(written.crs, "filter-crs")
+    system = None if crs is CRS84 else pyproj.CRS.from_epsg(crs.srid)
+    lang = DEFAULT_LANG if written.lang is None else written.lang
+    return parse_filter(written.text, lang, system, queryables_of(layer, decision), equal)
+
+
+# Whoever pages or draws a map writes the same filter again and again.
+_remembered = lru_cache(maxsize=512)(_understood)
 
 
 NO_FILTER = WrittenFilter()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from layers.extent import Extent
 
+Box: TypeAlias = tuple[float, float, float, float]
 _SIDES = 4
 
 
@@ -34,10 +37,17 @@ class Sample:
 
     def meeting(self, extent: Extent, *, placeless: bool) -> int:
         """How many have a box that meets an extent; with `placeless` those without a geometry do, too."""
+        return int(np.count_nonzero(self.near(extent.boxes(), placeless=placeless)))
+
+    def near(self, boxes: Iterable[Box], *, placeless: bool) -> npt.NDArray[np.bool_]:
+        """Which have a box that meets one of some boxes (degrees); with `placeless` those without a geometry do, too.
+
+        No other feature of the sample can have a point in them.
+        """
         if self.boxes.shape[1] != _SIDES:
-            return self.seen if placeless else 0
+            return np.full(self.seen, placeless)
         west, south, east, north = self.boxes.T
-        found = np.isnan(west) & placeless
-        for x0, y0, x1, y1 in extent.boxes():
+        found: npt.NDArray[np.bool_] = np.isnan(west) & placeless
+        for x0, y0, x1, y1 in boxes:
             found |= (west <= x1) & (east >= x0) & (south <= y1) & (north >= y0)
-        return int(np.count_nonzero(found))
+        return found

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from geoservice.http.plain_route import PlainRoute
 from layers.errors import BadParameter, UnknownParameter
 
 MOST_DIGITS = 18
@@ -48,6 +49,9 @@ async def refuse_unknown(request: Request) -> None:
 def undeclared(request: Request) -> tuple[dict[str, str], set[str]]:
     """The parameters that the route does not declare, and the names of those that it does."""
     route = request.scope.get("route")
+    if isinstance(route, PlainRoute):
+        # It answers no other requests than those whose parameters are all declared.
+        return {}, set()
     known = declared(route.dependant) if isinstance(route, APIRoute) else set()
     return {name: value for name, value in request.query_params.items() if name not in known}, known
 

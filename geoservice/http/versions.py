@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geoservice.ogc.block import API_VERSION, Block
 
 API_VERSION_HEADER = "API-Version"
+_VERSION = (API_VERSION_HEADER.lower().encode(), API_VERSION.encode())
 
 
 class Versions:
@@ -19,8 +19,8 @@ class Versions:
         """Wrap an application that is made of these blocks."""
         self.app = app
         # The router hands requests to routes that it makes of those of a block; their functions are the same.
-        self._fields: dict[object, Mapping[str, str]] = {
-            getattr(route, "endpoint", None): block.deprecated.headers()
+        self._fields = {
+            getattr(route, "endpoint", None): _as_sent(block.deprecated.headers())
             for block in blocks
             if block.deprecated is not None
             for route in block.router.routes
@@ -34,11 +34,13 @@ class Versions:
 
         async def with_version(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault(API_VERSION_HEADER, API_VERSION)
                 # The router has left word of what it found in the meantime.
-                for name, value in self._fields.get(scope.get("endpoint"), {}).items():
-                    headers.append(name, value)
+                added = self._fields.get(scope.get("endpoint"), ())
+                message["headers"] = [*message["headers"], _VERSION, *added]
             await send(message)
 
         await self.app(scope, receive, with_version)
+
+
+def _as_sent(fields: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items())

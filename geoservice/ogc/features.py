@@ -16,24 +16,28 @@ from geoservice.features.past import instant_asked
 from geoservice.features.places import Place
 from geoservice.features.query import FeatureQuery, Look
 from geoservice.features.read import Item, Page, read_item
-from geoservice.house import Asker, House, Inside
+from geoservice.house import Asker, House, Inside, house_of
 from geoservice.http.documents import document
 from geoservice.http.encoding import VERSION, encoded
 from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
 from geoservice.http.parameters import PROPERTY_PARAMETERS, together
+from geoservice.http.plain_route import PlainRoute
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
 from geoservice.ogc.feature_files import files_for, formats_of
 from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
 from geoservice.ogc.long_page import long_page
 from geoservice.ogc.pager import Pager
+from geoservice.security.identity import identify
 from layers.access import Decision, Principal
 from layers.errors import UnknownFeature, UnknownLayer
 from layers.model import Attribute, Layer, RasterLayer, RowLayer, VectorLayer
 from layers.offered import CRS84
 
 router = APIRouter(tags=["features"])
+ITEMS_PATH = "/collections/{collection_id}/items"
+ITEM_PATH = f"{ITEMS_PATH}/{{feature_id:path}}"
 
 _JSON_TYPES: dict[str, dict[str, str]] = {
     "text": {"type": "string"},
@@ -52,7 +56,7 @@ _GEOMETRY_FORMATS = {
 }
 
 
-@router.get("/collections/{collection_id}/items", summary="Features of a collection", openapi_extra=PROPERTY_PARAMETERS)
+@router.get(ITEMS_PATH, summary="Features of a collection", openapi_extra=PROPERTY_PARAMETERS)
 async def items(
     request: Request,
     house: Inside,
@@ -61,6 +65,16 @@ async def items(
     asked: Annotated[ItemsQuery, together(ItemsQuery)],
 ) -> Response:
     """A page of features in a stable order, as GeoJSON or HTML."""
+    return await _items(request, house, asker, collection_id, asked)
+
+
+async def plain_items(request: Request, asked: ItemsQuery) -> Response:
+    """The same, for requests that need no judgement of the framework."""
+    house, asker = await house_of(request), await identify(request)
+    return await _items(request, house, asker, request.path_params["collection_id"], asked)
+
+
+async def _items(request: Request, house: House, asker: Principal, collection_id: str, asked: ItemsQuery) -> Response:
     layer, decision = open_rows(house, asker, collection_id)
     chosen = negotiate(request, asked.f, formats_of(layer, house.catalog))
     path = f"/collections/{layer.name}/items"
@@ -84,7 +98,7 @@ async def items(
     return _feature_collection(pager, layer, page, chosen, asked.lang, query)
 
 
-@router.get("/collections/{collection_id}/items/{feature_id:path}", summary="One feature")
+@router.get(ITEM_PATH, summary="One feature")
 async def item(
     request: Request,
     house: Inside,
@@ -94,6 +108,17 @@ async def item(
     asked: Annotated[ItemQuery, together(ItemQuery)],
 ) -> Response:
     """One feature by its public id, as GeoJSON or HTML."""
+    return await _item(request, house, asker, (collection_id, feature_id), asked)
+
+
+async def plain_item(request: Request, asked: ItemQuery) -> Response:
+    """The same, for requests that need no judgement of the framework."""
+    house, asker, path = await house_of(request), await identify(request), request.path_params
+    return await _item(request, house, asker, (path["collection_id"], path["feature_id"]), asked)
+
+
+async def _item(request: Request, house: House, asker: Principal, place: tuple[str, str], asked: ItemQuery) -> Response:
+    collection_id, feature_id = place
     layer, decision = open_rows(house, asker, collection_id)
     chosen = negotiate(request, asked.f, formats_of(layer, house.catalog))
     query = FeatureQuery(1, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
@@ -258,6 +283,8 @@ def _cache_control(layer: Layer, final: bool) -> str:
 def _quoted(feature_id: str) -> str:
     return quote(feature_id, safe="")
 
+
+PLAIN_ROUTES = (PlainRoute(ITEMS_PATH, ItemsQuery, plain_items), PlainRoute(ITEM_PATH, ItemQuery, plain_item))
 
 BLOCK = Block(
     name="features",

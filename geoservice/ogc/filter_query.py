@@ -50,9 +50,11 @@ def equal_properties(request: Request, layer: RowLayer, decision: Decision) -> d
     Raises:
         UnknownParameter: When one is no property that the reader knows.
     """
+    found, known = undeclared(request)
+    if not found:
+        return found
     names = queryables_of(layer, decision).names
     fitting = [name for name, one in names.items() if one.kind is not Kind.GEOMETRY]
-    found, known = undeclared(request)
     for name in found:
         if name not in fitting:
             listed = ", ".join(sorted({*known, *fitting}))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geoservice.http.problems import problem
@@ -22,6 +22,7 @@ STATIC_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-
 UPLOADS = "/uploads"
 """Resources of the upload protocol; the parts sent there are measured as they are written to disk."""
 TUS_VERSION = "1.0.0"
+_TUS = (b"tus-resumable", TUS_VERSION.encode())
 BATCHES = frozenset({"/query/join", "/query/nearest/batch", "/query/values/batch"})
 """Resources that take tables of any length; they are measured as they are written to disk."""
 
@@ -34,9 +35,14 @@ _ALWAYS = {
 
 
 def standing(policy: str = API_POLICY) -> list[tuple[bytes, bytes]]:
-    """The header fields that every response has, as they are sent, for answers that are given before routing."""
+    """The header fields that every response has, as they are sent."""
+    return list(_standing(policy))
+
+
+@cache
+def _standing(policy: str) -> tuple[tuple[bytes, bytes], ...]:
     fields = {API_VERSION_HEADER: API_VERSION, "Content-Security-Policy": policy, **_ALWAYS}
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items())
 
 
 class SecurityHeaders:
@@ -53,15 +59,12 @@ class SecurityHeaders:
             return
 
         policy = STATIC_POLICY if scope["path"].startswith(STATIC_PREFIX) else API_POLICY
+        fields = [*_standing(policy), *((_TUS,) if _is_upload(scope) else ())]
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", policy)
-                for name, value in _ALWAYS.items():
-                    headers.setdefault(name, value)
-                if _is_upload(scope):
-                    headers.setdefault("Tus-Resumable", TUS_VERSION)
+                there = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(field for field in fields if field[0] not in there)]
             await send(message)
 
         await self.app(scope, receive, with_headers)
@@ -120,7 +123,9 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         announced = next((v for k, v in scope["headers"] if k == b"content-length"), None)
-        if announced is None:
+        if announced is None and not any(k == b"transfer-encoding" for k, _ in scope["headers"]):
+            await self.app(scope, receive, send)
+        elif announced is None:
             await self._measured(scope, receive, send)
         elif not announced.isdigit() or int(announced) > self.maximum:
             await self._refuse(scope, receive, send)
@@ -130,7 +135,7 @@ class BodyLimit:
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read a body of unknown length up to the maximum, then hand it on."""
-        kept, size, more = list[Message](), 0, any(k == b"transfer-encoding" for k, _ in scope["headers"])
+        kept, size, more = list[Message](), 0, True
         while more:
             message = await receive()
             size += len(message.get("body", b""))

@@ -86,6 +86,9 @@ class Drawing:
 
     def _brought(self, raw: BaseGeometry, *, ordered: bool = False) -> BaseGeometry:
         """The geometry in degrees, x first."""
+        if self._crs is None:
+            _require_world(raw)
+            return raw
         way = _way(self._crs, swap=not ordered and _north_first(self._crs))
         if not self._geographic and raw.length > 0:
             raw = shapely.segmentize(raw, max(_DENSE, raw.length / MOST_PARTS))
@@ -239,9 +242,9 @@ def _north_first(crs: pyproj.CRS | None) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _way(crs: pyproj.CRS | None, *, swap: bool) -> Callable[[Positions], Positions]:
+def _way(crs: pyproj.CRS, *, swap: bool) -> Callable[[Positions], Positions]:
     """The way of coordinates, as they are written or already x first, to longitude and latitude."""
-    transformer = None if crs is None else storage_transformer(crs)
+    transformer = storage_transformer(crs)
 
     def brought(coordinates: Positions) -> Positions:
         x, y = (coordinates[:, 1], coordinates[:, 0]) if swap else (coordinates[:, 0], coordinates[:, 1])

@@ -16,6 +16,7 @@ from layers.filter.check import checked
 from layers.filter.geometry import Drawing
 from layers.filter.json_text import read_json
 from layers.filter.queryables import Queryables
+from layers.filter.reach import Box, reach_of
 from layers.filter.size import require_size
 from layers.filter.text import read_text
 from layers.filter.tree import Interval, Items, Kind, Node, Operation, Property, Shape, Value, walk
@@ -41,6 +42,11 @@ class Filter:
     def shape(self) -> Hashable:
         """What the SQL of the filter depends on: all but the literals, which are bound."""
         return _shape(self.tree)
+
+    @cached_property
+    def reach(self) -> tuple[Box, ...] | None:
+        """Boxes of which every feature that meets the filter has a point in one; None when it may be anywhere."""
+        return reach_of(self.tree)
 
     @cached_property
     def values(self) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from layers.access import Decision
 from layers.filter.tree import Kind
@@ -41,6 +42,7 @@ class Queryables:
     any_geometry: bool = False
 
 
+@lru_cache(maxsize=4096)
 def queryables_of(layer: RowLayer, decision: Decision) -> Queryables:
     """The names a reader may use about a layer.
 

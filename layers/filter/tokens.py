@@ -23,6 +23,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Positions in parentheses, as nearly all coordinates are written, at one go; the tokens take whatever looks otherwise.
+_NUMBER = r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+"
+_POSITION = rf"\s*+{_NUMBER}(?:\s++{_NUMBER}){{1,2}}\s*+"
+_POSITIONS = re.compile(rf"\(({_POSITION}(?:,{_POSITION})*+)\)")
 _ESCAPED = re.compile(r"''|\\(.)", re.DOTALL)
 _SHOWN = 30
 
@@ -82,6 +86,17 @@ class Tokens:
         """
         if not self.skip(kind, says):
             raise unexpected(self.next, says or "the end")
+
+    def positions(self) -> list[list[object]] | None:
+        """Pass over positions in parentheses, each of two or three plain numbers; None when something else is next."""
+        if not self.comes("sign", "("):
+            return None
+        match = _POSITIONS.match(self._text, self.next.at - 1)
+        if match is None:
+            return None
+        self._at = match.end()
+        self.next = self._found()
+        return [[float(number) for number in one.split()] for one in match.group(1).split(",")]
 
     def _found(self) -> Token:
         while self._at < len(self._text):

@@ -59,7 +59,11 @@ class _Wkt:
         return GEOMETRIES[kind], self.geometry(kind, depth + 1)
 
     def _group(self, depth: int) -> list[list[object]]:
-        self._open(depth)
+        self._require_open(depth)
+        plain = self._tokens.positions()
+        if plain is not None:
+            return plain
+        self._tokens.take()
         found = [self._element(depth)]
         while self._tokens.skip("sign", ","):
             found.append(self._element(depth))
@@ -85,9 +89,12 @@ class _Wkt:
         return -number if negative else number
 
     def _open(self, depth: int) -> None:
+        self._require_open(depth)
+        self._tokens.take()
+
+    def _require_open(self, depth: int) -> None:
         if depth > _MOST_NESTED or not self._tokens.comes("sign", "("):
             raise unexpected(self._tokens.next, "( in a geometry")
-        self._tokens.take()
 
     def _name(self) -> str:
         token = self._tokens.next

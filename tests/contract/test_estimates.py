@@ -32,6 +32,8 @@ TOP = Clearance.RESTRICTED
         "bbox-crs=EPSG:4523&bbox=4200000,35500000,4240000,35520000",
         "datetime=2026-03-01/..",
         "filter=" + quote("amount > 8"),
+        "filter=" + quote("amount > 2 AND S_INTERSECTS(geometry, POLYGON((105 38, 105.2 38, 105.2 38.2, 105 38)))"),
+        "filter=" + quote("S_INTERSECTS(geometry, BBOX(105, 38, 105.05, 38.05)) OR amount > 8"),
         "bbox=105,38,105.1,38.1&filter=" + quote("amount > 2"),
     ],
 )
