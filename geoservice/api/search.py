@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import pyproj
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
+from geoservice.api.gazetteer import PRIVATE
 from geoservice.features.past import moment_asked
 from geoservice.features.places import bound_to
 from geoservice.features.query import FeatureQuery
 from geoservice.features.search import SearchPage, SearchPlace, Source, editions_now, read_search
 from geoservice.house import Asker, House, Inside
+from geoservice.http.documents import document
 from geoservice.http.encoding import encoded
-from geoservice.http.links import link, link_header, url
-from geoservice.http.negotiation import GEOJSON, negotiate
+from geoservice.http.links import link, link_header, self_links, url
+from geoservice.http.negotiation import GEOJSON, HTML, negotiate
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block
-from geoservice.ogc.item_query import PRESENTATION, ChoiceQuery, LookQuery, crs_header
+from geoservice.ogc.item_query import OUTER_NAMES, PRESENTATION, SearchQuery, crs_header
 from layers.access import Principal
 from layers.errors import BadParameter, UnknownLayer, UnknownParameter
 from layers.filter import Filter, Queryables, common_queryables, parse_filter, queryables_of
@@ -29,65 +32,12 @@ from layers.model import RasterLayer
 from layers.offered import find_crs
 
 router = APIRouter(tags=["search"])
-_FORMATS = {"json": GEOJSON}
+_FORMATS = {"json": GEOJSON, "html": HTML}
 _PATH = "/search"
+_TURNS = {"next": "Next page", "prev": "Previous page"}
 _LISTS = ("bbox", "collections", "ids")
 
 
-@dataclass(frozen=True)
-class SearchQuery:
-    """What is searched for, and how it is written."""
-
-    collections: Annotated[
-        str | None, Query(description="Collections to search, separated by commas; default: all that have features.")
-    ] = None
-    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
-    bbox: Annotated[
-        str | None, Query(description="west,south,east,north in degrees (CRS84), or in the axis order of bbox-crs.")
-    ] = None
-    bbox_crs: Annotated[
-        str | None, Query(alias="bbox-crs", description="Coordinate reference system of bbox; default CRS84.")
-    ] = None
-    datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None
-    ids: Annotated[str | None, Query(description="Public ids, separated by commas.")] = None
-    filter: Annotated[
-        str | None, Query(description="CQL2: a condition on properties that all of the collections have.")
-    ] = None
-    filter_lang: Annotated[
-        str | None, Query(alias="filter-lang", description="Language of filter: cql2-text (default) or cql2-json.")
-    ] = None
-    filter_crs: Annotated[
-        str | None, Query(alias="filter-crs", description="CRS of the geometries in filter; default CRS84.")
-    ] = None
-    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: features as they were then.")] = (
-        None
-    )
-    crs: Annotated[str | None, Query(description="Coordinate reference system of the answer; default CRS84.")] = None
-    skip_geometry: Annotated[
-        str | None, Query(alias="skipGeometry", description="true: without geometries; false: with them.")
-    ] = None
-    zoom_level: Annotated[
-        str | None,
-        Query(alias="zoom-level", description="Simplify geometries for a map at this zoom level (0 to 24)."),
-    ] = None
-    cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
-    f: Annotated[str | None, Query(description="Format: json.")] = None
-
-    def written(self) -> dict[str, str]:
-        """What was given, under the names that it has in an address."""
-        names = {field.name: _NAMES.get(field.name, field.name) for field in fields(self)}
-        pairs = {outer: getattr(self, name) for name, outer in names.items()}
-        return {name: value for name, value in pairs.items() if value is not None}
-
-
-_NAMES = {
-    "bbox_crs": "bbox-crs",
-    "filter_lang": "filter-lang",
-    "filter_crs": "filter-crs",
-    "as_of": "as-of",
-    "skip_geometry": "skipGeometry",
-    "zoom_level": "zoom-level",
-}
 SearchBody = Annotated[
     dict[str, Any],
     Body(
@@ -118,16 +68,15 @@ def asked_in(body: Mapping[str, Any]) -> SearchQuery:
         UnknownParameter: When it has a member that is none.
         BadParameter: When a member is neither a text, a number nor a list of such (a filter may be an object).
     """
-    inner = {_NAMES.get(field.name, field.name): field.name for field in fields(SearchQuery)}
     values: dict[str, str] = {}
     for name, value in body.items():
-        if name not in inner:
+        if name not in OUTER_NAMES:
             raise UnknownParameter(
-                f"A search does not know the member {name[:60]!r}; known: {', '.join(sorted(inner))}.",
+                f"A search does not know the member {name[:60]!r}; known: {', '.join(sorted(OUTER_NAMES))}.",
                 parameter=name[:60],
             )
         if value is not None:
-            values[inner[name]] = _as_text(name, value)
+            values[OUTER_NAMES[name]] = _as_text(name, value)
     if isinstance(body.get("filter"), dict):
         values.setdefault("filter_lang", "cql2-json")
     return SearchQuery(**values)
@@ -150,7 +99,7 @@ def _plain(value: object) -> bool:
 
 
 async def _answer(request: Request, house: House, asker: Principal, asked: SearchQuery, *, posted: bool) -> Response:
-    negotiate(request, asked.f, _FORMATS)
+    chosen = negotiate(request, asked.f, _FORMATS)
     sources = _sources(house, asker, asked.collections)
     query = _query(house, sources, asked)
     bound = bound_to(_PATH, asker.clearance, {k: v for k, v in asked.written().items() if k not in PRESENTATION})
@@ -162,8 +111,16 @@ async def _answer(request: Request, house: House, asker: Principal, asked: Searc
         else:
             place = SearchPlace.unpacked(house.seal.opened(asked.cursor, bound))
         page = await read_search(connection, house.reading, sources, query, place)
-    token = None if page.following is None else house.seal.closed(page.following.packed(), bound)
-    return _collection(request, page, _links(request, asked, token, posted=posted), query)
+    links = _links(request, asked, chosen, _tokens(house, page, bound), posted=posted)
+    if chosen == "html":
+        return _page(request, asked, page, links)
+    return _collection(request, page, links, query)
+
+
+def _tokens(house: House, page: SearchPage, bound: bytes) -> dict[str, str]:
+    """The tokens of the pages before and behind, where there are such."""
+    places = {"next": page.following, "prev": page.previous}
+    return {rel: house.seal.closed(place.packed(), bound) for rel, place in places.items() if place is not None}
 
 
 def _sources(house: House, asker: Principal, wanted: str | None) -> list[Source]:
@@ -191,11 +148,9 @@ def _opened(house: House, asker: Principal, name: str) -> Any:
 
 
 def _query(house: House, sources: list[Source], asked: SearchQuery) -> FeatureQuery:
-    choice = ChoiceQuery(asked.limit, asked.bbox, asked.bbox_crs, asked.datetime, asked.ids)
-    look = LookQuery(crs=asked.crs, skip_geometry=asked.skip_geometry, zoom_level=asked.zoom_level).look()
-    query = choice.choice((), house.settings.default_limit, house.settings.max_limit)
+    query = asked.choice(house.settings.default_limit, house.settings.max_limit)
     # Who searches many collections by a box or a time wants what lies there, not all that lies nowhere.
-    return replace(query, filter=_filter(sources, asked), look=look, placeless=False)
+    return replace(query, filter=_filter(sources, asked), look=asked.look(), placeless=False)
 
 
 def _filter(sources: list[Source], asked: SearchQuery) -> Filter | None:
@@ -205,15 +160,32 @@ def _filter(sources: list[Source], asked: SearchQuery) -> Filter | None:
     return parse_filter(asked.filter, asked.filter_lang or "cql2-text", crs, names)
 
 
-def _links(request: Request, asked: SearchQuery, token: str | None, *, posted: bool) -> list[dict[str, Any]]:
+def _links(
+    request: Request, asked: SearchQuery, chosen: str, tokens: Mapping[str, str], *, posted: bool
+) -> list[dict[str, Any]]:
     given = asked.written()
-    links = [link(url(request, _PATH, **given), "self", GEOJSON)]
-    if token is not None and posted:
-        following = {**given, "cursor": token}
-        links.append(link(url(request, _PATH), "next", GEOJSON, "Next page", method="POST", body=following))
-    elif token is not None:
-        links.append(link(url(request, _PATH, **{**given, "cursor": token}), "next", GEOJSON, "Next page"))
+    links = self_links(request, _PATH, chosen, _FORMATS, **{n: v for n, v in given.items() if n != "f"})
+    for rel, token in tokens.items():
+        told, following = _TURNS[rel], {**given, "cursor": token}
+        if posted:
+            links.append(link(url(request, _PATH), rel, _FORMATS[chosen], told, method="POST", body=following))
+        else:
+            links.append(link(url(request, _PATH, **following), rel, _FORMATS[chosen], told))
     return links
+
+
+def _page(request: Request, asked: SearchQuery, page: SearchPage, links: list[dict[str, Any]]) -> Response:
+    """The features for people: what each is, and where all about it stands."""
+    results = [
+        {
+            "collection": one["collection"],
+            "id": one["id"],
+            "href": url(request, f"/collections/{one['collection']}/items/{quote(str(one['id']), safe='')}", f="html"),
+        }
+        for one in json.loads(f"[{page.features}]")
+    ]
+    body = {"title": "Search 跨图层检索", "numberReturned": page.returned, "results": results, "links": links}
+    return document(request, "search", body, "html", asked.lang, headers=PRIVATE)
 
 
 def _collection(request: Request, page: SearchPage, links: list[dict[str, Any]], query: FeatureQuery) -> Response:
@@ -222,8 +194,8 @@ def _collection(request: Request, page: SearchPage, links: list[dict[str, Any]],
         head["numberMatched"] = page.returned
     text = f'{json.dumps(head)[:-1]}, "links": {json.dumps(links)}, "features": [{page.features}]}}'
     headers = {
-        "Cache-Control": "private, no-cache",
-        **link_header([one for one in links if "method" not in one], ("next",)),
+        **PRIVATE,
+        **link_header([one for one in links if "method" not in one], tuple(_TURNS)),
         **crs_header(query.look.crs),
     }
     return encoded(request, text.encode(), GEOJSON, headers)

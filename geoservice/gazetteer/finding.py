@@ -24,6 +24,10 @@ MOST_NAMES = 6_000
 """Names of an area that are looked through one by one."""
 MOST_AROUND = 1_000
 """Names around a point that are looked through one by one."""
+MOST_ALIKE = 2_000
+"""Terms with a beginning that are compared letter by letter, the most important ones."""
+LIKENESS = 0.35
+"""Share of three-letter pieces from which on texts count as alike."""
 CANDIDATES = 240
 LAST = "\U0010ffff"
 _PLAIN = ("id", "layer", "fid", "attribute", "name", "terms", "sound", "importance", "adcode")
@@ -49,9 +53,7 @@ def rare(clearance: Clearance, *, filtered: bool, within: bool, near: bool) -> s
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
         rough = _rough(terms, near=near).label("rough")
         found = sa.select(terms.c.name, rough).where(*begins(terms))
-        if not (filtered or within):
-            found = found.order_by(sa.desc("rough")).limit(CANDIDATES)
-        return _joined(names, found.limit(MOST_TERMS).subquery("found"), within=within)
+        return _joined(names, _best(found, MOST_TERMS if filtered or within else CANDIDATES), within=within)
 
     return _together(clearance, part)
 
@@ -62,14 +64,13 @@ def frequent(clearance: Clearance, head: int, *, filtered: bool, within: bool) -
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
         same = terms.c.term == text("text")
         exact = sa.select(terms.c.name, (terms.c.importance + 1).label("rough")).where(same)
-        beginning = sa.func.left(terms.c.term, sa.literal_column(str(head))) == text("head")
         # A function instead of a comparison: only the index in the order of importance can serve it.
         begins = sa.func.starts_with(terms.c.term, text("text"))
-        rest = sa.select(terms.c.name, terms.c.importance.label("rough")).where(beginning, begins)
+        rest = sa.select(terms.c.name, terms.c.importance.label("rough")).where(_headed(terms, head), begins)
         some = MOST_TERMS if filtered or within else CANDIDATES
         parts = [p.order_by(sa.desc("rough")).limit(some).subquery() for p in (exact.limit(some), rest)]
-        found = sa.union_all(*(sa.select(p.c.name, p.c.rough) for p in parts)).subquery("found")
-        return _joined(names, found, within=within)
+        both = sa.union_all(*(sa.select(p.c.name, p.c.rough) for p in parts)).subquery("both")
+        return _joined(names, _best(sa.select(both), 2 * some), within=within)
 
     return _together(clearance, part)
 
@@ -109,15 +110,29 @@ def containing(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
     return _together(clearance, part)
 
 
-def similar(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
-    """Names that sound alike: they share enough three-letter pieces (`pg_trgm.similarity_threshold`)."""
+def slipped(clearance: Clearance, *, within: bool) -> sa.Select[Any]:
+    """Names of which a term is one of the texts that a slip of the keyboard may have stood for."""
 
-    def part(names: sa.Table, _: sa.Table) -> sa.Select[Any]:
-        alike = names.c.sound.op("OPERATOR(public.%)", is_comparison=True)(text("sound"))
-        wanted = [alike, _known(names), *([_inside(names)] if within else [])]
-        some = sa.select(names).where(*wanted).limit(4 * CANDIDATES).subquery("some")
-        likeness = sa.func.similarity(some.c.sound, text("sound"))
-        return _columns(some, likeness)
+    def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
+        meant = terms.c.term == sa.any_(sa.bindparam("slips", type_=ARRAY(sa.Text())))
+        found = sa.select(terms.c.name, terms.c.importance.label("rough")).where(meant)
+        return _joined(names, _best(found, MOST_TERMS), within=within)
+
+    return _together(clearance, part)
+
+
+def alike(clearance: Clearance, head: int, *, within: bool) -> sa.Select[Any]:
+    """Names of which a term begins like the text and shares enough three-letter pieces with it.
+
+    The most important terms with that beginning are compared, however many there are.
+    """
+
+    def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
+        some = sa.select(terms.c.name, terms.c.term).where(_headed(terms, head))
+        some_terms = some.order_by(terms.c.importance.desc()).limit(MOST_ALIKE).subquery("some")
+        likeness = sa.func.similarity(some_terms.c.term, text("sound"))
+        found = sa.select(some_terms.c.name, likeness.label("rough")).where(likeness >= LIKENESS)
+        return _joined(names, _best(found, MOST_ALIKE), within=within)
 
     return _together(clearance, part)
 
@@ -142,6 +157,17 @@ def _together(clearance: Clearance, part: Callable[[sa.Table, sa.Table], sa.Sele
 def _joined(names: sa.Table, found: sa.Subquery, *, within: bool) -> sa.Select[Any]:
     wanted = [_known(names), *([_inside(names)] if within else [])]
     return _columns(names, found.c.rough).join_from(found, names, names.c.id == found.c.name).where(*wanted)
+
+
+def _best(found: sa.Select[Any], most: int) -> sa.Subquery:
+    """The best names found, in order: whoever joins them to the names may stop when it has enough."""
+    return found.order_by(sa.desc("rough")).limit(most).subquery("found")
+
+
+def _headed(terms: sa.Table, head: int) -> sa.ColumnElement[bool]:
+    """Terms that begin with as many letters of the text as the index of that length has."""
+    beginning: sa.ColumnElement[bool] = sa.func.left(terms.c.term, sa.literal_column(str(head))) == text("head")
+    return beginning
 
 
 def _columns(names: sa.FromClause, rough: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -36,17 +36,20 @@ class Wanted:
         text: As it was written.
         folded: Letters and digits alone.
         sound: In plain ASCII.
+        pieces: The three-letter pieces of `sound`.
     """
 
     text: str
     folded: str
     sound: str
+    pieces: frozenset[str]
 
     @classmethod
     def of(cls, text: str) -> Wanted:
         """Read a search text."""
         folded = fold(text)
-        return cls(text, folded, sound(folded))
+        heard = sound(folded)
+        return cls(text, folded, heard, pieces(heard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,12 @@ def match(wanted: Wanted, terms: list[Term], heard: str) -> Match | None:
         terms: What the name is found by.
         heard: The name in plain ASCII.
     """
-    found = [m for term in terms for m in _term(wanted, term)]
-    if wanted.sound and heard:
-        likeness = similarity(wanted.sound, heard)
-        found.append(Match("similar", SIMILAR * likeness))
-    best = max(found, key=lambda m: m.quality, default=None)
+    best = max((m for term in terms for m in _term(wanted, term)), key=lambda m: m.quality, default=None)
+    # Likeness takes most of the time, and cannot win over a match that is worth more than any of it.
+    if wanted.sound and heard and (best is None or best.quality < SIMILAR):
+        alike = SIMILAR * likeness(wanted.pieces, pieces(heard))
+        if best is None or best.quality < alike:
+            best = Match("similar", alike)
     return best if best is not None and best.quality > 0 else None
 
 
@@ -104,10 +108,16 @@ def nearness(distance: float) -> float:
     return 1.0 / (1.0 + distance / HALF_DISTANCE)
 
 
-def similarity(one: str, other: str) -> float:
-    """Shared three-letter pieces of two texts, as a share of all of them (0 to 1)."""
-    left, right = _grams(one), _grams(other)
-    return len(left & right) / len(left | right)
+def likeness(left: frozenset[str], right: frozenset[str]) -> float:
+    """Shared pieces of two texts, as a share of all of them (0 to 1)."""
+    shared = len(left & right)
+    return shared / (len(left) + len(right) - shared)
+
+
+def pieces(text: str) -> frozenset[str]:
+    """The three-letter pieces of a text, with its beginning and its end as PostgreSQL's `pg_trgm` marks them."""
+    padded = f"  {text} "
+    return frozenset(padded[n : n + _GRAM] for n in range(len(padded) - _GRAM + 1))
 
 
 def marks(wanted: Wanted, name: str, how: How) -> list[tuple[int, int]]:
@@ -144,11 +154,6 @@ def _begins(wanted: str, term: str) -> float:
     if not wanted or not term.startswith(wanted):
         return 0.0
     return 1.0 if wanted == term else PREFIX_LEAST + PREFIX_SHARE * len(wanted) / len(term)
-
-
-def _grams(text: str) -> set[str]:
-    padded = f"  {text} "
-    return {padded[n : n + _GRAM] for n in range(len(padded) - _GRAM + 1)}
 
 
 def _placed(name: str) -> tuple[str, list[int]]:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from geoservice.gazetteer import codes, finding, rank
 from geoservice.gazetteer.lookup import alive
 from geoservice.gazetteer.rank import Match, Score, Wanted
+from geoservice.gazetteer.slips import slips
 from geoservice.gazetteer.spelling import fold
 from geoservice.gazetteer.surroundings import DIVISIONS, Gazetteer, visible
 from layers.access import Decision, decide
@@ -28,15 +29,13 @@ from layers.table import current_table
 MOST_RESULTS = 200
 """How deep a search can be paged."""
 LEAST_SOUND = 3
-"""Letters from which on names are searched for a text in their middle, and for similar ones."""
+"""Letters from which on names are searched for a text in their middle, and for slips."""
 GOOD = 0.5
-LONG = 8
-"""Letters from which on names must share half of their pieces to be similar; one slip costs short ones more."""
+"""Quality of a match from which on nobody looks for slips."""
 _GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 _SETTINGS = sa.select(
     # Few rows are wanted of many; the planner would rather read them all than the index.
     sa.func.set_config("enable_seqscan", "off", sa.true()),
-    sa.func.set_config("pg_trgm.similarity_threshold", sa.bindparam("likeness", type_=sa.Text()), sa.true()),
 )
 
 
@@ -91,6 +90,12 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class _Hit:
+    row: asyncpg.Record
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     row: asyncpg.Record
     score: Score
@@ -120,12 +125,9 @@ async def search(gazetteer: Gazetteer, query: NameQuery) -> list[Found]:
     if not wanted.folded or not opened.layers:
         return []
     async with gazetteer.connection.transaction(isolation="repeatable_read", readonly=True):
-        await gazetteer.fetch(
-            ("settings",), lambda: _SETTINGS, {"likeness": "0.5" if len(wanted.sound) >= LONG else "0.4"}
-        )
+        await gazetteer.fetch(("settings",), lambda: _SETTINGS, {})
         values = await _values(gazetteer, query, wanted, opened)
-        rows = await _candidates(gazetteer, query, wanted, values)
-        ranked = _ranked(rows, wanted, query)
+        ranked = _ranked(await _candidates(gazetteer, query, wanted, values), query)
         return await _shown(gazetteer, ranked, (wanted, query), opened)
 
 
@@ -178,21 +180,28 @@ async def _shape(gazetteer: Gazetteer, code: str) -> bytes | None:
     return shape
 
 
-async def _candidates(
-    gazetteer: Gazetteer, query: NameQuery, wanted: Wanted, values: dict[str, Any]
-) -> list[asyncpg.Record]:
-    """Rows of the index that may answer the query: by beginnings, then from the middle, then similar ones."""
-    rows = await _beginning(gazetteer, query, wanted, values)
+async def _candidates(gazetteer: Gazetteer, query: NameQuery, wanted: Wanted, values: dict[str, Any]) -> list[_Hit]:
+    """What may answer the query: by beginnings, then from the middle, then for slips, then what sounds alike.
+
+    Each step looks at a bounded number of entries, and follows only where those before it leave something to wish.
+    """
+    hits = _matching(await _beginning(gazetteer, query, wanted, values), wanted)
     enough = query.limit + query.offset
-    if len(rows) >= enough or len(wanted.sound) < LEAST_SOUND or any(_exact(row, wanted) for row in rows):
-        return rows
-    within = query.within is not None
-    level = gazetteer.principal.clearance
+    if len(hits) >= enough or len(wanted.sound) < LEAST_SOUND or any(hit.match.exact for hit in hits):
+        return hits
+    within, level = query.within is not None, gazetteer.principal.clearance
     pattern = {**values, "pattern": f"%{wanted.sound}%"}
-    rows += await gazetteer.fetch(("containing", within), lambda: finding.containing(level, within=within), pattern)
-    if not any(_quality(row, wanted) >= GOOD for row in rows):
-        rows += await gazetteer.fetch(("similar", within), lambda: finding.similar(level, within=within), values)
-    return rows
+    rows = await gazetteer.fetch(("containing", within), lambda: finding.containing(level, within=within), pattern)
+    hits += _matching(rows, wanted)
+    if any(hit.match.quality >= GOOD for hit in hits):
+        return hits
+    meant = {**values, "slips": slips(wanted.sound)}
+    rows = await gazetteer.fetch(("slipped", within), lambda: finding.slipped(level, within=within), meant)
+    if not rows:
+        head = finding.head_length(wanted.sound[: max(1, len(wanted.sound) // 2)])
+        begun = {**values, "head": wanted.sound[:head]}
+        rows = await gazetteer.fetch(("alike", head, within), lambda: finding.alike(level, head, within=within), begun)
+    return hits + _matching(rows, wanted)
 
 
 async def _beginning(
@@ -226,25 +235,18 @@ async def _counted(
     return int(rows[0][0])
 
 
-def _exact(row: asyncpg.Record, wanted: Wanted) -> bool:
-    found = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
-    return found is not None and found.exact
+def _matching(rows: Iterable[asyncpg.Record], wanted: Wanted) -> list[_Hit]:
+    """The rows that answer the query, each with how it does."""
+    pairs = ((row, rank.match(wanted, rank.unpack(row["terms"]), row["sound"])) for row in rows)
+    return [_Hit(row, matched) for row, matched in pairs if matched is not None]
 
 
-def _quality(row: asyncpg.Record, wanted: Wanted) -> float:
-    found = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
-    return found.quality if found is not None else 0.0
-
-
-def _ranked(rows: Iterable[asyncpg.Record], wanted: Wanted, query: NameQuery) -> list[_Candidate]:
+def _ranked(hits: Iterable[_Hit], query: NameQuery) -> list[_Candidate]:
     """The candidates, each feature once, the best first; ties are settled by importance and number."""
     best: dict[tuple[str, int], _Candidate] = {}
-    for row in rows:
-        matched = rank.match(wanted, rank.unpack(row["terms"]), row["sound"])
-        if matched is None:
-            continue
-        one = _scored(row, matched, query.near)
-        feature = (row["layer"], row["fid"])
+    for hit in hits:
+        one = _scored(hit.row, hit.match, query.near)
+        feature = (hit.row["layer"], hit.row["fid"])
         if feature not in best or best[feature].score.value < one.score.value:
             best[feature] = one
     return sorted(best.values(), key=lambda c: (-c.score.value, -c.row["importance"], c.row["layer"], c.row["fid"]))

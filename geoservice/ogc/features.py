@@ -80,9 +80,9 @@ async def _items(request: Request, house: House, asker: Principal, collection_id
     path = f"/collections/{layer.name}/items"
     pager = Pager(request, path, house.seal, place_bound(request, path, asker), formats_of(layer, house.catalog))
     place = pager.place(asked.cursor)
-    query = asked.choice(decision.attributes, house.settings.default_limit, _most(house, chosen, place))
-    condition = asked.condition(request, layer, decision)
-    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen), filter=condition)
+    query = asked.choice(house.settings.default_limit, _most(house, chosen, place))
+    query = replace(query, sort=asked.order(decision.attributes), filter=asked.condition(request, layer, decision))
+    query = replace(query, properties=asked.chosen(layer, decision), look=_look(asked, chosen))
     files, query = await files_for(house, asker, layer, decision, chosen, query)
     async with house.pools.raw(asker.clearance) as connection:
         query = replace(query, as_of=await instant_asked(connection, layer, asked.as_of, asked.edition))

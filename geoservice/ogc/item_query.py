@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, fields
+from typing import Annotated, get_type_hints
 
 from fastapi import Query, Request
 
@@ -39,7 +39,7 @@ _SPELT = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class ChoiceQuery:
-    """Query parameters that choose features and put them in order."""
+    """Query parameters that choose features, of one collection or of several."""
 
     limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
     bbox: Annotated[
@@ -50,16 +50,12 @@ class ChoiceQuery:
     ] = None
     datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None
     ids: Annotated[str | None, Query(description="Public ids, separated by commas.")] = None
-    sortby: Annotated[
-        str | None, Query(description="Properties to sort by, separated by commas; - before a name: descending.")
-    ] = None
     cursor: Annotated[str | None, Query(description="Paging token of a next or prev link.")] = None
 
-    def choice(self, sortable: tuple[str, ...], default: int, maximum: int) -> FeatureQuery:
+    def choice(self, default: int, maximum: int) -> FeatureQuery:
         """The features asked for; raises BadParameter as the single parsers do.
 
         Args:
-            sortable: Attributes to sort by, those that the principal may see.
             default: Features per page when `limit` is not given.
             maximum: Most features per page.
         """
@@ -70,7 +66,6 @@ class ChoiceQuery:
             region=window.region,
             interval=parse_datetime(self.datetime) if self.datetime is not None else None,
             ids=None if self.ids is None else _ids(self.ids),
-            sort=() if self.sortby is None else parse_sort(self.sortby, sortable),
             placeless=True,
         )
 
@@ -80,26 +75,33 @@ class ChoiceQuery:
 
 
 @dataclass(frozen=True)
-class LookQuery:
-    """Query parameters that say which parts of features are written, and how."""
+class SortQuery:
+    """Query parameters that put features in order."""
+
+    sortby: Annotated[
+        str | None, Query(description="Properties to sort by, separated by commas; - before a name: descending.")
+    ] = None
+
+    def order(self, sortable: tuple[str, ...]) -> tuple[SortKey, ...]:
+        """The order asked for; raises BadParameter as `parse_sort` does.
+
+        Args:
+            sortable: Attributes to sort by, those that the principal may see.
+        """
+        return () if self.sortby is None else parse_sort(self.sortby, sortable)
+
+
+@dataclass(frozen=True)
+class ShapeQuery:
+    """Query parameters that say how geometries are written."""
 
     crs: Annotated[str | None, Query(description="Coordinate reference system of the answer; default CRS84.")] = None
-    properties: Annotated[
-        str | None, Query(description="Properties to return, separated by commas; geometry is one of them.")
-    ] = None
-    exclude: Annotated[
-        str | None, Query(alias="exclude-properties", description="Properties to leave out, separated by commas.")
-    ] = None
     skip_geometry: Annotated[
         str | None, Query(alias="skipGeometry", description="true: without geometries; false: with them.")
     ] = None
     zoom_level: Annotated[
         str | None,
         Query(alias="zoom-level", description="Simplify geometries for a map at this zoom level (0 to 24)."),
-    ] = None
-    offset: Annotated[
-        str | None,
-        Query(alias="max-allowable-offset", description="Simplify geometries by at most so many metres."),
     ] = None
 
     def look(self) -> Look:
@@ -110,6 +112,38 @@ class LookQuery:
         """
         crs = CRS84 if self.crs is None else find_crs(self.crs, "crs")
         return Look(geometry=self._geometry(), crs=crs, tolerance=self._tolerance())
+
+    def _geometry(self) -> bool:
+        if self.skip_geometry is None:
+            return True
+        if self.skip_geometry not in _SPELT:
+            raise BadParameter(
+                f"skipGeometry is true or false; {self.skip_geometry[:30]!r} is neither.", parameter="skipGeometry"
+            )
+        return not _SPELT[self.skip_geometry]
+
+    def _tolerance(self) -> float | None:
+        if self.zoom_level is None:
+            return None
+        zoom = _number(self.zoom_level, "zoom-level", 0, _MOST_ZOOM)
+        # A pixel of WebMercatorQuad at the equator, in degrees.
+        return float(360.0 / (_TILE * 2.0**zoom))
+
+
+@dataclass(frozen=True)
+class LookQuery(ShapeQuery):
+    """Query parameters that say which parts of features of one collection are written, and how."""
+
+    properties: Annotated[
+        str | None, Query(description="Properties to return, separated by commas; geometry is one of them.")
+    ] = None
+    exclude: Annotated[
+        str | None, Query(alias="exclude-properties", description="Properties to leave out, separated by commas.")
+    ] = None
+    offset: Annotated[
+        str | None,
+        Query(alias="max-allowable-offset", description="Simplify geometries by at most so many metres."),
+    ] = None
 
     def chosen(self, layer: RowLayer, decision: Decision) -> tuple[str, ...] | None:
         """Attributes to write, in their own order; None for all.
@@ -128,34 +162,32 @@ class LookQuery:
 
     def _geometry(self) -> bool:
         if self.skip_geometry is not None:
-            if self.skip_geometry not in _SPELT:
-                raise BadParameter(
-                    f"skipGeometry is true or false; {self.skip_geometry[:30]!r} is neither.", parameter="skipGeometry"
-                )
-            return not _SPELT[self.skip_geometry]
+            return super()._geometry()
         if self.properties is not None:
             return GEOMETRY in self.properties.split(",")
         return self.exclude is None or GEOMETRY not in self.exclude.split(",")
 
     def _tolerance(self) -> float | None:
-        if self.zoom_level is not None and self.offset is not None:
-            raise BadParameter("zoom-level and max-allowable-offset exclude each other.", parameter="zoom-level")
-        if self.zoom_level is not None:
-            zoom = _number(self.zoom_level, "zoom-level", 0, _MOST_ZOOM)
-            # A pixel of WebMercatorQuad at the equator, in degrees.
-            return float(360.0 / (_TILE * 2.0**zoom))
         if self.offset is None:
-            return None
+            return super()._tolerance()
+        if self.zoom_level is not None:
+            raise BadParameter("zoom-level and max-allowable-offset exclude each other.", parameter="zoom-level")
         return _number(self.offset, "max-allowable-offset", 0, 1e6) / _METRES_OF_A_DEGREE
 
 
 @dataclass(frozen=True)
-class PastQuery:
-    """Query parameters that ask for features as they were."""
+class MomentQuery:
+    """Query parameters that ask for features as they were at a moment."""
 
     as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: features as they were then.")] = (
         None
     )
+
+
+@dataclass(frozen=True)
+class PastQuery(MomentQuery):
+    """Query parameters that ask for features of one collection as they were."""
+
     edition: Annotated[str | None, Query(description="Number of an edition: features as it left them.")] = None
 
 
@@ -173,8 +205,32 @@ class ItemQuery(LookQuery, PastQuery, Presentation):
 
 
 @dataclass(frozen=True)
-class ItemsQuery(ChoiceQuery, FilterQuery, LookQuery, PastQuery, Presentation):
+class ItemsQuery(ChoiceQuery, SortQuery, FilterQuery, LookQuery, PastQuery, Presentation):
     """Query parameters of a page of features."""
+
+
+@dataclass(frozen=True)
+class SearchQuery(ChoiceQuery, FilterQuery, ShapeQuery, MomentQuery, Presentation):
+    """Query parameters of a page of features of several collections."""
+
+    collections: Annotated[
+        str | None, Query(description="Collections to search, separated by commas; default: all that have features.")
+    ] = None
+
+    def written(self) -> dict[str, str]:
+        """What was given, under the names that it has in an address."""
+        pairs = {outer: getattr(self, name) for outer, name in OUTER_NAMES.items()}
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+def _outer_names() -> dict[str, str]:
+    hints = get_type_hints(SearchQuery, include_extras=True)
+    known = {field.name: hints[field.name].__metadata__[0].alias for field in fields(SearchQuery)}
+    return {alias or name: name for name, alias in known.items()}
+
+
+OUTER_NAMES = _outer_names()
+"""The fields of a search by the names that they have in an address."""
 
 
 def parse_sort(text: str, known: tuple[str, ...]) -> tuple[SortKey, ...]:

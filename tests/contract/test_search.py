@@ -55,6 +55,47 @@ def test_pages_are_the_union_of_the_collections(service: Service, clearance: Cle
     assert names == sorted(names)
 
 
+@pytest.mark.parametrize("limit", [1, 4, 10])
+def test_the_way_back_is_the_way_there(service: Service, limit: int) -> None:
+    there, back = [], []
+    for relation, pages in (("next", there), ("prev", back)):
+        address: str | None = pages_end(there) if back is pages else f"/search?limit={limit}&skipGeometry=true"
+        while address is not None:
+            page = service.get(address, TOP).json()
+            pages.append(page)
+            turns = {link["rel"]: urlsplit(link["href"]) for link in page["links"]}
+            address = f"{turns[relation].path}?{turns[relation].query}" if relation in turns else None
+    ids = [[(f["collection"], f["id"]) for f in page["features"]] for page in there]
+    assert len(ids) > 1
+    everything = [one for page in ids for one in page]
+    found = [[(f["collection"], f["id"]) for f in page["features"]] for page in back]
+    assert found == backward(everything, limit, len(ids[-1]))
+    assert {link["rel"] for link in there[0]["links"]} == {"self", "alternate", "next"}
+
+
+def pages_end(pages: list[dict[str, Any]]) -> str:
+    """Address of the page before the last one."""
+    (before,) = [urlsplit(link["href"]) for link in pages[-1]["links"] if link["rel"] == "prev"]
+    return f"{before.path}?{before.query}"
+
+
+def backward(everything: list[tuple[str, str]], limit: int, last: int) -> list[list[tuple[str, str]]]:
+    """What pages show that are read from the end on: full ones, but for what is left at the beginning."""
+    end, found = len(everything) - last, []
+    while end > 0:
+        found.append(everything[max(0, end - limit) : end])
+        end -= limit
+    return found
+
+
+def test_people_get_a_page(service: Service) -> None:
+    answer = service.get("/search?limit=3&f=html&ids=CNRY-0-spot-3&lang=zh")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "/collections/spot/items/CNRY-0-spot-3?f=html" in answer.text
+    assert "CNRY-1" not in service.get("/search?limit=100&f=html").text
+
+
 def test_conditions_hold_in_every_collection(service: Service) -> None:
     box = "bbox=105.05,38.05,105.12,38.12"
     placed = [f for f in items(service, TOP, f"&{box}") if f["geometry"] is not None]
