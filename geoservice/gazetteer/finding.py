@@ -64,9 +64,8 @@ def frequent(clearance: Clearance, head: int, *, filtered: bool, within: bool) -
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
         same = terms.c.term == text("text")
         exact = sa.select(terms.c.name, (terms.c.importance + 1).label("rough")).where(same)
-        # A function instead of a comparison: only the index in the order of importance can serve it.
-        begins = sa.func.starts_with(terms.c.term, text("text"))
-        rest = sa.select(terms.c.name, terms.c.importance.label("rough")).where(_headed(terms, head), begins)
+        headed = _by_importance(terms, head)
+        rest = sa.select(headed.c.name, headed.c.rough).where(sa.func.starts_with(headed.c.term, text("text")))
         some = MOST_TERMS if filtered or within else CANDIDATES
         parts = [p.order_by(sa.desc("rough")).limit(some).subquery() for p in (exact.limit(some), rest)]
         both = sa.union_all(*(sa.select(p.c.name, p.c.rough) for p in parts)).subquery("both")
@@ -128,10 +127,9 @@ def alike(clearance: Clearance, head: int, *, within: bool) -> sa.Select[Any]:
     """
 
     def part(names: sa.Table, terms: sa.Table) -> sa.Select[Any]:
-        some = sa.select(terms.c.name, terms.c.term).where(_headed(terms, head))
-        some_terms = some.order_by(terms.c.importance.desc()).limit(MOST_ALIKE).subquery("some")
-        likeness = sa.func.similarity(some_terms.c.term, text("sound"))
-        found = sa.select(some_terms.c.name, likeness.label("rough")).where(likeness >= LIKENESS)
+        headed = _by_importance(terms, head, MOST_ALIKE)
+        likeness = sa.func.similarity(headed.c.term, text("sound"))
+        found = sa.select(headed.c.name, likeness.label("rough")).where(likeness >= LIKENESS)
         return _joined(names, _best(found, MOST_ALIKE), within=within)
 
     return _together(clearance, part)
@@ -164,10 +162,15 @@ def _best(found: sa.Select[Any], most: int) -> sa.Subquery:
     return found.order_by(sa.desc("rough")).limit(most).subquery("found")
 
 
-def _headed(terms: sa.Table, head: int) -> sa.ColumnElement[bool]:
-    """Terms that begin with as many letters of the text as the index of that length has."""
-    beginning: sa.ColumnElement[bool] = sa.func.left(terms.c.term, sa.literal_column(str(head))) == text("head")
-    return beginning
+def _by_importance(terms: sa.Table, head: int, most: int | None = None) -> sa.Subquery:
+    """Terms that begin with as many letters of the text as the index of that length has, the most important first.
+
+    OFFSET 0 fences it: conditions from outside would let the planner gather all terms of the text in the order of the
+    alphabet, tens of thousands of pages, to sort them and take a few.
+    """
+    beginning = sa.func.left(terms.c.term, sa.literal_column(str(head))) == text("head")
+    found = sa.select(terms.c.name, terms.c.term, terms.c.importance.label("rough")).where(beginning)
+    return found.order_by(terms.c.importance.desc()).limit(most).offset(sa.literal_column("0")).subquery("headed")
 
 
 def _columns(names: sa.FromClause, rough: sa.ColumnElement[Any]) -> sa.Select[Any]:

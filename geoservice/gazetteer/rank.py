@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from geoservice.gazetteer.spelling import Form, Term, fold, has_han, readings, sound, syllables
+from geoservice.gazetteer.spelling import Form, fold, has_han, readings, sound, syllables
 
 How = Literal["name", "alias", "pinyin", "initials", "word", "inside", "homophone", "similar"]
 WEIGHTS = {Form.NAME: 1.0, Form.ALIAS: 0.97, Form.PINYIN: 0.9, Form.INITIALS: 0.75, Form.WORD: 0.85}
@@ -21,6 +21,7 @@ _NAMES: dict[Form, How] = {
     Form.INITIALS: "initials",
     Form.WORD: "word",
 }
+_FORMS = {str(int(form)): form for form in Form}
 PREFIX_LEAST, PREFIX_SHARE = 0.55, 0.4
 INSIDE, HOMOPHONE, SIMILAR = 0.5, 0.8, 0.65
 HALF_DISTANCE = 20_000.0
@@ -37,19 +38,21 @@ class Wanted:
         folded: Letters and digits alone.
         sound: In plain ASCII.
         pieces: The three-letter pieces of `sound`.
+        han: Whether it has Chinese characters.
     """
 
     text: str
     folded: str
     sound: str
     pieces: frozenset[str]
+    han: bool
 
     @classmethod
     def of(cls, text: str) -> Wanted:
         """Read a search text."""
         folded = fold(text)
         heard = sound(folded)
-        return cls(text, folded, heard, pieces(heard))
+        return cls(text, folded, heard, pieces(heard), has_han(folded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +80,19 @@ class Score:
         return 0.5 * self.match.quality + 0.25 * self.importance + 0.25 * self.nearness
 
 
-def unpack(terms: str) -> list[Term]:
-    """The terms of an entry, as its row keeps them: each behind a line break and the digit of its form."""
-    return [Term(piece[1:], Form(int(piece[0]))) for piece in terms.split("\n") if piece]
-
-
-def match(wanted: Wanted, terms: list[Term], heard: str) -> Match | None:
+def match(wanted: Wanted, terms: str, heard: str) -> Match | None:
     """The best way in which a name answers a search text; None when it does not.
 
     Args:
         wanted: The search text.
-        terms: What the name is found by.
+        terms: What the name is found by, as its row keeps it: each behind a line break and the digit of its form.
         heard: The name in plain ASCII.
     """
-    best = max((m for term in terms for m in _term(wanted, term)), key=lambda m: m.quality, default=None)
+    best: Match | None = None
+    for piece in terms.split("\n"):
+        found = _term(wanted, piece[1:], _FORMS[piece[0]]) if piece else None
+        if found is not None and (best is None or found.quality > best.quality):
+            best = found
     # Likeness takes most of the time, and cannot win over a match that is worth more than any of it.
     if wanted.sound and heard and (best is None or best.quality < SIMILAR):
         alike = SIMILAR * likeness(wanted.pieces, pieces(heard))
@@ -136,17 +138,15 @@ def marks(wanted: Wanted, name: str, how: How) -> list[tuple[int, int]]:
     return [(places[span[0]], places[span[1] - 1] + 1)]
 
 
-def _term(wanted: Wanted, term: Term) -> list[Match]:
-    found = []
-    quality = _begins(wanted.folded, term.text)
+def _term(wanted: Wanted, term: str, form: Form) -> Match | None:
+    quality = _begins(wanted.folded, term)
     if quality:
-        exact = wanted.folded == term.text
-        found.append(Match(_NAMES[term.form], WEIGHTS[term.form] * quality, exact))
-    elif term.form <= Form.ALIAS and wanted.folded in term.text:
-        found.append(Match("inside", INSIDE * (0.6 + 0.4 * len(wanted.folded) / len(term.text))))
-    elif term.form is Form.PINYIN and has_han(wanted.folded) and (heard := _begins(wanted.sound, term.text)):
-        found.append(Match("homophone", HOMOPHONE * WEIGHTS[term.form] * heard))
-    return found
+        return Match(_NAMES[form], WEIGHTS[form] * quality, wanted.folded == term)
+    if form <= Form.ALIAS and wanted.folded in term:
+        return Match("inside", INSIDE * (0.6 + 0.4 * len(wanted.folded) / len(term)))
+    if form is Form.PINYIN and wanted.han and (heard := _begins(wanted.sound, term)):
+        return Match("homophone", HOMOPHONE * WEIGHTS[form] * heard)
+    return None
 
 
 def _begins(wanted: str, term: str) -> float:

@@ -237,7 +237,7 @@ async def _counted(
 
 def _matching(rows: Iterable[asyncpg.Record], wanted: Wanted) -> list[_Hit]:
     """The rows that answer the query, each with how it does."""
-    pairs = ((row, rank.match(wanted, rank.unpack(row["terms"]), row["sound"])) for row in rows)
+    pairs = ((row, rank.match(wanted, row["terms"], row["sound"])) for row in rows)
     return [_Hit(row, matched) for row, matched in pairs if matched is not None]
 
 
