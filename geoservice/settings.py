@@ -277,6 +277,13 @@ class Settings(BaseSettings):
         le=1_000,
         description="Batch queries at a time in each worker, at most half of them of one principal; more are 429.",
     )
+    reader_patience: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Seconds for which the answer of a batch or a long page waits for its reader altogether, beyond "
+        "those that it takes at 16 KiB per second; then it is broken off.",
+    )
     network_max_features: int = Field(
         default=2_000_000, ge=1, le=50_000_000, description="Most features of a layer that is routed on."
     )

@@ -43,6 +43,28 @@ def ellipsoidal_length(geometry: shapely.Geometry) -> float:
     return float(geod.geometry_length(shapely.segmentize(geometry, MAX_EDGE_DEGREES)))
 
 
+def ellipsoidal_lengths(geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    """Lengths in metres of the lines in geometries in longitude and latitude, as `ellipsoidal_length` measures them.
+
+    Args:
+        geometries: Geometries of any kind; points and areas in them have no length, None has none either.
+    """
+    owner = np.arange(len(geometries))
+    parts = geometries
+    # Collections may hold lines of several parts.
+    for _ in range(2):
+        parts, inner = shapely.get_parts(parts, return_index=True)
+        owner = owner[inner]
+    lines = shapely.get_dimensions(parts) == 1
+    dense = shapely.segmentize(parts[lines], MAX_EDGE_DEGREES)
+    at, line = shapely.get_coordinates(dense, return_index=True)
+    same = line[1:] == line[:-1]
+    geod = pyproj.Geod(a=SEMI_MAJOR, rf=INVERSE_FLATTENING)
+    begin, end = at[:-1][same], at[1:][same]
+    _, _, metres = geod.inv(begin[:, 0], begin[:, 1], end[:, 0], end[:, 1])
+    return np.bincount(owner[lines][line[1:][same]], weights=metres, minlength=len(geometries))
+
+
 @lru_cache(maxsize=1)
 def _equal_area() -> pyproj.Transformer:
     ellipsoid = f"+a={SEMI_MAJOR} +rf={INVERSE_FLATTENING}"

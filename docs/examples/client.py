@@ -120,10 +120,23 @@ class Client:
             collection: Id of a collection of polygons.
             more: Other parameters, such as `properties` or `filter`.
         """
+        return self._answered("query/join", table, result, {"collection": collection, **more})
+
+    def overlay(self, table: Path, result: Path, collection: str, **more: str) -> Path:
+        """Find what each line or area of a table shares with features: square metres, or metres, and which share it is.
+
+        Args:
+            table: CSV with a column `wkt`; others are kept as they are.
+            result: Where the table goes; each row with the feature that it shares most with.
+            collection: Id of a collection of lines or polygons.
+            more: Other parameters, such as `matches="all"` for a row for each feature, `properties` or `filter`.
+        """
+        return self._answered("query/overlay", table, result, {"collection": collection, **more})
+
+    def _answered(self, path: str, table: Path, result: Path, query: Mapping[str, str]) -> Path:
         headers = {"Content-Type": "text/csv"}
-        query = {"collection": collection, **more}
         with table.open("rb") as source:
-            sent = self._http.stream("POST", "query/join", params=query, content=source, headers=headers)
+            sent = self._http.stream("POST", path, params=query, content=source, headers=headers)
             with sent as answer:
                 return _saved(answer, result)
 

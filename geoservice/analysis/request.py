@@ -1,4 +1,4 @@
-"""Which zone is asked about: drawn, boxed, or named by a code, an alert, any feature or a map sheet. And finding it."""
+"""Which zone is asked about: drawn, boxed, or named (division, alert, feature, sheet, postcode). And finding it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.geojson import parse_zone
 from geoservice.analysis.place import Place, zone_from_bbox, zone_from_feature
+from geoservice.analysis.postcodes import divisions_of, read_postcode
 from geoservice.features.lookup import FoundShape, find_shapes, shapes_statement
 from geoservice.gazetteer import codes
 from geoservice.http.texts import storable
@@ -25,10 +26,11 @@ from layers.sheets import parse_sheet
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
 MAX_KEY = 500
-_WAYS = ("zone", "bbox", "adcode", "alert", "feature", "sheet")
+_WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _EXPECTED = (
     'The body is a JSON object with exactly one of "zone" (GeoJSON), "bbox" ([west, south, east, north]), '
-    '"adcode", "alert", "feature" ({"collection", "id"}) or "sheet"'
+    '"adcode" or "division" (a code), "alert", "feature" ({"collection", "id"} or "collection/id"), "sheet" or '
+    '"postcode"'
 )
 
 
@@ -46,24 +48,33 @@ class NamedFeature:
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneRequest:
-    """What a zone analysis is asked: a place that is already known, or a feature to be looked up."""
+class NamedPostcode:
+    """The divisions of a postcode; `origin` is how the request named it."""
 
-    where: Place | NamedFeature
+    code: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRequest:
+    """What a zone analysis is asked: a place that is already known, or something with a name to be looked up."""
+
+    where: Place | NamedFeature | NamedPostcode
 
 
 def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     """Read the request of a zone analysis. Geometry work is bounded, but call it in a thread for large bodies.
 
     Args:
-        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}`, `{"alert": "..."}`,
-            `{"feature": {"collection": "...", "id": "..."}}` or `{"sheet": "..."}` (a number of GB/T 13989).
+        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}` (or `division`),
+            `{"alert": "..."}`, `{"feature": {"collection": "...", "id": "..."}}` (or `"collection/id"`),
+            `{"sheet": "..."}` (a number of GB/T 13989) or `{"postcode": "..."}`.
         max_vertices: Most vertices of a drawn zone.
 
     Raises:
         BadBody: When it is none of these, or more than one.
         BadGeometry: When the zone is not a proper area.
-        BadParameter: When the box or the number of the sheet is not one.
+        BadParameter: When the box, the number of the sheet or the postcode is not one.
         TooLarge: When the zone has too many vertices.
     """
     if not isinstance(body, Mapping):
@@ -73,13 +84,15 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     if strangers or len(given) != 1:
         found = f"unknown: {', '.join(strangers)}" if strangers else f"given: {', '.join(given) or 'none'}"
         raise BadBody(f"{_EXPECTED}; {found}.")
-    readers: dict[str, Callable[[Any], Place | NamedFeature]] = {
+    readers: dict[str, Callable[[Any], Place | NamedFeature | NamedPostcode]] = {
         "zone": lambda value: _drawn(value, max_vertices),
         "bbox": _boxed,
-        "adcode": _coded,
+        "adcode": lambda value: _coded(value, "adcode"),
+        "division": lambda value: _coded(value, "division"),
         "alert": lambda value: NamedFeature(None, _text(value, "alert"), f"alert:{value}"),
         "feature": _named,
         "sheet": _sheet,
+        "postcode": lambda value: NamedPostcode(read_postcode(_text(value, "postcode")), f"postcode:{value}"),
     }
     return ZoneRequest(readers[given[0]](body[given[0]]))
 
@@ -94,13 +107,34 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
     where = request.where
     if isinstance(where, Place):
         return where
+    if isinstance(where, NamedPostcode):
+        return await _served(connection, where, context)
+    shapes = await _shapes(connection, where, context)
+    return await asyncio.to_thread(_place, shapes, where.origin)
+
+
+async def _served(connection: AsyncConnection, where: NamedPostcode, context: AnalysisContext) -> Place:
+    """The divisions that a postcode serves, as one area."""
+    found = list[FoundShape]()
+    for code in await divisions_of(connection, where.code, context):
+        try:
+            found += await _shapes(connection, _coded(code, "adcode"), context)
+        except UnknownFeature:
+            # The register of postcodes may be older or finer than that of divisions.
+            continue
+    if not found:
+        raise _unknown(where)
+    return await asyncio.to_thread(_place, found, where.origin)
+
+
+async def _shapes(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
     layer, decision = _open(where, context)
     attribute = ALERT_IDENTIFIER if where.collection is None else None
     statement = shapes_statement(layer, decision, attribute)
     for key in (where.key, *where.others):
         shapes = await find_shapes(connection, statement, key, context.schema)
         if shapes:
-            return await asyncio.to_thread(_place, shapes, where.origin)
+            return shapes
     raise _unknown(where)
 
 
@@ -122,19 +156,22 @@ def _sheet(value: object) -> Place:
     return Place(shapely.box(*sheet.extent.boxes()[0]), f"sheet:{sheet.number}")
 
 
-def _coded(value: object) -> NamedFeature:
+def _coded(value: object, way: str) -> NamedFeature:
     """A division by its code, however many zeros it is filled up with."""
-    code = _text(value, "adcode")
+    code = _text(value, way)
     try:
         others = codes.spellings(code)
     except BadParameter:
         others = []
-    return NamedFeature(DIVISIONS, code, f"adcode:{code}", tuple(c for c in others if c != code))
+    return NamedFeature(DIVISIONS, code, f"{way}:{code}", tuple(c for c in others if c != code))
 
 
 def _named(value: object) -> NamedFeature:
+    if isinstance(value, str):
+        collection, _, key = value.partition("/")
+        value = {"collection": collection, "id": key}
     if not isinstance(value, Mapping) or set(value) != {"collection", "id"}:
-        raise BadBody(f"{_EXPECTED}; feature has exactly the members collection and id.")
+        raise BadBody(f"{_EXPECTED}; feature has exactly the members collection and id, or is both as one text.")
     collection, key = _text(value["collection"], "feature.collection"), _text(value["id"], "feature.id")
     return NamedFeature(collection, key, f"feature:{collection}/{key}")
 
@@ -156,7 +193,7 @@ def _open(where: NamedFeature, context: AnalysisContext) -> tuple[VectorLayer, D
     raise _unknown(where)
 
 
-def _unknown(where: NamedFeature) -> UnknownFeature:
+def _unknown(where: NamedFeature | NamedPostcode) -> UnknownFeature:
     kind, _, name = where.origin.partition(":")
     return UnknownFeature(f"There is no {kind} {name[:80]!r} that could be a zone.", origin=where.origin)
 

@@ -29,7 +29,8 @@ _EXAMPLES = [
 ZoneBody = Annotated[
     dict[str, Any],
     Body(
-        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode, alert, feature, sheet.",
+        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode or division, alert, feature, sheet, "
+        "postcode.",
         examples=_EXAMPLES,
     ),
 ]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from geoservice.house import House
 from geoservice.http.encoding import VARY
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import JSON
+from geoservice.http.patience import PatientStream
 from geoservice.queries.batch import answered
 from geoservice.queries.desk import kept_file
 from geoservice.queries.spool import Bounds, spooled
@@ -44,9 +45,9 @@ class TableQuery:
         str | None, Query(description="Id of a complete upload that is the table, instead of a body; makes a job.")
     ] = None
 
-    def columns(self) -> Columns:
+    def columns(self, wish: TableWish) -> Columns:
         """The columns that say where a row lies."""
-        return Columns(self.x, self.y, self.geometry)
+        return Columns(self.x, self.y, self.geometry, shapes=wish.shaped)
 
     def completed(self, wish: TableWish) -> TableWish:
         """A wish with what these parameters say."""
@@ -86,13 +87,13 @@ async def batch_answer(request: Request, house: House, asker: Principal, form: T
     if deferred and asker.anonymous:
         raise NotAuthenticated("A job takes an API key, so that its results belong to somebody.")
     if form.upload is not None:
-        return await _job_of_upload(request, house, asker, form, TableInputs.of(wish, media, form.columns()))
+        return await _job_of_upload(request, house, asker, form, TableInputs.of(wish, media, form.columns(wish)))
     with ExitStack() as stack:
         stack.enter_context(house.queries.place(asker.id))
         file = await _body(request, house)
         stack.callback(file.close)
         if deferred:
-            return await _job_of_body(request, house, asker, file, TableInputs.of(wish, media, form.columns()))
+            return await _job_of_body(request, house, asker, file, TableInputs.of(wish, media, form.columns(wish)))
         return await _stream_of(house, asker, file, (media, form, wish), stack)
 
 
@@ -108,17 +109,18 @@ async def _stream_of(
     media, form, wish = asked
     settings = house.settings
     limits = settings.max_zone_vertices, settings.query_batch_rows
-    table = await run_in_threadpool(open_table, media, file, form.columns(), *limits)
+    table = await run_in_threadpool(open_table, media, file, form.columns(wish), *limits)
     found = await asked_of(house.sources(asker), wish)
     parts = answered(table, found.question)
     # What is wrong with the whole shows in the first part, while there still is a status to say it with.
     first = await anext(parts, b"")
     fields = {"Cache-Control": "private, no-store", "Vary": VARY, "Geoservice-Edition": str(found.edition or "")}
-    return StreamingResponse(_stream(first, parts, stack.pop_all()), media_type=media, headers=fields)
+    sent, patience = _stream(first, parts), settings.reader_patience
+    return PatientStream(sent, patience=patience, held=stack.pop_all(), media_type=media, headers=fields)
 
 
-async def _stream(first: bytes, parts: AsyncIterator[bytes], held: ExitStack) -> AsyncIterator[bytes]:
-    with held:
+async def _stream(first: bytes, parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(parts):
         yield first
         async for part in parts:
             yield part

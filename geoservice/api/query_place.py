@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypeAlias
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import shapely
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.analysis.context import AnalysisContext
-from geoservice.api.query_terms import AsOf, json_answer, point_of
+from geoservice.api.place_question import PlaceQuestion, add_routes
+from geoservice.api.query_terms import AsOf, json_answer
 from geoservice.features.assets import Which, around, read_assets
 from geoservice.features.past import instant_asked
-from geoservice.house import Asker, House, Inside
+from geoservice.house import House
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block, no_links
 from geoservice.queries.cells import sampled
@@ -26,7 +27,6 @@ from geoservice.queries.where import Where, find_where, read_in_thread
 from layers.access import Principal, decide
 from layers.area import ellipsoidal_area
 from layers.errors import BadParameter
-from layers.extent import parse_bbox
 from layers.model import RasterLayer, VectorLayer
 
 router = APIRouter(prefix="/query", tags=["spatial queries"])
@@ -35,41 +35,6 @@ _DIGITS = 9
 _PIXEL_METRES = 156_543.033928041
 """Metres of a pixel of WebMercatorQuad at level 0 on the equator, with 256 pixels a tile."""
 _MOST_EACH = 1_000
-
-
-@dataclass(frozen=True)
-class PlaceQuery:
-    """Query parameters that say where: exactly one way of them."""
-
-    lon: Annotated[float | None, Query(description="Longitude of a point in degrees, with `lat`.")] = None
-    lat: Annotated[float | None, Query(description="Latitude of a point in degrees, with `lon`.")] = None
-    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees.")] = None
-    adcode: Annotated[str | None, Query(description="Code of a division.")] = None
-    alert: Annotated[str | None, Query(description="Public id of an alert.")] = None
-    zone: Annotated[str | None, Query(description="Any feature with an area: `collection/id`.")] = None
-
-    def body(self) -> Json:
-        """The place as a posted body has it.
-
-        Raises:
-            BadParameter: When it is not said in exactly one way.
-        """
-        given = [name for name, value in asdict(self).items() if value is not None]
-        if given == ["lon", "lat"]:
-            x, y = point_of(float(self.lon or 0), float(self.lat or 0), None)
-            return {"geometry": {"type": "Point", "coordinates": [x, y]}}
-        if len(given) != 1 or given[0] in ("lon", "lat"):
-            raise BadParameter(
-                "A place is given by lon and lat, or by one of bbox, adcode, alert or zone; "
-                f"this request has {', '.join(given) or 'none'}.",
-                parameter=given[0] if given else "lon",
-            )
-        if self.bbox is not None:
-            return {"bbox": parse_bbox(self.bbox).as_list()}
-        if self.zone is not None:
-            collection, _, key = self.zone.partition("/")
-            return {"feature": {"collection": collection, "id": key}}
-        return {given[0]: getattr(self, given[0])}
 
 
 @dataclass(frozen=True)
@@ -105,13 +70,19 @@ class ToleranceQuery:
         return float(self.pixels * _PIXEL_METRES * np.cos(np.radians(latitude)) / 2**self.zoom)
 
 
-PlaceBody: TypeAlias = Annotated[
-    dict[str, Any],
-    Body(
-        description="Exactly one of geometry (GeoJSON of any kind, CRS84), bbox, adcode, alert, feature.",
-        examples=[{"geometry": {"type": "Point", "coordinates": [105.1, 38.4]}}, {"adcode": "990101"}],
-    ),
-]
+@dataclass(frozen=True)
+class HereQuery:
+    """Query parameters of `identify`."""
+
+    amount: Annotated[AmountQuery, together(AmountQuery)]
+    near: Annotated[ToleranceQuery, together(ToleranceQuery)]
+
+
+@dataclass(frozen=True)
+class RingQuery:
+    """Query parameters of `buffer`."""
+
+    distance: Annotated[float, Query(gt=0, description="Metres on the ellipsoid.", allow_inf_nan=False)]
 
 
 async def place_of(house: House, asker: Principal, body: object) -> Where:
@@ -124,37 +95,9 @@ async def place_of(house: House, asker: Principal, body: object) -> Where:
         return await find_where(connection, asked, context)
 
 
-@router.get("/identify", summary="What is here")
-async def identify_here(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    place: Annotated[PlaceQuery, together(PlaceQuery)],
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-    near: Annotated[ToleranceQuery, together(ToleranceQuery)],
-) -> Response:
-    """Features of all visible layers at a place, and the values of rasters there."""
-    return await _identified(request, house, asker, place.body(), (amount, near))
-
-
-@router.post("/identify", summary="What is at a geometry")
-async def identify_at(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-    near: Annotated[ToleranceQuery, together(ToleranceQuery)],
-    body: PlaceBody,
-) -> Response:
-    """Features of all visible layers at a posted geometry, and the values of rasters there."""
-    return await _identified(request, house, asker, body, (amount, near))
-
-
-async def _identified(
-    request: Request, house: House, asker: Principal, body: Json, how: tuple[AmountQuery, ToleranceQuery]
-) -> Response:
+async def _identified(request: Request, house: House, asker: Principal, body: Json, asked: HereQuery) -> Response:
     where = await place_of(house, asker, body)
-    amount, near = how
+    amount, near = asked.amount, asked.near
     metres = near.metres(where.point()[1])
     around_it = Where(await asyncio.to_thread(buffered, where.geometry, metres), where.origin) if metres else where
     answer = await _related(house, asker, around_it, amount, "intersects")
@@ -162,59 +105,15 @@ async def _identified(
     return json_answer(request, {"place": {**where.described(), "tolerance": metres}, **answer, "rasters": rasters})
 
 
-@router.get("/intersects", summary="Features that meet a place")
-async def intersects_named(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    place: Annotated[PlaceQuery, together(PlaceQuery)],
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-) -> Response:
-    """Features that share a point with a place, its border included."""
-    return await _answered(request, house, asker, place.body(), (amount, "intersects"))
-
-
-@router.post("/intersects", summary="Features that meet a geometry")
-async def intersects_drawn(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-    body: PlaceBody,
-) -> Response:
-    """Features that share a point with a posted geometry, its border included."""
-    return await _answered(request, house, asker, body, (amount, "intersects"))
-
-
-@router.get("/within", summary="Features within a place")
-async def within_named(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    place: Annotated[PlaceQuery, together(PlaceQuery)],
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-) -> Response:
-    """Features of which no point lies outside a place."""
-    return await _answered(request, house, asker, place.body(), (amount, "within"))
-
-
-@router.post("/within", summary="Features within a geometry")
-async def within_drawn(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    amount: Annotated[AmountQuery, together(AmountQuery)],
-    body: PlaceBody,
-) -> Response:
-    """Features of which no point lies outside a posted geometry."""
-    return await _answered(request, house, asker, body, (amount, "within"))
-
-
-async def _answered(
-    request: Request, house: House, asker: Principal, body: Json, how: tuple[AmountQuery, Relation]
-) -> Response:
+async def _intersecting(request: Request, house: House, asker: Principal, body: Json, asked: AmountQuery) -> Response:
     where = await place_of(house, asker, body)
-    return json_answer(request, {"place": where.described(), **await _related(house, asker, where, *how)})
+    found = await _related(house, asker, where, asked, "intersects")
+    return json_answer(request, {"place": where.described(), **found})
+
+
+async def _within(request: Request, house: House, asker: Principal, body: Json, asked: AmountQuery) -> Response:
+    where = await place_of(house, asker, body)
+    return json_answer(request, {"place": where.described(), **await _related(house, asker, where, asked, "within")})
 
 
 async def _related(house: House, asker: Principal, where: Where, amount: AmountQuery, relation: Relation) -> Json:
@@ -287,36 +186,46 @@ def raster_row(house: House, layer: RasterLayer, values: list[float]) -> Json:
     return {"id": layer.name, "title": layer.title.model_dump(), "values": bands}
 
 
-@router.get("/buffer", summary="The surroundings of a place")
-async def buffer_named(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    place: Annotated[PlaceQuery, together(PlaceQuery)],
-    distance: Annotated[float, Query(gt=0, description="Metres on the ellipsoid.", allow_inf_nan=False)],
-) -> Response:
-    """Everything within a distance of a place, as a GeoJSON feature."""
-    return await _buffer(request, await place_of(house, asker, place.body()), distance)
-
-
-@router.post("/buffer", summary="The surroundings of a geometry")
-async def buffer_drawn(
-    request: Request,
-    house: Inside,
-    asker: Asker,
-    distance: Annotated[float, Query(gt=0, description="Metres on the ellipsoid.", allow_inf_nan=False)],
-    body: PlaceBody,
-) -> Response:
-    """Everything within a distance of a posted geometry, as a GeoJSON feature."""
-    return await _buffer(request, await place_of(house, asker, body), distance)
-
-
-async def _buffer(request: Request, where: Where, distance: float) -> Response:
+async def _surrounding(request: Request, house: House, asker: Principal, body: Json, asked: RingQuery) -> Response:
+    where, distance = await place_of(house, asker, body), asked.distance
     area = await asyncio.to_thread(buffered, where.geometry, distance)
     size = float(await asyncio.to_thread(ellipsoidal_area, area))
     properties = {"distance": distance, "area_m2": round(size, 1), "place": where.origin}
     geometry = json.loads(shapely.to_geojson(shapely.transform(area, lambda at: np.round(at, _DIGITS))))
     return json_answer(request, {"type": "Feature", "geometry": geometry, "properties": properties})
 
+
+ASKED_OF_PLACES: tuple[PlaceQuestion, ...] = (
+    PlaceQuestion(
+        "identify",
+        ("What is here", "What is at a geometry"),
+        "Features of all visible layers at a place, and the values of rasters there.",
+        HereQuery,
+        _identified,
+    ),
+    PlaceQuestion(
+        "intersects",
+        ("Features that meet a place", "Features that meet a geometry"),
+        "Features that share a point with a place, its border included.",
+        AmountQuery,
+        _intersecting,
+    ),
+    PlaceQuestion(
+        "within",
+        ("Features within a place", "Features within a geometry"),
+        "Features of which no point lies outside a place.",
+        AmountQuery,
+        _within,
+    ),
+    PlaceQuestion(
+        "buffer",
+        ("The surroundings of a place", "The surroundings of a geometry"),
+        "Everything within a distance of a place, as a GeoJSON feature.",
+        RingQuery,
+        _surrounding,
+    ),
+)
+for _one in ASKED_OF_PLACES:
+    add_routes(router, _one)
 
 BLOCK = Block("places", None, "experimental", (), router, no_links)

@@ -11,8 +11,9 @@ import shapely
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.api.place_question import PlaceBody
 from geoservice.api.query_batch import TABLE_BODY, TableQuery, batch_answer
-from geoservice.api.query_place import PlaceBody, raster_row
+from geoservice.api.query_place import raster_row
 from geoservice.api.query_terms import AsOf, Collection, PointQuery, json_answer
 from geoservice.house import Asker, Inside
 from geoservice.http.parameters import together

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from geoservice.features.places import Place
 from geoservice.features.query import FeatureQuery
@@ -17,6 +17,7 @@ from geoservice.features.stream import read_parts
 from geoservice.house import House
 from geoservice.http.encoding import VARY, takes_gzip
 from geoservice.http.negotiation import GEOJSON
+from geoservice.http.patience import PatientStream
 from geoservice.ogc.pager import Pager
 from layers.access import Decision
 from layers.model import RowLayer
@@ -46,10 +47,13 @@ async def long_page(
     if takes_gzip(pager.request):
         headers["Content-Encoding"] = "gzip"
         body = _packed(body)
-    return StreamingResponse(body, headers=headers, media_type=GEOJSON)
+    patience = house.settings.reader_patience
+    return PatientStream(body, patience=patience, headers=headers, media_type=GEOJSON)
 
 
-async def _written(pager: Pager, layer: RowLayer, first: Page, parts: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+async def _written(
+    pager: Pager, layer: RowLayer, first: Page, parts: AsyncIterator[Page]
+) -> AsyncGenerator[bytes, None]:
     yield b'{"type": "FeatureCollection", "features": ['
     yield first.features.encode()
     returned, page = first.returned, first
@@ -67,7 +71,7 @@ async def _written(pager: Pager, layer: RowLayer, first: Page, parts: AsyncItera
     yield f"], {json.dumps(foot)[1:]}".encode()
 
 
-async def _packed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _packed(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     packer = zlib.compressobj(_FAST, wbits=_GZIP)
 
     def packed(part: bytes) -> bytes:

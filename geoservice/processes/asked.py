@@ -8,8 +8,8 @@ from layers.model import Text
 
 _OBJECT = {"type": "object"}
 _FEATURE = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
-_PLACE = frozenset({"geometry", "bbox", "adcode", "alert", "feature"})
-_ZONE = frozenset({"zone", "bbox", "adcode", "alert", "feature"})
+_PLACE = frozenset(inputs.Place.model_fields)
+_ZONE = frozenset(inputs.Zone.model_fields)
 _THEN = {"as_of": "as-of"}
 _SEEN = {"with_geometry": "geometry", **_THEN}
 _NARROWED = {"filter_lang": "filter-lang", **_THEN}

@@ -20,14 +20,24 @@ Limit = Annotated[int, Field(ge=1, description="Most results.")]
 Where = Annotated[Any, Field(description="Positions in an array, or a GeoJSON MultiPoint.")]
 
 
-class Place(Inputs):
+class Named(Inputs):
+    """The ways to name an area."""
+
+    bbox: Box | None = None
+    adcode: str | None = Field(default=None, description="Code of a division.")
+    division: str | None = Field(default=None, description="Code of a division, as `adcode`.")
+    alert: str | None = Field(default=None, description="Public id of an alert.")
+    feature: dict[str, str] | str | None = Field(
+        default=None, description="Any feature with an area: collection and id, or `collection/id`."
+    )
+    sheet: str | None = Field(default=None, description="Number of a map sheet (GB/T 13989).")
+    postcode: str | None = Field(default=None, description="A postcode: the divisions that its offices serve.")
+
+
+class Place(Named):
     """A place, given in exactly one way."""
 
     geometry: Geometry | None = None
-    bbox: Box | None = None
-    adcode: str | None = Field(default=None, description="Code of a division.")
-    alert: str | None = Field(default=None, description="Public id of an alert.")
-    feature: dict[str, str] | None = Field(default=None, description="Any feature with an area: collection and id.")
 
 
 class Related(Place):
@@ -53,14 +63,10 @@ class Buffer(Place):
     distance: float = Field(gt=0, description="Metres on the ellipsoid.")
 
 
-class Zone(Inputs):
+class Zone(Named):
     """A zone, given in exactly one way."""
 
     zone: Geometry | None = None
-    bbox: Box | None = None
-    adcode: str | None = Field(default=None, description="Code of a division.")
-    alert: str | None = Field(default=None, description="Public id of an alert.")
-    feature: dict[str, str] | None = Field(default=None, description="Any feature with an area: collection and id.")
 
 
 class Point(Inputs):
@@ -113,7 +119,7 @@ class Travel(Inputs):
     mode: str | None = Field(default=None, description="Who travels, such as car or foot.")
     preference: Literal["fastest", "shortest"] | None = None
     closures: list[dict[str, Any]] | None = Field(
-        default=None, description="Zones (zone, bbox, adcode, alert or feature) that are closed, or slow by `factor`."
+        default=None, description="Zones (named as zones are) that are closed, or slow by `factor`."
     )
     obstacles: dict[str, Any] | None = Field(default=None, description="GeoJSON MultiPolygon that is closed.")
     as_of: Instant | None = None

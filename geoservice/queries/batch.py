@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,12 @@ import shapely
 
 from geoservice.queries.coordinates import Floats, outside_world, to_storage
 from geoservice.queries.errors import TableUnreadable
-from geoservice.queries.tables.model import ERROR, Batch, Shapes, Table
+from geoservice.queries.tables.model import ERROR, Batch, Indices, Shapes, Table
 
 _UNDER_WAY = 2
 """Blocks that are answered at the same time."""
+_PIECE_BYTES = 8 << 20
+"""Of the rows that are written at a time when rows are repeated."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,21 @@ class Rows:
             self.faults.setdefault(int(row), f"This question is about points; the row has a {kind}.")
 
 
-Answer = Callable[[Rows], Awaitable[list[pa.Array]]]
+@dataclass(frozen=True)
+class Reply:
+    """What a question says of some rows.
+
+    Attributes:
+        columns: The columns that are added.
+        rows: For each of their values the row that it is about, in order, each at least once; None when the first value
+            is about the first row, and so on.
+    """
+
+    columns: list[pa.Array]
+    rows: Indices | None = None
+
+
+Answer = Callable[[Rows], Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
@@ -48,36 +64,69 @@ class Question:
         schema: Names and types of the columns that are added.
         answer: Gives these columns for rows. It may add faults; a row with a fault is to have no answer.
         crs: EPSG code of the coordinates.
+        most_rows: Most rows that are asked about at a time; None for as many as come together.
     """
 
     schema: pa.Schema
     answer: Answer
     crs: int
+    most_rows: int | None = None
 
 
-async def answered(table: Table, question: Question) -> AsyncIterator[bytes]:
+@dataclass(frozen=True)
+class Answered:
+    """The columns that are added to a block of rows, and which row each of their values is about (see `Reply`)."""
+
+    batch: Batch
+    added: pa.RecordBatch
+    rows: Indices | None
+
+    def pieces(self) -> Iterator[tuple[Batch, pa.RecordBatch]]:
+        """Rows with what is added to them, in pieces of bounded size however often a row is repeated."""
+        if self.rows is None:
+            yield self.batch, self.added
+            return
+        weights = np.cumsum(self.batch.sizes()[self.rows])
+        cuts = np.flatnonzero(np.diff(weights // _PIECE_BYTES)) + 1
+        for piece in np.split(np.arange(len(self.rows)), cuts):
+            if len(piece):
+                chosen = self.added.slice(int(piece[0]), len(piece))
+                yield self.batch.repeated(self.rows[piece]), chosen
+
+
+def blocks(table: Table, question: Question) -> Iterator[Batch]:
+    """The rows of a table in the blocks in which a question is asked."""
+    for batch in table.batches():
+        yield from batch.parts(question.most_rows)
+
+
+async def answered(table: Table, question: Question) -> AsyncGenerator[bytes, None]:
     """The table with the answers, part by part, its rows in order.
 
     Raises:
         TableUnreadable: When a column that is to be added is there already.
     """
     schema = answer_schema(table, question)
-    batches, under_way = table.batches(), deque[asyncio.Task[tuple[Batch, pa.RecordBatch]]]()
+    coming, under_way = blocks(table, question), deque[asyncio.Task[Answered]]()
     try:
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            under_way.append(asyncio.create_task(_with_batch(batch, question, schema)))
+        while (batch := await asyncio.to_thread(next, coming, None)) is not None:
+            under_way.append(asyncio.create_task(answer_batch(batch, question, schema)))
             if len(under_way) >= _UNDER_WAY:
-                yield await _encoded(table, await under_way.popleft())
+                async for part in _encoded(table, await under_way.popleft()):
+                    yield part
         while under_way:
-            yield await _encoded(table, await under_way.popleft())
+            async for part in _encoded(table, await under_way.popleft()):
+                yield part
         yield await asyncio.to_thread(table.ending)
     finally:
         for task in under_way:
             task.cancel()
 
 
-async def _encoded(table: Table, answer: tuple[Batch, pa.RecordBatch]) -> bytes:
-    return await asyncio.to_thread(table.encode, *answer)
+async def _encoded(table: Table, answer: Answered) -> AsyncIterator[bytes]:
+    pieces = answer.pieces()
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield await asyncio.to_thread(table.encode, *piece)
 
 
 def answer_schema(table: Table, question: Question) -> pa.Schema:
@@ -96,18 +145,15 @@ def answer_schema(table: Table, question: Question) -> pa.Schema:
     return schema
 
 
-async def answer_batch(batch: Batch, question: Question, schema: pa.Schema) -> pa.RecordBatch:
-    """The columns that are added to a block of rows, as `answer_schema` has them."""
+async def answer_batch(batch: Batch, question: Question, schema: pa.Schema) -> Answered:
+    """What is added to a block of rows, with the columns of `answer_schema`."""
     rows = await asyncio.to_thread(_placed, batch, question.crs)
-    columns = await question.answer(rows)
-    said = pa.nulls(batch.count, pa.string())
+    reply = await question.answer(rows)
+    about = np.arange(batch.count) if reply.rows is None else reply.rows
+    said = pa.nulls(len(about), pa.string())
     if rows.faults:
-        said = pa.array([rows.faults.get(row) for row in range(batch.count)], pa.string())
-    return pa.RecordBatch.from_arrays([*columns, said], schema=schema)
-
-
-async def _with_batch(batch: Batch, question: Question, schema: pa.Schema) -> tuple[Batch, pa.RecordBatch]:
-    return batch, await answer_batch(batch, question, schema)
+        said = pa.array([rows.faults.get(row) for row in about.tolist()], pa.string())
+    return Answered(batch, pa.RecordBatch.from_arrays([*reply.columns, said], schema=schema), reply.rows)
 
 
 def _placed(batch: Batch, crs: int) -> Rows:

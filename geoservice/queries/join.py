@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from geoservice.queries.batch import Question, Rows
+from geoservice.queries.batch import Question, Reply, Rows
 from geoservice.queries.columns import KEY
 from geoservice.queries.found import Finder
 
@@ -20,9 +20,9 @@ def join_question(finder: Finder, prefix: str, crs: int) -> Question:
         crs: EPSG code of the coordinates.
     """
 
-    async def answer(rows: Rows) -> list[pa.Array]:
+    async def answer(rows: Rows) -> Reply:
         rows.require_points()
-        return (await finder.find(rows.x, rows.y)).columns()
+        return Reply((await finder.find(rows.x, rows.y)).columns())
 
     return Question(prefixed(finder.schema, prefix), answer, crs)
 

@@ -54,6 +54,25 @@ class Sources:
             raise BadParameter(f"Collection {layer.name} has no geometries of features.", parameter="collection")
         return layer, decision
 
+    def drawn(self, name: str) -> tuple[VectorLayer, Decision]:
+        """A collection of lines or polygons; raises as `vectors`, also when its features are points."""
+        layer, decision = self.vectors(name)
+        if layer.geometry == "point":
+            raise BadParameter(f"Points share nothing; {layer.name} has points.", parameter="collection")
+        return layer, decision
+
+    def several(self, names: str | None) -> list[tuple[Layer, Decision]]:
+        """Collections by their ids, separated by commas; all that the principal may see when there are none.
+
+        Raises:
+            UnknownLayer: When one is none that the principal may see.
+        """
+        if names:
+            return [self.layer(name) for name in dict.fromkeys(names.split(","))]
+        return [
+            (layer, decision) for layer in self.catalog if (decision := decide(self.principal, "read", layer)).allowed
+        ]
+
     def surfaces(self, name: str) -> tuple[VectorLayer, Decision]:
         """A collection of polygons; raises as `vectors`, also when its features are no areas."""
         layer, decision = self.vectors(name)

@@ -52,7 +52,8 @@ async def spooled(parts: AsyncIterator[bytes], encoding: str, bounds: Bounds, fo
         unpack = _Unpacked(sink) if "gzip" in encoding else sink
         with needing_room():
             while (part := await _next(parts, bounds.idle)) is not None:
-                unpack.write(part)
+                # A part of a few kilobytes may unpack to a thousand times as much: not on the event loop.
+                await asyncio.to_thread(unpack.write, part)
             unpack.finish()
     except BaseException:
         file.close()

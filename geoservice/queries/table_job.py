@@ -31,8 +31,8 @@ def run(execution: Execution, inputs: TableInputs) -> None:
     if inputs.media not in MEDIA_TYPES:
         raise BadBody(f"media is one of {', '.join(MEDIA_TYPES)}; {inputs.media[:60]!r} is none.")
     result = asyncio.run(answer_in_parts(execution, inputs, folder / TABLE))
-    layers, facts = (inputs.collection,), {"rows": result.rows, "errors": result.errors}
-    execution.publish(TABLE, result.path, inputs.media, layers=layers, **facts)
+    facts = {"rows": result.rows, "errors": result.errors}
+    execution.publish(TABLE, result.path, inputs.media, layers=result.layers, **facts)
 
 
 _OUTPUTS: dict[str, dict[str, Any]] = {
@@ -42,8 +42,9 @@ PROCESS = Process(
     PROCESS_ID,
     Text(zh="表格批量空间查询", en="Spatial query for a table"),
     Text(
-        zh="为表格的每一行求所在面、最近要素或栅格值。",
-        en="For each row of a table the polygon that holds it, the nearest feature, or the values of a raster.",
+        zh="为表格的每一行求所在面、最近要素、栅格值、与要素共有的面积或长度，或该点的所有要素。",
+        en="For each row of a table the polygon that holds it, the nearest feature, the values of a raster, what it "
+        "shares with features, or all features at its point.",
     ),
     TableInputs,
     run,

@@ -15,27 +15,30 @@ from pyarrow import ipc
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
-from geoservice.features.state import read_states
+from geoservice.features.state import LayerState, read_states
 from geoservice.processes.model import Execution
-from geoservice.queries.batch import answer_batch, answer_schema
+from geoservice.queries.batch import Answered, Question, answer_batch, answer_schema, blocks
 from geoservice.queries.memory import PolygonShelf
 from geoservice.queries.sources import Sources
 from geoservice.queries.table_inputs import TABLE, TableInputs
 from geoservice.queries.tables.forms import open_table
-from geoservice.queries.tables.model import ERROR, Table
+from geoservice.queries.tables.model import ERROR, Batch, Table
 from geoservice.queries.wish import TableWish, asked_of
+from layers.errors import TooLarge
 
 _MEBIBYTE = 1 << 20
 _PLAN = "plan.json"
+_ABOUT = "_row"
 
 
 @dataclass(frozen=True)
 class Written:
-    """The answer: its file, how many rows it has, and how many of them have an error."""
+    """The answer: its file, how many rows it has, how many of them have an error, of which collections it tells."""
 
     path: Path
     rows: int
     errors: int
+    layers: tuple[str, ...]
 
 
 async def answer_in_parts(execution: Execution, inputs: TableInputs, source: Path) -> Written:
@@ -54,15 +57,16 @@ async def answer_in_parts(execution: Execution, inputs: TableInputs, source: Pat
             wish = await _pinned(sources, inputs.wish(), parts / _PLAN)
             asked = await asked_of(sources, wish)
             schema = answer_schema(table, asked.question)
-            done = 0
-            for number, batch in enumerate(table.batches()):
+            layers, done = tuple(await _states(sources, wish)), 0
+            for number, batch in enumerate(blocks(table, asked.question)):
                 part = _part(parts, number)
                 if not part.exists():
                     _keep(part, await answer_batch(batch, asked.question, schema))
                 done += batch.count
                 execution.tell(done, None)
     with source.open("rb") as file:
-        return _whole(execution, _table(execution, inputs, file), parts, inputs.media)
+        whole = _whole(execution, _table(execution, inputs, file), parts, (inputs.media, asked.question))
+    return replace(whole, layers=layers)
 
 
 def _table(execution: Execution, inputs: TableInputs, file: object) -> Table:
@@ -87,28 +91,47 @@ async def _pinned(sources: Sources, wish: TableWish, plan: Path) -> TableWish:
     """The wish as the first attempt understood it: about now as long as no other edition has come, else about then."""
     if wish.narrowing.as_of is not None:
         return wish
-    layer, decision = sources.layer(wish.collection)
-    async with sources.connect() as connection:
-        state = (await read_states(connection, decision.rule.max_clearance, [layer.name]))[layer.name]
+    states = await _states(sources, wish)
+    editions = {name: state.edition for name, state in states.items()}
     if not plan.exists():
-        instant = None if state.committed is None else state.committed.isoformat()
-        _replace(plan, json.dumps({"edition": state.edition, "instant": instant}).encode())
+        # The youngest of several collections: at that instant each was as it is now.
+        instants = [state.committed for state in states.values() if state.committed is not None]
+        instant = max(instants).isoformat() if instants else None
+        _replace(plan, json.dumps({"editions": editions, "instant": instant}).encode())
         return wish
     begun = json.loads(plan.read_bytes())
-    if begun["edition"] == state.edition or begun["instant"] is None:
+    if begun["editions"] == editions or begun["instant"] is None:
         return wish
     return replace(wish, narrowing=replace(wish.narrowing, as_of=begun["instant"]))
+
+
+async def _states(sources: Sources, wish: TableWish) -> dict[str, LayerState]:
+    opened = sources.several(wish.collection) if wish.operation == "identify" else [sources.layer(wish.collection)]
+    clearance = sources.principal.clearance
+    async with sources.connect() as connection:
+        return await read_states(connection, clearance, [layer.name for layer, _ in opened])
 
 
 def _part(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.arrow"
 
 
-def _keep(part: Path, answer: pa.RecordBatch) -> None:
+def _keep(part: Path, answer: Answered) -> None:
+    """Write an answer; its last column says which row a value is about, and is of no type where that goes without."""
+    about = pa.nulls(answer.added.num_rows) if answer.rows is None else pa.array(answer.rows, pa.int64())
+    kept = answer.added.append_column(_ABOUT, about)
     sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, answer.schema) as writer:
-        writer.write_batch(answer)
+    with ipc.new_stream(sink, kept.schema) as writer:
+        writer.write_batch(kept)
     _replace(part, sink.getvalue().to_pybytes())
+
+
+def _kept(part: Path, batch: Batch) -> Answered:
+    with ipc.open_stream(part.read_bytes()) as reader:
+        kept = reader.read_next_batch()
+    about = kept.column(kept.num_columns - 1)
+    added = kept.select(list(range(kept.num_columns - 1)))
+    return Answered(batch, added, None if pa.types.is_null(about.type) else about.to_numpy())
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -121,21 +144,32 @@ def _replace(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def _whole(execution: Execution, table: Table, parts: Path, media: str) -> Written:
+def _whole(execution: Execution, table: Table, parts: Path, asked: tuple[str, Question]) -> Written:
+    media, question = asked
     path, rows, errors = execution.folder / f"{TABLE}{_ENDINGS[media]}", 0, 0
     draft = path.with_name(f".{path.name}")
     with draft.open("wb") as handle:
-        for number, batch in enumerate(table.batches()):
-            with ipc.open_stream(_part(parts, number).read_bytes()) as reader:
-                answer = reader.read_next_batch()
-            handle.write(table.encode(batch, answer))
-            rows += batch.count
-            errors += batch.count - answer.column(ERROR).null_count
+        for number, batch in enumerate(blocks(table, question)):
+            answer = _kept(_part(parts, number), batch)
+            for piece in answer.pieces():
+                handle.write(table.encode(*piece))
+                _require_bounded(handle.tell(), execution.settings.export_max_bytes)
+            rows += answer.added.num_rows
+            errors += answer.added.num_rows - answer.added.column(ERROR).null_count
         handle.write(table.ending())
         handle.flush()
         os.fsync(handle.fileno())
     draft.replace(path)
-    return Written(path, rows, errors)
+    return Written(path, rows, errors, ())
+
+
+def _require_bounded(size: int, most: int) -> None:
+    """Refuse an answer that repeats rows until the disk is full."""
+    if size > most:
+        raise TooLarge(
+            f"The answered table has more than {most:,} bytes; ask for matches=first, or send the table in parts.",
+            maximum=most,
+        )
 
 
 _ENDINGS = {

@@ -19,7 +19,7 @@ from geoservice.queries.coordinates import outside_world
 from layers.crs import STORAGE_SRID
 from layers.errors import BadBody, BadGeometry, TooLarge
 
-WAYS = ("geometry", "bbox", "adcode", "alert", "feature")
+WAYS = ("geometry", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _FLAT = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _HALF_TURN = 180.0
 
@@ -62,8 +62,8 @@ def read_where(body: object, most_vertices: int) -> Where | ZoneRequest:
     """Read a place; what is named is looked up by `find_where`. Call it in a thread for large bodies.
 
     Args:
-        body: Parsed JSON with exactly one of `geometry` (GeoJSON of any kind, CRS84), `bbox`, `adcode`, `alert`,
-            `feature`.
+        body: Parsed JSON with exactly one of `geometry` (GeoJSON of any kind, CRS84) or what a zone is named by (see
+            `zone_request`): `bbox`, `adcode`, `division`, `alert`, `feature`, `sheet`, `postcode`.
         most_vertices: Most vertices of a geometry.
 
     Raises:

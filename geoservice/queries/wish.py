@@ -1,4 +1,4 @@
-"""What is asked for each row of a table: a join, a nearest feature, raster values. And making a question of it."""
+"""What is asked for each row of a table, such as a join or a nearest feature; and making a question of it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import pyarrow as pa
 
 from geoservice.db.pools import RawConnection
 from geoservice.features.assets import Which, around, read_assets
-from geoservice.features.past import instant_asked
+from geoservice.features.past import instant_asked, moment_asked
 from geoservice.features.state import read_states
-from geoservice.queries.batch import Question, Rows
+from geoservice.queries.batch import Question, Reply, Rows
 from geoservice.queries.cells import Box, Method, sampled
 from geoservice.queries.columns import schema_of
 from geoservice.queries.coordinates import parse_input_crs
 from geoservice.queries.database import NearbyPolygons
 from geoservice.queries.found import Finder
 from geoservice.queries.holders import Holders
+from geoservice.queries.identify_table import DEFAULT_PREFIX, Here, identify_question
 from geoservice.queries.join import join_question, prefixed
+from geoservice.queries.meeting import Meeting
 from geoservice.queries.near_table import near_columns
 from geoservice.queries.nearest import Wish
+from geoservice.queries.overlay import Matches, overlay_question
 from geoservice.queries.sources import Sources
 from layers.access import Decision
 from layers.asset import Asset
@@ -30,8 +33,7 @@ from layers.errors import BadParameter
 from layers.filter import parse_filter, queryables_of
 from layers.model import RasterLayer, VectorLayer
 
-Operation = Literal["join", "nearest", "values"]
-OPERATIONS: tuple[Operation, ...] = ("join", "nearest", "values")
+Operation = Literal["join", "nearest", "values", "overlay", "identify"]
 _WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 
@@ -57,13 +59,17 @@ class TableWish:
     """What is asked for each row of a table.
 
     Attributes:
-        operation: `join`: the polygon that holds it; `nearest`: the nearest feature; `values`: of a raster.
-        collection: Id of the collection that is asked.
+        operation: `join`: the polygon that holds it; `nearest`: the nearest feature; `values`: of a raster; `overlay`:
+            what a line or area shares with features; `identify`: features of all collections at a point.
+        collection: Id of the collection that is asked; of `identify` ids separated by commas, empty for all.
         narrowing: Which of its features; of rasters only the instant counts.
         crs: CRS of the coordinates; None for longitude and latitude.
-        prefix: What names of added columns begin with; None for the collection and an underscore.
-        within: Metres beyond which nothing is near.
+        prefix: What names of added columns begin with; None for the collection and an underscore (`found_` of
+            `identify`).
+        within: Metres beyond which nothing is near; of `identify` how near a feature lies.
         method: How raster values are taken.
+        matches: Of `overlay`: the feature that shares most, or a row for each.
+        limit: Of `identify`: most features of each collection.
     """
 
     operation: Operation
@@ -73,10 +79,19 @@ class TableWish:
     prefix: str | None = None
     within: float | None = None
     method: Method = "nearest"
+    matches: Matches = "first"
+    limit: int = 10
+
+    @property
+    def shaped(self) -> bool:
+        """Whether rows are to have geometries and not coordinates."""
+        return self.operation == "overlay"
 
     @property
     def beginning(self) -> str:
         """What names of added columns begin with."""
+        if self.prefix is None and self.operation == "identify":
+            return DEFAULT_PREFIX
         return f"{self.collection}_" if self.prefix is None else self.prefix
 
 
@@ -96,12 +111,35 @@ async def asked_of(sources: Sources, wish: TableWish) -> Asked:
         BadParameter, BadFilter, CrsRefused: When something in the wish is not sound.
     """
     crs = parse_input_crs(wish.crs)
-    if wish.operation == "join":
-        finder, edition = await finder_of(sources, wish.collection, wish.narrowing)
-        return Asked(join_question(finder, wish.beginning, crs), edition)
-    if wish.operation == "nearest":
-        return await _nearest(sources, wish, crs)
-    return await _values(sources, wish, crs)
+    makers = {"join": _join, "nearest": _nearest, "values": _values, "overlay": _overlay, "identify": _identify}
+    return await makers[wish.operation](sources, wish, crs)
+
+
+async def _join(sources: Sources, wish: TableWish, crs: int) -> Asked:
+    finder, edition = await finder_of(sources, wish.collection, wish.narrowing)
+    return Asked(join_question(finder, wish.beginning, crs), edition)
+
+
+async def _overlay(sources: Sources, wish: TableWish, crs: int) -> Asked:
+    layer, decision = sources.drawn(wish.collection)
+    async with sources.connect() as connection:
+        holders = await holders_of(connection, layer, decision, wish.narrowing)
+        edition = await _edition(connection, holders)
+    meeting = Meeting(sources.connect, sources.reading, holders)
+    return Asked(overlay_question(meeting, wish.beginning, crs, wish.matches), edition)
+
+
+async def _identify(sources: Sources, wish: TableWish, crs: int) -> Asked:
+    instant = moment_asked(wish.narrowing.as_of)
+    meetings, rasters = dict[str, Meeting](), list[tuple[RasterLayer, list[Asset]]]()
+    for layer, decision in sources.several(wish.collection):
+        if isinstance(layer, VectorLayer):
+            holders = Holders(layer, decision, decision.attributes, as_of=instant)
+            meetings[layer.name] = Meeting(sources.connect, sources.reading, holders)
+        elif isinstance(layer, RasterLayer):
+            rasters.append(await raster_files(sources, layer.name, wish.narrowing.as_of, _WORLD))
+    here = Here(meetings, rasters, wish.limit, wish.within or 0.0)
+    return Asked(identify_question(here, wish.beginning, crs), None)
 
 
 async def finder_of(sources: Sources, collection: str, narrowing: Narrowing) -> tuple[Finder, int | None]:
@@ -162,9 +200,9 @@ async def _nearest(sources: Sources, wish: TableWish, crs: int) -> Asked:
         edition = await _edition(connection, holders)
     schema = prefixed(schema_of(layer, holders.attributes), wish.beginning)
 
-    async def answer(rows: Rows) -> list[pa.Array]:
+    async def answer(rows: Rows) -> Reply:
         rows.require_points()
-        return await near_columns(sources.connect, sources.reading, holders, rows, Wish(1, wish.within))
+        return Reply(await near_columns(sources.connect, sources.reading, holders, rows, Wish(1, wish.within)))
 
     added = pa.schema([*schema, pa.field(f"{wish.beginning}distance", pa.float64())])
     return Asked(Question(added, answer, crs), edition)
@@ -174,10 +212,10 @@ async def _values(sources: Sources, wish: TableWish, crs: int) -> Asked:
     layer, assets = await raster_files(sources, wish.collection, wish.narrowing.as_of, _WORLD)
     require_mean(layer, wish.method)
 
-    async def answer(rows: Rows) -> list[pa.Array]:
+    async def answer(rows: Rows) -> Reply:
         rows.require_points()
         values = await asyncio.to_thread(sampled, assets, rows.x, rows.y, len(layer.bands), wish.method)
-        return [pa.array(one, mask=np.isnan(one)) for one in values]
+        return Reply([pa.array(one, mask=np.isnan(one)) for one in values])
 
     schema = pa.schema([pa.field(f"{wish.beginning}{band.name}", pa.float64()) for band in layer.bands])
     return Asked(Question(schema, answer, crs), None)

@@ -115,6 +115,16 @@ def assert_joined(stage: Stage, text: str) -> None:
     assert any(row["division_key"] for row in rows)
 
 
+def assert_shared(stage: Stage, desk: Path) -> None:
+    """The site with every county that it shares an area with."""
+    with (desk / "shares.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    site = shapely.from_wkt(rows[0]["wkt"])
+    inside = stage.counties[stage.counties.intersection(site).area > 0]
+    assert {row["division_key"] for row in rows} == set(inside["adcode"])
+    assert all(float(row["division_shared_area"]) > 0 for row in rows)
+
+
 def test_python(stage: Stage, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found: dict[str, Any] = {}
     for number, block in enumerate(block for block in blocks("python.md", "python", stage) if offered(block)):
@@ -122,6 +132,7 @@ def test_python(stage: Stage, desk: Path, capsys: pytest.CaptureFixture[str]) ->
         program.write_text(f"from pathlib import Path\nfrom client import Client\n{block}", encoding="utf-8")
         found |= runpy.run_path(str(program))
     assert_joined(stage, (desk / "found.csv").read_text(encoding="utf-8"))
+    assert_shared(stage, desk)
     assert "小学" in capsys.readouterr().out
     assert found["chain"]
     assert found["places"]

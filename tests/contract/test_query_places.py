@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -14,18 +15,27 @@ import pyproj
 import pytest
 import shapely
 
+from geoservice.queries import identify_table, meeting
 from geoservice.settings import Settings
 from ingest.raster import load_raster
 from layers.access import Clearance
 from layers.catalog import Catalog
 from tests.support.database import copied_database
-from tests.support.loading import LEVELS, load_file, prepared, trial_layer, write_rows
+from tests.support.loading import BASE, LEVELS, load_file, prepared, trial_layer, write_rows
 from tests.support.rasters import COVER, grid, raster_layer, raster_plan, write_tif
 from tests.support.service import Service, running
 
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 RELIEF = raster_layer("relief")
 WEST, SOUTH = 105.0, 38.0
+
+
+OFFICE: dict[str, Any] = {
+    "postcode": {"type": "text"},
+    "office": {"type": "text"},
+    "adcode": {"type": "text"},
+    "level": BASE["attributes"]["level"],
+}
 
 
 def catalog() -> Catalog:
@@ -36,6 +46,8 @@ def catalog() -> Catalog:
             trial_layer("way", geometry="line", style={"line": {"colour": "#aa3333", "width": 3}}),
             trial_layer("field", geometry="polygon", style={"fill": "#2e8b57"}),
             trial_layer("shut", geometry="polygon", clearance="restricted", style={"fill": "#000000"}),
+            trial_layer("division", geometry="polygon", style={"fill": "#444444"}),
+            trial_layer("postcode", attributes=OFFICE, key=["postcode", "office"], time=None),
             RELIEF,
         ],
         [LEVELS, COVER],
@@ -80,6 +92,26 @@ def others() -> dict[str, list[dict[str, Any]]]:
             {"code": f"f{i}", "name": "field", "level": "public", "geometry": shape} for i, shape in enumerate(fields)
         ],
         "shut": [{"code": "CNRY-2-shut-0", "name": "x", "geometry": fields[0]}],
+        "division": [
+            {"code": code, "name": code, "level": "public", "geometry": shapely.box(110 + i, 38, 111 + i, 39)}
+            for i, code in enumerate(("990101001", "990101002", "990101003"))
+        ],
+        "postcode": [
+            {
+                "postcode": code,
+                "office": adcode,
+                "adcode": adcode,
+                "level": level,
+                "geometry": shapely.Point(110.5, 38.5),
+            }
+            for code, adcode, level in (
+                ("755001", "990101001", "public"),
+                ("755001", "990101002", "public"),
+                ("755001", "990101003", "restricted"),
+                ("755002", "990101999", "public"),
+                ("755003", "990101003", "restricted"),
+            )
+        ],
     }
 
 
@@ -296,3 +328,122 @@ def test_bad_geometries_are_refused_with_the_place(service: Service, geometry: A
         answer = service.client.post(path, content=text, headers={"Content-Type": "application/json"})
         assert answer.status_code == status, (path, answer.text)
         assert answer.json()["detail"]
+
+
+def box_of(answer: Any) -> list[float]:
+    assert answer.status_code == 200, answer.text
+    (box,) = answer.json()["place"]["boxes"]
+    return list(box)
+
+
+def test_areas_with_names(service: Service) -> None:
+    """Each way to name an area means the same by GET and in a body, in all questions about places."""
+    sheet = [105.0, 38.0, 105.25, 38 + 1 / 6]
+    named = {
+        # One sheet of 1:50,000 north of the parallel of 38 degrees and east of the meridian of 105 (GB/T 13989).
+        "sheet": ("J48E012013", sheet),
+        "division": ("990101002", [111.0, 38.0, 112.0, 39.0]),
+        "adcode": ("990101002000", [111.0, 38.0, 112.0, 39.0]),
+        "postcode": ("755001", [110.0, 38.0, 112.0, 39.0]),
+        "feature": ("field/f1", [105.1, 38.0, 105.2, 38.1]),
+    }
+    for way, (value, box) in named.items():
+        for question in ("identify", "intersects", "within"):
+            by_name = service.get(f"/query/{question}?{way}={value}")
+            assert box_of(by_name) == pytest.approx(box), (way, question)
+            assert post(service, f"/query/{question}", {way: value}).json() == by_name.json()
+        ring = service.get(f"/query/buffer?{way}={value}&distance=1").json()
+        assert shapely.geometry.shape(ring["geometry"]).covers(shapely.box(*box).buffer(-1e-6))
+    assert keys(service.get("/query/within?sheet=J48E012013&collections=field")) == {"field": ["f0", "f1"]}
+    assert service.get("/query/within?zone=field/f1").json() == service.get("/query/within?feature=field/f1").json()
+
+
+def test_a_postcode_means_the_divisions_of_the_offices_one_may_see(service: Service) -> None:
+    everything = service.get("/query/within?postcode=755001", Clearance.RESTRICTED)
+    assert box_of(everything) == [110.0, 38.0, 113.0, 39.0]
+    for missing in ("755002", "755003", "999999"):
+        answer = service.get(f"/query/within?postcode={missing}")
+        assert answer.status_code == 404, "one whose office is hidden is as unknown as one that does not exist"
+        assert answer.json()["detail"].replace(missing, "") == "There is no postcode '' that could be a zone."
+    assert box_of(service.get("/query/within?postcode=755003", Clearance.RESTRICTED)) == [112.0, 38.0, 113.0, 39.0]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("sheet=Z99", 400),
+        ("postcode=12", 400),
+        ("postcode=75500１", 400),
+        ("feature=field", 400),
+        ("feature=shut/CNRY-2-shut-0", 404),
+        ("division=990101998", 404),
+        ("sheet=J48E012013&postcode=755001", 400),
+        ("feature=field/f1&zone=field/f1", 400),
+    ],
+)
+def test_names_that_name_nothing(service: Service, query: str, status: int) -> None:
+    answer = service.get(f"/query/intersects?{query}")
+    assert answer.status_code == status, answer.text
+    assert answer.json()["detail"].endswith(".")
+
+
+POINTS = b"id,lon,lat\na,105.05,38.05\nb,105.1,38.05\nc,x,1\nd,0,0\n"
+
+
+def identified(service: Service, query: str = "", body: bytes = POINTS, clearance: Clearance | None = None) -> Any:
+    headers = {"Content-Type": "text/csv"} | ({} if clearance is None else {"X-API-Key": service.keys[clearance]})
+    answer = service.client.post(f"/query/identify/batch?{query}", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_what_is_at_many_points(service: Service) -> None:
+    rows = identified(service)
+    told = [(row["id"], row["found_collection"], row["found_key"]) for row in rows]
+    assert told == [
+        ("a", "field", "f0"),
+        ("a", "relief", ""),
+        ("b", "field", "f0"),
+        ("b", "field", "f1"),
+        ("b", "relief", ""),
+        ("c", "", ""),
+        ("d", "", ""),
+    ]
+    assert [bool(row["error"]) for row in rows] == [False] * 5 + [True, False]
+    assert json.loads(rows[0]["found_properties"])["name"] == "field"
+    assert json.loads(rows[1]["found_properties"]) == {"height": 305.0}
+    assert len(identified(service, "collections=field&limit=1")) == 4
+    assert len(identified(service, "collections=field&as-of=2001-01-01T00:00:00Z")) == 4
+
+
+@pytest.mark.parametrize("metres", [0, 9_000])
+@pytest.mark.parametrize("clearance", [None, Clearance.RESTRICTED])
+def test_many_points_as_one_by_one(
+    service: Service, metres: int, clearance: Clearance | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same features as `identify` gives for each point, however blocks and parts are cut."""
+    monkeypatch.setattr(identify_table, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(meeting, "_PART_BYTES", 500)
+    rng = np.random.default_rng(9)
+    points = [(round(x, 6), round(y, 6)) for x, y in rng.uniform((104.95, 37.95), (105.25, 38.15), (20, 2)).tolist()]
+    body = "lon,lat\n" + "".join(f"{x},{y}\n" for x, y in points)
+    found: dict[tuple[float, float], set[tuple[str, str]]] = {point: set() for point in points}
+    for row in identified(service, f"limit=100&tolerance={metres}", body.encode(), clearance):
+        if row["found_key"]:
+            found[float(row["lon"]), float(row["lat"])].add((row["found_collection"], row["found_key"]))
+    for x, y in points:
+        one = service.get(f"/query/identify?lon={x}&lat={y}&limit=100&tolerance={metres}", clearance)
+        assert found[x, y] == {(name, key) for name, listed in keys(one).items() for key in listed}
+    told = {key for here in found.values() for _, key in here}
+    assert ("CNRY-2-shut-0" in told) == (clearance is not None)
+    assert len(told) > (10 if metres else 1)
+
+
+def test_a_hidden_collection_is_a_missing_one(service: Service) -> None:
+    headers = {"Content-Type": "text/csv"}
+    for name in ("shut", "none"):
+        answer = service.client.post(f"/query/identify/batch?collections={name}", content=POINTS, headers=headers)
+        assert answer.status_code == 404
+    rows = identified(service, clearance=None)
+    assert "CNRY" not in json.dumps(rows)
+    assert "CNRY-2-shut-0" in json.dumps(identified(service, clearance=Clearance.RESTRICTED))

@@ -18,6 +18,7 @@ from geoservice.queries.tables.places import places_of
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 _MOST_BLOCK_BYTES = 256 << 20
 """What a block of rows may take in memory once texts that repeat are written out."""
+_GROUP_ROWS, _GROUP_BYTES = 16_384, 4 << 20
 _THRIFT_BYTES, _THRIFT_ITEMS = 16 << 20, 200_000
 
 
@@ -109,8 +110,11 @@ class ArrowTable:
         whole = pa.RecordBatch.from_arrays([*content.columns, *added.columns], schema=schema)
         if self._writer is None:
             self._writer = self._open(schema)
-        self._writer.write_batch(whole)
+        self._write(whole)
         return self._drain.taken()
+
+    def _write(self, rows: pa.RecordBatch) -> None:
+        self._writer.write_batch(rows)
 
     def ending(self) -> bytes:
         """The end of the answer, which for Parquet says where everything lies."""
@@ -174,6 +178,7 @@ class ParquetTable(ArrowTable):
         if nested is not None:
             raise TableUnreadable(f"The column {shown(nested)} is nested; columns of a batch hold single values.")
         self._file = file
+        self._waiting = list[pa.RecordBatch]()
         # Metadata of the whole (such as the extent of a GeoParquet file) would not be true of the answer.
         super().__init__(schema.remove_metadata(), columns, most_vertices)
 
@@ -196,6 +201,23 @@ class ParquetTable(ArrowTable):
             raise pa.ArrowInvalid(f"{part.num_rows} rows take {size} bytes in memory, {_MOST_BLOCK_BYTES} are allowed")
         columns = [column.cast(field.type) for column, field in zip(part.columns, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _write(self, rows: pa.RecordBatch) -> None:
+        """Keep rows until they make a row group of a sensible size."""
+        self._waiting.append(rows)
+        enough = sum(one.num_rows for one in self._waiting) >= _GROUP_ROWS
+        if enough or sum(one.nbytes for one in self._waiting) >= _GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting.clear()
+
+    def ending(self) -> bytes:
+        """What is left of the rows, and the footer."""
+        self._write_group()
+        return super().ending()
 
     def _open(self, schema: pa.Schema) -> Any:
         return pq.ParquetWriter(self._drain, schema, compression="snappy")

@@ -62,7 +62,8 @@ class DocumentTable:
     def _batch(self, lines: list[bytes]) -> Batch:
         faults = dict[int, str]()
         objects = [_object(line, number, faults) for number, line in enumerate(lines)]
-        places = self._shaped(objects, faults) if self._features else self._numbered(objects, faults)
+        shaped = self._features or self._columns.shapes or self._columns.geometry is not None
+        places = self._shaped(objects, faults) if shaped else self._numbered(objects, faults)
         return Batch(objects, len(objects), places)
 
     def _numbered(self, objects: list[Json | None], faults: dict[int, str]) -> Places:
@@ -85,10 +86,19 @@ class DocumentTable:
         for row, one in enumerate(objects):
             if one is None:
                 continue
-            shapes[row] = _shape(one.get("geometry"))
+            shapes[row] = _shape(one.get(self._member(one)))
             if shapes[row] is None:
-                faults[row] = "The feature has no geometry that can be read."
+                faults[row] = f"The {'feature' if self._features else 'object'} has no geometry that can be read."
         return places_of_shapes(shapes, faults, self._most_vertices)
+
+    def _member(self, one: Json) -> str:
+        """The member with the geometry: that of features has a name, that of other objects is named or customary."""
+        if self._features:
+            return "geometry"
+        try:
+            return self._columns.among(list(one)).geometry or ""
+        except TableUnreadable:
+            return ""
 
     def encode(self, batch: Batch, added: pa.RecordBatch) -> bytes:
         """The objects with further members, one per line; features get them as properties."""
@@ -137,9 +147,11 @@ def _number(one: Json, name: str | None) -> float:
 
 
 def _shape(geometry: object) -> shapely.Geometry | None:
-    if not isinstance(geometry, dict):
+    if not isinstance(geometry, dict | str):
         return None
     try:
+        if isinstance(geometry, str):
+            return shapely.force_2d(shapely.from_wkt(geometry))
         return shapely.force_2d(shapely.from_geojson(json.dumps(geometry)))
     except (shapely.errors.ShapelyError, ValueError, TypeError, RecursionError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from geoservice.queries.errors import TableUnreadable
 
 Floats = npt.NDArray[np.float64]
 Shapes = npt.NDArray[np.object_]
+Indices = npt.NDArray[np.int64]
 
 ERROR = "error"
 """Column that says why a row has no answer."""
@@ -38,6 +40,8 @@ class Columns:
     x: str | None = None
     y: str | None = None
     geometry: str | None = None
+    shapes: bool = False
+    """Whether rows are to have geometries, so that columns of coordinates are none of the customary ones."""
 
     def among(self, names: Sequence[str]) -> Columns:
         """These columns, or the customary ones where none are named.
@@ -51,7 +55,7 @@ class Columns:
                 raise self._none(names)
             return self
         by_name = {name.lower(): name for name in reversed(names)}
-        for x, y in _PAIRS:
+        for x, y in () if self.shapes else _PAIRS:
             if x in by_name and y in by_name:
                 return Columns(by_name[x], by_name[y])
         for geometry in _GEOMETRIES:
@@ -61,9 +65,15 @@ class Columns:
 
     def _none(self, names: Sequence[str]) -> TableUnreadable:
         listed = ", ".join(name[:MOST_SHOWN] for name in names[:20])
+        wanted = (
+            "The parameter geometry names the column with the geometry of a row (or it is called geometry, geom, wkt "
+            "or wkb)"
+            if self.shapes
+            else "The parameters x and y, or geometry, name the columns that say where a row lies (or these are called "
+            "lon and lat, x and y, or geometry)"
+        )
         return TableUnreadable(
-            "The parameters x and y, or geometry, name the columns that say where a row lies (or these are called lon "
-            f"and lat, x and y, or geometry); the table has the columns {listed or 'none'}.",
+            f"{wanted}; the table has the columns {listed or 'none'}.",
             columns=[name[:MOST_SHOWN] for name in names[:20]],
         )
 
@@ -84,6 +94,12 @@ class Places:
     shapes: Shapes | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
 
+    def part(self, start: int, stop: int) -> Places:
+        """Those of some rows that follow one another."""
+        shapes = None if self.shapes is None else self.shapes[start:stop]
+        faults = {row - start: said for row, said in self.faults.items() if start <= row < stop}
+        return Places(self.x[start:stop], self.y[start:stop], shapes, faults)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -92,6 +108,28 @@ class Batch:
     content: Any
     count: int
     places: Places
+
+    def parts(self, most: int | None) -> Iterator[Batch]:
+        """The rows in order, at most so many at a time; all together when there is no limit."""
+        if most is None or self.count <= most:
+            yield self
+            return
+        for start in range(0, self.count, most):
+            stop = min(start + most, self.count)
+            content = self.content[start:stop]
+            yield Batch(content, stop - start, self.places.part(start, stop))
+
+    def repeated(self, rows: Indices) -> Batch:
+        """Rows by their numbers, some of them more than once; only what `Table.encode` needs of them."""
+        if isinstance(self.content, pa.RecordBatch):
+            return Batch(self.content.take(pa.array(rows)), len(rows), self.places)
+        return Batch([self.content[row] for row in rows.tolist()], len(rows), self.places)
+
+    def sizes(self) -> Indices:
+        """Bytes that each row takes, roughly."""
+        if isinstance(self.content, pa.RecordBatch):
+            return np.array([self.content.slice(row, 1).nbytes for row in range(self.count)], dtype=np.int64)
+        return np.array([len(json.dumps(one, default=str)) for one in self.content], dtype=np.int64)
 
 
 class Table(Protocol):
