@@ -62,7 +62,8 @@ def ellipsoidal_lengths(geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.f
     geod = pyproj.Geod(a=SEMI_MAJOR, rf=INVERSE_FLATTENING)
     begin, end = at[:-1][same], at[1:][same]
     _, _, metres = geod.inv(begin[:, 0], begin[:, 1], end[:, 0], end[:, 1])
-    return np.bincount(owner[lines][line[1:][same]], weights=metres, minlength=len(geometries))
+    whole = np.bincount(owner[lines][line[1:][same]], weights=metres, minlength=len(geometries))
+    return np.asarray(whole, dtype=np.float64)
 
 
 @lru_cache(maxsize=1)

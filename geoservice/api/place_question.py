@@ -102,7 +102,13 @@ def add_routes(router: APIRouter, question: PlaceQuestion) -> None:
     parameters = Annotated[question.parameters, together(question.parameters)]  # type: ignore[name-defined]
     named.__annotations__ |= {"place": Annotated[PlaceQuery, together(PlaceQuery)], "asked": parameters}
     drawn.__annotations__ |= {"body": PlaceBody, "asked": parameters}
-    for method, endpoint, summary in zip(("GET", "POST"), (named, drawn), question.summaries, strict=True):
-        endpoint.__name__ = f"{question.name}_{endpoint.__name__}"
-        path = f"/{question.name}"
-        router.add_api_route(path, endpoint, methods=[method], summary=summary, description=question.told)
+    ways: tuple[tuple[str, str, Callable[..., Any]], ...] = (("GET", "named", named), ("POST", "drawn", drawn))
+    for (method, way, endpoint), summary in zip(ways, question.summaries, strict=True):
+        router.add_api_route(
+            f"/{question.name}",
+            endpoint,
+            methods=[method],
+            name=f"{question.name}_{way}",
+            summary=summary,
+            description=question.told,
+        )

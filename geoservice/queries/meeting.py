@@ -145,8 +145,8 @@ def near_statement(holders: Holders) -> sa.Select[Any]:
 
     The bind parameters are five arrays: `numbers` and the sides of the boxes, and `most`: features for each box.
     """
-    arrays = [sa.bindparam(side, type_=sa.ARRAY(sa.Double())) for side in _SIDES]
-    columns = [sa.column(side, sa.Double()) for side in _SIDES]
+    arrays: list[Any] = [sa.bindparam(side, type_=sa.ARRAY(sa.Double())) for side in _SIDES]
+    columns: list[Any] = [sa.column(side, sa.Double()) for side in _SIDES]
     boxes = (
         sa.func.unnest(sa.bindparam(NUMBERS, type_=sa.ARRAY(sa.Integer())), *arrays)
         .table_valued(sa.column("n", sa.Integer()), *columns, name="boxes")

@@ -120,7 +120,9 @@ def unanswered(line: str) -> str | None:
     """What is wrong with a `curl` line (no route, a parameter the route does not know); None when it is answered."""
     words = shlex.split(line)
     address = urlsplit(next(word for word in words if word.startswith("http")))
-    method = words[words.index("-X") + 1] if "-X" in words else "POST" if "-d" in words else "GET"
+    method = (
+        words[words.index("-X") + 1] if "-X" in words else "POST" if {"-d", "--data-binary"} & set(words) else "GET"
+    )
     scope = {"type": "http", "method": method, "path": address.path, "root_path": ""}
     for block in BLOCKS:
         for route in block.router.routes:
