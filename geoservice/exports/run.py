@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ def run(execution: Execution, inputs: ExportInputs) -> None:
         subject, crs = _subject(seen, execution, inputs, layer, decision, instant)
         file = execution.folder / file_name(subject, chosen.suffix)
         statement = _statement(seen, inputs, subject, decision, crs)
-        with streamed(seen, statement, subject, guard) as batches:
+        with _cleared_by_failure(guard), streamed(seen, statement, subject, guard) as batches:
             chosen.write(subject, _watched(batches, guard), file)
-    guard.require_room()
+            guard.require_room()
     facts: dict[str, Any] = {**subject.about.facts(), "rows": guard.rows, "length": file.stat().st_size}
     facts |= facts_of(layer, execution.principal.clearance, subject.attributes, past=instant is not None)
     facts["label"] = facts.pop("title")
@@ -137,6 +138,7 @@ class _Guard:
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
+        self.folder = execution.folder
         self.rows = 0
 
     def __call__(self, rows: int) -> None:
@@ -149,7 +151,7 @@ class _Guard:
         Raises:
             ExportTooLarge: When it is.
         """
-        folder, settings = self._execution.folder, self._execution.settings
+        folder, settings = self.folder, self._execution.settings
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         if size > settings.export_max_bytes:
             raise ExportTooLarge(
@@ -159,6 +161,22 @@ class _Guard:
             )
         if shutil.disk_usage(folder).free < settings.upload_reserve_bytes:
             raise ExportTooLarge("The disk has not enough room for the result; ask the operator.")
+
+
+@contextmanager
+def _cleared_by_failure(guard: _Guard) -> Iterator[None]:
+    """What a failed attempt wrote goes at once and makes room again.
+
+    Libraries have words of their own for a full disk; when it is full, that is the reason that is told.
+    """
+    try:
+        yield
+    except Exception:
+        try:
+            guard.require_room()
+        finally:
+            _clear(guard.folder)
+        raise
 
 
 def _watched(batches: Batches, guard: _Guard) -> Iterator[pa.RecordBatch]:

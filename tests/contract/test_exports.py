@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
@@ -17,6 +18,8 @@ from geoservice.db.credentials import Role
 from geoservice.exports.desk import ExportDesk
 from geoservice.exports.errors import ExportClosed, ExportTooLarge
 from geoservice.exports.wish import ExportInputs
+from geoservice.formats.known import EXPORT_FORMATS
+from geoservice.formats.subject import Batches, Subject
 from geoservice.jobs import queue
 from geoservice.jobs.results import results_folder
 from geoservice.security.keys import make_key
@@ -30,6 +33,7 @@ from tests.support.service import Service, running, service_catalog, spot_rows
 
 FOUND = re.compile(rb"CNRY-(\d)-[a-z]+-\d+")
 INTERNAL = Clearance.INTERNAL
+ROOM = 1 << 50
 
 
 class Desk:
@@ -189,6 +193,29 @@ def test_results_have_a_quota_and_a_size(desk: Desk) -> None:
     tight = replace(desk.served.database, settings=house.settings.model_copy(update={"export_max_bytes": 1_024}))
     with pytest.raises(ExportTooLarge, match="1,024 bytes"):
         made(tight, desk.served.catalog, inputs, INTERNAL)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_failed_export_leaves_nothing_and_tells_of_a_full_disk(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """Libraries have words of their own for a full disk."""
+    written: list[Path] = []
+
+    def broken(subject: Subject, batches: Batches, file: Path) -> None:
+        file.write_bytes(b"some rows")
+        written.append(file)
+        next(batches)
+        monkeypatch.setattr(
+            "geoservice.exports.run.shutil.disk_usage", lambda _: SimpleNamespace(free=0 if full else ROOM)
+        )
+        raise OSError("sqlite3_exec failed: disk I/O error")
+
+    monkeypatch.setattr("geoservice.exports.run.shutil.disk_usage", lambda _: SimpleNamespace(free=ROOM))
+    monkeypatch.setitem(EXPORT_FORMATS, "csv", replace(EXPORT_FORMATS["csv"], write=broken))
+    with pytest.raises(ExportTooLarge if full else OSError, match="has not enough room" if full else "sqlite3_exec"):
+        made(desk.served.database, desk.served.catalog, ExportInputs(collection="spot", f="csv"), INTERNAL)
+    assert not list(written[0].parent.iterdir())
 
 
 @pytest.mark.parametrize(
