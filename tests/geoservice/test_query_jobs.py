@@ -20,7 +20,7 @@ from geoservice.queries.table_inputs import TABLE, TableInputs
 from geoservice.queries.table_job import run
 from layers.access import Clearance, Principal
 from layers.catalog import Catalog
-from layers.errors import BadBody, GeoError
+from layers.errors import BadBody, GeoError, TooLarge
 from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
 
 LAYER = trial_layer("unit", geometry="polygon", style={"fill": "#aabbcc"})
@@ -145,6 +145,57 @@ def test_another_edition_in_between_changes_nothing(yard: Yard, monkeypatch: pyt
     keys = [row["unit_key"] for row in rows_of(yard.folder / "results" / output.file)]
     assert keys == expected(4_000)
     assert [key for key in expected(4_000, "x") if key] != [key for key in keys if key]
+
+
+def strips(rows: int) -> tuple[bytes, list[tuple[str, str]]]:
+    """Strips over one or two squares and beyond, and for each what it shares most with first: row and key."""
+    lines, wanted = ["id,wkt"], list[tuple[str, str]]()
+    for i in range(rows):
+        west, wide = 105 + i % 30 / 10, 0.1 + i % 7 / 5
+        lines.append(f'{i},"{shapely.box(west, 38.2, west + wide, 38.8).wkt}"')
+        # Tenths of a degree in each of the three public squares.
+        begin, end = i % 30, i % 30 + 1 + 2 * (i % 7)
+        shared = {f"u{n}": min(end, 10 * n + 10) - max(begin, 10 * n) for n in range(3)}
+        found = sorted((key for key in shared if shared[key] > 0), key=lambda key: (-shared[key], key))
+        wanted += [(str(i), key) for key in found]
+    return "\n".join([*lines, ""]).encode(), wanted
+
+
+def test_rows_that_are_repeated_outlive_a_kill_and_another_edition(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geoservice.queries.overlay.BLOCK_ROWS", 40)
+    body, wanted = strips(200)
+    inputs = asked(operation="overlay", matches="all")
+    with pytest.raises(Killed):
+        yard.carry_out(inputs, body, most=90)
+    assert len(list((yard.folder / "results" / "parts").glob("*.arrow"))) == 3
+    yard.load("x")
+    output = yard.carry_out(inputs, body)
+    rows = rows_of(yard.folder / "results" / output.file)
+    told = [(row["id"], row["unit_key"]) for row in rows]
+    # Halves are told apart by the ellipsoid: what is equal in degrees may come in either order.
+    assert sorted(told) == sorted(wanted)
+    assert [row for row, _ in told] == [row for row, _ in wanted]
+    assert output.facts == {"rows": len(wanted), "errors": 0}
+    assert len(wanted) > 220
+
+
+def test_what_is_at_points_as_a_job(yard: Yard) -> None:
+    body = b"id,lon,lat\na,106,38.5\nb,108.5,38.5\nc,,1\n"
+    inputs = asked(operation="identify", collection="", properties=None)
+    output = yard.carry_out(inputs, body)
+    rows = rows_of(yard.folder / "results" / output.file)
+    told = [(row["id"], row["found_key"], bool(row["error"])) for row in rows]
+    assert told == [("a", "u0", False), ("a", "u1", False), ("b", "", False), ("c", "", True)]
+    assert output.layers == ("unit",), "whoever fetches it must be allowed to see what it tells of"
+
+
+def test_rows_are_not_repeated_until_the_disk_is_full(yard: Yard) -> None:
+    settings = yard.database.settings.model_copy(update={"export_max_bytes": 4_000})
+    yard.database = Database(yard.database.parameters, yard.database.prefix, yard.database.passwords, settings)
+    body, _ = strips(200)
+    with pytest.raises(TooLarge, match="matches=first"):
+        yard.carry_out(asked(operation="overlay", matches="all"), body)
+    assert not (yard.folder / "results" / "manifest.json").exists()
 
 
 def test_rights_are_those_of_whoever_asked(yard: Yard) -> None:
