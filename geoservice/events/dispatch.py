@@ -97,7 +97,8 @@ class Dispatch:
         dropped: list[Due] = []
         for row in rows:
             holder = None if row.holder is None else Principal(row.holder, Clearance(row.clearance))
-            due = Due(*row[:7], bytes(row.secret), holder)
+            told = (row.id, row.subscription, row.layer, row.payload, row.attempts, row.url, row.receiver)
+            due = Due(*told, bytes(row.secret), holder)
             if due.principal is None or not self._may(due.principal, due.layer):
                 dropped.append(due)
             elif sent[due.receiver] < EACH:

@@ -54,7 +54,7 @@ class TileFront:
         if ending is None or scope.get("root_path"):
             return None
         wish = wish_of(scope["headers"])
-        asker = await _asker(scope) if wish.personal else ANONYMOUS
+        asker = await _asker(scope) if wish.personal or self.house.keys.everybody else ANONYMOUS
         if asker is None:
             return None
         entry = self.house.tiles.at_hand((int(asker.clearance), scope["path"] + ending))
