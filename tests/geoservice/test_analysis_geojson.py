@@ -226,7 +226,11 @@ def test_surroundings_reach_over_the_antimeridian() -> None:
         {"bbox": [1, 2, 3, "4"]},
         {"feature": {"collection": "road"}},
         {"feature": {"collection": "road", "id": "1", "more": 1}},
-        {"feature": "road/1"},
+        {"feature": "road"},
+        {"feature": "road/"},
+        {"feature": ["road", "1"]},
+        {"division": "1", "postcode": "100000"},
+        {"postcode": 100000},
     ],
 )
 def test_bodies_that_are_no_request(body: Any) -> None:
