@@ -70,7 +70,7 @@ def test_owslib_reads_pages_and_filters(address: str) -> None:
     box = etree.tostring(BBox([WEST, SOUTH, WEST + 0.03, SOUTH + 0.03], "EPSG:4490").toXML()).decode()
     body = f'<fes:Filter xmlns:fes="http://www.opengis.net/fes/2.0">{box}</fes:Filter>'
     assert len(re.findall(rb"<gs:code>", service.getfeature("gs:spot", filter=body, method="Post").read())) == 2
-    names = service.getpropertyvalue(valuereference="gs:name", typename="gs:spot", method="Get").read()
+    names = service.getpropertyvalue(valuereference="gs:name", typename="gs:spot", method="Get")
     assert re.findall("<gs:name>([^<]+)<", names.decode()) == [row["name"] for row in spots()]
 
 
