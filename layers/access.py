@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -112,8 +113,14 @@ def decide(principal: Principal, action: Action, layer: Layer) -> Decision:
     """
     if principal.clearance < layer.clearance or not _holds_right(principal, action, layer):
         return Decision(allowed=False, rule=RowRule(Clearance.PUBLIC))
-    names = tuple(n for n, a in layer.attributes.items() if a.effective_clearance(layer) <= principal.clearance)
+    names = _visible_attributes(layer, principal.clearance)
     return Decision(allowed=True, rule=RowRule(principal.clearance), attributes=names)
+
+
+@lru_cache(maxsize=4096)
+def _visible_attributes(layer: Layer, clearance: Clearance) -> tuple[str, ...]:
+    """Names of the attributes up to a clearance. Layers do not change once they are made."""
+    return tuple(name for name, one in layer.attributes.items() if one.effective_clearance(layer) <= clearance)
 
 
 def _holds_right(principal: Principal, action: Action, layer: Layer) -> bool:

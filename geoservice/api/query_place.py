@@ -15,7 +15,7 @@ from starlette.responses import Response
 from geoservice.analysis.context import AnalysisContext
 from geoservice.api.place_question import PlaceQuestion, add_routes
 from geoservice.api.query_terms import AsOf, json_answer
-from geoservice.features.assets import Which, around, read_assets
+from geoservice.features.assets import Which, around, layers_near, read_assets
 from geoservice.features.past import instant_asked
 from geoservice.house import House
 from geoservice.http.parameters import together
@@ -24,7 +24,7 @@ from geoservice.queries.cells import sampled
 from geoservice.queries.related import Json, Opened, Related, Relation, find_related, spelt_out
 from geoservice.queries.ring import buffered
 from geoservice.queries.where import Where, find_where, read_in_thread
-from layers.access import Principal, decide
+from layers.access import Principal, RowRule, decide
 from layers.area import ellipsoidal_area
 from layers.errors import BadParameter
 from layers.model import RasterLayer, VectorLayer
@@ -99,10 +99,17 @@ async def _identified(request: Request, house: House, asker: Principal, body: Js
     where = await place_of(house, asker, body)
     amount, near = asked.amount, asked.near
     metres = near.metres(where.point()[1])
-    around_it = Where(await asyncio.to_thread(buffered, where.geometry, metres), where.origin) if metres else where
+    around_it = Where(await _buffered(where, metres), where.origin) if metres else where
     answer = await _related(house, asker, around_it, amount, "intersects")
     rasters = await _raster_values(house, asker, where, amount)
     return json_answer(request, {"place": {**where.described(), "tolerance": metres}, **answer, "rasters": rasters})
+
+
+async def _buffered(where: Where, metres: float) -> shapely.Geometry:
+    """The surroundings of a place; those of a point are made sooner than a thread takes it over."""
+    if isinstance(where.geometry, shapely.Point):
+        return buffered(where.geometry, metres)
+    return await asyncio.to_thread(buffered, where.geometry, metres)
 
 
 async def _intersecting(request: Request, house: House, asker: Principal, body: Json, asked: AmountQuery) -> Response:
@@ -157,7 +164,8 @@ async def _raster_values(house: House, asker: Principal, where: Where, amount: A
     found = list[Json]()
     layers = [layer for layer in house.visible(asker) if isinstance(layer, RasterLayer)]
     async with house.pools.raw(asker.clearance) as connection:
-        which = Which(around((x, y, x, y)))
+        which = Which(box := around((x, y, x, y)))
+        layers = await layers_near(connection, house.reading, layers, RowRule(asker.clearance), box)
         assets = [
             (
                 layer,

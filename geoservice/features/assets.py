@@ -87,6 +87,45 @@ def assets_of(layer: RasterLayer, rows: Sequence[Mapping[str, Any]], folder: Pat
     return stacked(within(found, which.taken), layer.order)
 
 
+async def layers_near(
+    connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+    reading: Reading,
+    layers: Sequence[RasterLayer],
+    rule: RowRule,
+    box: Box,
+) -> list[RasterLayer]:
+    """Those of some layers that have a current file near a box, as far as a rule lets through; in their order.
+
+    Args:
+        connection: A read-only connection of the rule's clearance.
+        reading: Compiled statements of this process.
+        layers: The layers; all are decided for the same principal.
+        rule: Rows the principal may see.
+        box: West, south, east, north in degrees.
+    """
+    shape = ("layers near", rule.max_clearance)
+    compiled = reading.statements.get(shape)
+    if compiled is None:
+        compiled = reading.statements[shape] = compile_statement(_near_statement(rule))
+    values: dict[str, Any] = {"names": [layer.name for layer in layers]}
+    values |= {f"box_{name}": value for name, value in zip(_SIDES, box, strict=True)}
+    found = {row["layer"] for row in await connection.fetch(compiled.sql, *compiled.arguments(values))}
+    return [layer for layer in layers if layer.name in found]
+
+
+def _near_statement(rule: RowRule) -> sa.Select[Any]:
+    table = raster_asset
+    sides: list[sa.ColumnElement[float]] = [sa.bindparam(f"box_{name}", type_=sa.Double()) for name in _SIDES]
+    footprint = sa.type_coerce(table.c.footprint, sa.types.NullType())
+    found = sa.select(table.c.layer).distinct()
+    return found.where(
+        table.c.layer == sa.any_(sa.bindparam("names", type_=sa.ARRAY(sa.Text()))),
+        table.c.clearance <= int(rule.max_clearance),
+        table.c.valid_to.is_(None),
+        sa.func.ST_Intersects(footprint, sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)),
+    )
+
+
 async def read_assets(
     connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
     reading: Reading,

@@ -30,7 +30,7 @@ from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_head
 from geoservice.ogc.long_page import long_page
 from geoservice.ogc.pager import Pager
 from geoservice.security.identity import identify
-from layers.access import Decision, Principal
+from layers.access import Decision, Principal, decide
 from layers.errors import UnknownFeature, UnknownLayer
 from layers.model import Attribute, Layer, RasterLayer, RowLayer, VectorLayer
 from layers.offered import CRS84
@@ -200,7 +200,7 @@ async def sortables(
 
 
 def open_rows(house: House, asker: Principal, name: str) -> tuple[RowLayer, Decision]:
-    """A collection that has features.
+    """A collection that has features. Whoever may edit them and looks at them finds the judge of edits ready.
 
     Raises:
         UnknownLayer: When there is none, the principal may not see it, or it is a raster.
@@ -208,6 +208,8 @@ def open_rows(house: House, asker: Principal, name: str) -> tuple[RowLayer, Deci
     layer, decision = house.open_layer(asker, name)
     if isinstance(layer, RasterLayer):
         raise UnknownLayer(f"Collection {layer.name} is a raster: it has map tiles and no items.")
+    if asker.rights and decide(asker, "edit", layer).allowed:
+        house.edits.warm()
     return layer, decision
 
 

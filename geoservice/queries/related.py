@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from geoservice.analysis.place import Box
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.db.reading import Reading
@@ -30,6 +32,8 @@ from layers.table import AS_OF, held, row_predicate
 Relation = Literal["intersects", "within"]
 Json = dict[str, Any]
 PLACE = "place"
+SMALL_DEGREES = 0.1
+"""Sides of the box of a place up to which it counts as small."""
 _SIDES = ("west", "south", "east", "north")
 
 
@@ -78,11 +82,34 @@ async def find_related(
     for number, box in enumerate(boxes):
         values |= {f"{side}_{number}": value for side, value in zip(_SIDES, box, strict=True)}
     found: dict[str, list[Json]] = {one.layer.name: [] for one in opened}
-    for row in await connection.fetch(compiled.sql, *compiled.arguments(values)):
+    for row in await _rows(connection, compiled, values, small=_is_small(boxes)):
         geometry = {} if row["geometry"] is None else {"geometry": json.loads(row["geometry"])}
         feature = {"id": row["key"], **geometry, "properties": json.loads(row["properties"]), "edition": row["edition"]}
         found[row["layer"]].append(feature)
     return found
+
+
+async def _rows(
+    connection: RawConnection, compiled: Compiled, values: Mapping[str, Any], *, small: bool
+) -> list[asyncpg.Record]:
+    """Run the statement. About a small place it is planned once, and not anew for each question.
+
+    Whatever the place, the index of geometries is the way to a small one, and planning for thirty layers takes ten
+    times as long as looking. For a large one the planner may know a better way, once it knows the place.
+    """
+    arguments = compiled.arguments(values)
+    rows: list[asyncpg.Record]
+    if small:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            rows = await connection.fetch(compiled.sql, *arguments)
+    else:
+        rows = await connection.fetch(compiled.sql, *arguments)
+    return rows
+
+
+def _is_small(boxes: Sequence[Box]) -> bool:
+    return all(max(east - west, north - south) <= SMALL_DEGREES for west, south, east, north in boxes)
 
 
 def _compiled(reading: Reading, opened: Sequence[Opened], asked: Related, boxes: int) -> Compiled:

@@ -149,5 +149,15 @@ def _positions(line: list[Any]) -> Any:
 
 
 async def read_in_thread(body: object, most_vertices: int) -> Where | ZoneRequest:
-    """`read_where`, outside the event loop."""
+    """`read_where`, outside the event loop; but a point is read sooner than a thread takes it over."""
+    if _is_point(body):
+        return read_where(body, most_vertices)
     return await asyncio.to_thread(read_where, body, most_vertices)
+
+
+def _is_point(body: object) -> bool:
+    """Whether a body is about one point, so that reading it costs nothing."""
+    geometry = body.get("geometry") if isinstance(body, Mapping) else None
+    coordinates = geometry.get("coordinates") if isinstance(geometry, Mapping) else None
+    small = isinstance(coordinates, list) and len(coordinates) <= len(("lon", "lat", "height"))
+    return small and isinstance(geometry, Mapping) and geometry.get("type") == "Point"

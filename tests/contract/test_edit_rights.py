@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from geoservice.db.engine import Database
+from geoservice.edits.desk import EditDesk
 from tests.support.editing import Office, open_office, point, square
 
 GEOJSON = {"Content-Type": "application/geo+json"}
@@ -48,6 +49,20 @@ def test_options_name_what_this_principal_may_do(office: Office, who: str | None
     # Whether there is the feature makes no difference: who may not see it learns nothing.
     for key in ("p0", "p2", "none"):
         assert allowed(office, f"{items}/{key}", who) == (CHANGING if may else READING)
+
+
+@pytest.mark.parametrize(
+    ("who", "layer", "ready"),
+    [("editor", "spot", True), ("clerk", "spot", True), ("clerk", "register", False), ("reader", "spot", False)],
+)
+def test_whoever_may_edit_and_looks_finds_the_judge_of_edits_ready(
+    office: Office, monkeypatch: pytest.MonkeyPatch, who: str, layer: str, ready: bool
+) -> None:
+    warmed: list[bool] = []
+    monkeypatch.setattr(EditDesk, "warm", lambda _: warmed.append(True))
+    for path in (f"/collections/{layer}/items?limit=1", f"/collections/{layer}/schema"):
+        assert office.ask("GET", path, who).status_code == 200
+    assert warmed == [True, True] * ready
 
 
 def test_options_of_a_hidden_collection_are_those_of_none(office: Office) -> None:

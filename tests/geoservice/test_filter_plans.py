@@ -16,6 +16,8 @@ from geoservice.db.reading import Reading
 from geoservice.db.sync import NetMode
 from geoservice.features.query import FeatureQuery
 from geoservice.features.rows import rows_statement
+from geoservice.queries.related import Opened, Related, find_related, related_statement
+from geoservice.queries.where import Where
 from geoservice.settings import Settings
 from layers.access import Clearance, Principal, decide
 from layers.filter import parse_filter, queryables_of
@@ -90,3 +92,35 @@ async def test_what_no_index_can_find_shows_that_the_plans_are_told_apart(
     dots: tuple[Database, NetMode], text: str
 ) -> None:
     assert "dot_geom" not in await plan(*dots, text, Clearance.PUBLIC)
+
+
+@pytest.mark.parametrize("asker", [Clearance.PUBLIC, Clearance.RESTRICTED])
+async def test_small_places_of_many_layers_are_found_by_index_without_being_known(
+    dots: tuple[Database, NetMode], asker: Clearance
+) -> None:
+    """The plan that is kept for all small places, by the server's own word."""
+    database, mode = dots
+    opened = [Opened(LAYER, decide(Principal("tester", asker), "read", LAYER))]
+    compiled = compile_statement(related_statement(opened, Related("intersects", 10), 1), Reading(mode).schema(asker))
+    async with Pools(database) as pools, pools.raw(asker) as connection:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE looked AS {compiled.sql}")
+        rows = await connection.fetch(f"EXPLAIN EXECUTE looked({', '.join(['NULL'] * len(compiled.names))})")
+    text = "\n".join(row[0] for row in rows)
+    assert re.search(r"Index Cond: \(+geom && ", text), text
+    assert "Seq Scan on dot" not in text
+
+
+async def test_a_place_is_answered_alike_whether_its_plan_was_kept(dots: tuple[Database, NetMode]) -> None:
+    """Small places, larger ones, and the settings of the session afterwards."""
+    database, mode = dots
+    asker = Clearance.RESTRICTED
+    opened = [Opened(LAYER, decide(Principal("tester", asker), "read", LAYER))]
+    async with Pools(database) as pools, pools.raw(asker) as connection:
+        for side in (0.0, 0.05, 0.09, 0.11, 0.5):
+            place = Where(shapely.box(105.2, 38.2, 105.2 + side + 1e-6, 38.2 + side + 1e-6), "box")
+            found = await find_related(connection, Reading(mode), opened, Related("intersects", 5_000), place)
+            places = {f"c{i}": shapely.Point(105 + i % 100 / 100, 38 + i // 100 / 100) for i in range(10_000)}
+            expected = {key for key, point in places.items() if place.geometry.intersects(point)}
+            assert {one["id"] for one in found["dot"]} == expected
+            assert await connection.fetchval("SHOW plan_cache_mode") == "auto"

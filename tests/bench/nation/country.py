@@ -16,6 +16,7 @@ import pandas as pd
 import shapely
 
 Numbers = npt.NDArray[np.float64]
+Shapes = npt.NDArray[np.object_]
 SEED = 20260101
 WEST, SOUTH, WIDTH, HEIGHT = 110.0, 28.0, 4.1, 3.6
 LAYERS = ("counties", "rivers", "roads", "parcels")
@@ -29,10 +30,10 @@ RIVERS = {1: 0.01, 2: 0.04, 3: 0.15, 4: 0.30, 5: 0.50}
 def write(folder: Path) -> None:
     """Write the layers into a folder; about a minute and 1 GB."""
     random = np.random.default_rng(SEED)
-    counties = _mesh(random, COUNTIES, 750)
+    counties = mesh(random, COUNTIES, 750)
     codes = np.array([f"{420000 + number}" for number in range(len(counties))])
     _save(folder, "counties", counties, admin_code=codes, name=[f"County {code}" for code in codes])
-    parcels = _mesh(random, PARCELS, 4)
+    parcels = mesh(random, PARCELS, 4)
     numbers = np.arange(len(parcels))
     column, row = numbers // PARCELS[1], numbers % PARCELS[1]
     county = column * COUNTIES[0] // PARCELS[0] * COUNTIES[1] + row * COUNTIES[1] // PARCELS[1]
@@ -47,15 +48,15 @@ def write(folder: Path) -> None:
         admin_code=codes[county],
         updated_at=pd.Timestamp("2025-01-01") + pd.to_timedelta(random.integers(0, 31_536_000, len(parcels)), unit="s"),
     )
-    roads = _walks(random, 300_000, (3, 30), 0.002, 0.25)
+    roads = walks(random, 300_000, (3, 30), 0.002, 0.25)
     kinds = random.choice(list(ROADS), len(roads), p=list(ROADS.values()))
     _save(folder, "roads", roads, road_id=np.arange(len(roads)), road_class=kinds, name=_names("Road", len(roads)))
-    rivers = _walks(random, 50_000, (50, 500), 0.0008, 0.18)
+    rivers = walks(random, 50_000, (50, 500), 0.0008, 0.18)
     levels = random.choice(list(RIVERS), len(rivers), p=list(RIVERS.values()))
     _save(folder, "rivers", rivers, river_id=np.arange(len(rivers)), level=levels, name=_names("River", len(rivers)))
 
 
-def _mesh(random: np.random.Generator, shape: tuple[int, int], corners: int) -> npt.NDArray[np.object_]:
+def mesh(random: np.random.Generator, shape: tuple[int, int], corners: int) -> Shapes:
     """Surfaces that fill the country and share their borders, each border with so many corners."""
     columns, rows = shape
     nodes = np.stack(np.meshgrid(np.arange(columns + 1.0), np.arange(rows + 1.0), indexing="ij"), axis=-1)
@@ -84,9 +85,7 @@ def _borders(random: np.random.Generator, begins: Numbers, ends: Numbers, corner
     return np.asarray(begins[:, :, None, :] + way * share[:, None] + normal * aside, dtype=np.float64)
 
 
-def _walks(
-    random: np.random.Generator, number: int, corners: tuple[int, int], step: float, turn: float
-) -> npt.NDArray[np.object_]:
+def walks(random: np.random.Generator, number: int, corners: tuple[int, int], step: float, turn: float) -> Shapes:
     """Random walks with a number of corners between two bounds, steps in degrees, turns in radians."""
     lengths = random.integers(corners[0], corners[1] + 1, number)
     begins = np.concatenate([[0], np.cumsum(lengths)])
@@ -104,6 +103,6 @@ def _names(word: str, number: int) -> list[str]:
     return [f"{word} {one}" for one in range(number)]
 
 
-def _save(folder: Path, layer: str, geometries: npt.NDArray[np.object_], **columns: Any) -> None:
+def _save(folder: Path, layer: str, geometries: Shapes, **columns: Any) -> None:
     frame = gpd.GeoDataFrame(columns, geometry=geometries, crs="EPSG:4490")
     frame.to_file(folder / f"{layer}.gpkg", layer=layer, driver="GPKG", engine="pyogrio")
