@@ -42,7 +42,7 @@ RouteBody = Annotated[
     Body(
         description="waypoints (positions or a MultiPoint); network, mode, preference (fastest, shortest), closures "
         "(zone, bbox, adcode, alert or feature; factor where roads are slow), obstacles (a MultiPolygon), as_of, "
-        "compare (false: do not say what the way would be without the closures).",
+        "compare (false: do not say what the way would be without the closures), alternatives (0 to 3 further ways).",
         examples=_EXAMPLES,
     ),
 ]
@@ -98,11 +98,13 @@ class WayQuery:
     start: Annotated[str, Query(alias="from", description="longitude,latitude in degrees (CRS84).")]
     to: Annotated[str, Query(description="longitude,latitude in degrees (CRS84).")]
     via: Annotated[str | None, Query(description="Places in between, separated by semicolons.")] = None
+    alternatives: Annotated[int, Query(description="Further ways beside the best one, 0 to 3.")] = 0
 
     def body(self) -> dict[str, Any]:
         """The parameters as members of a posted question."""
         between = [position_in(part, "via") for part in self.via.split(";")] if self.via else []
-        return {"waypoints": [position_in(self.start, "from"), *between, position_in(self.to, "to")]}
+        ways = [position_in(self.start, "from"), *between, position_in(self.to, "to")]
+        return {"waypoints": ways, "alternatives": self.alternatives}
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ class Route(Travel):
 
     waypoints: Where
     compare: bool | None = Field(default=None, description="False: leave out the way without the closures.")
+    alternatives: int | None = Field(default=None, ge=0, le=3, description="Further ways beside the best one.")
 
 
 class Facilities(Travel):

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from geoservice.routing.answers import Json, route_answer, routed
-from geoservice.routing.asked import Position, positions_of
+from geoservice.routing.alternatives import MOST_ALTERNATIVES, Alternative, alternatives
+from geoservice.routing.answers import Json, feature, line_of, route_answer, routed
+from geoservice.routing.asked import Position, positions_of, whole_of
 from geoservice.routing.facilities import Facilities
 from geoservice.routing.ground import Ground
 from geoservice.routing.snap import Snap, snapped
@@ -40,8 +41,9 @@ class RouteQuestion:
 
     places: tuple[Position, ...]
     compare: bool
+    alternatives: int
 
-    MEMBERS: ClassVar[frozenset[str]] = frozenset({"waypoints", "compare"})
+    MEMBERS: ClassVar[frozenset[str]] = frozenset({"waypoints", "compare", "alternatives"})
 
     @property
     def collection(self) -> str | None:
@@ -59,12 +61,24 @@ class RouteQuestion:
         compare = body.get("compare", True)
         if not isinstance(compare, bool):
             raise BadBody("compare is true or false.", where="compare")
-        return cls(positions_of(body.get("waypoints"), "waypoints", 2, MOST_WAYPOINTS), compare)
+        count = whole_of(body, "alternatives", (0, MOST_ALTERNATIVES), 0)
+        return cls(positions_of(body.get("waypoints"), "waypoints", 2, MOST_WAYPOINTS), compare, count)
 
     def answer(self, ground: Ground, facilities: Facilities) -> Json:
         """The route."""
-        places = snaps_of(ground.travel, self.places)
-        return route_answer(routed(ground.travel, places), ground.words, compare=self.compare)
+        way = routed(ground.travel, snaps_of(ground.travel, self.places))
+        answer = route_answer(way, ground.words, compare=self.compare)
+        if way.complete and self.alternatives:
+            answer["features"] += [_alternative(one) for one in alternatives(way, self.alternatives)]
+        return answer
+
+
+def _alternative(one: Alternative) -> Json:
+    """A further way as a line, with the part of it that lies on roads of a better one."""
+    travel, passages = one.way.travel, one.way.passages
+    line = {"type": "LineString", "coordinates": line_of(travel, passages)}
+    figures = {"distance_m": round(travel.metres(passages), 1), "duration_s": round(travel.seconds(passages), 1)}
+    return feature(line, {"type": "alternative", **figures, "shared": round(one.shared, 3)})
 
 
 def snaps_of(travel: Travel, positions: Sequence[Position]) -> list[Snap]:
