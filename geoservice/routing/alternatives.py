@@ -81,12 +81,24 @@ def _burden(travel: Travel, passages: Sequence[Passage]) -> float:
 
 
 def _shared(graph: Graph, way: Routed, other: Routed) -> float:
-    """Part of the length of a way that lies on roads of another one."""
-    theirs = np.unique(_edges(graph, other.passages))
-    mine = _edges(graph, way.passages)
-    length = graph.edges.length[mine] * np.array([abs(p.end - p.start) for p in way.passages])
-    whole = float(length.sum())
-    return float(length[np.isin(mine, theirs)].sum()) / whole if whole > 0 else 1.0
+    """Part of the length of a way that lies on the very parts of roads that another one takes."""
+    edges, length = len(graph.edges), graph.edges.length
+    theirs: dict[int, list[Passage]] = {}
+    for passage in other.passages:
+        theirs.setdefault(passage.code % edges, []).append(passage)
+    whole = both = 0.0
+    for passage in way.passages:
+        edge = passage.code % edges
+        whole += float(length[edge]) * abs(passage.end - passage.start)
+        both += float(length[edge]) * max((_overlap(passage, one) for one in theirs.get(edge, ())), default=0.0)
+    return both / whole if whole > 0 else 1.0
+
+
+def _overlap(one: Passage, other: Passage) -> float:
+    """Share of their edge that both take, in whatever direction."""
+    low = max(min(one.start, one.end), min(other.start, other.end))
+    high = min(max(one.start, one.end), max(other.start, other.end))
+    return max(0.0, high - low)
 
 
 def _edges(graph: Graph, passages: Sequence[Passage]) -> np.ndarray:

@@ -148,10 +148,23 @@ def _shares(zone: shapely.Geometry, lines: Shapes) -> Floats:
     """Which share of each line lies inside; degrees of longitude are shortened as they are at the line's middle."""
     whole = np.ones(len(lines))
     crossing = np.flatnonzero(~shapely.covers(zone, lines))
-    inner = shapely.intersection(zone, lines[crossing])
     latitude = (shapely.bounds(lines[crossing])[:, [1, 3]]).mean(axis=1)
-    whole[crossing] = _lengths(inner, latitude) / _lengths(lines[crossing], latitude)
+    pieces, owner = _pieces(lines[crossing])
+    inner = _lengths(shapely.intersection(zone, pieces), latitude[owner])
+    inside = np.bincount(owner, weights=inner, minlength=len(crossing))
+    whole[crossing] = inside / _lengths(lines[crossing], latitude)
     return np.clip(whole, 0.0, 1.0)
+
+
+def _pieces(lines: Shapes) -> tuple[Shapes, Longs]:
+    """Lines from each vertex to the next, and the number of the line that each belongs to.
+
+    A line that goes back over itself as a whole would have only one of its two passages in an intersection.
+    """
+    xy, line = shapely.get_coordinates(lines, return_index=True)
+    within = line[:-1] == line[1:]
+    pieces = shapely.linestrings(np.stack([xy[:-1][within], xy[1:][within]], axis=1))
+    return np.asarray(pieces), line[:-1][within]
 
 
 def _lengths(shapes: Shapes, latitude: Floats) -> Floats:

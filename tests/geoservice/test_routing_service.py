@@ -129,6 +129,18 @@ def test_a_closed_zone_in_the_address(quiet: Service) -> None:
     assert found["network"] == "street"
 
 
+def test_further_ways_of_the_two_around_a_block(quiet: Service) -> None:
+    corners = {"from": "105.01,38.02", "to": "105.03,38.0"}
+    for asker in (None, Clearance.RESTRICTED):
+        answer = ask(quiet, asker, **corners, alternatives="3", preference="shortest")
+        others = [f["properties"] for f in answer["features"] if f["properties"]["type"] == "alternative"]
+        assert [(one["shared"], one["distance_m"]) for one in others] == [
+            (0.0, pytest.approx(answer["distance_m"], rel=1e-3))
+        ]
+        assert "alternative" not in {f["properties"]["type"] for f in ask(quiet, asker, **corners)["features"]}
+    assert quiet.get("/routing/routes?from=105.01,38.02&to=105.03,38&alternatives=4").status_code == 400
+
+
 def test_the_network_follows_edits(service: Service, editor: Editor, database: Database) -> None:
     first = ask(service)
     short = Street("short", ((0, 0), (4, 0)), "fast", name="Short")

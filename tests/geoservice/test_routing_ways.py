@@ -124,6 +124,16 @@ def metres(shape: shapely.Geometry) -> float:
     return float(pyproj.Geod(ellps="GRS80").geometry_length(shape))
 
 
+def inside(line: shapely.LineString, zone: shapely.Geometry) -> float:
+    """Metres of a line in a zone, piece by piece: one that turns back is there twice."""
+    return sum(metres(shapely.LineString(pair).intersection(zone)) for pair in pairwise(line.coords))
+
+
+def test_a_road_that_turns_back_is_slow_both_ways() -> None:
+    made = graph([Street("s", ((0, 0), (1, 0), (0, 0)), "fast")])
+    assert effect_of(made, [Closure(square(0, 0), 2.0)]).times.tolist() == pytest.approx([1.5], rel=1e-6)
+
+
 @given(towns(), closures, modes)
 def test_what_a_zone_closes_is_what_meets_it(town: list[Street], zones: list[Closure], mode: str) -> None:
     made = graph(town)
@@ -131,9 +141,7 @@ def test_what_a_zone_closes_is_what_meets_it(town: list[Street], zones: list[Clo
     for edge in range(len(made.edges)):
         line = shapely.LineString(made.vertices(edge))
         shut = any(z.factor is None and line.intersects(z.zone) for z in zones)
-        slow = max(
-            [1.0, *(1 + (z.factor - 1) * metres(line.intersection(z.zone)) / metres(line) for z in zones if z.factor)]
-        )
+        slow = max([1.0, *(1 + (z.factor - 1) * inside(line, z.zone) / metres(line) for z in zones if z.factor)])
         number = effect.number(edge)
         times = 1.0 if number is None else float(effect.times[number])
         assert np.isinf(times) if shut else times == pytest.approx(slow, rel=1e-3)
