@@ -187,6 +187,8 @@ def test_gdal(stage: Stage, desk: Path) -> None:
     read = gpd.read_file(desk / "school.gpkg")
     assert len(read) == len(httpx.get(box).json()["features"]) > 0
     assert read.crs.to_epsg() == 4525
+    middle = gpd.read_file(desk / "middle.gpkg")
+    assert len(middle) == (read["kind"] == "middle").sum() > 0
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
