@@ -47,12 +47,13 @@ class Place(Protocol):
 
 
 @contextmanager
-def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
+def geoservice(world: Place, *, kept: bool = False, jobs: int = 1) -> Iterator[int]:
     """The service as `geoservice serve` runs it; gives its port.
 
     Args:
         world: Where.
         kept: Whether it may answer with tiles that it has kept.
+        jobs: Its workers for jobs; after a load they draw a ladder for minutes.
     """
     port = free_port()
     command = [sys.executable, "-m", "geoservice", "serve", "--port", str(port), "--workers", str(WORKERS)]
@@ -61,6 +62,7 @@ def geoservice(world: Place, *, kept: bool = False) -> Iterator[int]:
         "GEOSERVICE_LOG_LEVEL": "warning",
         # The other sides have no time limit either.
         "GEOSERVICE_STATEMENT_TIMEOUT": "300",
+        "GEOSERVICE_JOB_WORKERS": str(jobs),
     }
     if not kept:
         surroundings |= {"GEOSERVICE_TILE_MEMORY_MB": "0", "GEOSERVICE_TILE_DISK_MB": "0"}
