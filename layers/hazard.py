@@ -1,0 +1,114 @@
+"""Hazard zones: where something dangerous is or may be, how bad it is there, and how that was found.
+
+A zone is a value that methods make, that analyses take, and that can be kept and sent on. Its geometries are GeoJSON
+mappings in CRS84 (longitude, latitude in degrees), polygons or multipolygons.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from layers.answer import EditionRef
+from layers.model import Text
+
+Kind = Literal[
+    "alert", "earthquake", "typhoon", "flood", "dam-break", "fire", "buffer", "drawn", "plume", "landslide", "other"
+]
+Bound = Literal["low", "best", "high"]
+Json = dict[str, Any]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Band(_Value):
+    """Values that a severity class stands for: from `at_least` up to, without, `below`; None leaves a side open."""
+
+    unit: str
+    at_least: float | None = None
+    below: float | None = None
+
+
+class ZoneClass(_Value):
+    """A part of a zone with one severity.
+
+    Attributes:
+        code: Code of the class, of the list `codes` of the zone where it has one.
+        label: Its name.
+        rank: 1 for the worst class of the zone, 2 for the next, without gaps.
+        geometry: Polygon or MultiPolygon in CRS84. Classes do not overlap: a place belongs to its worst class.
+        band: The values of the class, where it is one of a quantity.
+    """
+
+    code: str = Field(min_length=1, max_length=80)
+    label: Text
+    rank: Annotated[int, Field(ge=1)]
+    geometry: Json
+    band: Band | None = None
+
+
+class Method(_Value):
+    """How a zone was found: name and version of the method, and where its formulas come from."""
+
+    id: str
+    version: str
+    source: str
+    title: Text
+
+
+class ZoneInput(_Value):
+    """What went into a zone: a layer with its edition, or a document with its SHA-256."""
+
+    name: str
+    edition: EditionRef | None = None
+    digest: str | None = None
+
+
+class HazardZone(_Value):
+    """A hazard zone.
+
+    Attributes:
+        kind: What kind of hazard.
+        label: What it is called.
+        method: How it was found.
+        parameters: What the method was given, defaults included.
+        classes: The best estimate, the worst class first.
+        low: The same at the lower end of what is uncertain; None where the method does not say.
+        high: The same at the upper end.
+        codes: Code list of the class codes (`name@edition`), if there is one.
+        start: From when it holds (UTC); None for now.
+        end: Until when, excluded; None for an open end.
+        status: Whether it is meant in earnest.
+        screening: Whether it is a rough first look that decides nothing by itself.
+        inputs: Layers and documents that it was made from.
+    """
+
+    kind: Kind
+    label: Text
+    method: Method
+    parameters: Json = {}
+    classes: tuple[ZoneClass, ...] = Field(min_length=1)
+    low: tuple[ZoneClass, ...] | None = None
+    high: tuple[ZoneClass, ...] | None = None
+    codes: str | None = None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    status: Literal["actual", "exercise", "test"] = "actual"
+    screening: bool = False
+    inputs: tuple[ZoneInput, ...] = ()
+
+    @model_validator(mode="after")
+    def _ranked(self) -> HazardZone:
+        for classes in (self.classes, self.low, self.high):
+            if classes is not None and [one.rank for one in classes] != list(range(1, len(classes) + 1)):
+                raise ValueError("Classes stand in the order of their ranks, from 1, without gaps.")
+        return self
+
+    def bound(self, bound: Bound) -> tuple[ZoneClass, ...]:
+        """The classes of an estimate; where the method does not say how uncertain it is, those of the best one."""
+        found = {"low": self.low, "best": self.classes, "high": self.high}[bound]
+        return self.classes if found is None else found
