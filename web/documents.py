@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -14,18 +14,32 @@ from markupsafe import Markup
 from web.loads import load_context, load_title, page_context, place_features, standalone_page
 from web.maps import LANGUAGE_TAGS, findings_map, small_map
 from web.page import Page, with_nonce
+from web.places import Crumb, as_page, crumbs, own_path, word
+from web.reading import Reader, number
 from web.texts import TEXTS, text
 
 Json = dict[str, Any]
 TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
-        "functions", "load", "loads", "editions",
+        "functions", "load", "loads", "editions", "processes", "process",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""
 ABOUT_LOADS = frozenset({"load", "loads", "editions"})
 _MOST_DRAWN = 1000
+_LISTS = 3
+"""Parts of the path of a resource among others; lists that belong to it are further below."""
+_NO_LEADS = frozenset({"self", "alternate", "item", "collection", "describedby", "service", "tile", "items"})
+"""Relations of links that a page shows in another place, or that lead to no page."""
+_FORMATS = {
+    "json": "JSON", "geojson": "GeoJSON", "csv": "CSV", "ndjson": "NDJSON", "geojsonseq": "GeoJSON-Seq",
+    "jsonfg": "JSON-FG", "flatgeobuf": "FlatGeobuf", "parquet": "GeoParquet", "gpkg": "GeoPackage",
+    "shapefile": "Shapefile", "xlsx": "XLSX", "dxf": "DXF", "boundary": "TXT", "csv-xy": "CSV (x, y)",
+    "mapbox": "MapLibre", "sld10": "SLD 1.0", "sld11": "SLD 1.1",
+    "tilejson": "TileJSON", "gml": "GML",
+}  # fmt: skip
+"""Names of formats by the value of `f`."""
 
 
 def environment() -> Environment:
@@ -64,18 +78,94 @@ class Document:
         return "?f=json"
 
     @cached_property
+    def address(self) -> str | None:
+        """Address of the document itself, where it says so."""
+        return self.links.get("self") or self.body.get("$id")
+
+    @cached_property
+    def path(self) -> list[str]:
+        """Parts of the path below the root of the service; empty when the document does not name its address."""
+        path = own_path(self.address, self.root) if self.address else None
+        return path.split("/") if path else []
+
+    @cached_property
     def title(self) -> str:
         """Heading of the page."""
         if self.kind in ABOUT_LOADS:
             return load_title(self.kind, self.body, self.language)
-        own = (self.body.get("titles") or {}).get(self.language) or self.body.get("title")
         if self.kind == "item":
             return str(self.body.get("id", text("item", self.language)))
-        if self.kind in ("collection", "items", "tileset", "tilematrixset", "schema") and own:
-            return str(own)
-        names = {"api": "apidoc"}
-        key = names.get(self.kind, self.kind)
-        return text(key, self.language) if key in TEXTS else str(own or self.kind)
+        own = self._own_title
+        if self.kind in ("divisions", "history", "schema", "names"):
+            return self._placed_title(own)
+        if own and self.kind not in ("landing", "conformance", "problem", "api", "collections"):
+            return own
+        key = {"api": "apidoc"}.get(self.kind, self.kind)
+        return text(key, self.language) if key in TEXTS else own or self.kind
+
+    def _placed_title(self, own: str) -> str:
+        """Heading of a page that is named by where it stands."""
+        # The page of the children of a division, for example, is named by the end of its address.
+        what = word("/".join(self.path), self.language)
+        if self.kind in ("divisions", "history"):
+            return (
+                f"{self.body.get('code') or self._above} · {what}" if len(self.path) > _LISTS and what else what or own
+            )
+        if self.kind == "schema" and own and "queryables" not in self.path[-1:]:
+            return f"{own} · {what or text('schema', self.language)}"
+        if self.kind == "names":
+            return f"{text('names', self.language)} · {self.body.get('q', '')}".strip(" ·")
+        return own or what or text(self.kind, self.language)
+
+    @cached_property
+    def _above(self) -> str:
+        """What a list below a resource belongs to."""
+        return unquote(self.path[-2])
+
+    @cached_property
+    def _own_title(self) -> str:
+        """What the document calls itself, in the language of the page where it knows both."""
+        titles = self.body.get("titles") or {}
+        return str(titles.get(self.language) or titles.get("en") or self.body.get("title") or "")
+
+    @cached_property
+    def crumbs(self) -> list[Crumb]:
+        """The pages above this one."""
+        names = {}
+        if self.kind in ("items", "item", *ABOUT_LOADS) and len(self.path) > 1 and self.path[0] == "collections":
+            names[unquote(self.path[1])] = self._own_title
+        return crumbs(self.address, self.root, self.language, names)
+
+    @cached_property
+    def formats(self) -> list[Json]:
+        """Other forms of the same: address and name of the format."""
+        found = []
+        for one in self.body.get("links") or ():
+            asked = dict(parse_qsl(urlsplit(one["href"]).query)).get("f", "")
+            if one["rel"] == "alternate" and asked not in ("json", "html") and one["href"] != self.machine:
+                found.append({"href": one["href"], "title": _FORMATS.get(asked) or one.get("title") or one.get("type")})
+        return found
+
+    @cached_property
+    def related(self) -> list[Json]:
+        """Where one can go from here: address, relation, title."""
+        if self.kind in ("landing", "collection", "api", "problem", *ABOUT_LOADS):
+            return []
+        return [
+            {"href": as_page(one["href"], self.root, self.language), "rel": one["rel"], "title": self.named(one)}
+            for one in self.body.get("links") or ()
+            if one["rel"] not in _NO_LEADS and not one.get("templated") and one["href"] != self.machine
+        ]
+
+    def named(self, link: Json) -> str:
+        """What a link leads to, in the language of the page as far as it has a word for it."""
+        path = own_path(link["href"], self.root)
+        last = path.rsplit("/", 1)[-1] if path else ""
+        if link["rel"] in ("next", "prev"):
+            return text({"next": "next", "prev": "previous"}[link["rel"]], self.language)
+        if (known := word(path, self.language) if path else None) is not None:
+            return known
+        return str(link.get("title") or last or link["rel"])
 
     @cached_property
     def drawn(self) -> list[Json]:
@@ -150,6 +240,13 @@ def _shared(document: Document) -> Json:
     more: Json = {}
     if document.kind in ABOUT_LOADS:
         more = load_context(document.body, document.language) if document.kind == "load" else page_context()
+    elif document.kind not in TEMPLATES:
+        shown = {name: value for name, value in document.body.items() if name not in ("title", "description")}
+        lead = document.body.get("description")
+        if document.kind in ("jobs", "exports") and not document.body[document.kind]:
+            lead, shown = text("your_jobs_none", document.language), {}
+        reader = Reader(document.language, document.root)
+        more = {"reading": reader.section(shown), "lead": lead if isinstance(lead, str) else ""}
     return {
         **more,
         "kind": document.kind,
@@ -160,6 +257,12 @@ def _shared(document: Document) -> Json:
         "title": document.title,
         "links": document.links,
         "machine": document.machine,
+        "formats": document.formats,
+        "related": document.related,
+        "crumbs": document.crumbs,
+        "named": document.named,
+        "number": number,
+        "as_page": lambda href: as_page(href, document.root, document.language),
         "columns": document.columns,
         "drawn": bool(document.drawn),
         "t": lambda key: text(key, document.language),

@@ -1,4 +1,4 @@
-"""The words of the portal and the pages, in Chinese and English; they stand in `texts.json` and `texts_loads.json`."""
+"""The words of the portal and the pages, in Chinese and English; they stand in the files `texts*.json`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PORTAL_TEXTS: Words = _read("texts.json")
 PACKAGE_TEXTS: Words = _read("texts_package.json")
 """Words of the page of an offline package."""
 
-TEXTS: Words = PORTAL_TEXTS | _read("texts_loads.json")
-"""All words, those of the report pages among them."""
+TEXTS: Words = PORTAL_TEXTS | _read("texts_pages.json") | _read("texts_fields.json") | _read("texts_loads.json")
+"""All words: those of the readable pages, members of documents (`field_`) and their values (`value_`), reports."""
 
 
 def text(key: str, language: str) -> str:

@@ -77,7 +77,10 @@ async def sheets(
     if chosen == "geojson":
         body = {"type": "FeatureCollection", **head, "features": [_feature(sheet) for sheet in listed]}
         return document(request, "sheets", body, chosen, lang, media=GEOJSON)
-    return document(request, "sheets", {**head, "sheets": [_facts(sheet) for sheet in listed]}, chosen, lang)
+    facts = [_facts(sheet) for sheet in listed]
+    if chosen == "html":
+        facts = [{**one, "href": url(request, f"/gazetteer/sheets/{one['number']}")} for one in facts]
+    return document(request, "sheets", {**head, "sheets": facts}, chosen, lang)
 
 
 @router.get("/gazetteer/sheets/{sheet_number}", summary="One map sheet")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from geoservice.coverages.write import COG
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, Inside
-from geoservice.http.documents import document
+from geoservice.http.documents import document, language_of
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, GEOJSON, HTML, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
@@ -79,7 +79,7 @@ async def collection(
     chosen = negotiate(request, f, DOCUMENT)
     layer, _ = house.open_layer(asker, collection_id)
     states = await house.states(asker, [layer])
-    body = describe(request, layer, states[layer.name], lang)
+    body = describe(request, layer, states[layer.name], language_of(request, lang) if chosen == "html" else lang)
     body["links"] = self_links(request, f"/collections/{layer.name}", chosen, DOCUMENT) + body["links"][1:]
     return document(request, "collection", body, chosen, lang)
 

@@ -17,7 +17,7 @@ from geoservice.features.places import Place
 from geoservice.features.query import FeatureQuery, Look
 from geoservice.features.read import Item, Page, read_item
 from geoservice.house import Asker, House, Inside, house_of
-from geoservice.http.documents import document
+from geoservice.http.documents import document, language_of
 from geoservice.http.encoding import VERSION, encoded
 from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import GEOJSON, HTML, JSON, SCHEMA_JSON, negotiate
@@ -158,10 +158,31 @@ def _feature(
     headers = _item_headers(layer, found, query)
     if chosen == "html":
         names = {"collection": layer.name, "titles": layer.title.model_dump()}
-        body = {**json.loads(found.feature), **names, "links": links}
+        feature = json.loads(found.feature)
+        body = {**feature, **names, "attributes": _explained(request, layer, [feature], lang), "links": links}
         return document(request, "item", body, chosen, lang, headers=headers)
     text = f'{found.feature[:-1]}, "links": {json.dumps(links)}}}'
     return encoded(request, text.encode(), GEOJSON, headers)
+
+
+def _explained(
+    request: Request, layer: RowLayer, features: list[dict[str, Any]], lang: str | None
+) -> dict[str, dict[str, Any]]:
+    """What a page says of the properties that features have, and of no others: title, unit, words of codes."""
+    language, catalog = language_of(request, lang), request.app.state.house.catalog
+    found: dict[str, dict[str, Any]] = {}
+    for name, attribute in layer.attributes.items():
+        values = {str(one["properties"][name]) for one in features if name in (one.get("properties") or {})}
+        if not values:
+            continue
+        about: dict[str, Any] = {"title": attribute.title.of(language) if attribute.title else name}
+        if attribute.unit:
+            about["unit"] = attribute.unit
+        if attribute.list:
+            codes = catalog.codelist(attribute.list)
+            about["codes"] = {value: codes.label(value, language) for value in values}
+        found[name] = about
+    return found
 
 
 def _item_headers(layer: RowLayer, found: Item, query: FeatureQuery) -> dict[str, str]:
@@ -181,7 +202,8 @@ async def schema(
     formats = {"json": SCHEMA_JSON, "html": HTML}
     chosen = negotiate(request, f, formats)
     layer, decision = open_rows(house, asker, collection_id)
-    body = schema_of(layer, decision, url(request, f"/collections/{layer.name}/schema"), lang or "en")
+    language = language_of(request, lang) if chosen == "html" else lang or "en"
+    body = schema_of(layer, decision, url(request, f"/collections/{layer.name}/schema"), language)
     return document(request, "schema", body, chosen, lang, media=SCHEMA_JSON)
 
 
@@ -193,7 +215,8 @@ async def sortables(
     formats = {"json": SCHEMA_JSON, "html": HTML}
     chosen = negotiate(request, f, formats)
     layer, decision = open_rows(house, asker, collection_id)
-    body = schema_of(layer, decision, url(request, f"/collections/{layer.name}/sortables"), lang or "en")
+    language = language_of(request, lang) if chosen == "html" else lang or "en"
+    body = schema_of(layer, decision, url(request, f"/collections/{layer.name}/sortables"), language)
     body["properties"].pop("geometry", None)
     body.pop("required")
     return document(request, "schema", body, chosen, lang, media=SCHEMA_JSON)
@@ -261,6 +284,7 @@ def _feature_collection(
     if chosen == "html":
         features = json.loads(f"[{page.features}]")
         extra = {"collection": layer.name, "titles": layer.title.model_dump(), "features": features, "links": links}
+        extra["attributes"] = _explained(request, layer, features, lang)
         return document(request, "items", {**head, **extra}, chosen, lang, headers=headers)
     text = f'{json.dumps(head)[:-1]}, "links": {json.dumps(links)}, "features": [{page.features}]}}'
     return encoded(request, text.encode(), GEOJSON, headers)
