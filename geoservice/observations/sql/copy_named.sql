@@ -1,0 +1,1 @@
+COPY pg_temp.reading_named (place, stream, datastream, station, property) FROM STDIN (FORMAT csv);
