@@ -1,7 +1,7 @@
 """A kept tile: its bytes as they are sent, and what it shows.
 
-Images are packed by nature. Vector tiles are kept in Zstandard (RFC 8878), which packs one tighter than gzip in a
-fraction of the time; gzip is made from it when the first client asks for it.
+Images are packed by nature. Vector tiles are packed as the first client asks for them, and lose their plain form then;
+on disk they are kept in Zstandard (RFC 8878), which packs one tighter than gzip in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ WORTH_IT = 600
 OVERHEAD = 1_000
 """Bytes of memory that an entry takes beside its bodies, about."""
 _LEVEL = 3
+_GZIP_HEADER = 16
 _MARK = b"GST3"
 _HEAD = struct.Struct(">4sI")
 _FACTS = struct.Struct(">qqBQQBB24s")
@@ -39,7 +41,8 @@ class Entry:
         layer: Name of the layer.
         tag: Digest of the tile; entity tags are made of it.
         length: Bytes of the tile, unpacked.
-        bodies: The tile by encoding, in at least one of them; none for an empty tile.
+        bodies: The tile by encoding, in at least one of them; none for an empty tile. Replaced, never changed: threads
+            that write tiles to disk read it.
         dropped: Features that were left out, so that the tile keeps its budget.
         stamp: What the tile shows.
         window: West, south, east, north in degrees of all from which it is drawn.
@@ -71,19 +74,26 @@ class Entry:
         return self.image is None and self.length >= WORTH_IT
 
     def body(self, encoding: str) -> bytes:
-        """The tile in an encoding; what has to be made for it is kept, but for the plain form of a packed tile."""
-        if encoding in self.bodies:
-            return self.bodies[encoding]
-        plain = self._plain()
-        if encoding == IDENTITY:
-            return plain
-        self.bodies[encoding] = _pack(plain, encoding)
-        return self.bodies[encoding]
+        """The tile in an encoding; a packed form is kept then, in the place of the plain one."""
+        found = self.form(encoding)
+        if encoding not in (IDENTITY, *self.bodies):
+            self.bodies = {name: body for name, body in self.bodies.items() if name != IDENTITY} | {encoding: found}
+        return found
 
-    def _plain(self) -> bytes:
-        if self.empty or IDENTITY in self.bodies:
-            return self.bodies.get(IDENTITY, b"")
-        plain: bytes = pa.Codec(ZSTD).decompress(self.bodies[ZSTD], decompressed_size=self.length, asbytes=True)
+    def form(self, encoding: str) -> bytes:
+        """The tile in an encoding; nothing is kept of what has to be made for it."""
+        bodies = self.bodies
+        if encoding in bodies:
+            return bodies[encoding]
+        plain = self._plain(bodies)
+        return plain if encoding == IDENTITY else _pack(plain, encoding)
+
+    def _plain(self, bodies: Mapping[str, bytes]) -> bytes:
+        if self.empty or IDENTITY in bodies:
+            return bodies.get(IDENTITY, b"")
+        if ZSTD not in bodies:
+            return zlib.decompress(bodies[GZIP], zlib.MAX_WBITS | _GZIP_HEADER)
+        plain: bytes = pa.Codec(ZSTD).decompress(bodies[ZSTD], decompressed_size=self.length, asbytes=True)
         return plain
 
 
@@ -91,10 +101,8 @@ def entry_of(layer: str, drawn: Drawn, window: Window) -> Entry:
     """What is kept of a tile that was drawn."""
     body = drawn.body
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    entry = Entry(layer, tag, len(body), {}, drawn.dropped, drawn.stamp, window, drawn.image)
-    if body:
-        entry.bodies = {ZSTD: _pack(body, ZSTD)} if entry.packed else {IDENTITY: body}
-    return entry
+    bodies = {IDENTITY: body} if body else {}
+    return Entry(layer, tag, len(body), bodies, drawn.dropped, drawn.stamp, window, drawn.image)
 
 
 def _pack(plain: bytes, encoding: str) -> bytes:
@@ -111,7 +119,7 @@ def to_record(key: str, entry: Entry) -> bytes:
     flags = sum(flag << place for place, flag in enumerate(stamp[2:]))
     numbers = (stamp.edition, stamp.change, flags, entry.dropped, entry.length)
     facts = _FACTS.pack(*numbers, _KEPT_IN.index(kept), _IMAGES.index(entry.image), entry.tag.encode())
-    body = entry.body(kept)
+    body = entry.form(kept)
     return _HEAD.pack(_MARK, _checksum(key, facts, body)) + facts + body
 
 

@@ -54,12 +54,22 @@ def test_what_is_damaged_is_not_there(body: bytes, data: st.DataObject) -> None:
 def test_a_tile_is_packed_when_it_is_worth_it() -> None:
     small, big = entry(b"x" * 100), entry(BIG)
     assert set(small.bodies) == {IDENTITY}
+    assert set(big.bodies) == {IDENTITY}, "nothing is packed before somebody asks for it"
+    assert len(to_record("a/b", big)) < len(BIG)
+    assert set(big.bodies) == {IDENTITY}, "whoever writes it to disk leaves it as it is"
+    assert big.body(ZSTD)
     assert set(big.bodies) == {ZSTD}
     before = big.size
     assert big.body(GZIP)[:2] == b"\x1f\x8b"
     assert big.size > before
     assert big.body(IDENTITY) == BIG
     assert IDENTITY not in big.bodies
+    asked_in_gzip = entry(BIG)
+    asked_in_gzip.body(GZIP)
+    assert set(asked_in_gzip.bodies) == {GZIP}
+    again = from_record("a/b", "spot", to_record("a/b", asked_in_gzip), WORLD)
+    assert again is not None
+    assert again.body(IDENTITY) == asked_in_gzip.body(IDENTITY) == BIG
 
 
 def test_memory_keeps_what_was_asked_for_last() -> None:
