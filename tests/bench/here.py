@@ -73,16 +73,24 @@ def main() -> None:
     asked.add_argument("--features", type=int, default=20_000, help="features of each layer")
     asked.add_argument("--requests", type=int, default=1_000)
     given = asked.parse_args()
-    place, catalog = prepared(given.home)
+    delays_of(given.home, given.features, given.requests)
+
+
+def delays_of(home: Path, features: int, requests: int) -> dict[str, Sequence[float]]:
+    """Seconds of each request by kind of question, told as they come."""
+    place, catalog = prepared(home)
+    found: dict[str, Sequence[float]] = {}
     try:
-        _fill(place, catalog, given.features)
+        _fill(place, catalog, features)
         with servers.geoservice(place) as port:
-            for kind, paths in questions(given.requests).items():
+            for kind, paths in questions(requests).items():
                 run_pass(port, paths[:100], CONNECTIONS, gzip=True)
-                found = run_pass(port, paths, CONNECTIONS, gzip=True)
-                print(f"{kind:<28}{report(found.waits)}  {found.rate:6.0f}/s  {found.size:,} bytes", flush=True)
+                done = run_pass(port, paths, CONNECTIONS, gzip=True)
+                found[kind] = done.waits
+                print(f"{kind:<28}{report(done.waits)}  {done.rate:6.0f}/s  {done.size:,} bytes", flush=True)
     finally:
         EmbeddedCluster(place.settings).stop()
+    return found
 
 
 def names() -> list[str]:

@@ -58,14 +58,22 @@ def main() -> None:
     asked.add_argument("--names", type=int, default=1_000_000)
     asked.add_argument("--requests", type=int, default=200)
     given = asked.parse_args()
-    place, catalog = prepared(given.home)
+    delays_of(given.home, given.data, given.names, given.requests)
+
+
+def delays_of(home: Path, data: Path, number: int, requests: int) -> dict[str, list[float]]:
+    """Seconds of each request by kind of question, told as they come."""
+    place, catalog = prepared(home)
+    found = {}
     try:
-        _fill(place, catalog, given.data, given.names)
+        _fill(place, catalog, data, number)
         with servers.geoservice(place) as port:
-            for kind, paths in questions(place.home / "names.csv", given.requests).items():
-                print(f"{kind:<28}{report(_delays(port, paths))}", flush=True)
+            for kind, paths in questions(place.home / "names.csv", requests).items():
+                found[kind] = _delays(port, paths)
+                print(f"{kind:<28}{report(found[kind])}", flush=True)
     finally:
         EmbeddedCluster(place.settings).stop()
+    return found
 
 
 def report(delays: Sequence[float]) -> str:

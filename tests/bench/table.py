@@ -19,6 +19,7 @@ def render(figures: dict[str, Any]) -> str:
     """The page as Markdown."""
     parts = [HEAD, f"    {figures['command']}\n", _machine(figures["machine"])]
     parts += [_comparison(one) for one in figures["comparisons"]]
+    parts += [_delays(one) for one in figures.get("delays", ())]
     return "\n".join(parts)
 
 
@@ -35,6 +36,14 @@ def _comparison(one: dict[str, Any]) -> str:
     for side in one["sides"]:
         ratio = f"{_three(side['ratio'], 2)} times as fast" if "ratio" in side else ""
         lines.append(f"| {side['name']} | {_three(side, 1)} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def _delays(one: dict[str, Any]) -> str:
+    lines = [f"## {one['title']}", "", one["conditions"], "", "| ms | p50 | p95 | p99 | longest |", "| --- " * 5 + "|"]
+    for row in one["rows"]:
+        told = " | ".join(f"{row[name]:,.1f}" for name in ("p50", "p95", "p99", "max"))
+        lines.append(f"| {row['name']} | {told} |")
     return "\n".join(lines) + "\n"
 
 

@@ -30,6 +30,9 @@ from tests.bench.names import Place, prepared, report
 
 WEST, SOUTH, PACE = 105.0, 30.0, 0.01
 SPEEDS = {"primary": 60.0, "secondary": 50.0, "residential": 30.0}
+OURS, THEIRS = "geoservice", "pgRouting, all edges"
+SELDOM = 20
+"""Routes that the other side is asked for."""
 MARGIN = 0.2
 """How far the box of pgRouting reaches beyond both ends, in parts of their distance."""
 EDGES = "SELECT id, source, target, cost, cost AS reverse_cost FROM bench.edge WHERE NOT ST_Intersects(geom, {zone})"
@@ -67,21 +70,33 @@ def main() -> None:
     asked.add_argument("--side", type=int, default=300)
     asked.add_argument("--requests", type=int, default=60)
     given = asked.parse_args()
-    place, catalog = prepared(given.home)
+    delays_of(given.home, given.side, given.requests)
+
+
+def delays_of(home: Path, side: int, requests: int) -> dict[str, list[float]]:
+    """Seconds of each request by side, told as they come."""
+    place, catalog = prepared(home)
+    found: dict[str, list[float]] = {}
+    answers: dict[str, list[float]] = {}
     try:
-        grid = made(given.side)
+        grid = made(side)
         _fill(place, catalog, grid)
-        routes = questions(grid, given.requests)
+        routes = questions(grid, requests)
         with place.database.psycopg(Role.ADMIN, autocommit=True) as admin, servers.geoservice(place) as port:
             _table(admin, grid)
-            ours = measured("geoservice, over HTTP", routes, lambda a: ask(port, grid, a, compare=False))
-            measured("geoservice, with comparison", routes, lambda a: ask(port, grid, a, compare=True))
-            measured("pgRouting, box", routes[:20], lambda a: peer(admin, grid, a, boxed=True))
-            theirs = measured("pgRouting, all edges", routes[:20], lambda a: peer(admin, grid, a, boxed=False))
-            off = max(abs(a - b) for a, b in zip(ours, theirs, strict=False))
+            sides: tuple[tuple[str, Sequence[Asked], Callable[[Asked], float]], ...] = (
+                (OURS, routes, lambda a: ask(port, grid, a, compare=False)),
+                ("geoservice, with the way without closures", routes, lambda a: ask(port, grid, a, compare=True)),
+                ("pgRouting, box", routes[:SELDOM], lambda a: peer(admin, grid, a, boxed=True)),
+                (THEIRS, routes[:SELDOM], lambda a: peer(admin, grid, a, boxed=False)),
+            )
+            for name, some, answer in sides:
+                found[name], answers[name] = measured(name, some, answer)
+            off = max(abs(a - b) for a, b in zip(answers[OURS], answers[THEIRS], strict=False))
             print(f"{len(grid.ends)} edges; durations differ by at most {off:.2f} s")
     finally:
         EmbeddedCluster(place.settings).stop()
+    return found
 
 
 def made(side: int) -> Grid:
@@ -141,8 +156,8 @@ def peer(admin: psycopg.Connection, grid: Grid, asked: Asked, *, boxed: bool) ->
     return float(row[0]) if row and row[0] is not None else float("nan")
 
 
-def measured(name: str, routes: Sequence[Asked], answer: Callable[[Asked], float]) -> list[float]:
-    """Ask all, print the delays, give the answers; the first ones warm up."""
+def measured(name: str, routes: Sequence[Asked], answer: Callable[[Asked], float]) -> tuple[list[float], list[float]]:
+    """Ask all, print the delays, give them and the answers; the first ones warm up."""
     for asked in routes[:3]:
         answer(asked)
     delays, answers = [], []
@@ -150,8 +165,8 @@ def measured(name: str, routes: Sequence[Asked], answer: Callable[[Asked], float
         began = time.perf_counter()
         answers.append(answer(asked))
         delays.append(time.perf_counter() - began)
-    print(f"{name:<28}{report(delays)}", flush=True)
-    return answers
+    print(f"{name:<44}{report(delays)}", flush=True)
+    return delays, answers
 
 
 def _fill(place: Place, catalog: Catalog, grid: Grid) -> None:
