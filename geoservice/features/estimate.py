@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import shapely
 import sqlalchemy as sa
 
 from geoservice.db.compiled import compile_statement
@@ -87,7 +86,8 @@ async def _drawn(connection: RawConnection, reading: Reading, layer: RowLayer, d
     wanted = sorted(chance.sample(range(1, highest + 1), min(SIZE, highest)))
     rows = await connection.fetch(compiled.sql, *compiled.arguments({"fids": wanted}))
     boxes = np.array([tuple(row)[1:] for row in rows], dtype=float).reshape(len(rows), -1)
-    return Sample(time.monotonic(), tuple(row["fid"] for row in rows), boxes)
+    rows_in_all = round(len(rows) * highest / max(len(wanted), 1))
+    return Sample(time.monotonic(), tuple(row["fid"] for row in rows), boxes, rows_in_all)
 
 
 def _sample_statement(layer: RowLayer, decision: Decision) -> sa.Select[Any]:
@@ -141,12 +141,6 @@ async def _hits(
 
 
 def _candidates(layer: RowLayer, query: FeatureQuery, sample: Sample) -> list[int]:
-    """Numbers of the features of a sample that may be found: those whose boxes meet where the query looks."""
-    may = np.ones(sample.seen, dtype=bool)
-    if query.bbox is not None and isinstance(layer, VectorLayer):
-        may &= sample.near(query.bbox.boxes(), placeless=query.placeless)
-    if query.region is not None and isinstance(layer, VectorLayer):
-        may &= sample.near([shapely.from_wkb(query.region).bounds], placeless=query.placeless)
-    if query.filter is not None and query.filter.reach is not None:
-        may &= sample.near(query.filter.reach, placeless=False)
+    """Numbers of the features of a sample that may be found."""
+    may = sample.may_meet(query) if isinstance(layer, VectorLayer) else np.ones(sample.seen, dtype=bool)
     return [sample.fids[place] for place in np.flatnonzero(may)]

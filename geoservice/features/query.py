@@ -77,6 +77,8 @@ class FeatureQuery:
         placeless: Whether what has no geometry meets every box, and what has no time every interval, as Features Part 1
             demands of its parameters; otherwise they meet none.
         named: Whether each feature names its collection.
+        in_turn: Whether few features have a box where the query looks: then these are put in order first, and looked at
+            one after the other until there are enough. It changes how features are found, not which.
     """
 
     limit: int
@@ -92,6 +94,7 @@ class FeatureQuery:
     look: Look = Look()
     placeless: bool = False
     named: bool = False
+    in_turn: bool = False
 
     @property
     def backward(self) -> bool:
@@ -110,7 +113,7 @@ class FeatureQuery:
         return (
             len(self.bbox.boxes()) if self.bbox else 0,
             tuple(value is None for value in time_values(layer, self.interval).values()),
-            (self.as_of is None, self.region is None, self.ids is None, self.placeless, self.named),
+            (self.as_of is None, self.region is None, self.ids is None, self.placeless, self.named, self.in_turn),
             None if self.filter is None else self.filter.shape,
             (self.sort, start, self.properties),
             (self.look.geometry, self.look.crs.uri, self.look.tolerance is None),

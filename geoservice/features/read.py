@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
@@ -22,12 +23,14 @@ from geoservice.features.geojson import features_select
 from geoservice.features.order import ordering
 from geoservice.features.past import edition_then, is_final
 from geoservice.features.query import FeatureQuery
-from geoservice.features.rows import chosen_attributes, rows_statement
+from geoservice.features.rows import chosen_attributes, may_go_in_turn, rows_statement
 from layers.access import Decision
 from layers.errors import BadParameter
 from layers.model import RowLayer
 from layers.system import layer_figures, layer_state
 
+MOST_IN_TURN = 20_000
+"""Features that are put in order before they are looked at; beyond that the database finds its own way."""
 _INTERNAL_ERROR = "XX000"
 _OF_TRANSFORMATION = "transform:"
 
@@ -199,9 +202,20 @@ def _page_statement(
     reading: Reading, layer: RowLayer, decision: Decision, query: FeatureQuery
 ) -> tuple[Compiled, Mapping[str, Any]]:
     clearance = decision.rule.max_clearance
+    if may_go_in_turn(layer, query) and _looks_at_few(reading, layer, decision, query):
+        query = replace(query, in_turn=True)
     shape = ("page", layer.name, clearance, decision.attributes, query.shape(layer))
     compiled = reading.statements.get(shape)
     if compiled is None:
         compiled = compile_statement(page_statement(layer, decision, query), reading.schema(clearance))
         reading.keep(shape, compiled)
     return compiled, query.values(layer)
+
+
+def _looks_at_few(reading: Reading, layer: RowLayer, decision: Decision, query: FeatureQuery) -> bool:
+    """Whether a sample of what the asker may see says that few features have a box where the query looks."""
+    sample = reading.samples.get((layer.name, int(decision.rule.max_clearance)))
+    if sample is None or not sample.seen:
+        return False
+    share = int(np.count_nonzero(sample.may_meet(query))) / sample.seen
+    return share * sample.total <= MOST_IN_TURN

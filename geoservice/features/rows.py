@@ -16,11 +16,12 @@ from geoservice.features.query import SIDES, FeatureQuery
 from layers.access import Decision
 from layers.crs import STORAGE_SRID
 from layers.extent import Extent
-from layers.filter import predicate
+from layers.filter import coarse, has_relations, predicate, relations
 from layers.model import RowLayer, VectorLayer
 from layers.table import current_table, held, row_predicate, time_predicate
 
 EDITION = "_edition"
+_TURN = "turn"
 
 
 def rows_statement(layer: RowLayer, decision: Decision, query: FeatureQuery, *, extra: int = 0) -> sa.Select[Any]:
@@ -38,6 +39,9 @@ def rows_statement(layer: RowLayer, decision: Decision, query: FeatureQuery, *, 
     most = limit + extra if extra else limit
     past = query.as_of is not None
 
+    if query.in_turn:
+        return _in_turn(layer, decision, query).limit(most)
+
     def rows_of(table: sa.Table, segment: int) -> sa.Select[Any]:
         chosen = sa.select(*_columns(layer, table, decision, query)).where(*conditions(layer, table, decision, query))
         return chosen.where(segments(layer, table, query)[segment]).order_by(*ordering(table.c, query)).limit(most)
@@ -50,22 +54,61 @@ def rows_statement(layer: RowLayer, decision: Decision, query: FeatureQuery, *, 
     return sa.select(joined).order_by(*ordering(joined.c, query)).limit(most)
 
 
+def may_go_in_turn(layer: RowLayer, query: FeatureQuery) -> bool:
+    """Whether the rows of a query can be put in order before its relations with shapes are looked at."""
+    if not isinstance(layer, VectorLayer) or query.sort or query.as_of is not None:
+        return False
+    by_filter = query.filter is not None and has_relations(query.filter)
+    return query.bbox is not None or query.region is not None or by_filter
+
+
+def _in_turn(layer: RowLayer, decision: Decision, query: FeatureQuery) -> sa.Select[Any]:
+    """The rows in their order: those whose boxes meet are ordered first, since a look at a shape costs more."""
+    table = current_table(layer)
+    columns = _columns(layer, table, decision, query)
+    names = [column.name for column in columns]
+    # An index is not to give the order: it would be walked through all of the layer in search of a few rows.
+    turn = (table.c.fid + 0).label(_TURN)
+    shapes = [] if "geom" in names else [plain(table.c.geom).label("geom")]
+    near = sa.select(turn, *columns, *shapes).where(*conditions(layer, table, decision, query, boxes_only=True))
+    near = near.where(segments(layer, table, query)[0]).order_by(_directed(turn, query))
+    # The offset keeps the order before the looks.
+    candidates = near.offset(sa.literal_column("0")).subquery("candidate")
+    exact = [*_places(layer, candidates, query), *(relations(query.filter, candidates) if query.filter else ())]
+    return sa.select(*(candidates.c[name] for name in names)).where(*exact).order_by(_directed(candidates.c[_TURN], query))
+
+
+def _directed(column: sa.ColumnElement[Any], query: FeatureQuery) -> sa.ColumnElement[Any]:
+    return column.desc() if query.backward else column.asc()
+
+
 def conditions(
-    layer: RowLayer, table: sa.Table, decision: Decision, query: FeatureQuery
+    layer: RowLayer, table: sa.Table, decision: Decision, query: FeatureQuery, *, boxes_only: bool = False
 ) -> list[sa.ColumnElement[bool]]:
-    """The row rule and everything a query asks of single rows, without its place in the order and the past."""
-    found = [row_predicate(table, decision.rule)]
-    if query.bbox is not None:
-        found.append(_placed(layer, table, query, _boxes(query.bbox)))
-    if query.region is not None:
-        region = sa.func.ST_GeomFromEWKB(sa.bindparam("region", type_=sa.LargeBinary()))
-        found.append(_placed(layer, table, query, [region]))
+    """The row rule and everything a query asks of single rows, without its place in the order and the past.
+
+    With `boxes_only` shapes are compared by their boxes.
+    """
+    found = [row_predicate(table, decision.rule), *_places(layer, table, query, boxes_only=boxes_only)]
     if query.interval is not None and (timed := time_predicate(layer, table, query.interval)) is not None:
         found.append(_timed(layer, table, query, timed))
     if query.ids is not None:
         found.append(table.c.key == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text()))))
     if query.filter is not None:
-        found.append(predicate(query.filter, table))
+        found.append((coarse if boxes_only else predicate)(query.filter, table))
+    return found
+
+
+def _places(
+    layer: RowLayer, table: sa.FromClause, query: FeatureQuery, *, boxes_only: bool = False
+) -> list[sa.ColumnElement[bool]]:
+    """Where a query looks, its filter not counted in."""
+    found = []
+    if query.bbox is not None:
+        found.append(_placed(layer, table, query, _boxes(query.bbox), boxes_only=boxes_only))
+    if query.region is not None:
+        region = sa.func.ST_GeomFromEWKB(sa.bindparam("region", type_=sa.LargeBinary()))
+        found.append(_placed(layer, table, query, [region], boxes_only=boxes_only))
     return found
 
 
@@ -103,13 +146,20 @@ def _timed(
 
 
 def _placed(
-    layer: RowLayer, table: sa.Table, query: FeatureQuery, shapes: list[sa.ColumnElement[Any]]
+    layer: RowLayer,
+    table: sa.FromClause,
+    query: FeatureQuery,
+    shapes: list[sa.ColumnElement[Any]],
+    *,
+    boxes_only: bool,
 ) -> sa.ColumnElement[bool]:
     if not isinstance(layer, VectorLayer):
         return sa.true() if query.placeless else sa.false()
     geom = plain(table.c.geom)
     # The bare && may run before row policies and so keeps the index; ST_Intersects alone would not.
-    found = [sa.and_(geom.op("&&")(shape), sa.func.ST_Intersects(geom, shape)) for shape in shapes]
+    near = [geom.op("&&")(shape) for shape in shapes]
+    exact = [sa.and_(box, sa.func.ST_Intersects(geom, shape)) for box, shape in zip(near, shapes, strict=True)]
+    found = near if boxes_only else exact
     if query.placeless and not layer.geometry_required:
         found.append(geom.is_(None))
     return sa.or_(*found)

@@ -8,7 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 
+from geoservice.features.query import FeatureQuery
 from layers.extent import Extent
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -24,11 +26,13 @@ class Sample:
         fids: Numbers of the features.
         boxes: A row per feature: west, south, east, north in degrees, not a number where it has no geometry; no
             columns for a layer without geometries.
+        total: About how many features they were drawn from.
     """
 
     drawn: float
     fids: tuple[int, ...]
     boxes: npt.NDArray[np.float64]
+    total: int = 0
 
     @property
     def seen(self) -> int:
@@ -50,4 +54,15 @@ class Sample:
         found: npt.NDArray[np.bool_] = np.isnan(west) & placeless
         for x0, y0, x1, y1 in boxes:
             found |= (west <= x1) & (east >= x0) & (south <= y1) & (north >= y0)
+        return found
+
+    def may_meet(self, query: FeatureQuery) -> npt.NDArray[np.bool_]:
+        """Which may be found by a query about a layer with geometries: those whose boxes meet where it looks."""
+        found = np.ones(self.seen, dtype=bool)
+        if query.bbox is not None:
+            found &= self.near(query.bbox.boxes(), placeless=query.placeless)
+        if query.region is not None:
+            found &= self.near([shapely.from_wkb(query.region).bounds], placeless=query.placeless)
+        if query.filter is not None and query.filter.reach is not None:
+            found &= self.near(query.filter.reach, placeless=False)
         return found

@@ -1,7 +1,7 @@
 """Filters in CQL2 (OGC 21-065r2): text or JSON -> one tree -> a condition over a layer's table."""
 
 from layers.filter.parse import LANGS, Filter, parse_filter
-from layers.filter.predicate import predicate
+from layers.filter.predicate import coarse, has_relations, predicate, relations
 from layers.filter.queryables import Queryable, Queryables, common_queryables, queryables_of
 
 __all__ = [
@@ -9,8 +9,11 @@ __all__ = [
     "Filter",
     "Queryable",
     "Queryables",
+    "coarse",
     "common_queryables",
+    "has_relations",
     "parse_filter",
     "predicate",
     "queryables_of",
+    "relations",
 ]

@@ -21,6 +21,10 @@ def related(op: str, left: sa.ColumnElement[Any], right: sa.ColumnElement[Any]) 
     """The relation of two geometries in longitude and latitude, by the rules of DE-9IM in the plane of degrees."""
     if op == "s_disjoint":
         return sa.not_(related("s_intersects", left, right))
-    near = left.op("&&", is_comparison=True, return_type=sa.Boolean())(right)
     function = getattr(sa.func, _FUNCTIONS[op])
-    return sa.and_(near, function(left, right, type_=sa.Boolean()))
+    return sa.and_(near(left, right), function(left, right, type_=sa.Boolean()))
+
+
+def near(left: sa.ColumnElement[Any], right: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether the boxes of two geometries meet, as they do in all relations but disjointness."""
+    return left.op("&&", is_comparison=True, return_type=sa.Boolean())(right)

@@ -6,7 +6,7 @@ Null is unknown, as in SQL and in CQL2: a feature whose condition is unknown is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, array
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from layers.filter import words
 from layers.filter.calls import call
 from layers.filter.check import kind_of
-from layers.filter.geometries import related
+from layers.filter.geometries import near, related
 from layers.filter.numbers import calculated
 from layers.filter.parse import Filter, is_literal_list, literals, slot_name
 from layers.filter.sql import SQL_TYPES, bound, constant, shape_of
@@ -36,6 +36,46 @@ def predicate(filter_: Filter, table: sa.FromClause) -> sa.ColumnElement[bool]:
         table: Current rows, history, or anything with their columns.
     """
     return _Compiler(filter_, table).expression(filter_.tree)
+
+
+def coarse(filter_: Filter, table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """A condition that every row that meets a filter fulfils, and that costs little: of shapes only boxes are compared.
+
+    With all of `relations` it says the same as `predicate`.
+    """
+    compiler = _Compiler(filter_, table)
+    found = []
+    for node in _conjuncts(filter_.tree):
+        found.append(near(*map(compiler.expression, node.args)) if _is_relation(node) else compiler.expression(node))
+    return sa.and_(*found)
+
+
+def relations(filter_: Filter, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+    """What `coarse` leaves out: relations of the geometry with a shape that every row must be in.
+
+    Args:
+        filter_: The filter.
+        table: Anything with the geometry of the rows.
+    """
+    compiler = _Compiler(filter_, table)
+    return [compiler.expression(node) for node in _conjuncts(filter_.tree) if _is_relation(node)]
+
+
+def has_relations(filter_: Filter) -> bool:
+    """Whether there are any."""
+    return any(map(_is_relation, _conjuncts(filter_.tree)))
+
+
+def _conjuncts(node: Node) -> list[Node]:
+    if isinstance(node, Operation) and node.op == words.AND:
+        return [one for part in node.args for one in _conjuncts(part)]
+    return [node]
+
+
+def _is_relation(node: Node) -> TypeGuard[Operation]:
+    if not isinstance(node, Operation) or node.op not in words.SPATIAL or node.op == "s_disjoint":
+        return False
+    return {type(side) for side in node.args} == {Property, Shape}
 
 
 class _Compiler:
