@@ -99,6 +99,8 @@ def test_a_crawl_is_the_snapshot_it_began_with(
     """Somebody edits between the pages: their union is the state at the first page, in order, without repetition."""
     service, editor = paged
     clearance = TOP if above else None
+    if not above:
+        edits = [steady(state) for state in edits]
     editor.bring_to(edits[0])
     whole = service.get(f"{PATH}?limit=100", clearance).json()["features"]
     expected = [feature["id"] for feature in sort_rows(whole, sortby)]
@@ -122,6 +124,22 @@ def test_a_crawl_is_the_snapshot_it_began_with(
         turn += 1
         editor.bring_to(edits[turn % len(edits)])
     assert seen == expected
+
+
+def steady(state: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The state without rows that rise above a reader: those leave all snapshots of the past, too."""
+    return [{**one, "level": "internal" if int(one["code"][1:]) % 3 == 0 else None} for one in state]
+
+
+def test_a_row_that_rises_leaves_the_crawls_of_those_below(paged: tuple[Service, Editor]) -> None:
+    service, editor = paged
+    some = [row(f"c{i:02}", None, float(i), None, None) for i in range(4)]
+    editor.bring_to(some)
+    begun = {reader: service.get(f"{PATH}?limit=2&sortby=amount", reader).json() for reader in (None, TOP)}
+    assert [ids(page) for page in begun.values()] == [["c00", "c01"]] * 2
+    editor.bring_to([{**one, "level": "internal"} if one["code"] == "c02" else one for one in some])
+    rest = [ids(service.get(str(step(page, "next")), reader).json()) for reader, page in begun.items()]
+    assert rest == [["c03"], ["c02", "c03"]]
 
 
 @pytest.fixture
