@@ -18,7 +18,7 @@ from geoservice.features.places import bound_to
 from geoservice.features.query import FeatureQuery
 from geoservice.features.search import SearchPage, SearchPlace, Source, editions_now, read_search
 from geoservice.house import Asker, House, Inside
-from geoservice.http.documents import document
+from geoservice.http.documents import document, language_of
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, link_header, self_links, url
 from geoservice.http.negotiation import GEOJSON, HTML, negotiate
@@ -26,6 +26,7 @@ from geoservice.http.parameters import together
 from geoservice.ogc.block import Block
 from geoservice.ogc.item_query import OUTER_NAMES, PRESENTATION, SearchQuery, crs_header
 from layers.access import Principal
+from layers.catalog import Catalog
 from layers.errors import BadParameter, UnknownLayer, UnknownParameter
 from layers.filter import Filter, Queryables, common_queryables, parse_filter, queryables_of
 from layers.model import RasterLayer
@@ -113,7 +114,7 @@ async def _answer(request: Request, house: House, asker: Principal, asked: Searc
         page = await read_search(connection, house.reading, sources, query, place)
     links = _links(request, asked, chosen, _tokens(house, page, bound), posted=posted)
     if chosen == "html":
-        return _page(request, asked, page, links)
+        return _page(request, house.catalog, asked, page, links)
     return _collection(request, page, links, query)
 
 
@@ -174,17 +175,21 @@ def _links(
     return links
 
 
-def _page(request: Request, asked: SearchQuery, page: SearchPage, links: list[dict[str, Any]]) -> Response:
-    """The features for people: what each is, and where all about it stands."""
-    results = [
-        {
-            "collection": one["collection"],
-            "id": one["id"],
-            "href": url(request, f"/collections/{one['collection']}/items/{quote(str(one['id']), safe='')}", f="html"),
-        }
-        for one in json.loads(f"[{page.features}]")
-    ]
-    body = {"title": "Search 跨图层检索", "numberReturned": page.returned, "results": results, "links": links}
+def _page(
+    request: Request, catalog: Catalog, asked: SearchQuery, page: SearchPage, links: list[dict[str, Any]]
+) -> Response:
+    """The features for people: what each is and is called, and where all about it stands."""
+    language, results = language_of(request, asked.lang), []
+    for one in json.loads(f"[{page.features}]"):
+        layer = catalog.layer(one["collection"])
+        label = getattr(layer, "label", None)
+        name = one["properties"].get(label.of(language)) if label is not None else None
+        path = f"/collections/{layer.name}/items/{quote(str(one['id']), safe='')}"
+        told = {"name": name} if name is not None else {}
+        results.append(
+            {"collection": layer.title.of(language), "id": one["id"], **told, "href": url(request, path, f="html")}
+        )
+    body = {"numberReturned": page.returned, "results": results, "links": links}
     return document(request, "search", body, "html", asked.lang, headers=PRIVATE)
 
 
