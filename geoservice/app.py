@@ -136,6 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         house.tiles.close()
         house.easels.close()
         await house.networks.close()
+        await house.exposure.close()
         await house.newsroom.close()
         await house.bulletin.close()
         await house.renderer.close()

@@ -21,6 +21,7 @@ from geoservice.db.writing import Writer
 from geoservice.edits.desk import EditDesk
 from geoservice.features.places import Seal
 from geoservice.features.state import LayerState, read_states
+from geoservice.impact.keeper import AtomKeeper
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
@@ -73,6 +74,7 @@ class House:
     settled: bool = False
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)
+    exposure: AtomKeeper = field(init=False)
     easels: Easels = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class House:
         most, patience = settings.network_max_features, settings.network_patience
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
+        self.exposure = AtomKeeper(settings.home / "exposure", self.pools)
 
     async def settle(self) -> None:
         """Ask the server once how rows are read there; while it is away, ask again with the next request."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from layers.access import Clearance
 from layers.checks import Equals, Gate, Rule
+from layers.exposure import Compliance, Exposure
 from layers.extent import is_box
 from layers.naming import Named
 from layers.network import Network
@@ -169,20 +170,6 @@ class Portal(Frozen):
     from_zoom: int = Field(default=0, ge=0, le=22)
 
 
-class Exposure(Frozen):
-    """How an analysis of a zone counts this layer.
-
-    `measure`: `count` of features, `length` (m) of lines, `area` (m2) of polygons, or `sum` of an attribute
-    or of raster cells. `by` groups by an attribute, `listed` also lists the features by name.
-    """
-
-    role: Literal["population", "land", "road", "railway", "building", "facility", "dam", "settlement", "protected"]
-    measure: Literal["count", "length", "area", "sum"]
-    by: str | None = None
-    value: str | None = None
-    listed: bool = False
-
-
 class Hazard(Frozen):
     """What kind of hazard the layer shows, and which attribute grades its severity."""
 
@@ -326,6 +313,7 @@ class VectorLayer(TabularLayer):
     tiles: Zooms = Zooms()
     style: VectorStyle
     hazard: Hazard | None = None
+    compliance: tuple[Compliance, ...] = ()
     names: Named | None = None
     network: Network | None = None
 
@@ -338,7 +326,8 @@ class VectorLayer(TabularLayer):
         self._cluster()
         self._importance()
         if self.exposure is not None:
-            self.known((self.exposure.by, self.exposure.value), "exposure")
+            self.known(self.exposure.attributes(), "exposure")
+        self.known(tuple(one.by for one in self.compliance), "compliance")
         if self.hazard is not None:
             self.known((self.hazard.severity,), "hazard")
         if self.network is not None:

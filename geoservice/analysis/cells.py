@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,20 +77,30 @@ class ZoneOnRaster:
         self._crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
         self._way = storage_transformer(self._crs)
         outline = footprint(self._crs, dataset.transform, dataset.width, dataset.height)
-        near = shapely.intersection(zone, shapely.buffer(outline, _MARGIN_DEGREES, join_style="mitre"))
-        self.shape = self._projected(polygons(near))
+        self._reach = shapely.buffer(outline, _MARGIN_DEGREES, join_style="mitre")
+        self.shape = self._brought(zone)
 
     def strips(self) -> Iterator[CoveredCells]:
         """Covered cells, strip by strip."""
+        for _, found in self._covered([self.shape]):
+            yield found
+
+    def parts(self, parts: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
+        """Covered cells of parts of the zone (EPSG:4490), strip by strip: number of the part, and its cells."""
+        yield from self._covered([self._brought(part) for part in parts])
+
+    def _brought(self, zone: shapely.Geometry) -> shapely.Geometry:
+        """What of a zone (EPSG:4490) the raster may have to do with, in its CRS."""
+        return self._projected(polygons(shapely.intersection(zone, self._reach)))
+
+    def _covered(self, shapes: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
         window = self._window()
         if window is None:
             return
         rows = max(1, CELLS_PER_STRIP // window.width)
         for row in range(window.row_off, window.row_off + window.height, rows):
             height = min(rows, window.row_off + window.height - row)
-            found = self._strip(windows.Window(window.col_off, row, window.width, height))
-            if found is not None:
-                yield found
+            yield from self._strip(windows.Window(window.col_off, row, window.width, height), shapes)
 
     def taken(self) -> shapely.Geometry:
         """Where the raster has data near the zone: union of its valid cells in EPSG:4490."""
@@ -125,15 +135,19 @@ class ZoneOnRaster:
         bottom = min(self._dataset.height, math.ceil((south - grid.f) / grid.e))
         return windows.Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
-    def _strip(self, window: windows.Window) -> CoveredCells | None:
+    def _strip(self, window: windows.Window, shapes: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
         transform = _shifted(self._dataset.transform, window)
-        cells, share = coverage(self.shape, transform, window.width, window.height)
-        if not cells.size:
-            return None
+        there = [(number, shape) for number, shape in enumerate(shapes) if not shapely.is_empty(shape)]
+        covered = [(number, coverage(shape, transform, window.width, window.height)) for number, shape in there]
+        if not any(cells.size for _, (cells, _) in covered):
+            return
         read = self._dataset.read(1, window=window, masked=True)
-        valid = ~np.ma.getmaskarray(read).ravel()[cells]
-        area = self._cell_areas(transform, window).ravel()[cells]
-        return CoveredCells(read.data.ravel()[cells], valid, share, area)
+        values, valid = read.data.ravel(), ~np.ma.getmaskarray(read).ravel()
+        areas = self._cell_areas(transform, window)
+        for number, (cells, share) in covered:
+            if cells.size:
+                area = areas[cells // window.width, cells % window.width]
+                yield number, CoveredCells(values[cells], valid[cells], share, area)
 
     def _cell_areas(self, transform: Affine, window: windows.Window) -> Floats:
         """Ellipsoidal area of every cell of a window, in square metres."""

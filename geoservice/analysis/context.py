@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ class AnalysisContext:
             does not cost the others their answer.
         schema: Schema names to replace, where readers see views instead of tables (`Reading.schema`).
         raster_sum: How rasters are summed.
+        as_of: Instant of system time as of which named zones are looked up; None for now.
     """
 
     principal: Principal
@@ -53,3 +55,4 @@ class AnalysisContext:
     seconds: float = 60.0
     schema: Mapping[str, str] | None = None
     raster_sum: RasterSummer = zonal
+    as_of: dt.datetime | None = None

@@ -26,7 +26,7 @@ from layers.sheets import parse_sheet
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
 MAX_KEY = 500
-_WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
+WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _EXPECTED = (
     'The body is a JSON object with exactly one of "zone" (GeoJSON), "bbox" ([west, south, east, north]), '
     '"adcode" or "division" (a code), "alert", "feature" ({"collection", "id"} or "collection/id"), "sheet" or '
@@ -79,8 +79,8 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     """
     if not isinstance(body, Mapping):
         raise BadBody(f"{_EXPECTED}.")
-    strangers = sorted(str(name)[:40] for name in body if name not in _WAYS)
-    given = [name for name in _WAYS if body.get(name) is not None]
+    strangers = sorted(str(name)[:40] for name in body if name not in WAYS)
+    given = [name for name in WAYS if body.get(name) is not None]
     if strangers or len(given) != 1:
         found = f"unknown: {', '.join(strangers)}" if strangers else f"given: {', '.join(given) or 'none'}"
         raise BadBody(f"{_EXPECTED}; {found}.")
@@ -130,9 +130,9 @@ async def _served(connection: AsyncConnection, where: NamedPostcode, context: An
 async def _shapes(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
     layer, decision = _open(where, context)
     attribute = ALERT_IDENTIFIER if where.collection is None else None
-    statement = shapes_statement(layer, decision, attribute)
+    statement = shapes_statement(layer, decision, attribute, past=context.as_of is not None)
     for key in (where.key, *where.others):
-        shapes = await find_shapes(connection, statement, key, context.schema)
+        shapes = await find_shapes(connection, statement, key, context.schema, context.as_of)
         if shapes:
             return shapes
     raise _unknown(where)

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from pydantic.main import IncEx
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import AddConstraint, CreateSchema, CreateTable, DropConstraint
 
@@ -96,8 +97,11 @@ def stands(connection: sa.Connection, catalog: Catalog) -> bool:
 
 def definition_digest(layer: Layer) -> str:
     """Digest of what the tables, tiles and styles of a layer are derived from."""
-    # How names are searched and lines are travelled has digests of its own: it concerns neither tables nor tiles.
-    told = layer.model_dump_json(by_alias=True, exclude={"names", "network"})
+    # How names are searched and lines are travelled has digests of its own; like what analyses take a layer for, it
+    # concerns neither tables nor tiles.
+    beside: dict[str, IncEx | bool] = dict.fromkeys(("names", "network", "compliance"), True)
+    beside["exposure"] = {"capacity"}
+    told = layer.model_dump_json(by_alias=True, exclude=beside)
     # A ladder that another version of the product made is as stale as one of another definition.
     made = f"{told}{LADDER_FORMAT}" if isinstance(layer, VectorLayer) and has_ladder(layer) else told
     return hashlib.sha256(made.encode()).hexdigest()[:16]

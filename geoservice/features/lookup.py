@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from layers.access import Decision
 from layers.model import Text, VectorLayer
-from layers.table import current_table, row_predicate
+from layers.table import AS_OF, held, row_predicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +38,30 @@ def label_columns(layer: VectorLayer, table: sa.FromClause, decision: Decision) 
     )
 
 
-def shapes_statement(layer: VectorLayer, decision: Decision, attribute: str | None = None) -> sa.Select[Any]:
+def shapes_statement(
+    layer: VectorLayer, decision: Decision, attribute: str | None = None, *, past: bool = False
+) -> sa.Select[Any]:
     """The features whose key, or whose attribute, equals the value bound as `wanted`, in the order of their keys.
 
     Args:
         layer: The layer; the decision allowed it.
         decision: Rows and attributes the principal may see.
         attribute: Compare this text attribute too, so that a group of rows (one alert) can be named.
+        past: As they were at the instant bound as `as_of`.
     """
-    table = current_table(layer)
     wanted = sa.bindparam("wanted", type_=sa.Text())
-    same = table.c.key == wanted
-    if attribute is not None and attribute in decision.attributes:
-        same = sa.or_(same, table.c[attribute] == wanted)
-    plain = sa.type_coerce(table.c.geom, sa.types.NullType())
-    geometry = sa.type_coerce(sa.func.ST_AsEWKB(plain), sa.LargeBinary()).label("geometry")
-    return (
-        sa.select(table.c.key, *label_columns(layer, table, decision), geometry)
-        .where(row_predicate(table, decision.rule), same)
-        .order_by(sa.collate(table.c.key, "C"))
-    )
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        same = table.c.key == wanted
+        if attribute is not None and attribute in decision.attributes:
+            same = sa.or_(same, table.c[attribute] == wanted)
+        plain = sa.type_coerce(table.c.geom, sa.types.NullType())
+        geometry = sa.type_coerce(sa.func.ST_AsEWKB(plain), sa.LargeBinary()).label("geometry")
+        columns = (table.c.key, *label_columns(layer, table, decision), geometry)
+        return sa.select(*columns).where(row_predicate(table, decision.rule), same)
+
+    found = held(layer, rows_of, past=past)
+    return found.order_by(sa.collate(found.selected_columns["key"], "C"))
 
 
 async def find_shapes(
@@ -64,6 +69,7 @@ async def find_shapes(
     statement: sa.Select[Any],
     wanted: str,
     schema: Mapping[str, str] | None = None,
+    as_of: dt.datetime | None = None,
 ) -> tuple[FoundShape, ...]:
     """Run a statement of `shapes_statement`; nothing found is an empty tuple.
 
@@ -72,7 +78,9 @@ async def find_shapes(
         statement: What to look for.
         wanted: Public key or attribute value.
         schema: Schema names to replace, where readers see views instead of tables.
+        as_of: The instant of a statement about the past.
     """
     options = {"schema_translate_map": schema} if schema else {}
-    rows = await connection.execute(statement, {"wanted": wanted}, execution_options=options)
+    values = {"wanted": wanted} if as_of is None else {"wanted": wanted, AS_OF: as_of}
+    rows = await connection.execute(statement, values, execution_options=options)
     return tuple(FoundShape(row.key, label_of(row.key, row.label_zh, row.label_en), row.geometry) for row in rows)

@@ -102,6 +102,36 @@ QUESTIONS: tuple[Question, ...] = (
         _OBJECT,
     ),
     question(
+        "impact",
+        Text(zh="影响评估", en="Impact"),
+        Text(
+            zh="灾害范围影响的人口、土地、道路与设施，按等级和区划统计。",
+            en="What a zone of danger hits, by severity class and division: people, land, roads, facilities, needs.",
+        ),
+        inputs.Impact,
+        _posted("/impact", inputs.Impact),
+        _OBJECT,
+    ),
+    question(
+        "impact-compare",
+        Text(zh="影响对比", en="Comparison of impacts"),
+        Text(zh="两个范围或两个时间的影响之差。", en="What differs between the impacts of two zones, or at two times."),
+        inputs.ImpactPair,
+        _posted("/impact/compare", inputs.ImpactPair),
+        _OBJECT,
+    ),
+    question(
+        "compliance",
+        Text(zh="用地合规", en="Compliance"),
+        Text(
+            zh="红线占用的地类、权属、控制线、规划与审批情况及逐条结论。",
+            en="What a red line overlaps: land classes, ownership, control lines, plans, approvals; a verdict by rule.",
+        ),
+        inputs.Compliance,
+        _posted("/compliance", inputs.Compliance),
+        _OBJECT,
+    ),
+    question(
         "route",
         Text(zh="路径规划", en="Route"),
         Text(zh="依次经过各点、避开封闭区域的最佳路径。", en="The best way by some places, around closed zones."),

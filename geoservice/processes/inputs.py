@@ -69,6 +69,33 @@ class Zone(Named):
     zone: Geometry | None = None
 
 
+class Impact(Zone):
+    """A zone or a hazard, and what is to be told of its impact."""
+
+    hazard: dict[str, Any] | None = Field(default=None, description="A hazard zone with its severity classes.")
+    layers: list[str] | None = Field(default=None, description="Ids of exposure layers; all you may see when absent.")
+    as_of: Instant | None = None
+    at: str | None = Field(default=None, description="RFC 3339 instant that the answer repeats.")
+    explain: bool | None = Field(default=None, description="Whether sections say how they were found.")
+    divisions: bool | None = Field(default=None, description="False: no figures by division.")
+    ways: bool | None = Field(default=None, description="False: the road network is not looked at.")
+    needs: bool | None = Field(default=None, description="False: needs are not estimated.")
+    facilities: list[str] | None = Field(default=None, description="Ids of layers that people must reach.")
+
+
+class ImpactPair(Inputs):
+    """Two impact questions."""
+
+    first: dict[str, Any] = Field(description="An impact question.")
+    second: dict[str, Any] = Field(description="Another one: of another zone, or as of another time.")
+
+
+class Compliance(Zone):
+    """A red line, given in exactly one way."""
+
+    as_of: Instant | None = None
+
+
 class Point(Inputs):
     """A point in a CRS."""
 

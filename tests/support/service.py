@@ -50,6 +50,7 @@ def service_catalog() -> Catalog:
             style={"fill": "#aabbcc"},
             tiles={"mosaic": {"by": "name", "below": 8}},
             exposure={"role": "land", "measure": "area", "by": "name"},
+            compliance=[{"role": "land", "by": "name"}],
         ),
         trial_layer("way", geometry="line", clearance="restricted", style={"line": {"colour": "#aa3333"}}),
         trial_layer(

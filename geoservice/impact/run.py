@@ -1,0 +1,269 @@
+"""Answering an impact question: one snapshot is read, then everything is computed in threads, layer by layer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import asyncpg
+import numpy as np
+
+from geoservice.analysis.place import Place
+from geoservice.analysis.request import DIVISIONS, ZoneRequest, find_place
+from geoservice.analysis.sections import NOTHING_LOADED, TOO_SLOW, exposed
+from geoservice.analysis.statements import Counting, counting_of
+from geoservice.db.pools import QUERY_CANCELLED, RawConnection
+from geoservice.features.assets import Which, read_assets
+from geoservice.features.state import read_states
+from geoservice.impact.asked import ImpactAsked
+from geoservice.impact.atoms import Atoms, atoms_of
+from geoservice.impact.explain import IMPACT_METHOD
+from geoservice.impact.fetch import Ground, Wanted, read_divisions, read_editions, read_rows
+from geoservice.impact.hits import hits_of
+from geoservice.impact.keeper import AtomKeeper, stamp_of
+from geoservice.impact.listing import listed_features
+from geoservice.impact.needs import needs_of
+from geoservice.impact.outlook import look_out
+from geoservice.impact.raster import pieces_of_zone, raster_tally
+from geoservice.impact.sections import (
+    Laid,
+    bare_section,
+    capacity_of,
+    empty,
+    parts_of,
+    raster_section,
+    vector_section,
+)
+from geoservice.impact.zoned import Zoned, zoned_place
+from geoservice.queries.sources import open_layer
+from geoservice.routing.ground import Office
+from layers.access import Decision, decide, visible
+from layers.answer import EditionRef
+from layers.errors import BadBody, TooLarge
+from layers.extent import Extent
+from layers.hazard import Bound
+from layers.impact import ImpactAnswer, ImpactSection, People
+from layers.model import RasterLayer, Text, VectorLayer
+
+_SIZE_OF_GRID = 300_000
+"""About how many features the grids of a zone are made for."""
+_PEOPLE = ("population", "settlement")
+_MILLISECONDS = 1000
+_TOO_MANY = "此范围内要素过多，一次询问无法读完；请缩小范围。"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all sections of one answer share."""
+
+    office: Office
+    keeper: AtomKeeper
+    asked: ImpactAsked
+    ground: Ground
+    laid: Laid
+    place: Place
+    editions: dict[str, EditionRef]
+    extents: dict[str, Extent | None]
+    rows: dict[str, int]
+    divisions: Decision | None
+
+
+async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) -> ImpactAnswer:
+    """What a zone hits.
+
+    Args:
+        office: Connections, networks, and the context of whoever asks.
+        keeper: Large layers that are kept ready.
+        asked: The question.
+
+    Raises:
+        UnknownFeature: When the zone is named by a feature that does not exist or may not be seen.
+        UnknownLayer: When a layer is named that there is not.
+        BadGeometry: When the named feature is no area.
+        BadBody: When a named layer takes no part in analyses.
+    """
+    context = replace(office.context, as_of=asked.as_of)
+    office = replace(office, context=context)
+    clearance = context.principal.clearance
+    layers = _chosen(office, asked)
+    zoned = await _zoned(office, asked.zone)
+    async with (
+        office.pools.raw(clearance) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        ground = Ground(connection, office.reading, asked.as_of)
+        work = await _prepared(office, keeper, asked, ground, (zoned, layers))
+        sections = [await _section(work, layer) for layer in layers]
+    people = _people(sections)
+    ways = await look_out(office, asked, zoned) if asked.ways else None
+    return ImpactAnswer(
+        at=asked.at,
+        as_of=asked.as_of,
+        zone=await asyncio.to_thread(zoned.described),
+        people=people,
+        sections=tuple(sections),
+        needs=needs_of(people) if asked.needs and people is not None else (),
+        ways=ways,
+        method=IMPACT_METHOD,
+    )
+
+
+def _chosen(office: Office, asked: ImpactAsked) -> list[VectorLayer | RasterLayer]:
+    """The exposure layers that are asked about, each opened by the access decision."""
+    context = office.context
+    if asked.layers is None:
+        return exposed(visible(context.principal, context.catalog))
+    opened = [open_layer(context.catalog, context.principal, name)[0] for name in asked.layers]
+    chosen = exposed(opened)
+    strangers = sorted({layer.name for layer in opened} - {layer.name for layer in chosen})
+    if strangers:
+        raise BadBody(f"{', '.join(strangers)} declares no exposure and takes no part in analyses.", where="layers")
+    return chosen
+
+
+async def _zoned(office: Office, zone: ZoneRequest | Zoned) -> Zoned:
+    if isinstance(zone, Zoned):
+        return zone
+    async with office.pools.connection(office.context.principal.clearance) as connection:
+        return zoned_place(await find_place(connection, zone, office.context))
+
+
+async def _prepared(
+    office: Office,
+    keeper: AtomKeeper,
+    asked: ImpactAsked,
+    ground: Ground,
+    about: tuple[Zoned, Sequence[VectorLayer | RasterLayer]],
+) -> _Work:
+    zoned, layers = about
+    context, clearance = office.context, office.context.principal.clearance
+    await _limit(ground.connection, context.seconds)
+    named = context.catalog.layers.get(DIVISIONS)
+    may = decide(context.principal, "read", named) if named is not None else None
+    place = await asyncio.to_thread(zoned.place)
+    divisions = await read_divisions(ground, context.catalog, may, place.boxes())
+    known = [*layers, *([named] if named is not None and named not in layers else [])]
+    editions = await read_editions(ground, known, clearance)
+    states = await read_states(ground.connection, clearance, [layer.name for layer in layers])
+    parts = await asyncio.to_thread(
+        lambda: {bound: parts_of(classes, _SIZE_OF_GRID) for bound, classes in zoned.bounds.items()}
+    )
+    return _Work(
+        office=office,
+        keeper=keeper,
+        asked=asked,
+        ground=ground,
+        laid=Laid(zoned, parts, divisions, asked.divisions, asked.explain),
+        place=place,
+        editions=editions,
+        extents={name: state.extent for name, state in states.items()},
+        rows={name: state.rows for name, state in states.items()},
+        divisions=may,
+    )
+
+
+async def _section(work: _Work, layer: VectorLayer | RasterLayer) -> ImpactSection:
+    decision = decide(work.office.context.principal, "read", layer)
+    edition = work.editions.get(layer.name)
+    if isinstance(layer, RasterLayer):
+        return await _of_raster(work, layer, decision, edition)
+    counting = counting_of(layer, decision)
+    bare = bare_section(layer, counting, edition)
+    extent = work.extents.get(layer.name)
+    if edition is None or not _near(work, extent):
+        return empty(bare, NOTHING_LOADED)
+    try:
+        async with work.ground.connection.transaction():
+            return await _of_features(work, layer, decision, counting)
+    except asyncpg.PostgresError as error:
+        if error.sqlstate != QUERY_CANCELLED:
+            raise
+        return empty(bare, TOO_SLOW, late=True)
+    except TooLarge as error:
+        return empty(bare, Text(zh=_TOO_MANY, en=str(error)), late=True)
+
+
+async def _of_features(work: _Work, layer: VectorLayer, decision: Decision, counting: Counting) -> ImpactSection:
+    exposure = layer.exposure
+    listed = exposure is not None and exposure.listed
+    named = exposure.capacity if exposure is not None else None
+    capacity = named if named in decision.attributes else None
+    wanted = Wanted(layer, decision, counting, capacity, work.place.boxes())
+    catalog, edition = work.office.context.catalog, work.editions.get(layer.name)
+    atoms = None if listed or capacity else await _kept(work, wanted)
+    held = dict[int, float | None]()
+    if atoms is None:
+        read = await read_rows(work.ground, wanted)
+        held = dict(read.capacity)
+        atoms = await asyncio.to_thread(atoms_of, read.rows, counting.measure, work.laid.divisions)
+    else:
+        atoms = atoms.of_divisions(work.laid.divisions.codes)
+    counted = await asyncio.to_thread(vector_section, layer, counting, catalog, atoms, work.laid, edition)
+    section = counted.section
+    if capacity is not None:
+        features = {bound: await asyncio.to_thread(_met, atoms, counting, work, bound) for bound in work.laid.parts}
+        section = section.model_copy(update={"capacity": capacity_of(layer, capacity, held, features)})
+    if listed:
+        found = await listed_features(work.ground, layer, decision, counted.features.tolist())
+        section = section.model_copy(update={"features": found, "features_total": len(counted.features)})
+    return section
+
+
+async def _kept(work: _Work, wanted: Wanted) -> Atoms | None:
+    """The atoms of a large layer, if those of its current edition are ready; if not, their making begins."""
+    layer, keeper = wanted.layer, work.keeper
+    if work.asked.as_of is not None or work.rows.get(layer.name, 0) < keeper.kept_from:
+        return None
+    stamp = stamp_of(work.editions, layer.name)
+    found = await keeper.get(wanted, stamp) if stamp is not None else None
+    if found is None:
+        keeper.prepare(wanted, work.office.context.catalog, work.office.reading, work.divisions)
+    return found
+
+
+def _met(atoms: Atoms, counting: Counting, work: _Work, bound: Bound) -> list[int]:
+    """Numbers of the features in the zone at an estimate."""
+    hits = hits_of(atoms, counting.measure, work.laid.parts[bound])
+    found: list[int] = np.unique(atoms.fid[hits.atom]).tolist()
+    return found
+
+
+async def _of_raster(work: _Work, layer: RasterLayer, decision: Decision, edition: EditionRef | None) -> ImpactSection:
+    office, ground, laid = work.office, work.ground, work.laid
+    bare = bare_section(layer, None, edition)
+    which = Which(instant=work.asked.as_of)
+    assets = await read_assets(ground.connection, office.reading, layer, decision, office.context.rasters, which)
+    near = [asset for asset in assets if any(map(asset.meets, work.place.boxes()))]
+    if not near:
+        return empty(bare, NOTHING_LOADED)
+
+    def added() -> ImpactSection:
+        pieces = {bound: pieces_of_zone(parts, laid.divisions) for bound, parts in laid.parts.items()}
+        tallies = {bound: raster_tally(near, found) for bound, found in pieces.items()}
+        return raster_section(layer, tallies, laid, edition)
+
+    return await asyncio.to_thread(added)
+
+
+def _people(sections: Sequence[ImpactSection]) -> People | None:
+    """People in the zone: by the first layer of population that has data here, else by settlements with people."""
+    for role in _PEOPLE:
+        for section in sections:
+            fits = section.role == role and section.measure == "sum" and section.status == "ok"
+            if fits and section.total is not None:
+                total = section.total
+                return People(layer=section.layer, value=total.value, low=total.low, high=total.high)
+    return None
+
+
+def _near(work: _Work, extent: Extent | None) -> bool:
+    # What the figures of a layer say is of now; a layer that is empty now may have had rows then.
+    if extent is None:
+        return work.asked.as_of is not None
+    return work.place.meets_surroundings(extent)
+
+
+async def _limit(connection: RawConnection, seconds: float) -> None:
+    """Until the end of the transaction: time for each statement."""
+    await connection.execute("SELECT set_config('statement_timeout', $1, true)", str(round(seconds * _MILLISECONDS)))

@@ -1,0 +1,101 @@
+"""Atoms in files that all worker processes map into memory.
+
+A folder holds the atoms of one edition of a layer, for readers of one clearance; it appears under its name when it is
+complete. Only the user of the service may read it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from geoservice.impact.atoms import Atoms
+
+FORMAT = 1
+"""Changes when atoms are made or kept in another way."""
+_NAMED = re.compile(r"\d+-\d+-\d+-\d+")
+_WORDS = "words.json"
+
+
+class Stamp(NamedTuple):
+    """Editions of a layer and of the divisions that split it: numbers, and when they were committed (microseconds).
+
+    Numbers alone would not do: a database that was restored counts on from where it stood.
+    """
+
+    edition: int
+    committed: int
+    divisions: int
+    divided: int
+
+    @property
+    def name(self) -> str:
+        """As a folder is called."""
+        return "-".join(map(str, self))
+
+
+class AtomStore:
+    """The atoms of one layer for one kind of reader, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Remember where; nothing is made before something is kept."""
+        self._folder = folder
+
+    def load(self, stamp: Stamp) -> Atoms | None:
+        """The atoms of an edition; None when none are kept."""
+        place = self._folder / stamp.name
+        try:
+            words = json.loads((place / _WORDS).read_text())
+            arrays = {name: _mapped(place / f"{name}.npy") for name in words["arrays"]}
+        except FileNotFoundError:
+            return None
+        return Atoms.of(arrays, words["codes"], words["divisions"])
+
+    def keep(self, stamp: Stamp, atoms: Atoms) -> None:
+        """Write atoms and drop those of other editions; whoever has them mapped keeps reading them."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self._folder.glob("new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix="new-", dir=self._folder))
+        try:
+            arrays = atoms.arrays()
+            for name, array in arrays.items():
+                np.save(made / f"{name}.npy", array)
+            words = {"arrays": list(arrays), "codes": atoms.codes, "divisions": atoms.divisions}
+            (made / _WORDS).write_text(json.dumps(words))
+            with suppress(OSError):
+                # Another process may have kept the same atoms a moment ago.
+                made.rename(self._folder / stamp.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        for old in self._folder.iterdir():
+            if _NAMED.fullmatch(old.name) and old.name != stamp.name:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @contextmanager
+    def making(self) -> Iterator[bool]:
+        """Whether this process may make atoms now; another one does while it is False."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _mapped(file: Path) -> npt.NDArray[Any]:
+    # As a plain array over the mapped pages: the class of mapped ones costs a microsecond for each look.
+    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    return array

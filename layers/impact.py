@@ -1,0 +1,204 @@
+"""What a zone of danger hits: the values of an impact answer, shared by analysis, comparison, API and reports.
+
+Figures have a best value and, where the method of the zone says how uncertain it is, a low and a high one. Areas are in
+square metres and, beside them, in hectares and mu, rounded so that parts add up to their total.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from layers.answer import AnswerFeature, EditionRef
+from layers.model import Text
+
+Status = Literal["ok", "no-data", "unavailable"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Figure(_Value):
+    """A figure: value, its bounds where they are known, features touched, and for areas hectares and mu."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    ha: float | None = None
+    mu: float | None = None
+
+
+class GroupFigure(Figure):
+    """The figure of a group, such as a land class; the code is None for what has no class."""
+
+    code: str | None
+    label: Text
+
+
+class ClassFigure(Figure):
+    """The figure of a severity class, and of the groups in it."""
+
+    rank: int
+    code: str
+    label: Text
+    rows: tuple[GroupFigure, ...] = ()
+
+
+class RankFigure(_Value):
+    """How much of a division's figure lies in a severity class."""
+
+    rank: int
+    value: float
+    count: int | None = None
+
+
+class DivisionFigure(Figure):
+    """The figure of a division, its severity classes and groups; the code is None for what lies in no division."""
+
+    code: str | None
+    label: Text
+    level: str | None = None
+    parent: str | None = None
+    classes: tuple[RankFigure, ...] = ()
+    rows: tuple[GroupFigure, ...] = ()
+
+
+class Capacity(_Value):
+    """What the features hold together, such as beds: sum, unit, and how many say nothing of it."""
+
+    attribute: str
+    title: Text
+    unit: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unknown: int = 0
+
+
+class Explanation(_Value):
+    """How a figure was found: formula, the words of the method, layers with their editions, parameters."""
+
+    formula: str
+    method: str
+    inputs: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+
+
+class ImpactSection(_Value):
+    """What one layer contributes. `no-data` says that nothing is loaded here; it is not zero, and has no value."""
+
+    layer: str
+    title: Text
+    role: str
+    measure: str
+    unit: str
+    status: Status = "ok"
+    note: Text | None = None
+    edition: EditionRef | None = None
+    total: Figure | None = None
+    rows: tuple[GroupFigure, ...] = ()
+    groups: tuple[GroupFigure, ...] = ()
+    classes: tuple[ClassFigure, ...] = ()
+    divisions: tuple[DivisionFigure, ...] = ()
+    capacity: Capacity | None = None
+    features: tuple[AnswerFeature, ...] = ()
+    features_total: int | None = None
+    explain: Explanation | None = None
+
+
+class ZoneClassFigure(_Value):
+    """A severity class of the zone and its area (m2)."""
+
+    rank: int
+    code: str
+    label: Text
+    area_m2: float
+    low_m2: float | None = None
+    high_m2: float | None = None
+
+
+class ImpactZone(_Value):
+    """The zone: where it came from, how it was found, its classes, its box (west, south, east, north; degrees)."""
+
+    kind: str
+    origin: str
+    label: Text | None = None
+    status: str = "actual"
+    screening: bool = False
+    method: dict[str, Any] | None = None
+    inputs: tuple[dict[str, Any], ...] = ()
+    bbox: tuple[float, float, float, float]
+    area_m2: float
+    classes: tuple[ZoneClassFigure, ...]
+
+
+class Need(_Value):
+    """What people need: ratio per person, its source, and the amounts for the people of the answer."""
+
+    id: str
+    title: Text
+    unit: str
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    source: str
+    value: float
+    low: float
+    high: float
+
+
+class People(_Value):
+    """People in the zone: from which layer, and how many."""
+
+    layer: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class CutOff(_Value):
+    """A settlement whose ways are cut: by the zone itself, or because the roads that lead there are."""
+
+    id: str
+    label: Text
+    lon: float
+    lat: float
+    people: float | None = None
+    situation: Literal["inside", "isolated", "detour", "reachable"]
+    nearest: str | None = None
+    nearest_label: Text | None = None
+    minutes: float | None = None
+    minutes_before: float | None = None
+
+
+class Ways(_Value):
+    """What the zone does to ways: roads that it closes, settlements that are cut off, what is still reached."""
+
+    network: str
+    mode: str
+    edition: int
+    status: Status = "ok"
+    note: Text | None = None
+    closed_edges: int = 0
+    closed_m: float = 0.0
+    settlements: tuple[CutOff, ...] = ()
+    isolated: int = 0
+    isolated_people: float = 0.0
+    facilities: dict[str, Any] | None = None
+
+
+class ImpactAnswer(_Value):
+    """What a zone hits. Nothing in it depends on the clock: the same question on the same data has the same answer."""
+
+    at: str | None = None
+    as_of: dt.datetime | None = None
+    zone: ImpactZone
+    people: People | None = None
+    sections: tuple[ImpactSection, ...]
+    needs: tuple[Need, ...] = ()
+    ways: Ways | None = None
+    method: dict[str, str]

@@ -1,0 +1,275 @@
+"""Impact of zones in the sample county, asked over HTTP: against geopandas, exactextract and the maker's truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+import shapely
+from exactextract import exact_extract
+
+from geoservice.db.engine import Database
+from ingest.job import plan
+from ingest.load import load
+from ingest.raster import load_raster
+from ingest.sample.manifest import SampleManifest
+from ingest.sample.write import write_sample
+from layers.access import Clearance
+from layers.catalog import Catalog, read_catalog
+from layers.model import RasterLayer
+from tests.support.loading import prepared
+from tests.support.service import Service, running
+
+ALL = read_catalog()
+NAMES = (
+    "division",
+    "landuse_patch",
+    "road",
+    "populated_place",
+    "building",
+    "hospital",
+    "school",
+    "population",
+    "control_line",
+    "cap_alert",
+)
+CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists)
+GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
+PARCELS = 500
+
+
+@dataclass(frozen=True)
+class County:
+    """The loaded county: its files, its truth, and the service."""
+
+    folder: Path
+    truth: SampleManifest
+    service: Service
+
+    def frame(self, layer: str) -> gpd.GeoDataFrame:
+        return gpd.read_file(self.folder / f"sample_{layer}.gpkg", engine="pyogrio")
+
+    def ask(self, body: dict[str, Any], path: str = "/impact") -> Any:
+        response = self.post(body, path)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def post(self, body: dict[str, Any], path: str = "/impact", clearance: Clearance = Clearance.RESTRICTED) -> Any:
+        headers = {"Content-Type": "application/json", "X-API-Key": self.service.keys[clearance]}
+        return self.service.client.post(path, content=json.dumps(body), headers=headers)
+
+    def zone(self) -> shapely.Geometry:
+        west, south, east, north = self.truth.bounds
+        middle = shapely.Point((west + east) / 2, (south + north) / 2)
+        return middle.buffer((north - south) / 5, 64)
+
+
+@pytest.fixture(scope="module")
+def county(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
+    folder = tmp_path_factory.mktemp("sample")
+    truth = write_sample(folder, parcels=PARCELS)
+    target = prepared(module_database, CATALOG)
+    for name in NAMES:
+        chosen = plan(CATALOG.layer(name), next(folder.glob(f"sample_{name}.*")), dict(CATALOG.codelists), "sample")
+        (load_raster if isinstance(chosen.layer, RasterLayer) else load)(chosen, target)
+    with running(module_database, CATALOG) as service:
+        yield County(folder, truth, service)
+
+
+def section(found: Any, layer: str) -> Any:
+    return next(one for one in found["sections"] if one["layer"] == layer)
+
+
+def by_code(figures: Any) -> dict[str, float]:
+    return {one["code"]: one["value"] for one in figures}
+
+
+def areas(geometries: Any) -> Any:
+    dense = shapely.segmentize(shapely.orient_polygons(np.asarray(geometries)), 0.001)
+    return np.array([GEOD.geometry_area_perimeter(g)[0] for g in dense])
+
+
+def drawn(shape: shapely.Geometry) -> dict[str, Any]:
+    return json.loads(shapely.to_geojson(shape))
+
+
+def test_the_county_is_hit_as_its_maker_knows(county: County) -> None:
+    found = county.ask({"adcode": county.truth.adcode})
+    land = section(found, "landuse_patch")
+    assert by_code(land["rows"]) == pytest.approx(county.truth.area_by_class, rel=1e-6)
+    assert {row["code"]: row["count"] for row in land["rows"]} == county.truth.patches_by_class
+    assert land["total"]["value"] == pytest.approx(county.truth.area, rel=1e-6)
+    assert found["people"]["layer"] == "population"
+    assert found["people"]["value"] == pytest.approx(county.truth.population, rel=0.01)
+    places = section(found, "populated_place")
+    assert {one["code"]: one["value"] for one in places["divisions"]} == county.truth.population_by_township
+
+
+def test_townships_and_classes_add_up(county: County) -> None:
+    found = county.ask({"zone": drawn(county.zone())})
+    for name in ("landuse_patch", "road", "building", "populated_place", "population"):
+        one = section(found, name)
+        for part in ("divisions", "classes"):
+            assert sum(p["value"] for p in one[part]) == pytest.approx(one["total"]["value"], rel=1e-9), (name, part)
+    land = section(found, "landuse_patch")
+    assert round(sum(row["mu"] for row in land["rows"]), 2) == land["total"]["mu"]
+    assert round(sum(row["ha"] for row in land["divisions"]), 4) == land["total"]["ha"]
+    crops = next(group for group in land["groups"] if group["code"] == "01")
+    assert crops["value"] == pytest.approx(sum(r["value"] for r in land["rows"] if r["code"].startswith("01")))
+
+
+def test_land_by_township_and_class_follows_geopandas(county: County) -> None:
+    zone = county.zone()
+    frame = gpd.overlay(county.frame("landuse_patch"), gpd.GeoDataFrame(geometry=[zone], crs="EPSG:4490"))
+    towns = county.frame("division").query("level == 'township'")[["adcode", "geometry"]]
+    frame = gpd.overlay(frame, towns, keep_geom_type=True)
+    frame["m2"] = areas(frame.geometry)
+    expected = frame.groupby(["adcode", "class_code"])["m2"].sum().to_dict()
+    land = section(county.ask({"zone": drawn(zone)}), "landuse_patch")
+    got = {(d["code"], row["code"]): row["value"] for d in land["divisions"] for row in d["rows"]}
+    # Straight pieces of up to 1 km on the one side, of 0.1 km on the other: a few square metres on long edges.
+    assert {k: v for k, v in got.items() if v > 10} == pytest.approx(
+        {k: v for k, v in expected.items() if v > 10}, rel=1e-6, abs=10.0
+    )
+
+
+def test_roads_and_buildings_follow_geopandas(county: County) -> None:
+    zone = county.zone()
+    found = county.ask({"zone": drawn(zone)})
+    frame = gpd.clip(county.frame("road"), zone)
+    frame["m"] = [GEOD.geometry_length(g) for g in frame.geometry]
+    assert by_code(section(found, "road")["rows"]) == pytest.approx(
+        frame.groupby("class")["m"].sum().to_dict(), rel=1e-6
+    )
+    for layer in ("building", "hospital", "school"):
+        frame = county.frame(layer)
+        assert section(found, layer)["total"]["value"] == frame.intersects(zone).sum(), layer
+    pupils = county.frame("school")
+    assert section(found, "school")["capacity"]["value"] == pupils[pupils.intersects(zone)]["pupils"].sum()
+
+
+def test_people_by_township_follow_exactextract(county: County) -> None:
+    zone = county.zone()
+    towns = county.frame("division").query("level == 'township'")
+    shapes = gpd.GeoDataFrame(geometry=towns.geometry.intersection(zone), crs=towns.crs)
+    shapes["adcode"] = towns["adcode"].to_numpy()
+    shapes = shapes[shapely.area(shapes.geometry.to_numpy()) > 0]
+    file = next(county.folder.glob("sample_population.*"))
+    with rasterio.open(file) as raster:
+        moved = shapes.to_crs(raster.crs) if raster.crs.to_epsg() not in (4326, 4490) else shapes
+        expected = exact_extract(raster, moved, ["sum"], include_cols=["adcode"], output="pandas")
+    people = section(county.ask({"zone": drawn(zone)}), "population")
+    got = {one["code"]: one["value"] for one in people["divisions"]}
+    wanted = dict(zip(expected["adcode"], expected["sum"], strict=True))
+    assert got == pytest.approx({k: v for k, v in wanted.items() if k in got}, rel=1e-4, abs=0.05)
+    assert sum(got.values()) == pytest.approx(expected["sum"].sum(), rel=1e-5)
+
+
+def hazard(best: list[shapely.Geometry], **bounds: list[shapely.Geometry]) -> dict[str, Any]:
+    """A hazard zone of classes, the worst first."""
+    word = {"zh": "试验", "en": "test"}
+
+    def classes(shapes: list[shapely.Geometry]) -> list[dict[str, Any]]:
+        return [{"code": f"c{n}", "label": word, "rank": n, "geometry": drawn(s)} for n, s in enumerate(shapes, 1)]
+
+    method = {"id": "test", "version": "1", "source": "none", "title": word}
+    made = {"kind": "flood", "label": word, "method": method, "classes": classes(best)}
+    return {**made, **{name: classes(shapes) for name, shapes in bounds.items()}}
+
+
+def test_severity_and_bounds(county: County) -> None:
+    zone = county.zone()
+    middle = shapely.centroid(zone)
+    worst, small, large = middle.buffer(0.01, 16), middle.buffer(0.02, 16), zone
+    # The classes overlap as they were sent: a place belongs to its worst class.
+    body = {"hazard": hazard([worst, small], low=[worst], high=[worst, large])}
+    land = section(county.ask(body), "landuse_patch")
+    inside = {name: county.ask({"zone": drawn(s)}) for name, s in (("w", worst), ("s", small), ("l", large))}
+    w, s, large_ = (section(inside[n], "landuse_patch")["total"]["value"] for n in "wsl")
+    assert [one["value"] for one in land["classes"]] == pytest.approx([w, s - w], rel=1e-7)
+    assert land["total"] == pytest.approx({**land["total"], "value": s, "low": w, "high": large_}, rel=1e-7)
+
+
+def test_the_same_question_has_the_same_bytes(county: County) -> None:
+    body = {"zone": drawn(county.zone()), "explain": True, "at": "2026-01-01T00:00:00Z"}
+    one, other = county.post(body), county.post(body)
+    assert one.content == other.content
+    explain = section(one.json(), "landuse_patch")["explain"]
+    number = section(one.json(), "landuse_patch")["edition"]["number"]
+    assert any(f"edition {number} " in told for told in explain["inputs"])
+
+
+def test_a_zone_outside_all_data_is_no_data_and_not_zero(county: County) -> None:
+    found = county.ask({"bbox": [-60.0, 10.0, -59.9, 10.1]})
+    assert {one["status"] for one in found["sections"]} == {"no-data"}
+    assert all("total" not in one for one in found["sections"])
+    assert "people" not in found
+
+
+def test_a_zone_beside_everything_inside_the_data_is_zero(county: County) -> None:
+    west, south, *_ = county.truth.bounds
+    found = county.ask({"bbox": [west - 0.02, south - 0.02, west - 0.01, south - 0.01]})
+    school = section(found, "school")
+    assert school["status"] == "ok"
+    assert school["total"]["value"] == 0.0
+
+
+def test_hidden_layers_are_not_told(county: County) -> None:
+    body = {"adcode": county.truth.adcode}
+    public = county.post(body, clearance=Clearance.PUBLIC)
+    assert "control_line" not in public.text
+    refused = county.post({**body, "layers": ["control_line"]}, clearance=Clearance.PUBLIC)
+    missing = county.post({**body, "layers": ["controlxline"]}, clearance=Clearance.PUBLIC)
+    assert refused.status_code == missing.status_code == 404
+    assert refused.text.replace("control_line", "controlxline") == missing.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"zone": {"type": "Polygon", "coordinates": []}},
+        {"zone": {"type": "Polygon", "coordinates": [[[105, 38], [105.1, 38.1], [105.1, 38], [105, 38.1], [105, 38]]]}},
+        {"adcode": "990101", "hazard": {}},
+        {"hazard": {"kind": "flood"}},
+        {"adcode": "990101", "explain": "yes"},
+        {"adcode": "990101", "layers": []},
+        {"adcode": "990101", "as_of": "tomorrow"},
+        {"adcode": "990101", "at": "noon"},
+        {"adcode": "990101", "depth": 3},
+    ],
+)
+def test_bad_questions_are_refused_in_words(county: County, body: dict[str, Any]) -> None:
+    response = county.post(body)
+    assert 400 <= response.status_code < 500, response.text
+    assert response.headers["content-type"].startswith("application/problem+json")
+    assert response.json()["detail"].endswith(".")
+
+
+def test_two_zones_are_compared(county: County) -> None:
+    zone = county.zone()
+    half = shapely.intersection(zone, shapely.box(0, 0, shapely.centroid(zone).x, 90))
+    found = county.ask({"first": {"zone": drawn(half)}, "second": {"zone": drawn(zone)}}, "/impact/compare")
+    one = next(s for s in found["sections"] if s["layer"] == "landuse_patch")
+    assert one["difference"] == pytest.approx(one["second"] - one["first"])
+    assert 0 < one["first"] < one["second"]
+    assert sum(row["difference"] for row in one["rows"]) == pytest.approx(one["difference"], rel=1e-6)
+
+
+def test_roads_that_are_closed_cut_settlements_off(county: County) -> None:
+    found = county.ask({"zone": drawn(county.zone()), "layers": ["road"]})
+    ways = found["ways"]
+    assert ways["status"] == "ok"
+    roads = county.frame("road")
+    assert 0 < ways["closed_m"] <= sum(GEOD.geometry_length(g) for g in roads.geometry)
+    places = county.frame("populated_place").set_index("place_id")
+    inside = {k.split("/")[1] for k in (s["id"] for s in ways["settlements"] if s["situation"] == "inside")}
+    assert inside == set(places[places.intersects(county.zone())].index)
