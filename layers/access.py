@@ -21,6 +21,9 @@ LOAD_ANY = "load"
 EDIT_ANY = "edit"
 """The right to edit single features of every layer; `edit:<layer>` and `edit:<theme>/` narrow it to one or a theme."""
 
+OBSERVE = "observe"
+"""The right to send readings for every datastream up to the holder's clearance."""
+
 
 class Clearance(IntEnum):
     """Levels of confidentiality, from open to closed. The number is what rows store."""
@@ -56,7 +59,7 @@ class Principal:
         id: Id of the key, or `anonymous`.
         clearance: Up to which level they may read.
         rights: What they may do beyond reading: `load`, or `load:<layer>` for single layers; the same with `edit`, and
-            `edit:<theme>/` for the layers of a theme.
+            `edit:<theme>/` for the layers of a theme; `observe` to send readings.
     """
 
     id: str
@@ -72,6 +75,11 @@ class Principal:
     def loads(self) -> bool:
         """Whether they hold any right to load; `decide` says which layers it opens."""
         return not self.anonymous and any(r.partition(":")[0] == LOAD_ANY for r in self.rights)
+
+    @property
+    def observes(self) -> bool:
+        """Whether they may send readings."""
+        return not self.anonymous and OBSERVE in self.rights
 
 
 ANONYMOUS_ID = "anonymous"

@@ -17,6 +17,7 @@ from layers.exposure import Compliance, Exposure
 from layers.extent import is_box
 from layers.naming import Named
 from layers.network import Network
+from layers.observed import Observes, Series
 from layers.sources import VERTICAL_PATTERN, SourceMapping
 from layers.style import RasterStyle, VectorStyle
 from layers.taken import Order, time_pattern
@@ -175,13 +176,6 @@ class Hazard(Frozen):
 
     role: Literal["alert", "flood", "track", "earthquake", "fire"]
     severity: str | None = None
-
-
-class Series(Frozen):
-    """Readings of a station layer: which layer they belong to and by which attribute."""
-
-    layer: str
-    by: str
 
 
 class LayerBase(Frozen):
@@ -405,6 +399,7 @@ class TableLayer(TabularLayer):
     kind: Literal["table"]
     storage: Literal["table", "series"] = "table"
     belongs_to: Series | None = None
+    observes: Observes | None = None
 
     @model_validator(mode="after")
     def _series(self) -> TableLayer:
@@ -412,6 +407,10 @@ class TableLayer(TabularLayer):
             raise ValueError("a series has a time attribute that is part of its key")
         if self.belongs_to is not None:
             self.known((self.belongs_to.by,), "belongs_to")
+        if self.observes is not None:
+            self.known(tuple(self.observes.attributes()), "observes")
+            if self.storage != "series" or self.belongs_to is None:
+                raise ValueError("only a series that belongs to a layer of stations observes")
         return self
 
 

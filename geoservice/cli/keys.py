@@ -13,7 +13,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.security.keys import make_key
 from geoservice.settings import Settings, load_settings
-from layers.access import EDIT_ANY, LOAD_ANY, Clearance, edit_right, is_editable, load_right, theme_right
+from layers.access import EDIT_ANY, LOAD_ANY, OBSERVE, Clearance, edit_right, is_editable, load_right, theme_right
 from layers.catalog import read_catalog
 from layers.errors import BadParameter
 from layers.model import Layer
@@ -37,6 +37,10 @@ def create(
     may_edit: Annotated[
         bool, typer.Option("--may-edit", help="Also let its holder create, change and delete single features.")
     ] = False,
+    may_observe: Annotated[
+        bool,
+        typer.Option("--may-observe", help="Also let its holder send readings of datastreams, up to the clearance."),
+    ] = False,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="With --may-load or --may-edit: only this layer. May be repeated; default: all."),
@@ -57,6 +61,7 @@ def create(
         raise BadParameter("--theme limits the right to edit; give it together with --may-edit.")
     rights = _load_rights(settings, level, layer or []) if may_load else []
     rights += _edit_rights(settings, level, layer or [], theme or []) if may_edit else []
+    rights += [OBSERVE] if may_observe else []
     made = make_key()
     values = {"id": made.id, "name": name, "digest": made.digest, "clearance": int(level), "rights": rights}
     with open_database(settings).transaction(Role.WRITER) as connection:

@@ -97,9 +97,9 @@ def stands(connection: sa.Connection, catalog: Catalog) -> bool:
 
 def definition_digest(layer: Layer) -> str:
     """Digest of what the tables, tiles and styles of a layer are derived from."""
-    # How names are searched and lines are travelled has digests of its own; like what analyses take a layer for, it
-    # concerns neither tables nor tiles.
-    beside: dict[str, IncEx | bool] = dict.fromkeys(("names", "network", "compliance"), True)
+    # How names are searched and lines are travelled has digests of its own; like what analyses take a layer for, and
+    # how rows are readings, it concerns neither tables nor tiles.
+    beside: dict[str, IncEx | bool] = dict.fromkeys(("names", "network", "compliance", "observes"), True)
     beside["exposure"] = {"capacity"}
     told = layer.model_dump_json(by_alias=True, exclude=beside)
     # A ladder that another version of the product made is as stale as one of another definition.

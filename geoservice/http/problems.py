@@ -22,6 +22,7 @@ from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.jobs import errors as jobs
+from geoservice.observations import errors as observations
 from geoservice.queries import errors as queries
 from geoservice.routing import errors as routing
 from geoservice.security.keys import SESSION_COOKIE
@@ -43,6 +44,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,
     errors.UnknownLayer: 404,
+    observations.UnknownStream: 404,
     errors.UnknownFeature: 404,
     errors.UnknownResource: 404,
     errors.UnknownEdition: 404,
@@ -68,6 +70,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     FeatureChanged: 412,
     FeatureExists: 409,
     RowsRefused: 422,
+    observations.ReadingsRefused: 422,
     edits.PreconditionRequired: 428,
     edits.KeyReused: 422,
     edits.KeyInFlight: 409,

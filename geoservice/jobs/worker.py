@@ -22,6 +22,7 @@ from geoservice.jobs.leader import Leader
 from geoservice.jobs.model import Job, JobFilter, Progress
 from geoservice.jobs.process import MEBIBYTE, Runner, RunnerGone
 from geoservice.ladder import LadderKeeper
+from geoservice.observations.keeper import ObservationKeeper
 from layers.model import VectorLayer
 
 POLL_SECONDS = 0.5
@@ -230,6 +231,7 @@ def work(
         threads.append(threading.Thread(target=LadderKeeper(database, stop, after_ladder).keep, name="ladder-keeper"))
         threads.append(threading.Thread(target=Courier(database, stop).keep, name="courier"))
         threads.append(threading.Thread(target=NameKeeper(database, stop).keep, name="name-keeper"))
+        threads.append(threading.Thread(target=ObservationKeeper(database, stop).keep, name="observation-keeper"))
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -20,6 +20,7 @@ from geoservice.db.pools import RawConnection
 from geoservice.observations import tables
 from geoservice.observations.errors import UnknownStream
 from layers.crs import STORAGE_SRID
+from layers.extent import Extent
 
 Step = Literal["hour", "day", "month"]
 _ROLLUPS = {"hour": tables.rollup_hour, "day": tables.rollup_day, "month": tables.rollup_month}
@@ -35,7 +36,7 @@ class Wanted:
     Attributes:
         properties: Codes of observed properties.
         stations: Keys of things.
-        box: West, south, east, north in degrees; a box with west > east crosses the antimeridian.
+        box: Places of the things; it may cross the antimeridian.
         since: Values of before this instant are left out.
         until: Values of this instant or after are left out.
         limit: How many at most, in the order of datastream numbers.
@@ -44,7 +45,7 @@ class Wanted:
 
     properties: tuple[str, ...] | None = None
     stations: tuple[str, ...] | None = None
-    box: tuple[float, float, float, float] | None = None
+    box: Extent | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     limit: int = 10_000
@@ -99,7 +100,7 @@ class Rollup:
 async def latest(connection: RawConnection, wanted: Wanted) -> list[LatestValue]:
     """Latest values, in the order of datastream numbers; those of a thing at several places are told once."""
     shape = (wanted.properties is not None, wanted.stations is not None, wanted.box is not None)
-    west, south, east, north = wanted.box or (0.0, 0.0, 0.0, 0.0)
+    west, south, east, north = (wanted.box or Extent(0.0, 0.0, 0.0, 0.0)).as_list()
     values = {
         "properties": list(wanted.properties or ()),
         "stations": list(wanted.stations or ()),

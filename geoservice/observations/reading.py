@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from layers.access import Clearance
+from layers.errors import BadBody
 
 MOMENT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -109,7 +110,7 @@ def _row(position: int, one: Reading) -> dict[str, Any]:
         "quality": one.quality,
         "valid_begin": one.valid[0],
         "valid_end": one.valid[1],
-        "parameters": None if one.parameters is None else json.dumps(one.parameters, ensure_ascii=False),
+        "parameters": None if one.parameters is None else json_text(one.parameters),
         "foi": one.foi,
     }
 
@@ -125,4 +126,16 @@ def result_columns(result: Any) -> dict[str, Any]:
             return {"number": float(result)}
         except OverflowError:
             return {"number": float("inf")}
-    return {"json": json.dumps(result, ensure_ascii=False)}
+    return {"json": json_text(result)}
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON.
+
+    Raises:
+        BadBody: When it holds NaN or an infinity, for which JSON has no word.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise BadBody("A result or parameter holds NaN or an infinity inside; JSON has no word for them.") from None

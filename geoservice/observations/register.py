@@ -97,17 +97,26 @@ def _known() -> dict[str, dict[str, str]]:
         return {row["code"]: row for row in csv.DictReader(handle)}
 
 
-def ensure_stations(connection: sa.Connection, stations: Sequence[Station]) -> None:
+def ensure_stations(connection: sa.Connection, stations: Sequence[Station], *, known: bool = True) -> None:
     """Have stations, with the names, properties and clearances given here, at the places given here.
 
     A station that was elsewhere has moved now: its former place stays in its history.
+
+    Args:
+        connection: A transaction of the writer's role.
+        stations: The stations, each once.
+        known: Whether what is said of them is known; otherwise those that are there stay as they are.
     """
     if not stations:
         return
     thing = tables.thing
     made = insert(thing)
-    made = made.on_conflict_do_update(
-        index_elements=["key"], set_={"name": made.excluded.name, "properties": made.excluded.properties}
+    told = {"name": made.excluded.name, "properties": made.excluded.properties}
+    keys = ["key"]
+    made = (
+        made.on_conflict_do_update(index_elements=keys, set_=told)
+        if known
+        else made.on_conflict_do_nothing(index_elements=keys)
     )
     rows = [
         {
@@ -119,6 +128,8 @@ def ensure_stations(connection: sa.Connection, stations: Sequence[Station]) -> N
         for s in stations
     ]
     connection.execute(made, rows)
+    if not known:
+        return
     _place(connection, [s for s in stations if s.place is not None])
     for level in Clearance:
         raised = [s.key for s in stations if s.clearance is level]

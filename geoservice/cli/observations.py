@@ -1,0 +1,167 @@
+"""`geoservice observations`: write readings, look at them, keep them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import getpass
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geoservice.cli.layers import ensure_tables
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.db.pools import Pools
+from geoservice.db.provision import open_database
+from geoservice.observations import quarantine, retention, rollup
+from geoservice.observations.read import LatestValue, Wanted, latest
+from geoservice.observations.reading import Source
+from geoservice.observations.wire import CSV, NDJSON, parse
+from geoservice.observations.write import Outcome, write
+from geoservice.settings import load_settings
+from layers.access import Clearance
+from layers.errors import BadParameter, SourceMissing
+
+commands = typer.Typer(help="Write readings of stations, look at them, keep them in order.", no_args_is_help=True)
+MEDIA = {".csv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
+TOLD = 10
+"""Flaws that are printed."""
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the root application."""
+    root.add_typer(commands, name="observations")
+
+
+def _database() -> Database:
+    settings = load_settings()
+    database = open_database(settings)
+    ensure_tables(settings, database)
+    return database
+
+
+@commands.command("load")
+def load_command(
+    file: Annotated[Path, typer.Argument(help="CSV (.csv) or NDJSON (.ndjson, .jsonl), UTF-8.")],
+    rollups: Annotated[bool, typer.Option(help="Work out the roll-ups that are due then.")] = True,
+) -> None:
+    """Write the readings of a file as one batch. A second load of the same file changes nothing."""
+    media = MEDIA.get(file.suffix.lower())
+    if media is None:
+        raise BadParameter(f"{file.name} is neither CSV nor NDJSON; its name ends in {', '.join(sorted(MEDIA))}.")
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise SourceMissing(f"{file} cannot be read: {error.strerror}.") from None
+    readings = parse(body, media)
+    database = _database()
+    source = Source("load", file.name, getpass.getuser(), Clearance.RESTRICTED, hashlib.sha256(body).hexdigest())
+    with database.transaction(Role.WRITER) as connection:
+        outcome = write(connection, readings, source)
+    _tell(outcome)
+    if rollups:
+        typer.echo(f"roll-ups: {rollup.refresh_all(database)} days")
+
+
+def _tell(outcome: Outcome) -> None:
+    came = "nothing changed" if outcome.batch is None else f"batch {outcome.batch}"
+    typer.echo(
+        f"{came}: read {outcome.readings} = inserted {outcome.inserted} + revised {outcome.revised} "
+        f"+ unchanged {outcome.unchanged} + quarantined {outcome.quarantined}"
+    )
+    for flaw in outcome.flaws[:TOLD]:
+        typer.echo(f"  reading {flaw.position + 1}: {flaw.rule}: {flaw.reason}")
+
+
+@commands.command("latest")
+def latest_command(
+    prop: Annotated[list[str] | None, typer.Option("--property", help="Only this observed property.")] = None,
+    station: Annotated[list[str] | None, typer.Option(help="Only this station.")] = None,
+    clearance: Annotated[str, typer.Option(help="See as much as public, internal or restricted.")] = "public",
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Show the latest value of each datastream."""
+    try:
+        level = Clearance.parse(clearance)
+    except ValueError as error:
+        raise BadParameter(f"{error}.") from None
+    wanted = Wanted(tuple(prop) if prop else None, tuple(station) if station else None)
+    found = asyncio.run(_latest(_database(), level, wanted))
+    if json_:
+        for value in found:
+            typer.echo(json.dumps(_plain(value), ensure_ascii=False))
+        return
+    table = Table("station", "name", "property", "time", "result", "unit", "quality")
+    for value in found:
+        told = (value.station, value.name, value.property, value.time.isoformat(), value.result, value.unit)
+        table.add_row(*("" if cell is None else str(cell) for cell in (*told, value.quality)))
+    Console().print(table)
+
+
+def _plain(value: LatestValue) -> dict[str, object]:
+    return {
+        "datastream": value.datastream,
+        "station": value.station,
+        "property": value.property,
+        "unit": value.unit,
+        "time": value.time.isoformat(),
+        "result": value.result,
+        "quality": value.quality,
+        "place": None if value.lon is None else [value.lon, value.lat],
+    }
+
+
+async def _latest(database: Database, clearance: Clearance, wanted: Wanted) -> list[LatestValue]:
+    async with Pools(database) as pools, pools.raw(clearance) as connection:
+        return await latest(connection, wanted)
+
+
+@commands.command("rollup")
+def rollup_command() -> None:
+    """Work out the hours, days and months that are due."""
+    typer.echo(f"roll-ups: {rollup.refresh_all(_database())} days")
+
+
+@commands.command("retain")
+def retain_command(
+    days: Annotated[int | None, typer.Option(min=1, help="Set the rule: readings are kept for so many days.")] = None,
+    prop: Annotated[
+        str | None, typer.Option("--property", help="The rule of this property; default: all others.")
+    ] = None,
+    forever: Annotated[bool, typer.Option("--forever", help="Take the rule away.")] = False,
+) -> None:
+    """Delete readings that the rules let go, after setting one if one is given. Roll-ups stay."""
+    if forever and days is not None:
+        raise BadParameter("--forever takes a rule away; it does not go with --days.")
+    database = _database()
+    if forever or days is not None:
+        with database.transaction(Role.WRITER) as connection:
+            retention.set_rule(connection, prop, None if days is None else dt.timedelta(days=days))
+    readings, parts = retention.retain(database)
+    typer.echo(f"deleted {readings} readings, dropped {parts} empty parts")
+
+
+@commands.command("quarantine")
+def quarantine_command(
+    retry: Annotated[bool, typer.Option("--retry", help="Try the readings again.")] = False,
+    dismiss: Annotated[bool, typer.Option("--dismiss", help="Settle them for good.")] = False,
+    rule: Annotated[str | None, typer.Option(help="With --dismiss: only those that break this rule.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most are shown or tried.")] = 1000,
+) -> None:
+    """Show the readings that could not be written, try them again, or dismiss them."""
+    if retry and dismiss:
+        raise BadParameter("Readings are either tried again or dismissed.")
+    with _database().transaction(Role.WRITER) as connection:
+        if retry:
+            _tell(quarantine.replay(connection, getpass.getuser(), limit))
+        elif dismiss:
+            typer.echo(f"dismissed {quarantine.dismiss(connection, rule)} readings")
+        else:
+            for row in quarantine.waiting(connection, limit):
+                typer.echo(f"{row['id']} {row['rule']}: {row['reason']} {json.dumps(row['raw'], ensure_ascii=False)}")

@@ -1,0 +1,1 @@
+COPY pg_temp.reading_removed (datastream, phenomenon_time) FROM STDIN (FORMAT csv);
