@@ -397,6 +397,9 @@ class Settings(BaseSettings):
         description="Bearer token with which Prometheus reads `/metrics`; without one nothing is measured and the "
         "address does not exist.",
     )
+    mqtt_password: SecretStr | None = Field(
+        default=None, description="Password with which `geoservice observations listen` logs in at the MQTT broker."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/observations", tags=["observations"])
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "Readings: `datastream` (or `station` and `property`), `time`, `result`, and what else is known.",
+        "description": "Readings: `datastream` (or `station` and `property`), `time`, `result`, and more.",
         "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES},
     }
 }
@@ -95,26 +96,36 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class LatestQuery:
+    """Query parameters of the latest values."""
+
+    property: Annotated[list[str] | None, Query(description="Codes of observed properties.")] = None
+    station: Annotated[list[str] | None, Query(description="Keys of stations.")] = None
+    bbox: Annotated[str | None, Query(description="West, south, east, north in degrees.")] = None
+    datetime: Annotated[str | None, Query(description="Instant or interval of the values' times (RFC 3339).")] = None
+    limit: Annotated[int, Query(ge=1, le=MOST_LATEST)] = MOST_LATEST
+    after: Annotated[int, Query(ge=0, description="Begin after the datastream of this number.")] = 0
+
+    def wanted(self) -> Wanted:
+        """What is asked for.
+
+        Raises:
+            BadParameter: When a box or an interval is none.
+        """
+        box = parse_bbox(self.bbox) if self.bbox is not None else None
+        span = parse_datetime(self.datetime) if self.datetime is not None else None
+        since, until = (span.start, span.end) if span is not None else (None, None)
+        return Wanted(_some(self.property), _some(self.station), box, since, until, self.limit, self.after)
+
+
 @router.get("/latest", summary="Latest values of all stations")
-async def latest_values(
-    house: Inside,
-    asker: Asker,
-    prop: Annotated[list[str] | None, Query(alias="property", description="Codes of observed properties.")] = None,
-    station: Annotated[list[str] | None, Query(description="Keys of stations.")] = None,
-    bbox: Annotated[str | None, Query(description="West, south, east, north in degrees.")] = None,
-    datetime: Annotated[str | None, Query(description="Instant or interval of the values' times (RFC 3339).")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_LATEST)] = MOST_LATEST,
-    after: Annotated[int, Query(ge=0, description="Begin after the datastream of this number.")] = 0,
-) -> Response:
+async def latest_values(house: Inside, asker: Asker, query: Annotated[LatestQuery, Depends()]) -> Response:
     """The latest reading of each datastream that the key may see, as GeoJSON points, in the order of their numbers."""
-    box = parse_bbox(bbox) if bbox is not None else None
-    span = parse_datetime(datetime) if datetime is not None else None
-    since, until = (span.start, span.end) if span is not None else (None, None)
-    wanted = Wanted(_some(prop), _some(station), box, since, until, limit, after)
     async with house.pools.raw(asker.clearance) as connection:
-        found = await latest(connection, wanted)
+        found = await latest(connection, query.wanted())
     body = {"type": "FeatureCollection", "features": [_feature(value) for value in found], "numberReturned": len(found)}
-    if len(found) == limit:
+    if len(found) == query.limit:
         body["after"] = found[-1].stream
     return JSONResponse(body, media_type=GEOJSON, headers=PRIVATE)
 

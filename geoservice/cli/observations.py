@@ -6,7 +6,10 @@ import asyncio
 import datetime as dt
 import getpass
 import hashlib
+import importlib
 import json
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +25,7 @@ from geoservice.db.provision import open_database
 from geoservice.observations import quarantine, retention, rollup
 from geoservice.observations.read import LatestValue, Wanted, latest
 from geoservice.observations.reading import Source
+from geoservice.observations.topics import Pattern
 from geoservice.observations.wire import CSV, NDJSON, parse
 from geoservice.observations.write import Outcome, write
 from geoservice.settings import load_settings
@@ -87,10 +91,7 @@ def latest_command(
     json_: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Show the latest value of each datastream."""
-    try:
-        level = Clearance.parse(clearance)
-    except ValueError as error:
-        raise BadParameter(f"{error}.") from None
+    level = _clearance(clearance)
     wanted = Wanted(tuple(prop) if prop else None, tuple(station) if station else None)
     found = asyncio.run(_latest(_database(), level, wanted))
     if json_:
@@ -102,6 +103,13 @@ def latest_command(
         told = (value.station, value.name, value.property, value.time.isoformat(), value.result, value.unit)
         table.add_row(*("" if cell is None else str(cell) for cell in (*told, value.quality)))
     Console().print(table)
+
+
+def _clearance(text: str) -> Clearance:
+    try:
+        return Clearance.parse(text)
+    except ValueError as error:
+        raise BadParameter(f"{error}.") from None
 
 
 def _plain(value: LatestValue) -> dict[str, object]:
@@ -145,6 +153,36 @@ def retain_command(
             retention.set_rule(connection, prop, None if days is None else dt.timedelta(days=days))
     readings, parts = retention.retain(database)
     typer.echo(f"deleted {readings} readings, dropped {parts} empty parts")
+
+
+@commands.command("listen")
+def listen_command(
+    broker: Annotated[str, typer.Option(help="Address: mqtt://user@host:1883, or mqtts:// for TLS.")],
+    topic: Annotated[
+        str | None, typer.Option(help="Pattern of topics that are written, such as stations/{station}/{property}.")
+    ] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Pattern of topics on which readings are published, once they are written.")
+    ] = None,
+    clearance: Annotated[str, typer.Option(help="Publish what readers of this clearance may see.")] = "public",
+    client: Annotated[
+        str, typer.Option(help="Name under which the broker keeps messages for this one.")
+    ] = "geoservice",
+) -> None:
+    """Write the readings that an MQTT broker has, and publish those that are written, until interrupted."""
+    if topic is None and publish is None:
+        raise BadParameter("Say what to listen to (--topic), what to publish (--publish), or both.")
+    listening = importlib.import_module("geoservice.observations.listen")
+    incoming, outgoing = (None if one is None else Pattern.parse(one) for one in (topic, publish))
+    flow = listening.Flow(incoming, outgoing, shows=_clearance(clearance))
+    where = listening.Broker.parse(broker, load_settings().mqtt_password, client)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        listening.Listener(_database(), where, flow).listen(stop)
+    except OSError as error:
+        raise SourceMissing(f"The MQTT broker at {where.host}:{where.port} cannot be reached: {error}.") from None
 
 
 @commands.command("quarantine")

@@ -130,7 +130,7 @@ def _follow_stations(database: Database, course: Course, edition: int) -> None:
         _remember(connection, course.stations.name, edition)
 
 
-def _rows(connection: sa.Connection, course: Course, after: int, until: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+def _rows(connection: sa.Connection, course: Course, after: int, until: int) -> Iterator[Sequence[sa.RowMapping]]:
     """Rows that editions since then wrote, as they are now."""
     table, observes = current_table(course.layer), course.observes
     columns = {"station": course.series.by, "time": course.layer.time, "value": observes.value}
@@ -150,7 +150,7 @@ def _rows(connection: sa.Connection, course: Course, after: int, until: int) -> 
     yield from found.partitions()
 
 
-def _write(connection: sa.Connection, course: Course, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write(connection: sa.Connection, course: Course, rows: Sequence[sa.RowMapping]) -> None:
     observes = course.observes
     told: dict[str, StreamWish] = {}
     stations: dict[str, Station] = {}

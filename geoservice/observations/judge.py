@@ -88,7 +88,7 @@ class _Bench:
 
     def stream(self, row: int) -> Stream | Unfit:
         """The datastream of a reading."""
-        return self.streams[self.codes[row]]
+        return self.streams[int(self.codes[row])]
 
     def moments(self, column: str) -> tuple[npt.NDArray[np.int64], Mask]:
         """Microseconds since 1970 of a column, and where there is a time at all."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -13,7 +12,7 @@ from geoservice.observations.wire import table_of_rows
 from geoservice.observations.write import Outcome, write
 
 
-def waiting(connection: sa.Connection, limit: int) -> Sequence[Mapping[str, Any]]:
+def waiting(connection: sa.Connection, limit: int) -> Sequence[sa.RowMapping]:
     """Open rows of quarantine, the oldest first."""
     chosen = sa.select(quarantine).where(quarantine.c.state == "open").order_by(quarantine.c.id).limit(limit)
     return connection.execute(chosen).mappings().all()

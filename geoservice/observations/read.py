@@ -25,6 +25,11 @@ from layers.extent import Extent
 Step = Literal["hour", "day", "month"]
 _ROLLUPS = {"hour": tables.rollup_hour, "day": tables.rollup_day, "month": tables.rollup_month}
 _LONGEST = dt.timedelta(days=32)
+_STEPS = {
+    "hour": (sa.literal_column("'hour'"), sa.literal_column("interval '1 hour'")),
+    "day": (sa.literal_column("'day'"), sa.literal_column("interval '1 day'")),
+    "month": (sa.literal_column("'month'"), sa.literal_column("interval '1 month'")),
+}
 UNCOUNTED = ("bad", "missing")
 """Qualities of readings that roll-ups leave out."""
 
@@ -318,16 +323,14 @@ def _kept(step: Step) -> Compiled:
 def _made(step: Step) -> Compiled:
     """The same figures, from the readings; the same rules as in sql/rollup_refresh.sql."""
     one, stream = tables.observation, tables.datastream
-    begins = sa.func.date_trunc(step, one.c.phenomenon_time, stream.c.zone, type_=sa.DateTime(timezone=True))
-    of_step = sa.literal_column(
-        {"hour": "interval '1 hour'", "day": "interval '1 day'", "month": "interval '1 month'"}[step]
-    )
+    unit, length = _STEPS[step]
+    begins = sa.func.date_trunc(unit, one.c.phenomenon_time, stream.c.zone, type_=sa.DateTime(timezone=True))
     local = sa.func.timezone(stream.c.zone, begins)
-    seconds = sa.extract("epoch", sa.func.timezone(stream.c.zone, local + of_step) - begins)
+    seconds = sa.extract("epoch", sa.func.timezone(stream.c.zone, local + length) - begins)
     came = sa.func.count() * sa.extract("epoch", stream.c.cadence) / seconds
     # The least of 1 and nothing would be 1.
     share = sa.case((stream.c.cadence.is_not(None), sa.func.least(1.0, sa.cast(came, sa.Double()))))
-    counted = sa.func.coalesce(one.c.quality, "").not_in(UNCOUNTED)
+    counted = sa.and_(*(one.c.quality.is_distinct_from(code) for code in UNCOUNTED))
     return compile_statement(
         sa.select(
             begins.label("begins"),

@@ -180,6 +180,8 @@ def _location(station: Station) -> dict[str, Any]:
 def ensure_streams(connection: sa.Connection, wishes: Sequence[StreamWish], sensor: str = UNSTATED) -> None:
     """Have datastreams; those that are there stay as they are. Properties and the sensor are made when missing.
 
+    A datastream is at least as confidential as its station.
+
     Raises:
         UnknownStream: When there is no such station.
     """
@@ -194,7 +196,11 @@ def ensure_streams(connection: sa.Connection, wishes: Sequence[StreamWish], sens
     missing = sorted({w.station for w in wishes} - things.keys())
     if missing:
         raise UnknownStream(f"There is no station {missing[0][:200]!r}.", stations=missing[:50])
+    levels = sa.select(tables.thing.c.id, tables.thing.c.clearance).where(tables.thing.c.id.in_(things.values()))
+    above = {row.id: row.clearance for row in connection.execute(levels)}
     rows = [_stream(w, things[w.station], observed[w.property], by) for w in wishes]
+    for row in rows:
+        row["clearance"] = max(row["clearance"], above[row["thing"]])
     connection.execute(insert(tables.datastream).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
@@ -221,7 +227,7 @@ def _ids(connection: sa.Connection, column: sa.Column[Any], keys: Iterable[str])
     wanted = sa.select(column, column.table.c.id).where(
         column == sa.any_(sa.bindparam("keys", list(keys), sa.ARRAY(sa.Text())))
     )
-    return dict(connection.execute(wanted).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(wanted)}
 
 
 def set_clearance(connection: sa.Connection, stations: Sequence[str], clearance: Clearance) -> None:

@@ -108,7 +108,12 @@ def _json_rows(text: str) -> Iterator[Mapping[str, Any] | str]:
         except (ValueError, RecursionError):
             yield line
             continue
-        yield {_field(name): value for name, value in row.items()} if isinstance(row, dict) else line
+        yield fields_of(row) if isinstance(row, dict) else line
+
+
+def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a JSON object by their own names, whichever way they are written."""
+    return {_field(name): value for name, value in row.items()}
 
 
 def table_of_rows(rows: Iterable[Mapping[str, Any] | str]) -> pa.Table:

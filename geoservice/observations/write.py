@@ -28,7 +28,7 @@ from geoservice.observations.tables import batch as batches
 from geoservice.observations.tables import quarantine
 
 CHANNEL = "geoservice_observation"
-"""Channel on which the number of each batch is announced when it is committed."""
+"""Channel on which each batch is announced when it is committed: its number, and the first and last of its readings."""
 MOST_FINDINGS = 50
 _LANDED = (
     "position",
@@ -104,13 +104,14 @@ def write(
         _refuse(contradicted, strict)
         _set_aside(connection, number, table, flaws)
         numbers = _numbers(cursor, judged) if strict else {}
+        span = cursor.execute(statement("span")).fetchone() or (None, None)
     counts = {
         "inserted": fates.get("new", 0),
         "revised": fates.get("revision", 0),
         "unchanged": fates.get("unchanged", 0) + len(judged.doubles),
         "quarantined": len(flaws),
     }
-    kept = _close(connection, number, counts)
+    kept = _close(connection, number, counts, span)
     return Outcome(number if kept else None, table.num_rows, **counts, flaws=tuple(flaws), numbers=numbers)
 
 
@@ -212,7 +213,9 @@ def _result(row: Mapping[str, Any]) -> Any:
     return row["text"] if row["json"] is None else json.loads(row["json"])
 
 
-def _close(connection: sa.Connection, number: int, counts: Mapping[str, int]) -> bool:
+def _close(
+    connection: sa.Connection, number: int, counts: Mapping[str, int], span: tuple[int | None, int | None]
+) -> bool:
     """Write down what became of a batch and announce it; one that changed nothing leaves no trace."""
     waiting = sa.select(sa.exists().where(quarantine.c.batch == number))
     if not (counts["inserted"] or counts["revised"] or connection.execute(waiting).scalar_one()):
@@ -220,5 +223,5 @@ def _close(connection: sa.Connection, number: int, counts: Mapping[str, int]) ->
         return False
     connection.execute(sa.update(batches).where(batches.c.id == number).values(**counts))
     if counts["inserted"] or counts["revised"]:
-        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
+        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, f"{number} {span[0]} {span[1]}")))
     return True

@@ -1,0 +1,232 @@
+"""Readings by MQTT: those that a broker has are written, those that were written are published.
+
+A message is acknowledged when its reading is committed, and the broker keeps a session for this client: what comes
+while the database or this process is away is delivered again, and what was written already is unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from psycopg import sql
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from geoservice.db.credentials import Role
+from geoservice.db.engine import Database
+from geoservice.observations.landing import statement
+from geoservice.observations.reading import Source
+from geoservice.observations.topics import Pattern
+from geoservice.observations.wire import fields_of, table_of_rows
+from geoservice.observations.write import CHANNEL, write
+from layers.access import Clearance
+from layers.errors import BadParameter, DatabaseUnavailable, QueryTimeout
+
+MOST = 5_000
+"""Messages of one batch, and messages that the broker may send before the first is acknowledged."""
+SESSION_SECONDS = 7 * 86_400
+"""How long the broker keeps messages for this client while it is away."""
+AWAY_SECONDS = 2.0
+PAUSE_SECONDS = 0.2
+MOST_BYTES = 1 << 20
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker is and who logs in; `ca` makes it TLS, checked against that file (or the system's: empty)."""
+
+    host: str
+    port: int = 1883
+    user: str | None = None
+    password: SecretStr | None = None
+    ca: str | None = None
+    client: str = "geoservice"
+
+    @classmethod
+    def parse(cls, text: str, password: SecretStr | None, client: str) -> Broker:
+        """Read an address such as `mqtt://user@host:1883`, or `mqtts://` for TLS with a certificate the system trusts.
+
+        Raises:
+            BadParameter: When it is none, or has a password in it, which would show in lists of processes.
+        """
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in PORTS or not parts.hostname or parts.password is not None:
+            raise BadParameter(
+                "The broker is named as mqtt://user@host:1883 or mqtts://user@host:8883; the password comes from "
+                "GEOSERVICE_MQTT_PASSWORD."
+            )
+        ca = "" if parts.scheme == "mqtts" else None
+        return cls(parts.hostname, port or PORTS[parts.scheme], parts.username, password, ca, client)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What is listened to, up to which clearance it may write, and what is published for readers of which clearance."""
+
+    incoming: Pattern | None
+    outgoing: Pattern | None
+    writes: Clearance = Clearance.RESTRICTED
+    shows: Clearance = Clearance.PUBLIC
+
+
+class Listener:
+    """A client of a broker at work; `listen` ends when `stop` is set.
+
+    Attributes:
+        ready: Set when the broker has taken the subscription; `announcing` when batches are heard of.
+        written: Readings that were written, those that were there already included.
+    """
+
+    def __init__(self, database: Database, broker: Broker, flow: Flow) -> None:
+        """Nothing is connected yet."""
+        self._database, self._broker, self._flow = database, broker, flow
+        self._messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue(MOST)
+        self.ready, self.announcing = threading.Event(), threading.Event()
+        self.written = 0
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, broker.client, protocol=mqtt.MQTTv5, manual_ack=True)
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = lambda *_: self.ready.set()
+        # A full queue holds the network thread, and with it the broker.
+        self._client.on_message = lambda _client, _data, message: self._messages.put(message)
+        if broker.user is not None:
+            self._client.username_pw_set(broker.user, broker.password.get_secret_value() if broker.password else None)
+        if broker.ca is not None:
+            self._client.tls_set_context(ssl.create_default_context(cafile=broker.ca or None))
+
+    def listen(self, stop: threading.Event) -> None:
+        """Write and publish until told to stop.
+
+        Raises:
+            OSError: When the broker cannot be reached at the start; later it is connected to again and again.
+        """
+        make: Any = Properties
+        kept = make(PacketTypes.CONNECT)
+        kept.SessionExpiryInterval = SESSION_SECONDS
+        kept.ReceiveMaximum = MOST
+        self._client.connect(self._broker.host, self._broker.port, clean_start=False, properties=kept)
+        self._client.loop_start()
+        publisher = threading.Thread(target=self._publish, args=(stop,), name="mqtt-out", daemon=True)
+        if self._flow.outgoing is not None:
+            publisher.start()
+        try:
+            while not stop.is_set():
+                self._drain(stop)
+        finally:
+            self._client.disconnect()
+            self._client.loop_stop()
+            if publisher.is_alive():
+                publisher.join()
+
+    def _connected(self, client: mqtt.Client, *_: Any) -> None:
+        if self._flow.incoming is None:
+            self.ready.set()
+        else:
+            client.subscribe(self._flow.incoming.subscription, qos=1)
+
+    def _drain(self, stop: threading.Event) -> None:
+        """Write what has come as one batch; while one is written, the next one gathers."""
+        try:
+            messages = [self._messages.get(timeout=PAUSE_SECONDS)]
+        except queue.Empty:
+            return
+        while len(messages) < MOST and not self._messages.empty():
+            messages.append(self._messages.get_nowait())
+        rows = [row for message in messages for row in self._rows(message)]
+        source = Source("mqtt", self._broker.host, self._broker.client, self._flow.writes)
+        while rows and not stop.is_set():
+            try:
+                with self._database.transaction(Role.WRITER) as connection:
+                    self.written += write(connection, table_of_rows(rows), source).readings
+                break
+            except (DatabaseUnavailable, QueryTimeout) as error:
+                _log.warning("%s messages wait: %s", len(messages), error.detail)
+                stop.wait(AWAY_SECONDS)
+        else:
+            if rows:
+                # Not written, so not acknowledged: the broker delivers them again.
+                return
+        for message in messages:
+            self._client.ack(message.mid, message.qos)
+
+    def _rows(self, message: mqtt.MQTTMessage) -> Iterator[Mapping[str, Any] | str]:
+        """Readings of a message: a number, an object of fields, or an array of them."""
+        names = self._flow.incoming.match(message.topic) if self._flow.incoming is not None else None
+        if names is None:
+            return
+        try:
+            told = json.loads(message.payload[:MOST_BYTES])
+        except (ValueError, RecursionError):
+            yield f"{message.topic}: {message.payload[:500]!r}"
+            return
+        now = datetime.now(UTC).isoformat()
+        for one in told if isinstance(told, list) else [told]:
+            fields = fields_of(one) if isinstance(one, dict) else {"result": one}
+            yield {"time": now, **fields, **names}
+
+    def _publish(self, stop: threading.Event) -> None:
+        """Publish readings of committed batches; those of a time without a database connection are not told later."""
+        while not stop.is_set():
+            try:
+                self._announce(stop)
+            except DatabaseUnavailable as error:
+                _log.warning("nothing is published: %s", error.detail)
+                stop.wait(AWAY_SECONDS)
+
+    def _announce(self, stop: threading.Event) -> None:
+        pattern = self._flow.outgoing
+        if pattern is None:
+            return
+        with self._database.psycopg(Role.reader(self._flow.shows), autocommit=True) as connection:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            self.announcing.set()
+            with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+                while not stop.is_set():
+                    for notice in connection.notifies(timeout=PAUSE_SECONDS):
+                        batch, first, last = map(int, notice.payload.split())
+                        cursor.execute(statement("announced"), (first, last, batch))
+                        for row in cursor:
+                            self._client.publish(pattern.topic(_names(row)), _payload(row), qos=1)
+
+
+def _names(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"stream": row["id"], "datastream": row["key"], "station": row["station"], "property": row["property"]}
+
+
+def _payload(row: Mapping[str, Any]) -> str:
+    """A reading in the words of OGC SensorThings, with its unit and quality."""
+    end = row["phenomenon_end"]
+    time = _told(row["phenomenon_time"]) + (f"/{_told(end)}" if end is not None else "")
+    result = next((row[name] for name in ("number", "text", "json") if row[name] is not None), None)
+    told = {
+        "@iot.id": row["observation"],
+        "phenomenonTime": time,
+        "resultTime": _told(row["result_time"]),
+        "result": result,
+        "unit": row["unit"],
+        "quality": row["quality"],
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,4 @@
+SELECT
+    min(p.observation) AS first,
+    max(p.observation) AS last
+FROM pg_temp.reading_placed AS p;

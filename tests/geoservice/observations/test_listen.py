@@ -1,0 +1,139 @@
+"""Readings by MQTT, with a real broker: in by topic, out when they are written, none lost while nobody listens."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from pydantic import SecretStr
+
+from geoservice.db.engine import Database
+from geoservice.observations.listen import Broker, Flow, Listener
+from geoservice.observations.reading import Reading
+from geoservice.observations.topics import Pattern
+from layers.access import Clearance
+from layers.errors import BadParameter
+from tests.support.broker import broker
+from tests.support.observing import HOUR, NOON, level, station, stored, written
+
+IN = Pattern.parse("stations/{station}/{property}")
+OUT = Pattern.parse("v1.1/Datastreams({stream})/Observations")
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@contextmanager
+def listening(database: Database, port: int, flow: Flow) -> Iterator[Listener]:
+    stop = threading.Event()
+    listener = Listener(database, Broker("127.0.0.1", port, client="test-listener"), flow)
+    thread = threading.Thread(target=listener.listen, args=(stop,))
+    thread.start()
+    try:
+        assert listener.ready.wait(20)
+        yield listener
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def client(port: int, topic: str | None = None) -> Iterator[tuple[mqtt.Client, queue.Queue[mqtt.MQTTMessage]]]:
+    heard: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
+    ready = threading.Event()
+    made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    made.on_message = lambda _client, _data, message: heard.put(message)
+    made.on_subscribe = lambda *_: ready.set()
+    made.on_connect = lambda c, *_: c.subscribe(topic, qos=1) if topic else ready.set()
+    made.connect("127.0.0.1", port)
+    made.loop_start()
+    try:
+        assert ready.wait(20)
+        yield made, heard
+    finally:
+        made.disconnect()
+        made.loop_stop()
+
+
+def test_readings_come_in_by_topic_and_go_out_when_they_are_written(obs: Database, tmp_path: Path) -> None:
+    station(obs, "g", level("g:level", "g"))
+    station(obs, "s", level("s:level", "s"), clearance=Clearance.INTERNAL)
+    flow = Flow(IN, OUT)
+    told = json.dumps({"time": NOON.isoformat(), "result": 120, "unit": "cm"})
+    several = json.dumps([{"phenomenonTime": (NOON + i * HOUR).isoformat(), "result": i} for i in (1, 2)])
+    with broker(tmp_path) as port, client(port, "v1.1/#") as (other, heard), listening(obs, port, flow) as listener:
+        until(listener.announcing.is_set, "the publisher waits for batches")
+        for topic, payload in (
+            ("stations/g/water_level", told),
+            ("stations/s/water_level", told),
+            ("stations/g/water_level", several),
+            ("stations/g/water_level", "not json"),
+            ("stations/nobody/water_level", "1"),
+            ("elsewhere/g/water_level", "5"),
+        ):
+            other.publish(topic, payload, qos=1).wait_for_publish(10)
+        messages = [heard.get(timeout=20) for _ in range(3)]
+        until(lambda: len(stored(obs, "id")) == 4, "all readings are written")
+        with pytest.raises(queue.Empty):
+            heard.get(timeout=0.5)
+    assert {m.topic for m in messages} == {"v1.1/Datastreams(1)/Observations"}
+    results = sorted((json.loads(m.payload)["phenomenonTime"], json.loads(m.payload)["result"]) for m in messages)
+    assert results == [("2026-03-01T12:00:00Z", 1.2), ("2026-03-01T13:00:00Z", 1.0), ("2026-03-01T14:00:00Z", 2.0)]
+
+
+def test_what_comes_while_nobody_listens_is_written_later(obs: Database, tmp_path: Path) -> None:
+    station(obs, "g", level("g:level", "g"))
+    with broker(tmp_path) as port, client(port) as (other, _):
+        with listening(obs, port, Flow(IN, None)):
+            pass
+        for i in range(200):
+            payload = json.dumps({"time": (NOON + i * HOUR / 60).isoformat(), "result": i})
+            other.publish("stations/g/water_level", payload, qos=1).wait_for_publish(10)
+        with listening(obs, port, Flow(IN, None)):
+            until(lambda: len(stored(obs, "id")) == 200, "the broker kept the messages")
+    assert [row[0] for row in stored(obs, "number")] == [float(i) for i in range(200)]
+
+
+def test_readings_written_elsewhere_are_published(obs: Database, tmp_path: Path) -> None:
+    station(obs, "g", level("g:level", "g"))
+    flow = Flow(None, Pattern.parse("out/{station}/{property}"))
+    with broker(tmp_path) as port, client(port, "out/#") as (_, heard), listening(obs, port, flow) as listener:
+        until(listener.announcing.is_set, "the publisher waits for batches")
+        written(obs, [Reading(NOON, 1.0, datastream="g:level", quality="good")])
+        message = heard.get(timeout=20)
+    assert message.topic == "out/g/water_level"
+    said = json.loads(message.payload)
+    assert (said["result"], said["unit"], said["quality"]) == (1.0, "m", "good")
+
+
+@pytest.mark.parametrize("text", ["stations/+/{stream}", "#", "x/{station}", "{colour}/{stream}", "{stream}/{stream}"])
+def test_patterns_without_sense_are_refused(text: str) -> None:
+    with pytest.raises(BadParameter):
+        Pattern.parse(text)
+
+
+def test_a_topic_is_made_and_understood() -> None:
+    assert OUT.match("v1.1/Datastreams(7)/Observations") == {"stream": "7"}
+    assert OUT.match("v1.1/Datastreams(7)/Observations/x") is None
+    assert OUT.subscription == "v1.1/+/Observations"
+    assert IN.topic({"station": "a/b+#", "property": "p"}) == "stations/a_b__/p"
+
+
+def test_the_address_of_a_broker() -> None:
+    password = SecretStr("x")
+    assert Broker.parse("mqtts://me@h", password, "c") == Broker("h", 8883, "me", password, "", "c")
+    for text in ("h:1883", "mqtt://u:p@h", "http://h", "mqtt://h:nine"):
+        with pytest.raises(BadParameter):
+            Broker.parse(text, None, "c")
