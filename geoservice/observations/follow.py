@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -201,7 +200,7 @@ def _raise(connection: sa.Connection, keys: set[str], level: int) -> None:
         raise_streams(connection, ids, Clearance(level))
 
 
-def _reading(row: Mapping[str, Any], key: str, unit: str | None) -> Reading:
+def _reading(row: sa.RowMapping, key: str, unit: str | None) -> Reading:
     value = row["value"]
     return Reading(
         time=_instant(row["time"]),

@@ -25,7 +25,7 @@ from layers.extent import Extent
 Step = Literal["hour", "day", "month"]
 _ROLLUPS = {"hour": tables.rollup_hour, "day": tables.rollup_day, "month": tables.rollup_month}
 _LONGEST = dt.timedelta(days=32)
-_STEPS = {
+_STEPS: dict[str, tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = {
     "hour": (sa.literal_column("'hour'"), sa.literal_column("interval '1 hour'")),
     "day": (sa.literal_column("'day'"), sa.literal_column("interval '1 day'")),
     "month": (sa.literal_column("'month'"), sa.literal_column("interval '1 month'")),
