@@ -4,7 +4,6 @@ SELECT
     d.key,
     t.key AS station,
     p.code AS property,
-    coalesce(d.unit_symbol, d.unit_name) AS unit,
     o.id AS observation,
     o.phenomenon_time,
     o.phenomenon_end,
@@ -12,7 +11,8 @@ SELECT
     o.number,
     o.text,
     o.json,
-    o.quality
+    o.quality,
+    coalesce(d.unit_symbol, d.unit_name) AS unit
 FROM obs.observation AS o
 INNER JOIN obs.datastream AS d ON o.datastream = d.id
 INNER JOIN obs.thing AS t ON d.thing = t.id

@@ -8,10 +8,12 @@ SELECT
     o.id,
     o.result_time,
     o.superseded,
-    CASE WHEN l.given IS NULL THEN NOT o.superseded ELSE o.result_time = l.given END,
-    (o.number, o.text, o.json, o.quality, o.phenomenon_end, o.valid_begin, o.valid_end, o.parameters, o.foi)
-    IS NOT DISTINCT FROM
-    (l.number, l.text, l.json, l.quality, l.phenomenon_end, l.valid_begin, l.valid_end, l.parameters, l.foi)
+    CASE WHEN l.given IS NULL THEN NOT o.superseded ELSE o.result_time = l.given END AS twin,
+    row(
+        o.number, o.text, o.json, o.quality, o.phenomenon_end, o.valid_begin, o.valid_end, o.parameters, o.foi
+    )::text = row(
+        l.number, l.text, l.json, l.quality, l.phenomenon_end, l.valid_begin, l.valid_end, l.parameters, l.foi
+    )::text AS same
 FROM pg_temp.reading_landed AS l
 INNER JOIN obs.latest AS n ON l.stream = n.datastream AND l.phenomenon_time <= n.phenomenon_time
 INNER JOIN obs.observation AS o ON l.stream = o.datastream AND l.phenomenon_time = o.phenomenon_time;

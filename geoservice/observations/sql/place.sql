@@ -18,13 +18,13 @@ SELECT
         WHEN met.same THEN 'unchanged'
         WHEN met.stands IS NOT NULL AND l.given IS NOT NULL THEN 'contradicts'
         ELSE 'revision'
-    END,
+    END AS fate,
     met.stands,
     CASE
         WHEN l.given IS NULL AND met.position IS NOT NULL
             THEN greatest(now(), met.newest + interval '1 microsecond')
         ELSE l.result_time
-    END
+    END AS result_time
 FROM pg_temp.reading_landed AS l
 LEFT JOIN met ON l.position = met.position;
 
@@ -34,7 +34,9 @@ WITH standing AS (
         max(m.result_time) AS newest
     FROM pg_temp.reading_met AS m
     GROUP BY m.position
-), written AS (
+),
+
+written AS (
     INSERT INTO obs.observation (
         datastream, batch, clearance, phenomenon_time, phenomenon_end, result_time, superseded, number, text, json,
         quality, valid_begin, valid_end, parameters, foi
@@ -48,7 +50,7 @@ WITH standing AS (
         f.result_time,
         f.result_time < greatest(
             max(f.result_time) OVER (PARTITION BY l.stream, l.phenomenon_time), s.newest
-        ),
+        ) AS superseded,
         l.number,
         l.text,
         l.json,
@@ -72,9 +74,10 @@ INSERT INTO pg_temp.reading_placed (
 )
 SELECT * FROM written;
 
-UPDATE obs.observation AS o SET superseded = true
+UPDATE obs.observation AS o SET superseded = TRUE
 FROM pg_temp.reading_met AS m
 INNER JOIN pg_temp.reading_landed AS l ON m.position = l.position
 INNER JOIN pg_temp.reading_fate AS f ON m.position = f.position
-WHERE NOT m.superseded AND f.fate = 'revision' AND f.result_time > m.result_time
+WHERE
+    NOT m.superseded AND f.fate = 'revision' AND f.result_time > m.result_time
     AND o.id = m.observation AND o.datastream = l.stream AND o.phenomenon_time = l.phenomenon_time;

@@ -9,13 +9,17 @@ WITH held AS (
     WHERE d.key IN (SELECT r.datastream FROM pg_temp.reading_removed AS r)
     ORDER BY d.id
     FOR NO KEY UPDATE
-), gone AS (
+),
+
+gone AS (
     DELETE FROM obs.observation AS o
     USING pg_temp.reading_removed AS r
     INNER JOIN held AS h ON r.datastream = h.key
     WHERE o.datastream = h.id AND o.phenomenon_time = r.phenomenon_time
     RETURNING o.datastream, o.phenomenon_time
-), due AS (
+),
+
+due AS (
     INSERT INTO obs.rollup_due (datastream, day, clearance)
     SELECT DISTINCT
         g.datastream,

@@ -8,7 +8,7 @@ INSERT INTO obs.latest (
 )
 SELECT
     d.id,
-    o.id,
+    o.id AS observation,
     o.batch,
     o.phenomenon_time,
     o.result_time,
@@ -18,12 +18,13 @@ SELECT
     o.text,
     o.json
 FROM obs.datastream AS d
-CROSS JOIN LATERAL (
-    SELECT s.* FROM obs.observation AS s
-    WHERE s.datastream = d.id AND NOT s.superseded
-    ORDER BY s.phenomenon_time DESC
-    LIMIT 1
-) AS o
+CROSS JOIN
+    LATERAL (
+        SELECT s.* FROM obs.observation AS s
+        WHERE s.datastream = d.id AND NOT s.superseded
+        ORDER BY s.phenomenon_time DESC
+        LIMIT 1
+    ) AS o
 WHERE d.key IN (SELECT r.datastream FROM pg_temp.reading_removed AS r)
 ON CONFLICT (datastream) DO NOTHING;
 

@@ -1,15 +1,21 @@
 -- The datastreams that readings name, held until the end of the transaction: writers of one datastream take turns.
 WITH named AS (
-    SELECT n.place, d.id
+    SELECT
+        n.place,
+        d.id
     FROM pg_temp.reading_named AS n
     INNER JOIN obs.datastream AS d ON n.stream = d.id
     UNION ALL
-    SELECT n.place, d.id
+    SELECT
+        n.place,
+        d.id
     FROM pg_temp.reading_named AS n
     INNER JOIN obs.datastream AS d ON n.datastream = d.key
     WHERE n.stream IS NULL
     UNION ALL
-    SELECT n.place, d.id
+    SELECT
+        n.place,
+        d.id
     FROM pg_temp.reading_named AS n
     INNER JOIN obs.thing AS t ON n.station = t.key
     INNER JOIN obs.observed_property AS p ON n.property = p.code
@@ -20,15 +26,21 @@ WITH named AS (
 SELECT
     n.place,
     d.id,
-    greatest(d.clearance, t.clearance) AS clearance,
-    coalesce(d.unit, d.unit_symbol) AS unit,
     d.observation_type,
     p.unit AS believed_unit,
     p.lowest,
     p.highest,
+    greatest(d.clearance, t.clearance) AS clearance,
+    coalesce(d.unit, d.unit_symbol) AS unit,
     now() - coalesce(
-        (SELECT r.keep FROM obs.retention AS r WHERE r.property = p.code),
-        (SELECT r.keep FROM obs.retention AS r WHERE r.property IS NULL)
+        (
+            SELECT r.keep FROM obs.retention AS r
+            WHERE r.property = p.code
+        ),
+        (
+            SELECT r.keep FROM obs.retention AS r
+            WHERE r.property IS NULL
+        )
     ) AS oldest
 FROM obs.datastream AS d
 INNER JOIN named AS n ON d.id = n.id

@@ -1,4 +1,4 @@
--- Readings that are older than the rule of their property allows; the latest value of a datastream goes with its reading.
+-- Readings that are older than the rule of their property allows; the latest value goes with its reading.
 WITH rules AS (
     SELECT
         d.id,
@@ -7,22 +7,29 @@ WITH rules AS (
     INNER JOIN obs.observed_property AS p ON d.property = p.id
     LEFT JOIN obs.retention AS own ON p.code = own.property
     LEFT JOIN obs.retention AS every ON every.property IS NULL
-    WHERE coalesce(own.keep, every.keep) IS NOT NULL
+    WHERE
+        coalesce(own.keep, every.keep) IS NOT NULL
         AND d.phenomenon_begin < now() - coalesce(own.keep, every.keep)
-), gone AS (
+),
+
+gone AS (
     DELETE FROM obs.observation AS o
     USING rules AS r
     WHERE o.datastream = r.id AND o.phenomenon_time < r.oldest
     RETURNING o.datastream
-), old AS (
+),
+
+old AS (
     DELETE FROM obs.latest AS l
     USING rules AS r
     WHERE l.datastream = r.id AND l.phenomenon_time < r.oldest
-), begun AS (
+),
+
+begun AS (
     UPDATE obs.datastream AS d SET
         phenomenon_begin = (
             SELECT min(o.phenomenon_time) FROM obs.observation AS o
-            WHERE o.datastream = d.id AND o.phenomenon_time >= r.oldest
+            WHERE o.datastream = d.id AND o.phenomenon_time >= r.oldest -- noqa: RF01
         ),
         phenomenon_end = CASE WHEN d.phenomenon_end >= r.oldest THEN d.phenomenon_end END
     FROM rules AS r

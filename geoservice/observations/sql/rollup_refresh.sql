@@ -11,13 +11,14 @@ SELECT
     min(o.number) AS lowest,
     max(o.number) AS highest,
     sum(o.number) AS total,
-    CASE WHEN min(t.cadence) IS NOT NULL
-        THEN least(1, count(*) * min(t.cadence) / 3600)
+    CASE
+        WHEN min(t.cadence) IS NOT NULL
+            THEN least(1, count(*) * min(t.cadence) / 3600)
     END AS completeness,
     max(o.clearance) AS clearance
 FROM pg_temp.rollup_taken AS t
 INNER JOIN obs.observation AS o
-    ON t.datastream = o.datastream AND o.phenomenon_time >= t.day AND o.phenomenon_time < t.day_end
+    ON t.datastream = o.datastream AND t.day <= o.phenomenon_time AND t.day_end > o.phenomenon_time
 WHERE NOT o.superseded AND o.number IS NOT NULL AND coalesce(o.quality, '') NOT IN ('bad', 'missing')
 GROUP BY t.datastream, begins;
 
@@ -33,12 +34,13 @@ SELECT
     min(h.lowest) AS lowest,
     max(h.highest) AS highest,
     sum(h.total) AS total,
-    CASE WHEN min(t.cadence) IS NOT NULL
-        THEN least(1, sum(h.readings) * min(t.cadence) / extract(EPOCH FROM min(t.day_end - t.day)))
+    CASE
+        WHEN min(t.cadence) IS NOT NULL
+            THEN least(1, sum(h.readings) * min(t.cadence) / extract(EPOCH FROM min(t.day_end - t.day)))
     END AS completeness,
     max(h.clearance) AS clearance
 FROM pg_temp.rollup_taken AS t
-INNER JOIN obs.rollup_hour AS h ON t.datastream = h.datastream AND h.begins >= t.day AND h.begins < t.day_end
+INNER JOIN obs.rollup_hour AS h ON t.datastream = h.datastream AND t.day <= h.begins AND t.day_end > h.begins
 GROUP BY t.datastream, t.day;
 
 DELETE FROM obs.rollup_month AS m
@@ -53,8 +55,9 @@ SELECT
     min(d.lowest) AS lowest,
     max(d.highest) AS highest,
     sum(d.total) AS total,
-    CASE WHEN min(t.cadence) IS NOT NULL
-        THEN least(1, sum(d.readings) * min(t.cadence) / extract(EPOCH FROM min(t.month_end - t.month)))
+    CASE
+        WHEN min(t.cadence) IS NOT NULL
+            THEN least(1, sum(d.readings) * min(t.cadence) / extract(EPOCH FROM min(t.month_end - t.month)))
     END AS completeness,
     max(d.clearance) AS clearance
 FROM (SELECT DISTINCT
@@ -63,5 +66,5 @@ FROM (SELECT DISTINCT
     month,
     month_end
 FROM pg_temp.rollup_taken) AS t
-INNER JOIN obs.rollup_day AS d ON t.datastream = d.datastream AND d.begins >= t.month AND d.begins < t.month_end
+INNER JOIN obs.rollup_day AS d ON t.datastream = d.datastream AND t.month <= d.begins AND t.month_end > d.begins
 GROUP BY t.datastream, t.month;

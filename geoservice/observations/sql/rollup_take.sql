@@ -7,18 +7,22 @@ WITH picked AS (
     ORDER BY q.datastream, q.day
     LIMIT 20000
     FOR UPDATE SKIP LOCKED
-), taken AS (
+),
+
+taken AS (
     DELETE FROM obs.rollup_due AS q
     USING picked AS p
     WHERE q.datastream = p.datastream AND q.day = p.day
     RETURNING q.datastream, q.day
-), dated AS (
+),
+
+dated AS (
     SELECT
         t.datastream,
         d.zone,
         d.clearance,
-        extract(EPOCH FROM d.cadence) AS cadence,
         t.day,
+        extract(EPOCH FROM d.cadence) AS cadence,
         date_trunc('month', t.day, d.zone) AS month
     FROM taken AS t
     INNER JOIN obs.datastream AS d ON t.datastream = d.id
@@ -31,7 +35,7 @@ SELECT
     zone,
     cadence,
     day,
-    (day AT TIME ZONE zone + interval '1 day') AT TIME ZONE zone,
+    (day AT TIME ZONE zone + interval '1 day') AT TIME ZONE zone AS day_end,
     month,
-    (month AT TIME ZONE zone + interval '1 month') AT TIME ZONE zone
+    (month AT TIME ZONE zone + interval '1 month') AT TIME ZONE zone AS month_end
 FROM dated;

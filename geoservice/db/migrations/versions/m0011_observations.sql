@@ -20,7 +20,7 @@ CREATE TABLE obs.location (
     encoding text NOT NULL DEFAULT 'application/geo+json',
     -- As it was given (CRS84); geom is what it is found by.
     geojson jsonb NOT NULL,
-    geom public.geometry (geometry, 4490),
+    geom public.GEOMETRY (GEOMETRY, 4490),
     clearance smallint NOT NULL DEFAULT 0 CHECK (clearance BETWEEN 0 AND 2)
 );
 CREATE INDEX location_geom ON obs.location USING gist (geom);
@@ -71,7 +71,7 @@ CREATE TABLE obs.feature_of_interest (
     properties jsonb,
     encoding text NOT NULL DEFAULT 'application/geo+json',
     geojson jsonb NOT NULL,
-    geom public.geometry (geometry, 4490),
+    geom public.GEOMETRY (GEOMETRY, 4490),
     clearance smallint NOT NULL DEFAULT 0 CHECK (clearance BETWEEN 0 AND 2)
 );
 CREATE INDEX feature_of_interest_geom ON obs.feature_of_interest USING gist (geom);
@@ -101,7 +101,7 @@ CREATE TABLE obs.datastream (
     phenomenon_end timestamptz,
     result_begin timestamptz,
     result_end timestamptz,
-    observed_area public.geometry (geometry, 4490),
+    observed_area public.GEOMETRY (GEOMETRY, 4490),
     clearance smallint NOT NULL DEFAULT 0 CHECK (clearance BETWEEN 0 AND 2)
 ) WITH (fillfactor = 70);
 CREATE INDEX datastream_thing ON obs.datastream (thing, property);
@@ -140,7 +140,7 @@ CREATE TABLE obs.observation (
     foi bigint,
     clearance smallint NOT NULL DEFAULT 0,
     -- A reading with a later result time counts in its place.
-    superseded boolean NOT NULL DEFAULT false,
+    superseded boolean NOT NULL DEFAULT FALSE,
     quality text,
     text text,
     json jsonb,
