@@ -201,7 +201,8 @@ class Listener:
             self.announcing.set()
             with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
                 while not stop.is_set():
-                    for notice in connection.notifies(timeout=PAUSE_SECONDS):
+                    # A list: while notices are waited for, the connection answers no question.
+                    for notice in list(connection.notifies(timeout=PAUSE_SECONDS, stop_after=1)):
                         batch, first, last = map(int, notice.payload.split())
                         cursor.execute(statement("announced"), (first, last, batch))
                         for row in cursor:
