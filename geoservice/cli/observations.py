@@ -175,7 +175,8 @@ def listen_command(
     listening = importlib.import_module("geoservice.observations.listen")
     incoming, outgoing = (None if one is None else Pattern.parse(one) for one in (topic, publish))
     flow = listening.Flow(incoming, outgoing, shows=_clearance(clearance))
-    where = listening.Broker.parse(broker, load_settings().mqtt_password, client)
+    settings = load_settings()
+    where = listening.Broker.parse(broker, settings.mqtt_password, client)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -80,10 +81,11 @@ def follow(database: Database, course: Course) -> int:
         if target == done:
             return 0
         rows = 0
-        for batch in _rows(watch, course, done, target):
-            with database.transaction(Role.WRITER) as connection:
-                _write(connection, course, batch)
-            rows += len(batch)
+        with closing(_rows(watch, course, done, target)) as batches:
+            for batch in batches:
+                with database.transaction(Role.WRITER) as connection:
+                    _write(connection, course, batch)
+                rows += len(batch)
         with database.transaction(Role.WRITER) as connection:
             _take_back(connection, course, done, target)
             _remember(connection, course.layer.name, target)
@@ -129,7 +131,9 @@ def _follow_stations(database: Database, course: Course, edition: int) -> None:
         _remember(connection, course.stations.name, edition)
 
 
-def _rows(connection: sa.Connection, course: Course, after: int, until: int) -> Iterator[Sequence[sa.RowMapping]]:
+def _rows(
+    connection: sa.Connection, course: Course, after: int, until: int
+) -> Generator[Sequence[sa.RowMapping], None, None]:
     """Rows that editions since then wrote, as they are now."""
     table, observes = current_table(course.layer), course.observes
     columns = {"station": course.series.by, "time": course.layer.time, "value": observes.value}
@@ -145,8 +149,8 @@ def _rows(connection: sa.Connection, course: Course, after: int, until: int) -> 
         table.c["_clearance"].label("clearance"),
     )
     chosen = chosen.where(table.c["_edition"] > after, table.c["_edition"] <= until)
-    found = connection.execute(chosen, execution_options={"yield_per": BATCH}).mappings()
-    yield from found.partitions()
+    with connection.execute(chosen, execution_options={"yield_per": BATCH}) as found:
+        yield from found.mappings().partitions()
 
 
 def _write(connection: sa.Connection, course: Course, rows: Sequence[sa.RowMapping]) -> None:

@@ -28,6 +28,7 @@ from pydantic import SecretStr
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.db.writing import Writer
 from geoservice.observations.landing import statement
 from geoservice.observations.reading import Source
 from geoservice.observations.topics import Pattern
@@ -100,6 +101,7 @@ class Listener:
     def __init__(self, database: Database, broker: Broker, flow: Flow) -> None:
         """Nothing is connected yet."""
         self._database, self._broker, self._flow = database, broker, flow
+        self._writer = Writer(database)
         self._messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue(MOST)
         self.ready, self.announcing = threading.Event(), threading.Event()
         self.written = 0
@@ -134,6 +136,7 @@ class Listener:
         finally:
             self._client.disconnect()
             self._client.loop_stop()
+            self._writer.close()
             if publisher.is_alive():
                 publisher.join()
 
@@ -155,7 +158,7 @@ class Listener:
         source = Source("mqtt", self._broker.host, self._broker.client, self._flow.writes)
         while rows and not stop.is_set():
             try:
-                with self._database.transaction(Role.WRITER) as connection:
+                with self._writer.transaction() as connection:
                     self.written += write(connection, table_of_rows(rows), source).readings
                 break
             except (DatabaseUnavailable, QueryTimeout) as error:

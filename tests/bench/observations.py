@@ -25,6 +25,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.ddl import Analyse
 from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
+from geoservice.db.writing import Writer
 from geoservice.observations import rollup, tables
 from geoservice.observations.listen import Broker, Flow, Listener
 from geoservice.observations.read import Wanted, latest, rollups, series, stream_number
@@ -48,9 +49,10 @@ def main() -> None:
     with private_cluster(postgres_options=SAFE) as settings, copied_database(settings) as database:
         prepared(database, trial_catalog())
         _register(database)
-        _print("bulk, batches of 20,000, 10,000 stations (readings/s)", _bulk(database), 20_000)
-        _print("a year of one station (readings/s)", [_rate(YEAR, lambda: _write(database, _year()))], 20_000)
-        _print("data arrays of 100 (readings/s)", _arrays(database), 2_000)
+        writer = Writer(database)
+        _print("bulk, batches of 20,000, 10,000 stations (readings/s)", _bulk(writer), 20_000)
+        _print("a year of one station (readings/s)", [_rate(YEAR, lambda: _write(writer, _year()))], 20_000)
+        _print("data arrays of 100 (readings/s)", _arrays(writer), 2_000)
         _print("MQTT, one message per reading (readings/s)", [_mqtt(database)], 500)
         began = time.perf_counter()
         days = rollup.refresh_all(database)
@@ -59,6 +61,7 @@ def main() -> None:
             for table in tables.metadata.sorted_tables:
                 connection.execute(Analyse(table))
         asyncio.run(_reads(database))
+        writer.close()
 
 
 def _register(database: Database) -> None:
@@ -80,8 +83,8 @@ def _readings(keys: list[str], times: list[dt.datetime]) -> pa.Table:
     return pa.table({**columns, **filled}, schema=SCHEMA)
 
 
-def _write(database: Database, readings: pa.Table) -> None:
-    with database.transaction(Role.WRITER) as connection:
+def _write(writer: Writer, readings: pa.Table) -> None:
+    with writer.transaction() as connection:
         outcome = write(connection, readings, SOURCE)
     assert outcome.inserted == readings.num_rows, outcome
 
@@ -92,14 +95,14 @@ def _rate(readings: int, work: Callable[[], None]) -> float:
     return readings / (time.perf_counter() - began)
 
 
-def _bulk(database: Database) -> list[float]:
+def _bulk(writer: Writer) -> list[float]:
     keys = [f"s{i}:level" for i in range(STATIONS)] * (BATCH // STATIONS)
     rates = []
     for number in range(REPEATED):
         first = BEGIN + 2 * number * HOUR
         times = [first + (i // STATIONS) * HOUR for i in range(BATCH)]
         batch = _readings(keys, times)
-        rates.append(_rate(BATCH, lambda batch=batch: _write(database, batch)))  # type: ignore[misc]
+        rates.append(_rate(BATCH, lambda batch=batch: _write(writer, batch)))  # type: ignore[misc]
     return rates
 
 
@@ -107,14 +110,14 @@ def _year() -> pa.Table:
     return _readings(["s0:level"] * YEAR, [BEGIN + 100 * HOUR + i * HOUR for i in range(YEAR)])
 
 
-def _arrays(database: Database) -> list[float]:
+def _arrays(writer: Writer) -> list[float]:
     rates = []
     for number in range(REPEATED):
         first = BEGIN + (200 + 10 * number) * HOUR
         arrays = [
             _readings([f"s{1 + i}:level"] * ARRAY, [first + j * HOUR / 60 for j in range(ARRAY)]) for i in range(10)
         ]
-        rates.append(_rate(10 * ARRAY, lambda arrays=arrays: [_write(database, one) for one in arrays]))  # type: ignore[misc, func-returns-value]
+        rates.append(_rate(10 * ARRAY, lambda arrays=arrays: [_write(writer, one) for one in arrays]))  # type: ignore[misc, func-returns-value]
     return rates
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.observations import follow as following
+from geoservice.observations import tables
 from geoservice.observations.follow import courses, follow
+from geoservice.observations.keeper import ObservationKeeper
 from ingest.editions import withdraw
 from layers.access import Clearance
 from layers.catalog import Catalog, read_catalog
@@ -55,6 +61,55 @@ async def test_editions_are_followed_one_after_the_other(database: Database, tmp
     found = await points(database, "air_station:A1:pm25")
     assert [p.result for p in found] == [10.0, 20.0]
     assert [v.result for v in await seen(database)] == [20.0]
+
+
+async def test_following_that_breaks_off_goes_on_and_nothing_is_double(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = catalog_of(*AIR)
+    load_file(
+        catalog, prepared(database, catalog), "air_observation", sample(tmp_path, {f"{h:02}": "1" for h in range(9)})
+    )
+    whole, calls = following._write, 0
+
+    def breaking(*given: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise KeyboardInterrupt
+        whole(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(following, "BATCH", 4)
+    monkeypatch.setattr(following, "_write", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        follow_all(database, catalog)
+    monkeypatch.setattr(following, "_write", whole)
+    assert len(stored(database, "id")) == 8
+    follow_all(database, catalog)
+    assert len(stored(database, "id")) == len(await points(database, "air_station:A1:pm25")) == 9
+
+
+def test_a_keeper_follows_layers_and_renews_rollups(database: Database, tmp_path: Path) -> None:
+    catalog = read_catalog(None)
+    load_file(catalog, prepared(database, catalog), "air_observation", sample(tmp_path, {"01": "10", "02": "20"}))
+    stop = threading.Event()
+    keeper = threading.Thread(target=ObservationKeeper(database, stop).keep)
+    keeper.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not (kept := rollup_rows(database)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        keeper.join(60)
+    assert kept == [(2, 10.0, 20.0, 30.0)]
+
+
+def rollup_rows(database: Database) -> list[tuple[object, ...]]:
+    day = tables.rollup_day.c
+    with database.transaction(Role.WRITER) as connection:
+        rows = connection.execute(sa.select(day.readings, day.lowest, day.highest, day.total))
+        return [tuple(row) for row in rows]
 
 
 @pytest.mark.realdata
