@@ -26,9 +26,8 @@ _SILENT = frozenset({"links", "titles", "geometry", "href", "marks", "$defs", "$
 """Members that a page shows otherwise, or that only programs need."""
 _NOISE = frozenset({"process", "Feature", "FeatureCollection"})
 """Values of `type` that say nothing to people."""
-_WORDED = frozenset(
-    {"level", "status", "state", "match", "kind", "mode", "action", "clearance", "outcome", "dataType", "relation"}
-)
+_OURS = "level status state match kind mode action clearance outcome dataType relation verdict role"
+_WORDED = frozenset(_OURS.split())
 """Members whose values are words of ours, which are spelt out."""
 
 

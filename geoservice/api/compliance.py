@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.analysis.request import find_place, zone_request
 from geoservice.api.routing import office_of
 from geoservice.features.past import moment_asked
-from geoservice.house import Asker, House, Inside
+from geoservice.house import Asker, Inside
 from geoservice.http.documents import document
 from geoservice.http.links import link, url
-from geoservice.http.negotiation import DOCUMENT, JSON, negotiate
+from geoservice.http.negotiation import DOCUMENT, negotiate
 from geoservice.http.parameters import together
 from geoservice.impact.compliance import compliance_answer
 from geoservice.impact.redline import SUFFIXES, TEXT, ZIP, RedLine, Sent, read_redline
@@ -30,82 +28,91 @@ from layers.gauss import Datum
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 
 _PRIVATE = {"Cache-Control": "private, no-store"}
-_BODY: dict[str, Any] = {
+_FILES: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The red line: JSON with exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode, division, "
-        "feature, sheet, and perhaps as_of; a file of boundary points (TXT); or a zipped shapefile.",
+        "description": "A file of boundary points (TXT) as land offices exchange them, or a zipped shapefile.",
         "content": {
-            JSON: {
-                "schema": {"type": "object"},
-                "example": {"bbox": [105.0, 38.4, 105.01, 38.41]},
-            },
             TEXT: {"schema": {"type": "string"}},
             ZIP: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
+RedLineBody = Annotated[
+    dict[str, Any],
+    Body(
+        description="Exactly one of zone (GeoJSON polygon, CRS84), bbox, adcode or division, alert, feature, sheet, "
+        "postcode; and perhaps as_of (RFC 3339 instant: layers as they were).",
+        examples=[{"bbox": [105.0, 38.4, 105.01, 38.41]}],
+    ),
+]
 
 
 @dataclass(frozen=True)
-class ComplianceQuery:
-    """Query parameters that say how a file is read, and how the answer is written."""
+class PageQuery:
+    """Query parameters that say how the answer is written."""
 
-    crs: Annotated[str | None, Query(description="CRS of a file that states none, as `EPSG:n`.")] = None
-    datum: Annotated[Datum | None, Query(description="Datum of a file that states none, on Gauss-Krueger grids.")] = (
-        None
-    )
-    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: layers as they were.")] = None
     f: Annotated[str | None, Query(description="json, or html: a page that can be printed.")] = None
     lang: Annotated[str | None, Query(description="Language of the page: zh or en.")] = None
 
 
-@router.post("", summary="What a red line overlaps, judged by the rules", openapi_extra=_BODY)
+@dataclass(frozen=True)
+class FileQuery:
+    """Query parameters that say how a file is read, and what it is compared with."""
+
+    crs: Annotated[str | None, Query(description="CRS of a file that states none, as `EPSG:n`.")] = None
+    datum: Annotated[Datum | None, Query(description="Datum of a file on Gauss-Krueger grids that states none.")] = None
+    as_of: Annotated[str | None, Query(alias="as-of", description="RFC 3339 instant: layers as they were.")] = None
+
+
+@router.post("", summary="What a red line overlaps, judged by the rules")
 async def compliance(
-    request: Request, house: Inside, asker: Asker, asked: Annotated[ComplianceQuery, together(ComplianceQuery)]
+    request: Request, house: Inside, asker: Asker, body: RedLineBody, page: Annotated[PageQuery, together(PageQuery)]
 ) -> Response:
     """Overlap by land class, ownership, control lines, planning and approvals in ha and mu, with a verdict per rule."""
-    chosen = negotiate(request, asked.f, DOCUMENT)
-    content = await request.body()
-    media = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    office = office_of(house, asker)
-    if media == JSON:
-        line, as_of = await _drawn(house, office, content, asked)
-    else:
-        line, as_of = await _sent(house, content, media, asked), asked.as_of
-    answer = await compliance_answer(office, line, moment_asked(as_of))
-    body = answer.model_dump(mode="json", exclude_none=True)
-    return document(request, "compliance", body, chosen, asked.lang, headers=_PRIVATE)
-
-
-async def _drawn(house: House, office: Office, content: bytes, asked: ComplianceQuery) -> tuple[RedLine, str | None]:
-    """The red line of a JSON body, and the instant that it asks about."""
-    try:
-        body = json.loads(content or b"null")
-    except ValueError:
-        raise BadBody("The body is not JSON; files are sent as text/plain or application/zip.") from None
-    if not isinstance(body, Mapping):
-        raise BadBody("The body is a JSON object with a zone.")
-    as_of = body.get("as_of", asked.as_of)
+    chosen = negotiate(request, page.f, DOCUMENT)
+    as_of = body.get("as_of")
     if not isinstance(as_of, str | None):
         raise BadBody("as_of is an RFC 3339 instant.", where="as_of")
     named = {name: value for name, value in body.items() if name != "as_of"}
     wanted = await run_in_threadpool(zone_request, named, house.settings.max_zone_vertices)
+    office = office_of(house, asker)
     context = replace(office.context, as_of=moment_asked(as_of))
-    async with house.pools.connection(context.principal.clearance) as connection:
+    async with house.pools.connection(asker.clearance) as connection:
         place = await find_place(connection, wanted, context)
-    return RedLine(place, 1), as_of
+    return await _judged(request, office, RedLine(place, 1), as_of, (chosen, page.lang))
 
 
-async def _sent(house: House, content: bytes, media: str, asked: ComplianceQuery) -> RedLine:
+@router.post("/file", summary="What the red line of a file overlaps, judged by the rules", openapi_extra=_FILES)
+async def compliance_of_file(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    asked: Annotated[FileQuery, together(FileQuery)],
+    page: Annotated[PageQuery, together(PageQuery)],
+) -> Response:
+    """The same for a red line that comes as a file, which is read in the confined reader."""
+    chosen = negotiate(request, page.f, DOCUMENT)
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in SUFFIXES:
-        raise WrongMediaType(f"A red line comes as {JSON}, {TEXT} (boundary points) or {ZIP} (a shapefile).")
+        raise WrongMediaType(f"The file of a red line is {TEXT} (boundary points) or {ZIP} (a shapefile).")
+    content = await request.body()
     if not content:
         raise BadBody("The body is empty; send the file of the red line.")
     await run_in_threadpool(house.desk.require_confinement)
     sent = Sent(content, media, asked.crs, asked.datum)
     folder, most = house.settings.home / "redlines", house.settings.max_zone_vertices
-    return await run_in_threadpool(read_redline, sent, house.catalog.templates, folder, most)
+    line = await run_in_threadpool(read_redline, sent, house.catalog.templates, folder, most)
+    return await _judged(request, office_of(house, asker), line, asked.as_of, (chosen, page.lang))
+
+
+async def _judged(
+    request: Request, office: Office, line: RedLine, as_of: str | None, look: tuple[str, str | None]
+) -> Response:
+    answer = await compliance_answer(office, line, moment_asked(as_of))
+    chosen, language = look
+    body = answer.model_dump(mode="json", exclude_none=True)
+    return document(request, "compliance", body, chosen, language, headers=_PRIVATE)
 
 
 def _links(request: Request) -> list[dict[str, Any]]:

@@ -162,6 +162,7 @@ QUESTION_ANSWERS: dict[tuple[str, str], tuple[str, str]] = {
     ("post", "/impact"): ("Impact", JSON),
     ("post", "/impact/compare"): ("ImpactDifference", JSON),
     ("post", "/compliance"): ("Compliance", JSON),
+    ("post", "/compliance/file"): ("Compliance", JSON),
     ("get", "/routing"): ("Networks", JSON),
     ("get", "/routing/routes"): ("Route", GEOJSON),
     ("post", "/routing/routes"): ("Route", GEOJSON),

@@ -143,6 +143,22 @@ def test_analysis_counts_what_may_be_seen(service: Service, asker: Clearance | N
         assert int(match.group(1)) <= level_of(asker)
 
 
+@pytest.mark.parametrize("asker", ASKERS)
+def test_impacts_count_what_may_be_seen(service: Service, asker: Clearance | None) -> None:
+    zone = {"type": "Polygon", "coordinates": [list(map(list, SQUARE.exterior.coords))]}
+    headers = {} if asker is None else {"X-API-Key": service.keys[asker]}
+    answer = service.client.post("/impact", json={"zone": zone, "explain": True}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    sections = {s["layer"]: s for s in answer.json()["sections"]}
+    assert sections["spot"]["total"]["value"] == 10 * (int(level_of(asker)) + 1)
+    assert ("area" in sections) == (level_of(asker) >= Clearance.INTERNAL)
+    for match in FOUND.finditer(answer.content):
+        assert int(match.group(1)) <= level_of(asker)
+    judged = service.client.post("/compliance", json={"zone": zone}, headers=headers)
+    seen = {s["layer"] for s in judged.json()["sections"]}
+    assert seen == ({"area"} if level_of(asker) >= Clearance.INTERNAL else set())
+
+
 def test_wrong_credentials_are_refused_not_ignored(service: Service) -> None:
     good = service.keys[Clearance.RESTRICTED]
     flipped = good[:-1] + ("A" if good[-1] != "A" else "B")

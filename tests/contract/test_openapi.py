@@ -82,9 +82,21 @@ QUERIES = {
     "/query/nearest": f"{HERE}&collection=spot&k=2",
     "/collections/{collection_id}/changes": "?since=0",
 }
-BODIES = {"/query/values": None, "/analysis/zone": {"bbox": [105, 38, 105.1, 38.1]}}
+BOX = {"bbox": [105, 38, 105.1, 38.1]}
+BODIES = {
+    "/query/values": None,
+    **dict.fromkeys(("/analysis/zone", "/impact", "/compliance"), BOX),
+    "/impact/compare": {"first": BOX, "second": BOX},
+}
 PLACE = {"geometry": {"type": "Point", "coordinates": [105.05, 38.05]}}
-ELSEWHERE = ("/routing/", "/gazetteer/divisions", "/gazetteer/convert", "/query/values", "/gazetteer/geocode")
+ELSEWHERE = (
+    "/routing/",
+    "/gazetteer/divisions",
+    "/gazetteer/convert",
+    "/query/values",
+    "/gazetteer/geocode",
+    "/compliance/file",
+)
 """Resources for which this service has no data: their own tests have."""
 
 

@@ -88,7 +88,8 @@ def service(module_database: Database) -> Iterator[Service]:
 def ask(service: Service, content: Any, clearance: Clearance = Clearance.INTERNAL, query: str = "", **more: str) -> Any:
     text = content if isinstance(content, bytes) else json.dumps(content)
     headers = {"Content-Type": "application/json", "X-API-Key": service.keys[clearance], **more}
-    return service.client.post(f"/compliance{query}", content=text, headers=headers)
+    path = "/compliance" if headers["Content-Type"] == "application/json" else "/compliance/file"
+    return service.client.post(f"{path}{query}", content=text, headers=headers)
 
 
 def drawn(shape: shapely.Geometry) -> dict[str, Any]:
