@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 from geoservice.db.pools import Pools
@@ -63,6 +64,8 @@ class AtomKeeper:
     ) -> asyncio.Task[None]:
         """See to it that the atoms of a layer's current edition are made; one at a time for each layer and reader."""
         name = _name(wanted)
+        # What is kept serves every zone, so that the boxes of this one do not count.
+        wanted = replace(wanted, boxes=())
         task = self._making.get(name)
         if task is None:
             task = asyncio.create_task(self._make(name, wanted, catalog, reading, divisions))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from geoservice.impact.atoms import Atoms
 
-FORMAT = 1
+FORMAT = 2
 """Changes when atoms are made or kept in another way."""
 _NAMED = re.compile(r"\d+-\d+-\d+-\d+")
 _WORDS = "words.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +206,25 @@ def test_the_same_question_has_the_same_bytes(county: County) -> None:
     explain = section(one.json(), "landuse_patch")["explain"]
     number = section(one.json(), "landuse_patch")["edition"]["number"]
     assert any(f"edition {number} " in told for told in explain["inputs"])
+
+
+def test_layers_that_are_kept_ready_answer_any_zone_with_the_same_bytes(county: County) -> None:
+    keeper = county.service.client.app.state.house.exposure  # type: ignore[attr-defined]
+    middle = shapely.centroid(county.zone())
+    small, large = {"zone": drawn(middle.buffer(0.004))}, {"zone": drawn(county.zone())}
+    before = county.post(large).content
+    keeper.kept_from = 1
+    try:
+        # What is made ready when a small zone is asked about must serve a large one, too.
+        county.post(small)
+        deadline = time.monotonic() + 60
+        while not list(keeper._folder.glob("landuse_patch-*/[0-9]*-*")):
+            assert time.monotonic() < deadline, "the layer was not made ready"
+            time.sleep(0.05)
+        assert county.post(large).content == before
+        assert any(name.startswith("landuse_patch-") for name in keeper._held)
+    finally:
+        keeper.kept_from = 10**9
 
 
 def test_a_zone_outside_all_data_is_no_data_and_not_zero(county: County) -> None:
