@@ -15,9 +15,9 @@ from geoservice.db.writing import Writer
 from geoservice.house import Asker, House, Inside
 from geoservice.http.negotiation import GEOJSON
 from geoservice.jobs.errors import WrongMediaType
+from geoservice.observations.forms import MEDIA_TYPES, readings_of
 from geoservice.observations.read import LatestValue, Wanted, latest
 from geoservice.observations.reading import Source
-from geoservice.observations.wire import CSV, NDJSON, parse
 from geoservice.observations.write import MOST_FINDINGS, Outcome, write
 from geoservice.ogc.block import Block, no_links
 from geoservice.queries.spool import Bounds, spooled
@@ -26,7 +26,6 @@ from layers.errors import NotAllowed, NotAuthenticated
 from layers.extent import parse_bbox
 from layers.interval import parse_datetime
 
-MEDIA_TYPES = (CSV, NDJSON)
 MOST_LATEST = 10_000
 """Values that one answer tells; `after` leads on."""
 PRIVATE = {"Cache-Control": "private, no-store"}
@@ -78,7 +77,7 @@ async def _body(request: Request, house: House) -> bytes:
 
 
 def _write(writer: Writer, body: bytes, media: str, source: Source) -> Outcome:
-    readings = parse(body, media)
+    readings = readings_of(body, media)
     with writer.transaction() as connection:
         return write(connection, readings, source)
 

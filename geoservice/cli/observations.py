@@ -23,17 +23,16 @@ from geoservice.db.engine import Database
 from geoservice.db.pools import Pools
 from geoservice.db.provision import open_database
 from geoservice.observations import quarantine, retention, rollup
+from geoservice.observations.forms import SUFFIXES, readings_of
 from geoservice.observations.read import LatestValue, Wanted, latest
 from geoservice.observations.reading import Source
 from geoservice.observations.topics import Pattern
-from geoservice.observations.wire import CSV, NDJSON, parse
 from geoservice.observations.write import Outcome, write
 from geoservice.settings import load_settings
 from layers.access import Clearance
 from layers.errors import BadParameter, SourceMissing
 
 commands = typer.Typer(help="Write readings of stations, look at them, keep them in order.", no_args_is_help=True)
-MEDIA = {".csv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
 TOLD = 10
 """Flaws that are printed."""
 
@@ -52,18 +51,20 @@ def _database() -> Database:
 
 @commands.command("load")
 def load_command(
-    file: Annotated[Path, typer.Argument(help="CSV (.csv) or NDJSON (.ndjson, .jsonl), UTF-8.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, Parquet or Arrow stream, as its name ends.")],
     rollups: Annotated[bool, typer.Option(help="Work out the roll-ups that are due then.")] = True,
 ) -> None:
     """Write the readings of a file as one batch. A second load of the same file changes nothing."""
-    media = MEDIA.get(file.suffix.lower())
+    media = SUFFIXES.get(file.suffix.lower())
     if media is None:
-        raise BadParameter(f"{file.name} is neither CSV nor NDJSON; its name ends in {', '.join(sorted(MEDIA))}.")
+        raise BadParameter(
+            f"{file.name} is no file of readings; the name of one ends in {', '.join(sorted(SUFFIXES))}."
+        )
     try:
         body = file.read_bytes()
     except OSError as error:
         raise SourceMissing(f"{file} cannot be read: {error.strerror}.") from None
-    readings = parse(body, media)
+    readings = readings_of(body, media)
     database = _database()
     source = Source("load", file.name, getpass.getuser(), Clearance.RESTRICTED, hashlib.sha256(body).hexdigest())
     with database.transaction(Role.WRITER) as connection:

@@ -133,9 +133,9 @@ def json_text(value: Any) -> str:
     """A value as JSON.
 
     Raises:
-        BadBody: When it holds NaN or an infinity, for which JSON has no word.
+        BadBody: When it is or holds something for which JSON has no word, such as NaN or bytes.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        raise BadBody("A result or parameter holds NaN or an infinity inside; JSON has no word for them.") from None
+    except (TypeError, ValueError):
+        raise BadBody("A result or parameter holds NaN or an infinity, or is no value of JSON at all.") from None

@@ -13,6 +13,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -153,14 +154,14 @@ def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _time(name: str, value: Any) -> dt.datetime:
     sentence = f"{name} {str(value)[:80]!r} is no time such as 2026-05-01T08:00:00+08:00."
-    if not isinstance(value, str):
+    if not isinstance(value, str | dt.datetime):
         raise _Unreadable(sentence)
     try:
-        moment = dt.datetime.fromisoformat(value.strip())
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value.strip())
     except ValueError:
         raise _Unreadable(sentence) from None
     if moment.tzinfo is None:
-        raise _Unreadable(f"{name} {value[:80]!r} has no time zone; write it with Z or an offset.")
+        raise _Unreadable(f"{name} {str(value)[:80]!r} has no time zone; write it with Z or an offset.")
     try:
         return moment.astimezone(dt.UTC)
     except OverflowError:
@@ -192,7 +193,7 @@ def _result(value: Any) -> Any:
         plain = value.strip()
         if _NUMBER.fullmatch(plain) or plain.lower() in _NOT_A_NUMBER:
             return float(plain)
-    return value
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _parameters(value: Any) -> str:

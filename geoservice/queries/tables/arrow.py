@@ -19,7 +19,7 @@ ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.
 _MOST_BLOCK_BYTES = 256 << 20
 """What a block of rows may take in memory once texts that repeat are written out."""
 _GROUP_ROWS, _GROUP_BYTES = 16_384, 4 << 20
-_THRIFT_BYTES, _THRIFT_ITEMS = 16 << 20, 200_000
+THRIFT_BYTES, THRIFT_ITEMS = 16 << 20, 200_000
 
 
 class Drain(io.RawIOBase):
@@ -167,7 +167,7 @@ class ParquetTable(ArrowTable):
         """
         try:
             footer = pq.ParquetFile(
-                file, thrift_string_size_limit=_THRIFT_BYTES, thrift_container_size_limit=_THRIFT_ITEMS
+                file, thrift_string_size_limit=THRIFT_BYTES, thrift_container_size_limit=THRIFT_ITEMS
             )
             rows, schema = footer.metadata.num_rows, footer.schema_arrow
         except (pa.ArrowException, OSError) as error:
@@ -183,20 +183,20 @@ class ParquetTable(ArrowTable):
         super().__init__(schema.remove_metadata(), columns, most_vertices)
 
     def _parts(self) -> Iterator[pa.RecordBatch]:
-        texts = [one.name for one in self.schema if _is_text(one.type)]
+        texts = [one.name for one in self.schema if is_text(one.type)]
         self._file.seek(0)
         source = pq.ParquetFile(
             self._file,
             read_dictionary=texts,
-            thrift_string_size_limit=_THRIFT_BYTES,
-            thrift_container_size_limit=_THRIFT_ITEMS,
+            thrift_string_size_limit=THRIFT_BYTES,
+            thrift_container_size_limit=THRIFT_ITEMS,
         )
         for part in source.iter_batches(batch_size=BLOCK_ROWS):
             yield self._written_out(part)
 
     def _written_out(self, part: pa.RecordBatch) -> pa.RecordBatch:
         """Texts in full, unless a few long ones that repeat would fill the memory."""
-        size = sum(_full_size(column) for column in part.columns)
+        size = sum(full_size(column) for column in part.columns)
         if size > _MOST_BLOCK_BYTES:
             raise pa.ArrowInvalid(f"{part.num_rows} rows take {size} bytes in memory, {_MOST_BLOCK_BYTES} are allowed")
         columns = [column.cast(field.type) for column, field in zip(part.columns, self.schema, strict=True)]
@@ -223,11 +223,13 @@ class ParquetTable(ArrowTable):
         return pq.ParquetWriter(self._drain, schema, compression="snappy")
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of texts or bytes."""
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
-def _full_size(column: pa.Array) -> int:
+def full_size(column: pa.Array) -> int:
+    """Bytes of a column once texts that repeat are written out."""
     if not isinstance(column, pa.DictionaryArray) or not len(column.dictionary):
         return int(column.nbytes)
     lengths = pa.compute.binary_length(column.dictionary)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
@@ -15,7 +18,7 @@ from geoservice.security.keys import make_key
 from layers.access import OBSERVE, Clearance
 from layers.system import api_key
 from tests.support.loading import trial_catalog
-from tests.support.observing import level, station
+from tests.support.observing import HOUR, NOON, level, station
 from tests.support.service import Service, running
 
 GOOD = "station,property,time,result,unit\ng,water_level,2026-05-01T08:00:00+08:00,310,cm\n"
@@ -69,6 +72,23 @@ def test_readings_are_sent_and_seen(gauges: Service) -> None:
         assert gauges.get(f"/observations/latest?{query}").status_code == 400, query
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_columns_are_read_like_rows(gauges: Service, form: str) -> None:
+    moments = pa.array([NOON, NOON + HOUR], pa.timestamp("ns", "Asia/Shanghai"))
+    table = pa.table({"datastream": ["g:level", "none"], "time": moments, "value": [310, 1], "unit": ["cm", None]})
+    sink = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(table, sink)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+    media = f"application/vnd.apache.{form}" + (".stream" if form == "arrow" else "")
+    answer = send(gauges, observer(gauges.database, Clearance.PUBLIC), sink.getvalue(), media).json()
+    assert (answer["inserted"], answer["quarantined"]) == (1, 1)
+    (feature,) = gauges.get("/observations/latest").json()["features"]
+    assert (feature["properties"]["result"], feature["properties"]["time"]) == (3.1, "2026-03-01T12:00:00Z")
+
+
 def test_sending_takes_a_right(gauges: Service) -> None:
     assert send(gauges, None, GOOD).status_code == 401
     assert send(gauges, gauges.keys[Clearance.RESTRICTED], GOOD).status_code == 403
@@ -92,7 +112,8 @@ def test_what_is_above_the_key_is_unknown_to_it(gauges: Service) -> None:
         (b"\xff\xfe", CSV, 400),
         (b"a,b\n", CSV, 400),
         (b"{}", "application/json", 415),
-        (b"PAR1", "application/vnd.apache.parquet", 415),
+        (b"PAR1", "application/vnd.apache.parquet", 400),
+        (b"PAR1" * 9, "application/vnd.apache.arrow.stream", 400),
     ],
 )
 def test_bodies_that_are_no_readings_are_refused(gauges: Service, body: bytes, media: str, status: int) -> None:
