@@ -63,6 +63,18 @@ def _course(catalog: Catalog, layer: TableLayer) -> Course | None:
     return Course(layer, stations, layer.belongs_to, layer.observes) if isinstance(stations, VectorLayer) else None
 
 
+def lagging(connection: sa.Connection, found: Sequence[Course]) -> tuple[Course, ...]:
+    """Those whose readings or stations are of an earlier edition than the current one."""
+    state, done = layer_state.c, followed.c
+    behind = (
+        sa.select(state.layer)
+        .select_from(sa.outerjoin(layer_state, followed, state.layer == done.layer))
+        .where(state.edition.is_not(None), state.edition.is_distinct_from(done.edition))
+    )
+    late = set(connection.execute(behind).scalars())
+    return tuple(course for course in found if late & {course.layer.name, course.stations.name})
+
+
 def follow(database: Database, course: Course) -> int:
     """Bring the observations of one layer to its current edition.
 

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.observations import retention, rollup
-from geoservice.observations.follow import Course, courses, follow
+from geoservice.observations.follow import Course, courses, follow, lagging
+from geoservice.observations.tables import rollup_due
 from layers.catalog import read_catalog
 from layers.errors import DatabaseUnavailable
 
@@ -36,15 +39,26 @@ class ObservationKeeper:
         found = courses(read_catalog(self._database.settings.layers_dir))
         again: dict[str, float] = {}
         while not self._stop.wait(LOOK_SECONDS):
-            for name, duty in self._duties(found):
+            try:
+                duties = self._duties(found)
+            except (DBAPIError, DatabaseUnavailable) as error:
+                _log.warning("the database is away: %s", type(error).__name__)
+                self._stop.wait(AWAY_SECONDS)
+                continue
+            for name, duty in duties:
                 if not self._stop.is_set() and time.monotonic() >= again.get(name, 0.0):
                     again[name] = self._do(name, duty)
 
     def _duties(self, found: tuple[Course, ...]) -> list[tuple[str, Callable[[], object]]]:
+        """What there is to do, looked for on one connection: most of the time it is nothing."""
+        with self._database.transaction(Role.WRITER) as connection:
+            late = lagging(connection, found)
+            due = connection.execute(sa.select(sa.exists().select_from(rollup_due))).scalar_one()
         duties: list[tuple[str, Callable[[], object]]] = [
-            (course.layer.id, partial(follow, self._database, course)) for course in found
+            (course.layer.id, partial(follow, self._database, course)) for course in late
         ]
-        duties.append(("the roll-ups", lambda: rollup.refresh_all(self._database)))
+        if late or due:
+            duties.append(("the roll-ups", lambda: rollup.refresh_all(self._database)))
         if time.monotonic() - self._retained > RETAIN_SECONDS:
             self._retained = time.monotonic()
             duties.append(("retention", lambda: retention.retain(self._database)))
