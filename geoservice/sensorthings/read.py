@@ -17,7 +17,7 @@ from geoservice.sensorthings.address import Address
 from geoservice.sensorthings.model import ENTITIES, Entity
 from geoservice.sensorthings.options import Expand, Options, is_sound
 from geoservice.sensorthings.render import data_array, entity_json, self_link, values_of, with_options
-from geoservice.sensorthings.select import WRONG_PAGE, Parent, Query, visible_number
+from geoservice.sensorthings.select import WRONG_PAGE, Parent, Query, next_number, visible_number
 from layers.access import Clearance
 from layers.errors import BadFilter, BadParameter, UnknownResource
 
@@ -91,24 +91,14 @@ class Reader:
         """Follow an address to the set or entity that it means: whose it is, and its number."""
         if not address.steps and address.id is None:
             return None, 0
-        entity, number = address.first, await self._number(address.first, address.id or 0)
+        entity, number = address.first, address.id or 0
+        number = await self._scalar(visible_number(entity, number, self._clearance))
         for step in address.steps:
-            target = ENTITIES[step.navigation.target]
-            ours, theirs = entity.table.alias(), target.table.alias()
             if step.navigation.many and step.id is None:
                 return Parent(entity, number, step.navigation), 0
-            found = sa.select(theirs.c.id).where(
-                ours.c.id == number,
-                step.navigation.join(self._clearance, ours, theirs),
-                target.visible(self._clearance, theirs, one=True),
-            )
-            if step.id is not None:
-                found = found.where(theirs.c.id == sa.literal(step.id, sa.BigInteger()))
-            entity, number = target, await self._scalar(found)
+            found = next_number(entity, number, step.navigation, step.id, self._clearance)
+            entity, number = ENTITIES[step.navigation.target], await self._scalar(found)
         return None, number
-
-    async def _number(self, entity: Entity, number: int) -> int:
-        return await self._scalar(visible_number(entity, entity.table.alias(), self._clearance, number))
 
     async def _scalar(self, statement: sa.Select[Any]) -> int:
         found = (await self._connection.execute(statement)).scalar()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from geoservice.sensorthings.compile import Scope, condition, key
 from geoservice.sensorthings.kinds import Column, Kind, Term
-from geoservice.sensorthings.model import Alias, Entity, Navigation, Property
+from geoservice.sensorthings.model import ENTITIES, Entity, Navigation, Property
 from geoservice.sensorthings.options import Options
 from geoservice.sensorthings.tree import Order, Path
 from layers.access import Clearance
@@ -226,8 +226,22 @@ def _followed(entity: Entity, options: Options) -> list[Navigation]:
     return [one for name, one in entity.navigations.items() if name in wanted and one.number is not None]
 
 
-def visible_number(entity: Entity, alias: Alias, clearance: Clearance, number: int) -> sa.Select[Any]:
+def visible_number(entity: Entity, number: int, clearance: Clearance) -> sa.Select[Any]:
     """The number of an entity, if the reader may see it."""
-    return sa.select(alias.c.id).where(
-        entity.visible(clearance, alias, one=True), alias.c.id == sa.literal(number, sa.BigInteger())
+    alias = entity.table.alias()
+    seen = entity.visible(clearance, alias, one=True)
+    return sa.select(alias.c.id).where(seen, alias.c.id == sa.literal(number, sa.BigInteger()))
+
+
+def next_number(
+    entity: Entity, number: int, navigation: Navigation, wanted: int | None, clearance: Clearance
+) -> sa.Select[Any]:
+    """The number of what a link leads to from an entity; of many, the one that is wanted."""
+    target = ENTITIES[navigation.target]
+    ours, theirs = entity.table.alias(), target.table.alias()
+    found = sa.select(theirs.c.id).where(
+        ours.c.id == sa.literal(number, sa.BigInteger()),
+        navigation.join(clearance, ours, theirs),
+        target.visible(clearance, theirs, one=True),
     )
+    return found if wanted is None else found.where(theirs.c.id == sa.literal(wanted, sa.BigInteger()))
