@@ -186,7 +186,7 @@ def _renew_latest(connection: sa.Connection, streams: Sequence[int]) -> None:
     latest, one = tables.latest, tables.observation
     connection.execute(sa.delete(latest).where(latest.c.datastream.in_(streams)))
     shared = [c.name for c in latest.c if c.name not in ("datastream", "observation")]
-    named = sa.func.unnest(sa.literal(list(streams), ARRAY(sa.BigInteger()))).table_valued("stream")
+    named = sa.func.unnest(sa.literal(list(streams), ARRAY(sa.BigInteger()))).table_valued("stream").render_derived()
     newest = (
         sa.select(one.c.datastream, one.c.id.label("observation"), *(one.c[name] for name in shared))
         .where(one.c.datastream == named.c.stream, one.c.superseded.is_(False))

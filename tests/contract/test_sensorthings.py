@@ -23,7 +23,7 @@ SETS = (
 
 @pytest.fixture(scope="module")
 def sta(cluster_settings: Settings) -> Iterator[Sta]:
-    """Two things: an oven with three readings, a river gauge with 25 and a reading that was revised. Tests only read."""
+    """An oven with three readings, a river gauge with 24 of which one was revised. Tests only read."""
     with running_sta(cluster_settings) as found:
         found.make("Things", oven())
         readings = [reading(hour, float(hour)) for hour in range(24)]
@@ -249,7 +249,7 @@ def test_filters_of_things(sta: Sta, expression: str, expected: list[int]) -> No
         ({"expand": "Observations"}, "Locations"),
         ({"expand": "Datastreams($top=x)"}, "whole number"),
         ({"expand": "Datastreams($colour=x)"}, "no option"),
-        ({"expand": "Datastreams($top=1"}, "parenthes"),
+        ({"expand": "Datastreams($top=1"}, "Parentheses"),
         ({"expand": "/".join(["Datastreams", "Thing"] * 5)}, "deep"),
         ({"top": "-1"}, "whole number"),
         ({"skip": "1e3"}, "whole number"),

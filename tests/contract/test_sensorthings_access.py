@@ -128,7 +128,7 @@ def test_the_first_net_holds_without_the_second(sta: Sta) -> None:
 
 
 def test_the_second_net_holds_without_the_first(sta: Sta) -> None:
-    """Negative control of the predicates: a public reader who asks as if it might see everything sees what is public."""
+    """Negative control of the predicates: a public reader who asks for everything sees what is public."""
     with sta.service.database.transaction(Role.READER_PUBLIC) as connection:
         for name, each in (("Things", 1), ("Datastreams", 1), ("Observations", 2)):
             query = Query(ENTITIES[name], Options(), Clearance.RESTRICTED)

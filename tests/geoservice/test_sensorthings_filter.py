@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,7 +25,9 @@ from geoservice.sensorthings.readings import write_all
 from geoservice.sensorthings.select import Query
 from geoservice.sensorthings.tree import Call, Literal, Path
 from layers.access import Clearance, Principal
+from layers.catalog import Catalog
 from layers.errors import BadFilter
+from tests.support.loading import prepared
 from tests.support.sensorthings import ANYTHING
 
 OBSERVATIONS = ENTITIES["Observations"]
@@ -56,8 +57,9 @@ ROWS = [row(place) for place in range(30)]
 
 
 @pytest.fixture(scope="module")
-def numbers(module_database: Database) -> Iterator[tuple[Database, list[int]]]:
+def numbers(module_database: Database) -> tuple[Database, list[int]]:
     """The readings in the database, and their numbers in the order of ROWS."""
+    prepared(module_database, Catalog())
     with module_database.transaction(Role.WRITER) as connection:
         for name in ("Things", "Sensors", "ObservedProperties"):
             values = {"name": name, "description": "", **({"definition": ""} if name == "ObservedProperties" else {})}
@@ -78,7 +80,7 @@ def numbers(module_database: Database) -> Iterator[tuple[Database, list[int]]]:
             for place, one in enumerate(ROWS)
         ]
         found = write_all(connection, readings, Principal("tests", Clearance.RESTRICTED))
-    yield module_database, found
+    return module_database, found
 
 
 # ---------------------------------------------------------------- the second evaluation
@@ -285,19 +287,23 @@ def open_pair(tree: Tree) -> bool:
     """Whether two values of any type, or null, stand against each other: what they are is then told by each row."""
     kind, *args = tree
     inner = any(open_pair(arg) for arg in args if isinstance(arg, tuple) and arg and isinstance(arg[0], str))
-    loose = [arg[:1] == ("path",) and arg[1] in ("result", "parameters/k") or arg == ("literal", None) for arg in args]
+    named = [("path", "result"), ("path", "parameters/k"), ("literal", None)]
+    loose = [arg[:2] in named for arg in args]
     return inner or (kind in ("eq", "ne", *COMPARED) and all(loose))
 
 
 @given(tree=CONDITION.filter(lambda tree: not open_pair(tree)))
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 def test_random_filters_select_what_python_selects(numbers: tuple[Database, list[int]], tree: Tree) -> None:
     database, ids = numbers
     expression = spell(tree)
     try:
         options = read_options(OBSERVATIONS, [("$filter", expression)])
     except BadFilter as error:
-        assert "deep" in error.detail or "at most" in error.detail, expression
+        # Some trees exceed the budget; none is refused for another reason.
+        reject = "deep" in error.detail or "at most" in error.detail
+        if not reject:
+            raise
         return
     with database.transaction(Role.READER_RESTRICTED) as connection:
         found = connection.execute(Query(OBSERVATIONS, options, Clearance.RESTRICTED).page(100)).all()

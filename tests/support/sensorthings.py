@@ -19,6 +19,7 @@ from layers.access import Clearance
 from layers.catalog import Catalog
 from layers.system import api_key
 from tests.support.database import copied_database
+from tests.support.loading import prepared
 from tests.support.service import Service, running
 
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
@@ -71,8 +72,10 @@ def make_observer(database: Database, clearance: Clearance) -> str:
 @contextmanager
 def running_sta(settings: Settings) -> Iterator[Sta]:
     """SensorThings over a database of its own that holds nothing."""
-    with copied_database(settings) as database, running(database, Catalog()) as service:
-        yield Sta(service, {level: make_observer(database, level) for level in Clearance})
+    with copied_database(settings) as database:
+        prepared(database, Catalog())
+        with running(database, Catalog()) as service:
+            yield Sta(service, {level: make_observer(database, level) for level in Clearance})
 
 
 def named(name: str, **more: Any) -> dict[str, Any]:
