@@ -9,6 +9,13 @@ _STATUSES = ["accepted", "running", "successful", "failed", "dismissed"]
 
 SHAPES: dict[str, Shape] = {
     "Link": record(("href", "rel"), href=TEXT, rel=TEXT, type=TEXT, title=TEXT, length=WHOLE),
+    "SensorThingsRoot": record(
+        ("value", "serverSettings"),
+        value=several(record(("name", "url"), name=TEXT, url=TEXT)),
+        serverSettings=record(("conformance",), conformance=several(TEXT)),
+    ),
+    # An entity of any type, or a set of them.
+    "SensorThings": record((), **{"@iot.id": WHOLE, "@iot.selfLink": TEXT, "@iot.count": WHOLE, "@iot.nextLink": TEXT}),
     "Landing": record(("links",), title=TEXT, description=TEXT, links=LINKS),
     "Conformance": record(("conformsTo",), conformsTo=several(TEXT)),
     "Extent": record(
@@ -99,6 +106,8 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "/jobs": ("JobList", JSON),
     "/jobs/{job_id}": ("StatusInfo", JSON),
     "/jobs/{job_id}/results": ("Results", JSON),
+    "/sensorthings/v1.1": ("SensorThingsRoot", JSON),
+    "/sensorthings/v1.1/{entity_path}": ("SensorThings", JSON),
     "/gazetteer/sheets": ("Sheets", JSON),
     "/gazetteer/sheets/{sheet_number}": ("Sheet", JSON),
 }

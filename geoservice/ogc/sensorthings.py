@@ -31,6 +31,9 @@ CONFORMANCE = tuple(
         "datamodel",
         "resource-path/resource-path-to-entities",
         "request-data",
+        "create-update-delete",
+        "batch-request/batch-request",
+        "data-array/data-array",
     )
 )
 """What the service root declares, in the words of the standard: requirements, not conformance classes."""
@@ -45,11 +48,11 @@ async def root(request: Request) -> Response:
 
 
 @router.get(
-    MOUNT + "/{resource:path}", summary="SensorThings: entities, links, properties", openapi_extra=FREE_PARAMETERS
+    MOUNT + "/{entity_path:path}", summary="SensorThings: entities, links, properties", openapi_extra=FREE_PARAMETERS
 )
-async def read(request: Request, house: Inside, asker: Asker, resource: str) -> Response:
+async def read(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
     """Entities of a set, one of them, what it is linked to, its properties, by the address and options of 18-088, 9."""
-    address = read_address(resource)
+    address = read_address(entity_path)
     body = await answer(house, asker, address, list(request.query_params.multi_items()), _root(request))
     kept = {"Cache-Control": "no-cache" if asker.anonymous else "private, no-cache"}
     if address.form in ("property", "value") and _empty(body, address):

@@ -83,34 +83,34 @@ async def create_observations(request: Request, house: Inside, asker: Asker) -> 
 
 
 @router.post(
-    MOUNT + "/{resource:path}",
+    MOUNT + "/{entity_path:path}",
     status_code=_CREATED,
     summary="SensorThings: create an entity",
     openapi_extra=_body(JSON),
 )
-async def create(request: Request, house: Inside, asker: Asker, resource: str) -> Response:
+async def create(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
     """Create an entity in a set, with those that are sent inside it (18-088, 10.2)."""
-    return await _change(request, house, asker, "POST", resource)
+    return await _change(request, house, asker, "POST", entity_path)
 
 
-@router.patch(MOUNT + "/{resource:path}", summary="SensorThings: change an entity", openapi_extra=_body(JSON))
-async def update(request: Request, house: Inside, asker: Asker, resource: str) -> Response:
+@router.patch(MOUNT + "/{entity_path:path}", summary="SensorThings: change an entity", openapi_extra=_body(JSON))
+async def update(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
     """Change what the body mentions of an entity (18-088, 10.3)."""
-    return await _change(request, house, asker, "PATCH", resource)
+    return await _change(request, house, asker, "PATCH", entity_path)
 
 
-@router.delete(MOUNT + "/{resource:path}", summary="SensorThings: delete an entity")
-async def delete(house: Inside, asker: Asker, resource: str) -> Response:
+@router.delete(MOUNT + "/{entity_path:path}", summary="SensorThings: delete an entity")
+async def delete(house: Inside, asker: Asker, entity_path: str) -> Response:
     """Delete an entity and what cannot be without it (18-088, 10.4)."""
     require_observer(asker)
-    await run_in_threadpool(_perform, house, asker, [(Wish("DELETE", resource), None)])
+    await run_in_threadpool(_perform, house, asker, [(Wish("DELETE", entity_path), None)])
     return Response(status_code=_OK, headers=_PRIVATE)
 
 
-async def _change(request: Request, house: House, asker: Principal, method: str, resource: str) -> Response:
+async def _change(request: Request, house: House, asker: Principal, method: str, entity_path: str) -> Response:
     require_observer(asker)
     body = await run_in_threadpool(read_json, await _content(request))
-    (done,) = await run_in_threadpool(_perform, house, asker, [(Wish(method, resource, body), None)])
+    (done,) = await run_in_threadpool(_perform, house, asker, [(Wish(method, entity_path, body), None)])
     root = base_url(request) + MOUNT
     address = self_link(root, done.entity, done.id)
     shown = await _shown(house, asker, root, done)

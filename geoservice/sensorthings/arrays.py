@@ -19,7 +19,6 @@ MOST_READINGS = 20_000
 """Observations of one request."""
 _OBSERVATIONS = ENTITIES["Observations"]
 _FEATURE = ("FeatureOfInterest/id", "FeatureOfInterest/@iot.id")
-_REQUIRED = ("result",)
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,18 @@ def _array(value: Any) -> DataArray:
     stream = value.get("Datastream")
     number = DraftReader().number("Datastreams", stream.get("@iot.id") if isinstance(stream, dict) else None)
     components = value.get("components")
-    sound = isinstance(components, list) and all(isinstance(one, str) and one in known for one in components)
-    if not sound or len(set(components)) != len(components) or any(name not in components for name in _REQUIRED):
+    if not isinstance(components, list) or not _sound(components, known):
         raise BadBody(f"components names result and others of {', '.join(known)}, each once.")
     counted = value.get("dataArray@iot.count", len(value["dataArray"]))
     if counted != len(value["dataArray"]):
         raise BadBody(f"dataArray@iot.count says {str(counted)[:20]}, and there are {len(value['dataArray'])}.")
     return DataArray(number, tuple(components), value["dataArray"])
+
+
+def _sound(components: list[Any], known: tuple[str, ...]) -> bool:
+    """Whether components are known, each is there once, and a result is among them."""
+    named = all(isinstance(one, str) and one in known for one in components)
+    return named and len(set(components)) == len(components) and "result" in components
 
 
 def write_arrays(connection: sa.Connection, principal: Principal, arrays: list[DataArray]) -> list[int | None]:

@@ -17,9 +17,6 @@ from geoservice.sensorthings.select import Parent, next_number, visible_number
 from layers.access import Principal
 from layers.errors import MethodNotAllowed, NotAllowed, NotAuthenticated, UnknownResource
 
-OBSERVE = "observe"
-"""The right to write observations and what they belong to."""
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -48,7 +45,7 @@ def require_observer(principal: Principal) -> None:
     """
     if principal.anonymous:
         raise NotAuthenticated("Writing observations takes an API key; send it as X-API-Key or bearer token.")
-    if OBSERVE not in principal.rights:
+    if not principal.observes:
         raise NotAllowed("This API key may not write observations; `geoservice key create --may-observe` makes one.")
 
 

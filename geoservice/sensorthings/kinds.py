@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from geoservice.sensorthings.tree import Literal, Period, Shape
 from layers.crs import STORAGE_SRID
@@ -63,7 +63,8 @@ class Term:
 
 
 def of_json(value: Column) -> Term:
-    """A member of a JSON document (jsonb)."""
+    """A member of a JSON document (jsonb); one that is null there is as good as none."""
+    value = sa.func.nullif(value, sa.literal_column("'null'::jsonb"), type_=JSONB())
     kind = sa.func.jsonb_typeof(value)
     plain = value.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'::text[]"))
     opened = Open(

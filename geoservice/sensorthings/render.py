@@ -61,7 +61,7 @@ def values_of(properties: Sequence[Property], row: Mapping[str, Any]) -> dict[st
     """The properties of a row, whose columns are named by the places of property and column."""
     found = {}
     for place, one in enumerate(properties):
-        columns = []
+        columns: list[Any] = []
         while f"p{place}_{len(columns)}" in row:
             columns.append(row[f"p{place}_{len(columns)}"])
         found[one.name] = one.show(*columns)

@@ -62,15 +62,17 @@ class Key:
 
     def same(self, text: str | None) -> Column:
         """Rows that have that value."""
-        return self.sql.is_(None) if text is None else self.sql == self.value(text)
+        equal: Column = self.sql.is_(None) if text is None else self.sql == self.value(text)
+        return equal
 
     def beyond(self, text: str | None) -> Column:
         """Rows that come behind those."""
         if text is None:
             return sa.false() if self.descending else self.sql.is_not(None)
         if not self.descending:
-            return self.sql > self.value(text)
-        lower = self.sql < self.value(text)
+            higher: Column = self.sql > self.value(text)
+            return higher
+        lower: Column = self.sql < self.value(text)
         return lower if self.filled else sa.or_(lower, self.sql.is_(None))
 
 
@@ -148,7 +150,7 @@ class Query:
 
     def _columns(self) -> list[Column]:
         """Number, values of the properties, numbers of the links to one, keys of the order as text."""
-        found = [self.alias.c.id.label("id")]
+        found: list[Column] = [self.alias.c.id.label("id")]
         for place, one in enumerate(self.properties):
             found += [column.label(f"p{place}_{part}") for part, column in enumerate(one.columns(self.alias))]
         for place, link in enumerate(self.links):

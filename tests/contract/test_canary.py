@@ -59,6 +59,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "file": ("0-255.pbf",),
         "division_code": ("990101",),
         "postcode": ("990100",),
+        "entity_path": ("Things", "Observations(1)"),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):

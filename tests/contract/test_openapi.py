@@ -68,6 +68,7 @@ FILLED = {
     "{feature_id}": quote(canary(Clearance.PUBLIC, "spot", 0), safe=""),
     "{process_id}": "echo",
     "{sheet_number}": "J50",
+    "{entity_path}": "Things",
 }
 HERE = "?lon=105.05&lat=38.05"
 QUERIES = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from geoservice.sensorthings.render import MOUNT
 from geoservice.settings import Settings
@@ -342,3 +345,18 @@ def test_a_batch_needs_no_key_to_read(sta: Sta) -> None:
     ]
     answer = sta.service.client.post(f"{MOUNT}/$batch", json={"requests": requests})
     assert [one["status"] for one in answer.json()["responses"]] == [200, 401]
+
+
+# ---------------------------------------------------------------- the page of examples
+
+
+def test_the_page_of_examples(sta: Sta, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "examples" / "sensorthings.md").read_text(encoding="utf-8")
+    opening, *blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert "httpx.Client(" in opening
+    assert len(blocks) == 3
+    headers = {"X-API-Key": sta.observers[Clearance.PUBLIC]}
+    client = TestClient(sta.service.client.app, base_url=ROOT, headers=headers)
+    exec("\n".join(blocks), {"client": client})  # noqa: S102
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [f"2026-07-01T{hour}:00:00Z 2.{50 + hour} [105.1, 38.5]" for hour in (21, 22, 23)]

@@ -12,10 +12,9 @@ import sqlalchemy as sa
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.security.keys import make_key
-from geoservice.sensorthings.desk import OBSERVE
 from geoservice.sensorthings.render import MOUNT
 from geoservice.settings import Settings
-from layers.access import Clearance
+from layers.access import OBSERVE, Clearance
 from layers.catalog import Catalog
 from layers.system import api_key
 from tests.support.database import copied_database
