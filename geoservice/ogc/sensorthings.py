@@ -52,6 +52,8 @@ async def root(request: Request) -> Response:
 )
 async def read(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
     """Entities of a set, one of them, what it is linked to, its properties, by the address and options of 18-088, 9."""
+    if not entity_path:
+        return await root(request)
     address = read_address(entity_path)
     body = await answer(house, asker, address, list(request.query_params.multi_items()), _root(request))
     kept = {"Cache-Control": "no-cache" if asker.anonymous else "private, no-cache"}

@@ -36,6 +36,7 @@ def sta(cluster_settings: Settings) -> Iterator[Sta]:
 
 def test_the_root_names_the_sets_and_what_is_met(sta: Sta) -> None:
     body = sta.get(ROOT).json()
+    assert sta.get(f"{ROOT}/").json() == body
     assert [one["name"] for one in body["value"]] == list(SETS)
     assert all(sta.get(one["url"]).status_code == 200 for one in body["value"])
     declared = body["serverSettings"]["conformance"]
