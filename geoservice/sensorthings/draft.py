@@ -171,8 +171,9 @@ def property_value(entity: Entity, name: str, value: Any) -> Any:
     """
     if value is None and name not in REQUIRED[entity.plural]:
         return None
+    reader: Callable[[Any], Any] = _READERS.get(name, _text)
     try:
-        return _READERS.get(name, _text)(value)
+        return reader(value)
     except (TypeError, ValueError) as error:
         raise BadBody(f"{name} of one of {entity.plural} is {error}; {str(value)[:_SHOWN]!r} is not.") from None
 

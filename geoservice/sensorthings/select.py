@@ -50,10 +50,11 @@ class Key:
 
     def ordered(self) -> Column:
         """As ORDER BY has it: what is null comes before everything (OData, part 1, 11.2.5.2)."""
-        base = sa.desc(self.sql) if self.descending else sa.asc(self.sql)
+        base: Column = sa.desc(self.sql) if self.descending else sa.asc(self.sql)
         if self.filled:
             return base
-        return sa.nulls_last(base) if self.descending else sa.nulls_first(base)
+        placed: Column = sa.nulls_last(base) if self.descending else sa.nulls_first(base)
+        return placed
 
     def value(self, text: str | None) -> Column:
         """A value that an earlier page ended with."""
