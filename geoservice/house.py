@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -75,6 +76,7 @@ class House:
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)
     exposure: AtomKeeper = field(init=False)
+    zone_turns: asyncio.Semaphore = field(init=False)
     easels: Easels = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class House:
         """Prepare what follows from the other parts."""
         settings = self.settings
         most, patience = settings.network_max_features, settings.network_patience
+        self.zone_turns = asyncio.Semaphore(settings.zone_threads)
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
         self.exposure = AtomKeeper(settings.home / "exposure", self.pools)

@@ -359,6 +359,10 @@ class Settings(BaseSettings):
     webhook_failures: int = Field(
         default=5, ge=1, le=1000, description="Messages given up in a row after which a subscription is disabled."
     )
+    zones_each: int = Field(default=1_000, ge=1, le=1_000_000, description="Most kept hazard zones of one API key.")
+    zone_threads: int = Field(
+        default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
+    )
     subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
     watch: AbsolutePath | None = Field(
         default=None, description="YAML file with folders to watch and schedules of loads; see the operator's guide."

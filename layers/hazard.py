@@ -7,6 +7,8 @@ mappings in CRS84 (longitude, latitude in degrees), polygons or multipolygons.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +21,8 @@ Kind = Literal[
 ]
 Bound = Literal["low", "best", "high"]
 Json = dict[str, Any]
+ID_PATTERN = r"^[0-9a-f]{32}$"
+_ID_DIGITS = 32
 
 
 class _Value(BaseModel):
@@ -85,6 +89,8 @@ class HazardZone(_Value):
         status: Whether it is meant in earnest.
         screening: Whether it is a rough first look that decides nothing by itself.
         inputs: Layers and documents that it was made from.
+        notes: What a reader must know of it: a formula used outside its range, a strike that is not known.
+        id: Beginning of the SHA-256 of everything else, in hexadecimal digits; the same content has the same id.
     """
 
     kind: Kind
@@ -100,6 +106,8 @@ class HazardZone(_Value):
     status: Literal["actual", "exercise", "test"] = "actual"
     screening: bool = False
     inputs: tuple[ZoneInput, ...] = ()
+    notes: tuple[Text, ...] = ()
+    id: str | None = Field(default=None, pattern=ID_PATTERN)
 
     @model_validator(mode="after")
     def _ranked(self) -> HazardZone:
@@ -112,3 +120,13 @@ class HazardZone(_Value):
         """The classes of an estimate; where the method does not say how uncertain it is, those of the best one."""
         found = {"low": self.low, "best": self.classes, "high": self.high}[bound]
         return self.classes if found is None else found
+
+    def canonical(self) -> bytes:
+        """The zone as JSON in one spelling, without its id: the same zone has the same bytes."""
+        body = self.model_dump(mode="json", exclude={"id"})
+        return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    def identified(self) -> HazardZone:
+        """The zone with the id of its content."""
+        digest = hashlib.sha256(self.canonical()).hexdigest()
+        return self.model_copy(update={"id": digest[:_ID_DIGITS]})

@@ -413,3 +413,21 @@ delivery = sa.Table(
     sa.Index("delivery_subscription", "subscription", "id"),
 )
 """Messages of subscriptions, and what became of each."""
+
+hazard_zone = sa.Table(
+    "hazard_zone",
+    metadata,
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
+    sa.Column("clearance", sa.SmallInteger(), primary_key=True),
+    sa.Column("method", sa.Text(), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("principal", sa.Text(), nullable=False),
+    sa.Column("kept", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Column("document", sa.Text(), nullable=False),
+    sa.Index("hazard_zone_kept", "kept", "id"),
+    sa.Index("hazard_zone_principal", "principal"),
+)
+"""Hazard zones that were kept, as they are sent, by the hash of their content; they never change.
+
+The clearance is a part of the key: whoever keeps what somebody above has kept already does not learn of it.
+"""

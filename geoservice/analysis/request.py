@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.analysis.context import AnalysisContext
-from geoservice.analysis.geojson import parse_zone
+from geoservice.analysis.geojson import checked, parse_zone
+from geoservice.analysis.kept import find_kept, whole_area
 from geoservice.analysis.place import Place, zone_from_bbox, zone_from_feature
 from geoservice.analysis.postcodes import divisions_of, read_postcode
 from geoservice.features.lookup import FoundShape, find_shapes, shapes_statement
@@ -28,9 +29,9 @@ ALERT_IDENTIFIER = "identifier"
 MAX_KEY = 500
 WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _EXPECTED = (
-    'The body is a JSON object with exactly one of "zone" (GeoJSON), "bbox" ([west, south, east, north]), '
-    '"adcode" or "division" (a code), "alert", "feature" ({"collection", "id"} or "collection/id"), "sheet" or '
-    '"postcode"'
+    'The body is a JSON object with exactly one of "zone" (GeoJSON, or the id of a kept zone), "bbox" '
+    '([west, south, east, north]), "adcode" or "division" (a code), "alert", "feature" ({"collection", "id"} or '
+    '"collection/id"), "sheet" or "postcode"'
 )
 
 
@@ -56,17 +57,29 @@ class NamedPostcode:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedZone:
+    """A hazard zone that was kept, by its id; `origin` is how the request named it."""
+
+    id: str
+    origin: str
+
+
+Named: TypeAlias = NamedFeature | NamedPostcode | NamedZone
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneRequest:
     """What a zone analysis is asked: a place that is already known, or something with a name to be looked up."""
 
-    where: Place | NamedFeature | NamedPostcode
+    where: Place | Named
 
 
 def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     """Read the request of a zone analysis. Geometry work is bounded, but call it in a thread for large bodies.
 
     Args:
-        body: Parsed JSON: `{"zone": GeoJSON}`, `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}` (or `division`),
+        body: Parsed JSON: `{"zone": GeoJSON}` or `{"zone": "id of a kept zone"}`,
+            `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}` (or `division`),
             `{"alert": "..."}`, `{"feature": {"collection": "...", "id": "..."}}` (or `"collection/id"`),
             `{"sheet": "..."}` (a number of GB/T 13989) or `{"postcode": "..."}`.
         max_vertices: Most vertices of a drawn zone.
@@ -84,7 +97,7 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     if strangers or len(given) != 1:
         found = f"unknown: {', '.join(strangers)}" if strangers else f"given: {', '.join(given) or 'none'}"
         raise BadBody(f"{_EXPECTED}; {found}.")
-    readers: dict[str, Callable[[Any], Place | NamedFeature | NamedPostcode]] = {
+    readers: dict[str, Callable[[Any], Place | Named]] = {
         "zone": lambda value: _drawn(value, max_vertices),
         "bbox": _boxed,
         "adcode": lambda value: _coded(value, "adcode"),
@@ -102,6 +115,7 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
 
     Raises:
         UnknownFeature: When the feature or its collection does not exist or the principal may not see it.
+        UnknownResource: When there is no kept zone of the id that the principal may see.
         BadGeometry: When the feature has no geometry or is not an area.
     """
     where = request.where
@@ -109,6 +123,11 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
         return where
     if isinstance(where, NamedPostcode):
         return await _served(connection, where, context)
+    if isinstance(where, NamedZone):
+        kept = await find_kept(connection, context.principal.clearance, where.id)
+        return Place(
+            checked(await asyncio.to_thread(whole_area, kept.zone), where.origin), where.origin, kept.zone.label
+        )
     shapes = await _shapes(connection, where, context)
     return await asyncio.to_thread(_place, shapes, where.origin)
 
@@ -138,7 +157,9 @@ async def _shapes(connection: AsyncConnection, where: NamedFeature, context: Ana
     raise _unknown(where)
 
 
-def _drawn(value: object, max_vertices: int) -> Place:
+def _drawn(value: object, max_vertices: int) -> Place | NamedZone:
+    if isinstance(value, str):
+        return NamedZone(_text(value, "zone"), f"zone:{value}")
     if not isinstance(value, Mapping):
         raise BadGeometry("zone is not a GeoJSON object.", where="zone")
     return Place(parse_zone(value, max_vertices), "geometry")

@@ -30,7 +30,7 @@ class PlaceQuery:
     division: Annotated[str | None, Query(description="Code of a division, as `adcode`.")] = None
     alert: Annotated[str | None, Query(description="Public id of an alert.")] = None
     feature: Annotated[str | None, Query(description="Any feature with an area: `collection/id`.")] = None
-    zone: Annotated[str | None, Query(description="The same as `feature`.")] = None
+    zone: Annotated[str | None, Query(description="Id of a kept hazard zone, or the same as `feature`.")] = None
     sheet: Annotated[str | None, Query(description="Number of a map sheet (GB/T 13989), of today or before 1992.")] = (
         None
     )
@@ -54,14 +54,16 @@ class PlaceQuery:
             )
         if self.bbox is not None:
             return {"bbox": parse_bbox(self.bbox).as_list()}
-        return {"feature" if self.zone is not None else given[0]: getattr(self, given[0])}
+        if self.zone is not None and "/" in self.zone:
+            return {"feature": self.zone}
+        return {given[0]: getattr(self, given[0])}
 
 
 PlaceBody: TypeAlias = Annotated[
     dict[str, Any],
     Body(
         description="Exactly one of geometry (GeoJSON of any kind, CRS84), bbox, adcode or division (a code), alert, "
-        "feature (collection and id), sheet, postcode.",
+        "feature (collection and id), zone (id of a kept one), sheet, postcode.",
         examples=[
             {"geometry": {"type": "Point", "coordinates": [105.1, 38.4]}},
             {"adcode": "990101"},

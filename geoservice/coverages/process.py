@@ -28,7 +28,9 @@ class CoverageInputs(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     collection: str = Field(min_length=1, max_length=_SHORT, description="A raster collection.")
-    zone: dict[str, Any] | None = Field(default=None, description="GeoJSON polygon (CRS84).")
+    zone: dict[str, Any] | str | None = Field(
+        default=None, description="GeoJSON polygon (CRS84), or the id of a kept hazard zone."
+    )
     bbox: list[float] | None = Field(
         default=None, min_length=4, max_length=6, description="west, south, east, north in degrees (CRS84)."
     )

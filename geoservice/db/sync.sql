@@ -127,6 +127,21 @@ BEGIN
             levels[rank + 1], prefix || '_reader_' || levels[rank + 1], rank
         );
     END LOOP;
+    -- A kept zone has a clearance of its own.
+    ALTER TABLE meta.hazard_zone ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS keepers ON meta.hazard_zone;
+    EXECUTE format(
+        'CREATE POLICY keepers ON meta.hazard_zone TO %I, %I USING (true) WITH CHECK (true)',
+        prefix || '_owner', prefix || '_writer'
+    );
+    FOR rank IN 0..2 LOOP
+        EXECUTE format('GRANT SELECT ON meta.hazard_zone TO %I', prefix || '_reader_' || levels[rank + 1]);
+        EXECUTE format('DROP POLICY IF EXISTS %I ON meta.hazard_zone', levels[rank + 1]);
+        EXECUTE format(
+            'CREATE POLICY %I ON meta.hazard_zone FOR SELECT TO %I USING (clearance <= %s)',
+            levels[rank + 1], prefix || '_reader_' || levels[rank + 1], rank
+        );
+    END LOOP;
     -- Boxes of changes are of hidden rows too: who may see every row may see them.
     EXECUTE format('GRANT SELECT ON meta.tile_change TO %I', prefix || '_reader_restricted');
     FOREACH name IN ARRAY ARRAY['edition', 'layer_state', 'layer_figures', 'raster_asset', 'load_report'] LOOP

@@ -68,7 +68,7 @@ def assets_statement(layer: RasterLayer, rule: RowRule, which: Which = ALL) -> s
             sa.bindparam(f"box_{name}", value, type_=sa.Double()) for name, value in zip(_SIDES, which.box, strict=True)
         ]
         conditions.append(sa.func.ST_Intersects(footprint, sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID)))
-    found = sa.select(table.c.file, table.c.crs, table.c.source, *corners)
+    found = sa.select(table.c.file, table.c.crs, table.c.source, table.c.clearance, *corners)
     return found.where(*conditions).order_by(table.c.id.desc())
 
 

@@ -18,6 +18,7 @@ from geoservice.changes.errors import EditionGone
 from geoservice.edits import errors as edits
 from geoservice.events.errors import TooManySubscriptions
 from geoservice.exports import errors as exports
+from geoservice.hazards.errors import EmptyZone, TooManyZones
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.http.negotiation import HTML, JSON, negotiate
@@ -67,6 +68,8 @@ STATUS: dict[type[errors.GeoError], int] = {
     jobs.ResultsNotReady: 404,
     EditionGone: 410,
     TooManySubscriptions: 429,
+    TooManyZones: 429,
+    EmptyZone: 422,
     FeatureChanged: 412,
     FeatureExists: 409,
     RowsRefused: 422,

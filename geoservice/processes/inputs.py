@@ -38,6 +38,7 @@ class Place(Named):
     """A place, given in exactly one way."""
 
     geometry: Geometry | None = None
+    zone: str | None = Field(default=None, description="Id of a kept hazard zone.")
 
 
 class Related(Place):
@@ -66,7 +67,9 @@ class Buffer(Place):
 class Zone(Named):
     """A zone, given in exactly one way."""
 
-    zone: Geometry | None = None
+    zone: Geometry | str | None = Field(
+        default=None, description="GeoJSON geometry in longitude and latitude, or the id of a kept hazard zone."
+    )
 
 
 class Impact(Zone):

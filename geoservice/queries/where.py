@@ -19,7 +19,7 @@ from geoservice.queries.coordinates import outside_world
 from layers.crs import STORAGE_SRID
 from layers.errors import BadBody, BadGeometry, TooLarge
 
-WAYS = ("geometry", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
+WAYS = ("geometry", "bbox", "adcode", "division", "alert", "feature", "zone", "sheet", "postcode")
 _FLAT = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _HALF_TURN = 180.0
 
@@ -63,7 +63,7 @@ def read_where(body: object, most_vertices: int) -> Where | ZoneRequest:
 
     Args:
         body: Parsed JSON with exactly one of `geometry` (GeoJSON of any kind, CRS84) or what a zone is named by (see
-            `zone_request`): `bbox`, `adcode`, `division`, `alert`, `feature`, `sheet`, `postcode`.
+            `zone_request`): `bbox`, `adcode`, `division`, `alert`, `feature`, `zone` (a kept one), `sheet`, `postcode`.
         most_vertices: Most vertices of a geometry.
 
     Raises:
