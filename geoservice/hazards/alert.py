@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from geoservice.hazards.areas import areas_of
+from geoservice.hazards.areas import Area, areas_of
 from geoservice.hazards.errors import EmptyZone
 from geoservice.hazards.method import Estimates, Feature, FeaturesWanted, Found, HazardMethod, Parameters, Wanted
 from geoservice.hazards.shapes import Grade, merged, ranked
@@ -63,7 +63,7 @@ def _estimate(told: AlertParameters, found: Found) -> Estimates:
     )
 
 
-def _severity(row: Feature) -> str:
+def _severity(row: Area) -> str:
     found = str(row.attributes.get("severity"))
     return found if found in SEVERITIES else "Unknown"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import shapely
@@ -111,6 +112,15 @@ class DrawnParameters(Parameters):
     codes: str | None = Field(default=None, max_length=80, description="Code list of the codes: `name@edition`.")
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A feature that is an area: public id, geometry in degrees, visible attributes."""
+
+    key: str
+    geometry: shapely.Geometry
+    attributes: Mapping[str, Any]
+
+
 def spelling(value: object) -> str:
     """A value of a field as it is compared: 3, 3.0 and "3" are one."""
     try:
@@ -119,9 +129,13 @@ def spelling(value: object) -> str:
         return str(value)
 
 
-def areas_of(features: Sequence[Feature]) -> list[Feature]:
+def areas_of(features: Sequence[Feature]) -> list[Area]:
     """Those features that are areas, without the others."""
-    return [f for f in features if f.geometry is not None and f.geometry.geom_type in ("Polygon", "MultiPolygon")]
+    return [
+        Area(one.key, one.geometry, one.attributes)
+        for one in features
+        if isinstance(one.geometry, shapely.Polygon | shapely.MultiPolygon)
+    ]
 
 
 def require_found(told: Any, features: Sequence[Feature], collection: str) -> None:
@@ -170,7 +184,7 @@ def _model_wanted(told: PolygonParameters, found: Found) -> Mapping[str, Wanted]
     return {"polygons": wanted}
 
 
-def _model_features(told: PolygonParameters, found: Found) -> list[Feature]:
+def _model_features(told: PolygonParameters, found: Found) -> list[Area]:
     if told.features is not None:
         return _inline(told.features, found.most_vertices)
     features = found.features["polygons"]
@@ -178,18 +192,18 @@ def _model_features(told: PolygonParameters, found: Found) -> list[Feature]:
     return areas_of(features)
 
 
-def _inline(document: Json, most: int) -> list[Feature]:
+def _inline(document: Json, most: int) -> list[Area]:
     members = document.get("features") if document.get("type") == "FeatureCollection" else None
     if not isinstance(members, list) or not all(isinstance(one, dict) for one in members):
         raise BadBody("features is a GeoJSON FeatureCollection.")
     if len(members) > MOST_FEATURES:
         raise BadBody(f"features has at most {MOST_FEATURES} features; this one has {len(members)}.")
-    found, left = list[Feature](), most
+    found, left = list[Area](), most
     for number, one in enumerate(members):
         area = parse_zone(one, left)
         left -= int(shapely.get_num_coordinates(area))
         properties = one.get("properties")
-        found.append(Feature(str(number), area, properties if isinstance(properties, dict) else {}))
+        found.append(Area(str(number), area, properties if isinstance(properties, dict) else {}))
     return found
 
 
@@ -214,7 +228,7 @@ def _model_estimate(told: PolygonParameters, found: Found) -> Estimates:
     )
 
 
-def _valued(features: Sequence[Feature], name: str) -> list[tuple[shapely.Geometry, float]]:
+def _valued(features: Sequence[Area], name: str) -> list[tuple[shapely.Geometry, float]]:
     found = list[tuple[shapely.Geometry, float]]()
     for one in features:
         value = one.attributes.get(name)
@@ -226,7 +240,7 @@ def _valued(features: Sequence[Feature], name: str) -> list[tuple[shapely.Geomet
     return found
 
 
-def _by_class(features: Sequence[Feature], told: PolygonParameters) -> Graded:
+def _by_class(features: Sequence[Area], told: PolygonParameters) -> Graded:
     return [
         (
             Grade(one.code, one.label),

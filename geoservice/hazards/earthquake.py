@@ -101,7 +101,8 @@ def ellipse(lon: float, lat: float, radii: tuple[float, float], strike: float | 
     long, short = (radius * _KILOMETRE for radius in radii)
     turned = np.radians(azimuths)
     far = long * short / np.hypot(short * np.cos(turned), long * np.sin(turned))
-    return around(lon, lat, azimuths + (strike or 0.0), far)
+    clockwise = np.asarray(azimuths + (strike or 0.0), dtype=np.float64)
+    return around(lon, lat, clockwise, far)
 
 
 def nearest_strike(lon: float, lat: float, faults: Sequence[Feature], within: float) -> _Strike:

@@ -101,7 +101,7 @@ class FireParameters(Parameters):
 
 
 @dataclass(frozen=True)
-class _Points:
+class FirePoints:
     """Points in one order: place in degrees, seconds, half the side of the pixel in metres, class of confidence."""
 
     lon: npt.NDArray[np.float64]
@@ -110,8 +110,9 @@ class _Points:
     half: npt.NDArray[np.float64]
     confidence: npt.NDArray[np.str_]
 
-    def some(self, chosen: npt.NDArray[np.bool_]) -> _Points:
-        return _Points(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+    def some(self, chosen: npt.NDArray[np.bool_]) -> FirePoints:
+        """Those that are chosen."""
+        return FirePoints(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
 def confidence_class(value: str | float | None) -> str:
@@ -125,7 +126,7 @@ def confidence_class(value: str | float | None) -> str:
     return _LETTERS.get(str(value).strip().lower(), NOMINAL)
 
 
-def clusters(points: _Points, gap: float, gap_seconds: float) -> npt.NDArray[np.int64]:
+def clusters(points: FirePoints, gap: float, gap_seconds: float) -> npt.NDArray[np.int64]:
     """The number of the fire of each point: points are of one fire that are joined by steps near in space and time.
 
     Raises:
@@ -146,7 +147,7 @@ def clusters(points: _Points, gap: float, gap_seconds: float) -> npt.NDArray[np.
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def perimeter(points: _Points, concavity: float) -> shapely.Geometry:
+def perimeter(points: FirePoints, concavity: float) -> shapely.Geometry:
     """The perimeter of one fire: the pixels of its points, and from three points on the hull that joins them.
 
     A pixel is a square of its side, turned to the north; the hull is GEOS's concave hull of the corners of the pixels.
@@ -156,15 +157,16 @@ def perimeter(points: _Points, concavity: float) -> shapely.Geometry:
     plane = Plane(float(turned.mean()), float(points.lat.mean()))
     at = plane.onto(points.lon, points.lat)
     half = points.half[:, None]
-    boxes = shapely.box(*(at - half).T, *(at + half).T)
+    low, high = at - half, at + half
+    boxes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
     area = shapely.union_all(boxes)
-    if len(boxes) >= _HULL:
+    if len(points.lon) >= _HULL:
         corners = shapely.MultiPoint(np.unique(shapely.get_coordinates(boxes), axis=0))
         area = shapely.union(area, shapely.concave_hull(corners, ratio=concavity))
     return plane.back(area, float(points.half.min() * 2))
 
 
-def _read(told: FireParameters, found: Found) -> _Points:
+def _read(told: FireParameters, found: Found) -> FirePoints:
     if told.points is not None:
         rows = [(p.lon, p.lat, p.time, p.confidence, p.pixel) for p in told.points]
     else:
@@ -177,8 +179,10 @@ def _read(told: FireParameters, found: Found) -> _Points:
         (x, y, time.timestamp(), (pixel or _pixel(told, sure)) / 2, confidence_class(sure))
         for x, y, time, sure, pixel in rows
     ]
-    columns = list(zip(*sorted(made), strict=True)) or [()] * len(_Points.__dataclass_fields__)
-    return _Points(*(np.array(column, dtype=float) for column in columns[:4]), np.array(columns[4], dtype=str))
+    made.sort()
+    numbers = np.array([one[:4] for one in made], dtype=np.float64).reshape(-1, 4)
+    lon, lat, seconds, half = numbers.T
+    return FirePoints(lon, lat, seconds, half, np.array([one[4] for one in made], dtype=np.str_))
 
 
 def _row(feature: Feature) -> tuple[float, float, dt.datetime, Any, None] | None:
@@ -200,7 +204,7 @@ def _pixel(told: FireParameters, confidence: str | float | None) -> float:
     return told.viirs_pixel if _percent(confidence) is None else told.modis_pixel
 
 
-def _classes(points: _Points, told: FireParameters, classes: Sequence[str]) -> tuple[ZoneClass, ...]:
+def _classes(points: FirePoints, told: FireParameters, classes: Sequence[str]) -> tuple[ZoneClass, ...]:
     """Perimeters of the points that are at least so sure, for each class; worst first."""
     graded = list[tuple[Grade, shapely.Geometry]]()
     for number, name in enumerate(classes):

@@ -54,7 +54,7 @@ class Parameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _require_writable(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and not storable(json.dumps(given, ensure_ascii=False, default=str)):
+        if not _writable(given):
             raise ValueError("texts without NUL and half characters were expected")
         return given
 
@@ -213,7 +213,7 @@ class HazardMethod:
             BadBody, BadGeometry, BadParameter, TooLarge: When the parameters do not fit one another or the data.
         """
         made = self.estimate(told, found)
-        told_of = told.model_dump(mode="json", exclude=COMMON | set(told.DOCUMENTS))
+        told_of = told.model_dump(mode="json", exclude={*COMMON, *told.DOCUMENTS})
         documents = [
             ZoneInput(name=name, digest=_digest(value))
             for name in told.DOCUMENTS
@@ -236,6 +236,15 @@ class HazardMethod:
             notes=made.notes,
         )
         return zone.identified()
+
+
+def _writable(given: Any) -> bool:
+    """Whether all texts in a JSON value can be written down."""
+    if isinstance(given, str):
+        return storable(given)
+    if isinstance(given, Mapping):
+        return all(_writable(name) and _writable(value) for name, value in given.items())
+    return all(map(_writable, given)) if isinstance(given, list | tuple) else True
 
 
 def _digest(value: Any) -> str:

@@ -80,7 +80,7 @@ def _sources(told: RingParameters, found: Found) -> list[tuple[shapely.Geometry,
     return [
         (one.geometry, told.factors.get(str(one.attributes.get(told.by or "")), 1.0))
         for one in features
-        if one.geometry is not None and not one.geometry.is_empty
+        if one.geometry is not None and not shapely.is_empty(one.geometry)
     ]
 
 

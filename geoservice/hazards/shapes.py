@@ -43,7 +43,7 @@ Graded = Sequence[tuple[Grade, shapely.Geometry]]
 def merged(shapes: Iterable[shapely.Geometry]) -> shapely.Geometry:
     """The union of areas; the same bytes in whichever order they come."""
     snapped = [shapely.normalize(snap(shape)) for shape in shapes]
-    ordered = sorted((one for one in snapped if not one.is_empty), key=shapely.to_wkb)
+    ordered = sorted((one for one in snapped if not shapely.is_empty(one)), key=shapely.to_wkb)
     if len(ordered) <= 1:
         return ordered[0] if ordered else shapely.MultiPolygon()
     return polygons(shapely.union_all(np.array(ordered, dtype=object), grid_size=GRID))
@@ -63,13 +63,14 @@ def ranked(graded: Graded) -> tuple[ZoneClass, ...]:
     Raises:
         TooLarge: When there are more than `MOST_VERTICES` vertices.
     """
-    found, taken, used = list[ZoneClass](), shapely.MultiPolygon(), 0
+    found, used = list[ZoneClass](), 0
+    taken: shapely.Geometry = shapely.MultiPolygon()
     for grade, shape in graded:
         whole = snap(shape)
-        own = whole if taken.is_empty else polygons(shapely.difference(whole, taken, grid_size=GRID))
-        if own.is_empty:
+        own = whole if shapely.is_empty(taken) else _solid(shapely.difference(whole, taken, grid_size=GRID))
+        if shapely.is_empty(own):
             continue
-        taken = own if taken.is_empty else polygons(shapely.union(taken, own, grid_size=GRID))
+        taken = own if shapely.is_empty(taken) else polygons(shapely.union(taken, own, grid_size=GRID))
         used += int(shapely.get_num_coordinates(own))
         if used > MOST_VERTICES:
             raise TooLarge(
@@ -86,6 +87,13 @@ def ranked(graded: Graded) -> tuple[ZoneClass, ...]:
             )
         )
     return tuple(found)
+
+
+def _solid(shape: shapely.Geometry) -> shapely.Geometry:
+    """The areas of a shape without slivers: borders that both were moved to the grid leave those, thinner than it."""
+    parts = np.array(shapely.get_parts(polygons(shape)), dtype=object)
+    wide = shapely.area(parts) > GRID * shapely.length(parts)
+    return shapely.MultiPolygon(parts[wide].tolist())
 
 
 def required(classes: tuple[ZoneClass, ...], reason: str) -> tuple[ZoneClass, ...]:

@@ -133,7 +133,7 @@ def _leads(track: Sequence[tuple[Moment, float]], breaks: Sequence[float]) -> li
     """The circles of error by classes of lead time, the earliest first; a moment on a break belongs to both sides."""
     bounds = [0.0, *(b for b in breaks if b > 0), np.inf]
     graded = list[tuple[Grade, shapely.Geometry]]()
-    azimuths = np.arange(_CIRCLE) * (4 * _QUARTER / _CIRCLE)
+    azimuths = np.linspace(0.0, 4 * _QUARTER, _CIRCLE, endpoint=False)
     for begin, end in pairwise(bounds):
         circles = [
             around(m.lon, m.lat, azimuths, np.full(_CIRCLE, radius * METRES["km"]))

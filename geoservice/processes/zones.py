@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from pydantic import Field, create_model
 
 from geoservice.hazards.method import HazardMethod
@@ -17,9 +19,9 @@ def _inputs(method: HazardMethod) -> type[Inputs]:
     kept = Field(default=None, description="Whether the zone is kept, so that it can be named by its id.")
     level = Field(default=None, description="Clearance that a kept zone has.")
     name = f"{method.parameters.__name__.removesuffix('Parameters')}Inputs"
-    return create_model(
-        name, __base__=(method.parameters, Inputs), keep=(bool | None, kept), clearance=(str | None, level)
-    )
+    bases: tuple[type[Any], ...] = (method.parameters, Inputs)
+    more: dict[str, Any] = {"keep": (bool | None, kept), "clearance": (str | None, level)}
+    return cast("type[Inputs]", create_model(name, __base__=bases, **more))
 
 
 def _question(method: HazardMethod) -> Question:

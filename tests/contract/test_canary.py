@@ -60,6 +60,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "division_code": ("990101",),
         "postcode": ("990100",),
         "entity_path": ("Things", "Observations(1)"),
+        "zone_id": ("0" * 32,),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):
