@@ -14,6 +14,8 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
+from geoservice.alerts.desk import AlertDesk
+from geoservice.alerts.drafts import DraftDesk
 from geoservice.api.bulletin import Bulletin
 from geoservice.api.job_events import Newsroom, Seats
 from geoservice.db.engine import Database
@@ -103,6 +105,8 @@ def _house(settings: Settings, catalog: Catalog) -> House:
     renderer = Renderer(settings.map_renderers, settings.map_timeout)
     grids = matrix_sets(settings.gauss_krueger_sets, settings.tile_matrix_sets)
     meter = Silent() if settings.metrics_token is None else PrometheusMeter()
+    edits = EditDesk(settings, writer, catalog)
+    alerts = AlertDesk(settings, writer, edits, catalog)
     return House(
         settings=settings,
         catalog=catalog,
@@ -111,7 +115,9 @@ def _house(settings: Settings, catalog: Catalog) -> House:
         keys=KeyRing(pools),
         desk=desk,
         uploads=uploads,
-        edits=EditDesk(settings, writer, catalog),
+        edits=edits,
+        alerts=alerts,
+        drafts=DraftDesk(settings, writer, alerts),
         newsroom=newsroom,
         bulletin=Bulletin(pools),
         renderer=renderer,

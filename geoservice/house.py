@@ -14,6 +14,8 @@ from typing import Annotated, TypeAlias
 import asyncpg
 from fastapi import Depends, Request
 
+from geoservice.alerts.desk import AlertDesk
+from geoservice.alerts.drafts import DraftDesk
 from geoservice.api.bulletin import Bulletin
 from geoservice.api.job_events import Newsroom
 from geoservice.db.pools import Pools
@@ -63,6 +65,8 @@ class House:
     desk: Desk
     uploads: UploadStore
     edits: EditDesk
+    alerts: AlertDesk
+    drafts: DraftDesk
     newsroom: Newsroom
     bulletin: Bulletin
     renderer: Renderer

@@ -364,6 +364,37 @@ class Settings(BaseSettings):
         default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
     )
     subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
+    alert_lifetime_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="Hours for which an alert holds that does not say when it expires."
+    )
+    alert_signed_only: bool = Field(
+        default=False,
+        description="Refuse alerts without a valid signature by a registered certificate. Senders who have registered "
+        "one must always sign.",
+    )
+    alert_sender: str | None = Field(
+        default=None,
+        pattern=r"^[^\s,<&]{1,200}$",
+        description="What this installation writes as the sender of its own alerts, such as `eoc@city.example`. "
+        "Without it none are released.",
+    )
+    alert_unit: str = Field(
+        default="00000000000000",
+        pattern=r"^[0-9A-Z]{14}$",
+        description="The 14 characters with which identifiers of its alerts begin (GB/T 35965): six of the division, "
+        "three of the sector, three of the unit, two of its own.",
+    )
+    alert_four_eyes: bool = Field(
+        default=True, description="Whether an alert is released by somebody else than who wrote it."
+    )
+    alert_feeds: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses of feeds (Atom, EDXL-DE, CAP) from which alerts are taken in, as a JSON list; their "
+        "hosts must be among the remote ones.",
+    )
+    alert_feed_seconds: float = Field(
+        default=60.0, ge=5, le=86_400, description="Seconds between two looks at a feed; after failures more and more."
+    )
     watch: AbsolutePath | None = Field(
         default=None, description="YAML file with folders to watch and schedules of loads; see the operator's guide."
     )

@@ -23,6 +23,10 @@ EDIT_ANY = "edit"
 
 OBSERVE = "observe"
 """The right to send readings for every datastream up to the holder's clearance."""
+ALERT = "alert"
+"""The right to hand in alerts and to write drafts of alerts."""
+RELEASE = "release"
+"""The right to release drafts of alerts: nothing goes out before a holder of it lets it go."""
 
 
 class Clearance(IntEnum):

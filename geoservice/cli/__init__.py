@@ -15,6 +15,7 @@ import typer
 
 from geoservice import __version__
 from geoservice.cli import (
+    alerts,
     archives,
     db,
     demo,
@@ -55,6 +56,7 @@ GROUPS = (
     sample,
     observations,
     jobs,
+    alerts,
     tiles,
     archives,
     tile_cache,

@@ -13,7 +13,18 @@ from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.security.keys import make_key
 from geoservice.settings import Settings, load_settings
-from layers.access import EDIT_ANY, LOAD_ANY, OBSERVE, Clearance, edit_right, is_editable, load_right, theme_right
+from layers.access import (
+    ALERT,
+    EDIT_ANY,
+    LOAD_ANY,
+    OBSERVE,
+    RELEASE,
+    Clearance,
+    edit_right,
+    is_editable,
+    load_right,
+    theme_right,
+)
 from layers.catalog import read_catalog
 from layers.errors import BadParameter
 from layers.model import Layer
@@ -108,6 +119,27 @@ def list_keys() -> None:
             created = row.created.isoformat(" ", "seconds")
             table.add_row(row.id, row.name, Clearance(row.clearance).label, " ".join(row.rights), created, revoked)
     Console().print(table)
+
+
+@commands.command("allow")
+def allow(
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")],
+    rights: Annotated[
+        list[str], typer.Argument(help="`alert`: hand in alerts and write drafts of them; `release`: release them.")
+    ],
+) -> None:
+    """Give a key rights that are no matter of layers; it has those it had."""
+    stranger = next((right for right in rights if right not in (ALERT, RELEASE)), None)
+    if stranger is not None:
+        raise BadParameter(f"The rights are {ALERT} and {RELEASE}; {stranger[:40]!r} is none of them.")
+    valid = api_key.c.id == key_id, api_key.c.revoked.is_(None)
+    with open_database(load_settings()).transaction(Role.WRITER) as connection:
+        held = connection.execute(sa.select(api_key.c.rights).where(*valid).with_for_update()).scalar()
+        if held is None:
+            raise BadParameter(f"There is no valid key with the id {key_id!r}; `geoservice key list` shows them.")
+        everything = sorted({*held, *rights})
+        connection.execute(sa.update(api_key).where(*valid).values(rights=everything))
+    typer.echo(f"Key {key_id} may now: {' '.join(everything)}.")
 
 
 @commands.command("revoke")

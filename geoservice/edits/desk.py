@@ -105,7 +105,7 @@ class EditDesk:
                 known = memos.recall(connection, wish.memo, self._settings.idempotency_hours)
                 if known is not None:
                     return _remembered(known)
-            outcome = self._apply(connection, asker, wish)
+            outcome = self.apply(connection, asker, wish)
             if wish.memo is not None:
                 memos.keep(connection, wish.memo, _told(outcome))
         return outcome
@@ -129,7 +129,12 @@ class EditDesk:
             _refuse_blind_creation(asker, part)
             _refuse_twice(part)
 
-    def _apply(self, connection: sa.Connection, asker: Principal, wish: Wish) -> Outcome:
+    def apply(self, connection: sa.Connection, asker: Principal, wish: Wish) -> Outcome:
+        """Do all that is asked for in a transaction of the writer's, whose end decides.
+
+        Raises:
+            GeoError: See `ingest.edit.apply`.
+        """
         source = SourceFile(SOURCE, len(wish.body), hashlib.sha256(wish.body).hexdigest())
         # In the same order in every request, so that two of them never wait for each other.
         parts = sorted(wish.parts, key=lambda part: part.layer.name)

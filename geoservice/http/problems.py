@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from geoservice.alerts import errors as alerts
 from geoservice.changes.errors import EditionGone
 from geoservice.edits import errors as edits
 from geoservice.events.errors import TooManySubscriptions
@@ -65,6 +66,12 @@ STATUS: dict[type[errors.GeoError], int] = {
     errors.RemoteRefused: 403,
     errors.RemoteUnavailable: 502,
     errors.LayerBusy: 409,
+    alerts.AlertRefused: 422,
+    alerts.AlertContested: 409,
+    alerts.AlertUnproven: 422,
+    alerts.DraftSettled: 409,
+    alerts.DraftChanged: 412,
+    alerts.NoSender: 409,
     jobs.ResultsNotReady: 404,
     EditionGone: 410,
     TooManySubscriptions: 429,
@@ -127,6 +134,12 @@ def problem(status: int, title: str, detail: str, facts: dict[str, Any] | None =
     headers = {"Cache-Control": "no-store", **_HEADERS.get(status, {})}
     # JSON can spell half a surrogate pair, UTF-8 cannot: what a request spelt so is spelt back so.
     return Response(content.encode("utf-8", "backslashreplace"), status, headers, PROBLEM_JSON)
+
+
+def problem_of(error: errors.GeoError) -> dict[str, Any]:
+    """An error as problem details, for answers that tell of several things."""
+    facts = {name: value for name, value in error.facts.items() if name not in ("type", "title", "status", "detail")}
+    return {"type": PROBLEM_TYPE, "title": error.title, "status": status_of(error), "detail": error.detail, **facts}
 
 
 def answer(request: Request, status: int, title: str, detail: str, facts: dict[str, Any] | None = None) -> Response:

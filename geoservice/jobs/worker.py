@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from geoservice.alerts.feed import AlertKeeper
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.events.courier import Courier
@@ -230,6 +231,7 @@ def work(
         threads.append(threading.Thread(target=Leader(database, stop).lead, name="job-leader"))
         threads.append(threading.Thread(target=LadderKeeper(database, stop, after_ladder).keep, name="ladder-keeper"))
         threads.append(threading.Thread(target=Courier(database, stop).keep, name="courier"))
+        threads.append(threading.Thread(target=AlertKeeper(database, stop).keep, name="alert-keeper"))
         threads.append(threading.Thread(target=NameKeeper(database, stop).keep, name="name-keeper"))
         threads.append(threading.Thread(target=ObservationKeeper(database, stop).keep, name="observation-keeper"))
     for thread in threads:

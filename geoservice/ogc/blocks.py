@@ -5,6 +5,8 @@ from __future__ import annotations
 from geoservice import portal
 from geoservice.api import (
     addresses,
+    alert_drafts,
+    alerts,
     analysis,
     archives,
     change_events,
@@ -67,6 +69,8 @@ BLOCKS: tuple[Block, ...] = (
     transactions.BLOCK,
     queryables.BLOCK,
     changes.BLOCK,
+    alert_drafts.BLOCK,
+    alerts.BLOCK,
     subscriptions.BLOCK,
     change_events.BLOCK,
     tilesets.BLOCK,

@@ -18,11 +18,11 @@ from lxml import etree
 from ingest.readers.cap_area import AreaFault, area_geometry
 from ingest.readers.columns import columns
 from ingest.readers.source import Chunk, Request, Source
+from layers.cap import DEFAULT_LANGUAGE, severity_of, warning_colour
 from layers.errors import SourceUnreadable
 
 _NAMESPACES = ("urn:oasis:names:tc:emergency:cap:1.2", "urn:oasis:names:tc:emergency:cap:1.1")
 _MAX_BYTES = 64 << 20
-_DEFAULT_LANGUAGE = "en-US"
 _ALERT = {
     "identifier": "identifier",
     "sender": "sender",
@@ -64,12 +64,18 @@ _FIELDS = (
     "area_desc",
     "geocodes",
     "colour",
+    "shown_as",
+    "caption",
+    "access",
     "cap_version",
 )
-_SEVERITY_BY_COLOUR = {"red": "Extreme", "orange": "Severe", "yellow": "Moderate", "blue": "Minor"}
-_COLOUR_BY_SEVERITY = {severity: colour for colour, severity in _SEVERITY_BY_COLOUR.items()}
-_COLOUR_WORDS = {"红": "red", "橙": "orange", "黄": "yellow", "蓝": "blue"} | {c: c for c in _SEVERITY_BY_COLOUR}
-_COLOUR_PARAMETERS = ("colour", "color", "awareness_level", "预警级别", "预警颜色", "颜色")
+_ACCESS = {"Public": "public", "Restricted": "internal", "Private": "restricted"}
+_MARKS = {
+    "Exercise": "【演练 Exercise】",
+    "Test": "【测试 Test】",
+    "System": "【系统 System】",
+    "Draft": "【草稿 Draft】",
+}
 
 Element = Any
 
@@ -114,7 +120,7 @@ def _chunks(request: Request, alerts: list[Element]) -> Iterator[Chunk]:
     areas: list[Element | None] = []
     start = 0
     for alert in alerts:
-        for row, area in _rows(alert):
+        for row, area in alert_rows(alert):
             rows.append(row)
             areas.append(area)
         if len(rows) >= request.plan.limits.batch_rows:
@@ -151,21 +157,37 @@ def _shape(area: Element, request: Request, position: int) -> shapely.Geometry |
     return geometry
 
 
-def _rows(alert: Element) -> Iterator[tuple[dict[str, Any], Element | None]]:
+def alert_rows(alert: Element) -> Iterator[tuple[dict[str, Any], Element | None]]:
+    """Rows of the layer of alerts that an alert gives, each with its `area` element.
+
+    A row says under `missing` which required elements are not there. What is not meant in earnest is shown as what it
+    is, never by its severity, and bears a mark in its caption; the scope decides who may see it.
+    """
     base: dict[str, Any] = {name: _text(alert, tag) for tag, name in _ALERT.items()}
     base["cap_version"] = str(etree.QName(alert).namespace).rpartition(":")[2]
+    base["access"] = _ACCESS.get(base["scope"] or "", "restricted")
     missing = [tag for tag in _REQUIRED_ALERT if not base[_ALERT[tag]]]
     infos = _children(alert, "info")
     if not infos:
-        yield {**base, "info_number": 0, "area_number": 0, "missing": missing}, None
+        yield {**base, **_shown(base), "info_number": 0, "area_number": 0, "missing": missing}, None
     for number, info in enumerate(infos, start=1):
         yield from _info_rows(base, missing, number, info)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """How a row is drawn and what it is called on a map."""
+    status = row["status"] or "Draft"
+    said = row.get("headline") or row.get("event") or row["identifier"]
+    if status == "Actual":
+        return {"shown_as": row.get("severity") or "Unknown", "caption": said}
+    return {"shown_as": status, "caption": f"{_MARKS.get(status, _MARKS['Draft'])}{said}"}
 
 
 def _info_rows(
     base: dict[str, Any], missing: list[str], number: int, info: Element
 ) -> Iterator[tuple[dict[str, Any], Element | None]]:
     row = {**base, "info_number": number, **_info(info)}
+    row |= _shown(row)
     lacking = [*missing, *(tag for tag in _REQUIRED_INFO if not row[_INFO[tag]])]
     areas = _children(info, "area")
     if not areas:
@@ -178,27 +200,12 @@ def _info_rows(
 
 def _info(info: Element) -> dict[str, Any]:
     row: dict[str, Any] = {name: ", ".join(_texts(info, tag)) or None for tag, name in _INFO.items()}
-    row["language"] = row["language"] or _DEFAULT_LANGUAGE
+    row["language"] = row["language"] or DEFAULT_LANGUAGE
     row["parameters"] = _pairs(info, "parameter")
-    stated = _colour_of(row["severity"] or "")
-    row["severity"] = _SEVERITY_BY_COLOUR.get(stated or "", row["severity"])
-    row["colour"] = stated or _stated_colour(info) or _COLOUR_BY_SEVERITY.get(row["severity"] or "")
+    parameters = [(_text(e, "valueName") or "", _text(e, "value") or "") for e in _children(info, "parameter")]
+    row["colour"] = warning_colour(row["severity"], parameters)
+    row["severity"] = severity_of(row["severity"])
     return row
-
-
-def _stated_colour(info: Element) -> str | None:
-    for parameter in _children(info, "parameter"):
-        name = (_text(parameter, "valueName") or "").lower()
-        if any(word in name for word in _COLOUR_PARAMETERS):
-            found = _colour_of(_text(parameter, "value") or "")
-            if found is not None:
-                return found
-    return None
-
-
-def _colour_of(text: str) -> str | None:
-    low = text.lower()
-    return next((colour for word, colour in _COLOUR_WORDS.items() if word in low), None)
 
 
 def _children(parent: Element, tag: str) -> list[Element]:

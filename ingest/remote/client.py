@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,7 +22,7 @@ _MOST_REDIRECTS = 5
 _LONGEST_WAIT = 60.0
 _IDENTITY = ("", "identity")
 _TIMEOUT = 30.0
-_OK = 200
+_OK, _NOT_MODIFIED = 200, 304
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,17 @@ class RemoteLimits:
 
 @dataclass(frozen=True)
 class Answer:
-    """A page: its bytes, the address that gave it after redirects, and the media type."""
+    """A page: its bytes, the address that gave it after redirects, and the media type.
+
+    `etag` and `modified` are its validators; `unchanged` says that it is the one that the conditions name.
+    """
 
     body: bytes
     url: str
     media: str
+    etag: str | None = None
+    modified: str | None = None
+    unchanged: bool = False
 
 
 class Client:
@@ -74,12 +80,13 @@ class Client:
         """Close its connections."""
         self._http.close()
 
-    def get(self, url: str, accept: str) -> Answer:
+    def get(self, url: str, accept: str, conditions: Mapping[str, str] | None = None) -> Answer:
         """Fetch one page.
 
         Args:
             url: Where.
             accept: Value of the Accept header.
+            conditions: Headers by which a page that is known already is not sent again.
 
         Raises:
             RemoteRefused: When the address, or one that it redirects to, is not allowed.
@@ -89,7 +96,7 @@ class Client:
         if self.pages > self.limits.pages:
             raise RemoteUnavailable(f"{redacted(url)} has more than the {self.limits.pages} pages allowed.")
         for _ in range(_MOST_REDIRECTS + 1):
-            found = self._patiently(self._guard.admit(url), accept)
+            found = self._patiently(self._guard.admit(url), accept, conditions or {})
             if isinstance(found, Answer):
                 return found
             if url.startswith("https:") and not found.startswith("https:"):
@@ -97,14 +104,14 @@ class Client:
             url = found
         raise RemoteUnavailable(f"{redacted(url)} redirects more than {_MOST_REDIRECTS} times.")
 
-    def _patiently(self, target: Target, accept: str) -> Answer | str:
+    def _patiently(self, target: Target, accept: str, conditions: Mapping[str, str]) -> Answer | str:
         """One page or the address of a redirect; servers that are busy are asked again."""
         why = ""
         for attempt in range(self.limits.attempts):
             if time.monotonic() > self._deadline:
                 break
             try:
-                found = self._once(target, accept)
+                found = self._once(target, accept, conditions)
             except httpx.TransportError as error:
                 why, wait = f"cannot be reached ({type(error).__name__})", 2.0**attempt
             else:
@@ -117,7 +124,7 @@ class Client:
             why = f"took longer than the {self.limits.seconds:g} s allowed"
         raise RemoteUnavailable(f"{redacted(target.original)} {why or 'does not answer'}; nothing was loaded.")
 
-    def _once(self, target: Target, accept: str) -> Answer | str | float:
+    def _once(self, target: Target, accept: str, conditions: Mapping[str, str]) -> Answer | str | float:
         """A page, the address of a redirect, or seconds to wait (negative: the server did not say)."""
         headers = {
             "Host": target.host,
@@ -125,12 +132,15 @@ class Client:
             "Accept-Encoding": "identity",
             "User-Agent": "geoservice",
             "Cookie": "",
+            **conditions,
         }
         self._http.cookies.clear()
         extensions = {"sni_hostname": target.name}
         with self._http.stream("GET", target.url, headers=headers, extensions=extensions) as response:
             if response.status_code in _REDIRECTS and "Location" in response.headers:
                 return urljoin(target.original, str(response.headers["Location"]))
+            if response.status_code == _NOT_MODIFIED and conditions:
+                return Answer(b"", target.original, "", unchanged=True)
             if response.status_code in _PATIENCE:
                 return _seconds(response.headers.get("Retry-After"))
             if response.status_code != _OK:
@@ -140,7 +150,9 @@ class Client:
                 )
             if response.headers.get("Content-Encoding", "") not in _IDENTITY:
                 raise RemoteUnavailable(f"{redacted(target.original)} answers compressed, which was not asked for.")
-            return Answer(self._body(response, target), target.original, response.headers.get("Content-Type", ""))
+            validators = (response.headers.get("ETag"), response.headers.get("Last-Modified"))
+            media = response.headers.get("Content-Type", "")
+            return Answer(self._body(response, target), target.original, media, *validators)
 
     def _body(self, response: httpx.Response, target: Target) -> bytes:
         parts: list[bytes] = []

@@ -53,6 +53,8 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "upload_id": ("x" * 32,),
         "archive_name": ("open",),
         "subscription_id": ("none",),
+        "alert_id": ("none",),
+        "draft_id": ("none",),
         "style_id": (*COLLECTIONS, "map"),
         "resource": ("sprite.json",),
         "stack": ("Noto Sans Regular",),

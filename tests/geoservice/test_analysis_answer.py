@@ -43,7 +43,13 @@ def patch(number: int, code: str | None, geometry: shapely.Geometry, **more: Any
     return {"patch_id": f"{number:019d}00000000", "class_code": code, "geom": geometry, **more}
 
 
-ALERT = {"identifier": "AL-1", "info_number": 0, "sent": COMMITTED, "headline": "洪水 flood"}
+ALERT = {
+    "sender": "eoc@test.example",
+    "identifier": "AL-1",
+    "info_number": 0,
+    "sent": COMMITTED,
+    "headline": "洪水 flood",
+}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "landuse_patch": [
         patch(1, "0101", shapely.box(110.01, 30.01, 110.03, 30.03)),
@@ -231,7 +237,7 @@ async def test_a_zone_may_be_named(region: Database, body: dict[str, Any], label
 
 
 async def test_one_area_of_an_alert_is_a_zone_too(region: Database) -> None:
-    part = await answer(region, CATALOG, {"feature": {"collection": "cap_alert", "id": "AL-1|0|0"}})
+    part = await answer(region, CATALOG, {"feature": {"collection": "cap_alert", "id": "eoc@test.example|AL-1|0|0"}})
     assert part.zone.bbox == (110.0, 30.0, 110.06, 30.1)
 
 
