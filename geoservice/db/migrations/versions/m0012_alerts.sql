@@ -58,7 +58,7 @@ CREATE TABLE alert.area (
     info integer NOT NULL,
     area integer NOT NULL,
     origin text NOT NULL CHECK (origin IN ('drawn', 'division', 'none')),
-    geom public.geometry (geometry, 4490),
+    geom public.GEOMETRY (GEOMETRY, 4490),
     clearance smallint NOT NULL CHECK (clearance BETWEEN 0 AND 2),
     PRIMARY KEY (message, info, area)
 );
