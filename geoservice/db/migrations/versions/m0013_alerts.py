@@ -6,15 +6,15 @@ from importlib import resources
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """No alert has come yet."""
-    script = resources.files("geoservice.db.migrations.versions").joinpath("m0012_alerts.sql")
+    script = resources.files("geoservice.db.migrations.versions").joinpath("m0013_alerts.sql")
     cursor = op.get_bind().connection.cursor()
     cursor.execute(script.read_text(encoding="utf-8"))
     cursor.close()
