@@ -104,7 +104,7 @@ class LatestQuery:
     bbox: Annotated[str | None, Query(description="West, south, east, north in degrees.")] = None
     datetime: Annotated[str | None, Query(description="Instant or interval of the values' times (RFC 3339).")] = None
     limit: Annotated[int, Query(ge=1, le=MOST_LATEST)] = MOST_LATEST
-    after: Annotated[int, Query(ge=0, description="Begin after the datastream of this number.")] = 0
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Begin after the datastream of this number.")] = 0
 
     def wanted(self) -> Wanted:
         """What is asked for.
