@@ -96,7 +96,9 @@ def _stand_in(one: Judged, averaging: Averaging) -> str | None:
     """The item whose sub-index counts for one that is above its table; without it the index would be too low."""
     if one.score is not None or one.compared <= one.limits[-1]:
         return None
-    return {("so2", "hourly"): "so2_24h", ("o3_8h", "daily"): "o3", ("o3_8h", "hourly"): "o3"}.get((one.item, averaging))
+    if one.item == "so2":
+        return "so2_24h" if averaging == "hourly" else None
+    return "o3" if one.item == "o3_8h" else None
 
 
 def _beyond_hourly(values: Mapping[str, float], row: Row) -> bool:

@@ -63,6 +63,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "postcode": ("990100",),
         "entity_path": ("Things", "Observations(1)"),
         "zone_id": ("0" * 32,),
+        "index_name": ("aqi",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):
