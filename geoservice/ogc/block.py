@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
+
+from geoservice.house import House
+from layers.access import Principal
 
 Maturity = Literal["stable", "draft", "experimental"]
 SPEC = "http://www.opengis.net/spec"
@@ -54,6 +57,7 @@ class Block:
         router: The routes.
         links: Links the landing page shows for this block.
         deprecated: That it is on its way out, if it is; each answer then says so.
+        collections: Collections besides those of layers that somebody may see, for the list of them.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Block:
     router: APIRouter
     links: Callable[[Request], list[dict[str, Any]]]
     deprecated: Deprecation | None = None
+    collections: Callable[[Request, House, Principal, str], Awaitable[list[dict[str, Any]]]] | None = None
 
 
 def no_links(_: Request) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ from geoservice.ogc import (
     coverages,
     dataset_tiles,
     dataset_tilesets,
+    edr,
+    edr_stations,
     features,
     map_looks,
     maps,
@@ -64,6 +66,7 @@ from geoservice.ogc import (
 from geoservice.ogc.block import Block
 
 BLOCKS: tuple[Block, ...] = (
+    edr_stations.BLOCK,
     common.BLOCK,
     features.BLOCK,
     search.BLOCK,
@@ -82,6 +85,7 @@ BLOCKS: tuple[Block, ...] = (
     map_looks.BLOCK,
     contours.BLOCK,
     coverages.BLOCK,
+    edr.BLOCK,
     wmts.BLOCK,
     styles.BLOCK,
     archives.BLOCK,

@@ -8,6 +8,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.coverages.write import COG
+from geoservice.edr.describe import described
+from geoservice.edr.model import Known
+from geoservice.edr.rasters import QUERIES, band_parameters
 from geoservice.features.state import LayerState
 from geoservice.house import Asker, Inside
 from geoservice.http.documents import document, language_of
@@ -56,12 +59,16 @@ async def collections(
     chosen = negotiate(request, f, DOCUMENT)
     layers = house.visible(asker)
     states = await house.states(asker, layers)
+    found = [_listed(describe(request, layer, states[layer.name], lang)) for layer in layers]
+    for block in request.app.state.blocks:
+        if block.collections is not None:
+            found += await block.collections(request, house, asker, lang or "en")
     body = {
         "links": self_links(request, "/collections", chosen, DOCUMENT),
-        "numberMatched": len(layers),
-        "numberReturned": len(layers),
+        "numberMatched": len(found),
+        "numberReturned": len(found),
         "crs": [crs.uri for crs in offered()],
-        "collections": [_listed(describe(request, layer, states[layer.name], lang)) for layer in layers],
+        "collections": found,
     }
     return document(request, "collections", body, chosen, lang)
 
@@ -107,7 +114,10 @@ def describe(request: Request, layer: Layer, state: LayerState, lang: str | None
     }
     if layer.licence.attribution:
         body["attribution"] = layer.licence.attribution
-    if not isinstance(layer, RasterLayer):
+    if isinstance(layer, RasterLayer):
+        known = Known(QUERIES, band_parameters(layer, request.app.state.house.catalog.codelists))
+        body |= described(known, lambda kind: url(request, f"/collections/{layer.name}/{kind}"), language)
+    else:
         body["itemType"] = "feature"
         body["itemCount"] = state.rows
     if not isinstance(layer, VectorLayer):

@@ -1,0 +1,148 @@
+"""Statements over the tables of observations: which datastreams, and which of their values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from geoservice.edr.model import Box, Wanted
+from geoservice.observations.tables import (
+    datastream,
+    location,
+    observation,
+    observed_property,
+    rollup_day,
+    rollup_hour,
+    rollup_month,
+    thing,
+    thing_location,
+)
+from layers.access import Clearance
+from layers.crs import STORAGE_SRID
+
+MOST_STREAMS = 20_000
+MOST_VALUES = 100_000
+_ROLLUPS = {"hour": rollup_hour, "day": rollup_day, "month": rollup_month}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A datastream, with its station, property and place (degrees)."""
+
+    id: int
+    key: str
+    station: str
+    name: str
+    property: str
+    label: str
+    definition: str
+    unit_name: str | None
+    unit_symbol: str | None
+    unit: str | None
+    begins: dt.datetime | None
+    ends: dt.datetime | None
+    properties: dict[str, Any] | None
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number of a datastream at a time (UTC)."""
+
+    stream: int
+    time: dt.datetime
+    number: float
+
+
+def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str | None) -> sa.Select[Any]:
+    """Datastreams with numbers, up to a clearance, where their things are now, in the order of stations.
+
+    Args:
+        clearance: The highest that is shown; policies stand behind it.
+        boxes: Where to look; none when the station is named.
+        station: Key of a thing.
+    """
+    tables = (thing, location, thing_location, observed_property, datastream)
+    point = sa.func.ST_PointOnSurface(location.c.geom)
+    joined = (
+        datastream.join(thing, thing.c.id == datastream.c.thing)
+        .join(observed_property, observed_property.c.id == datastream.c.property)
+        .join(thing_location, sa.and_(thing_location.c.thing == thing.c.id, thing_location.c.until.is_(None)))
+        .join(location, location.c.id == thing_location.c.location)
+    )
+    conditions: list[sa.ColumnElement[bool]] = [table.c.clearance <= int(clearance) for table in tables]
+    if station is not None:
+        conditions.append(thing.c.key == station)
+    if boxes:
+        near = [location.c.geom.op("&&")(sa.func.ST_MakeEnvelope(*box, STORAGE_SRID)) for box in boxes]
+        conditions.append(sa.or_(*near))
+    return (
+        sa.select(
+            datastream.c.id,
+            datastream.c.key,
+            thing.c.key.label("station"),
+            thing.c.name,
+            observed_property.c.code.label("property"),
+            observed_property.c.name.label("label"),
+            observed_property.c.definition,
+            datastream.c.unit_name,
+            datastream.c.unit_symbol,
+            datastream.c.unit,
+            datastream.c.phenomenon_begin.label("begins"),
+            datastream.c.phenomenon_end.label("ends"),
+            datastream.c.properties,
+            sa.func.ST_X(point).label("x"),
+            sa.func.ST_Y(point).label("y"),
+        )
+        .select_from(joined)
+        .where(*conditions, location.c.geom.is_not(None))
+        .order_by(thing.c.key, observed_property.c.code, datastream.c.id)
+        .limit(MOST_STREAMS + 1)
+    )
+
+
+async def read_streams(
+    connection: AsyncConnection, clearance: Clearance, boxes: Sequence[Box], station: str | None
+) -> list[Stream]:
+    """The datastreams of `streams_statement`, one more than may be answered where there are more."""
+    rows = await connection.execute(streams_statement(clearance, boxes, station))
+    # A thing that stands at several places at once is shown at the first.
+    found = dict[int, Stream]()
+    for row in rows.mappings():
+        found.setdefault(row["id"], Stream(**row))
+    return list(found.values())
+
+
+def values_statement(clearance: Clearance, streams: Sequence[int], wanted: Wanted, most: int) -> sa.Select[Any]:
+    """Numbers of some datastreams in an interval, in the order of time: readings that count, or means."""
+    if wanted.average is None:
+        table, time, number = observation, observation.c.phenomenon_time, observation.c.number
+        conditions = [observation.c.superseded.is_(False), observation.c.number.is_not(None)]
+    else:
+        table = _ROLLUPS[wanted.average]
+        time, number = table.c.begins, table.c.total / table.c.readings
+        conditions = [table.c.readings > 0]
+    ids = sa.bindparam("ids", list(streams), type_=sa.ARRAY(sa.BigInteger()))
+    conditions += [table.c.datastream == sa.any_(ids), table.c.clearance <= int(clearance)]
+    if wanted.interval is not None and wanted.interval.start is not None:
+        conditions.append(time >= wanted.interval.start)
+    if wanted.interval is not None and wanted.interval.end is not None:
+        conditions.append(time < wanted.interval.end)
+    found = sa.select(table.c.datastream, time.label("time"), number.label("number")).where(*conditions)
+    return found.order_by(table.c.datastream, time).limit(most)
+
+
+async def read_values(
+    connection: AsyncConnection, clearance: Clearance, streams: Sequence[int], wanted: Wanted
+) -> list[Value]:
+    """The numbers of `values_statement`, one more than may be answered where there are more."""
+    if not streams:
+        return []
+    rows = await connection.execute(values_statement(clearance, streams, wanted, MOST_VALUES + 1))
+    return [Value(row.datastream, row.time.astimezone(dt.UTC), row.number) for row in rows]
