@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from covjson_pydantic.coverage import Coverage, CoverageCollection
 from covjson_pydantic.domain import Axes, Domain, DomainType, ValuesAxis
 from covjson_pydantic.ndarray import NdArrayFloat

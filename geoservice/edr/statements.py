@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box, Wanted
+from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import (
     datastream,
     location,
@@ -40,6 +41,7 @@ class Stream:
     name: str
     property: str
     label: str
+    label_zh: str | None
     definition: str
     unit_name: str | None
     unit_symbol: str | None
@@ -90,6 +92,7 @@ def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str |
             thing.c.name,
             observed_property.c.code.label("property"),
             observed_property.c.name.label("label"),
+            observed_property.c.properties["name_zh"].astext.label("label_zh"),
             observed_property.c.definition,
             datastream.c.unit_name,
             datastream.c.unit_symbol,
@@ -123,7 +126,8 @@ def values_statement(clearance: Clearance, streams: Sequence[int], wanted: Wante
     """Numbers of some datastreams in an interval, in the order of time: readings that count, or means."""
     if wanted.average is None:
         table, time, number = observation, observation.c.phenomenon_time, observation.c.number
-        conditions = [observation.c.superseded.is_(False), observation.c.number.is_not(None)]
+        counted = sa.func.coalesce(observation.c.quality, "").not_in(UNCOUNTED)
+        conditions = [observation.c.superseded.is_(False), observation.c.number.is_not(None), counted]
     else:
         table = _ROLLUPS[wanted.average]
         time, number = table.c.begins, table.c.total / table.c.readings

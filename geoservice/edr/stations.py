@@ -128,7 +128,7 @@ def parameter_of(stream: Stream) -> Parameter:
     """What a datastream measures, in its own unit."""
     name = stream.label or stream.property
     unit, label = stream.unit_symbol or None, stream.unit_name or None
-    return Parameter(stream.property, Text(zh=name, en=name), stream.definition or None, unit, label)
+    return Parameter(stream.property, Text(zh=stream.label_zh or name, en=name), stream.definition or None, unit, label)
 
 
 def _boxes(where: Where) -> tuple[Box, ...]:

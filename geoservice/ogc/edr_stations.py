@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.edr.describe import described
-from geoservice.edr.model import Known, chosen
+from geoservice.edr.model import Known
 from geoservice.edr.statements import Stream
 from geoservice.edr.stations import Stations
 from geoservice.house import Asker, House, Inside
@@ -77,7 +77,6 @@ async def locations(
     boxes = parse_bbox(asked.bbox).boxes() if asked.bbox is not None else [(-180.0, -90.0, 180.0, 90.0)]
     async with house.pools.connection(asker.clearance) as connection:
         found = await Stations(connection, asker.clearance).streams(boxes)
-    chosen(query.names, sorted({one.property for one in found} | set(query.names or ())))
     kept = [one for one in found if _meant(one, query.names, query.interval)]
     stations = dict[str, list[Stream]]()
     for one in kept:
