@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -97,7 +97,7 @@ async def index_batch(request: Request, index_name: str, body: Batch) -> Respons
 
 
 def _judged(index: Index, body: Batch) -> list[IndexAnswer]:
-    days = body.dates or [body.date] * len(body.rows)
+    days: Sequence[str | None] = body.dates or [body.date] * len(body.rows)
     if len(days) != len(body.rows):
         raise BadBody("dates has one day for each row, or is left out.")
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import shapely
@@ -51,7 +52,7 @@ def read_circle(text: str, within: str, units: str, crs: OfferedCrs) -> Around:
 
 def read_area(text: str, crs: OfferedCrs, most_vertices: int) -> Within:
     """The area of POLYGON or MULTIPOLYGON; raises as `read_points`, also when it crosses itself."""
-    shape = _read(text, ("POLYGON", "MULTIPOLYGON"))
+    shape: Any = _read(text, ("POLYGON", "MULTIPOLYGON"))
     if crs.swapped:
         shape = shapely.transform(shape, lambda at: at[:, ::-1])
     return Within(parse_zone(mapping(shape), most_vertices))

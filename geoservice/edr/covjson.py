@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from covjson_pydantic.coverage import Coverage, CoverageCollection
 from covjson_pydantic.domain import Axes, Domain, DomainType, ValuesAxis
-from covjson_pydantic.ndarray import NdArrayFloat
+from covjson_pydantic.ndarray import NdArrayFloat, NdArrayInt, NdArrayStr, TiledNdArray
 from covjson_pydantic.observed_property import Category as ClassMember
 from covjson_pydantic.observed_property import ObservedProperty
 from covjson_pydantic.parameter import Parameter as Measured
 from covjson_pydantic.parameter import Parameters
 from covjson_pydantic.reference_system import ReferenceSystem, ReferenceSystemConnectionObject
 from covjson_pydantic.unit import Symbol, Unit
+from pydantic import AnyUrl, AwareDatetime
 
 from geoservice.edr.model import Answer, Floats, Parameter, Part
 from layers.model import Text
@@ -57,10 +60,10 @@ def measured(one: Parameter) -> Measured:
 
 def _coverage(part: Part, crs: OfferedCrs, *, alone: bool) -> Coverage:
     names, shape = _shape(part)
-    ranges = {
+    ranges: dict[str, NdArrayFloat | NdArrayInt | NdArrayStr | TiledNdArray | AnyUrl] = {
         name: NdArrayFloat(axisNames=names, shape=shape, values=_plain(values)) for name, values in part.values.items()
     }
-    more = {} if part.label is None else {"geoservice:station": {"id": part.id, "name": part.label}}
+    more: dict[str, Any] = {} if part.label is None else {"geoservice:station": {"id": part.id, "name": part.label}}
     # Parameters of stations differ in their units, so that each coverage says its own.
     return Coverage(
         id=part.id,
@@ -76,7 +79,7 @@ def _coverage(part: Part, crs: OfferedCrs, *, alone: bool) -> Coverage:
 
 
 def _axes(part: Part) -> Axes:
-    times = ValuesAxis(values=list(part.t)) if part.t else None
+    times = ValuesAxis[AwareDatetime](values=list(part.t)) if part.t else None
     if part.domain == "MultiPoint":
         return Axes(composite=_tuples(list(zip(part.x.tolist(), part.y.tolist(), strict=True)), ["x", "y"]))
     if part.domain == "Trajectory":
@@ -86,8 +89,8 @@ def _axes(part: Part) -> Axes:
     return Axes(x=ValuesAxis(values=part.x.tolist()), y=ValuesAxis(values=part.y.tolist()), t=times)
 
 
-def _tuples(values: list[tuple[object, ...]], names: list[str]) -> ValuesAxis[tuple[object, ...]]:
-    return ValuesAxis(dataType="tuple", coordinates=names, values=values)
+def _tuples(values: Sequence[tuple[Any, ...]], names: list[str]) -> ValuesAxis[tuple[Any, ...]]:
+    return ValuesAxis[tuple[Any, ...]](dataType="tuple", coordinates=names, values=list(values))
 
 
 def _shape(part: Part) -> tuple[list[str], list[int]]:

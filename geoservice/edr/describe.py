@@ -76,7 +76,7 @@ def _measured(one: Parameter, language: str) -> Measured:
         label=label,
         observedProperty=ObservedProperty(id=one.observed, label=label, categories=categories),
         unit=Unit(label=one.unit_label or one.unit, symbol=symbol) if symbol and not categories else None,
-        **{"data-type": "integer" if categories else "float"},
+        dataType="integer" if categories else "float",
     )
 
 

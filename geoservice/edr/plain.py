@@ -62,6 +62,7 @@ def rows(part: Part) -> Iterator[Row]:
     columns = {name: [None if math.isnan(v) else v for v in values.tolist()] for name, values in part.values.items()}
     x, y = part.x.tolist(), part.y.tolist()
     times = [time.isoformat().replace("+00:00", "Z") for time in part.t]
+    places: list[tuple[float, float, str | None]]
     if part.domain == "Grid":
         places = [(lon, lat, None) for lat in y for lon in x]
     elif part.domain == "PointSeries":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import numpy as np
 import shapely
 
+from geoservice.analysis.cells import polygons
 from geoservice.analysis.place import Place
 from geoservice.analysis.request import ZoneRequest
 from geoservice.coverages.gather import Gathered, Surroundings, gather
@@ -23,11 +25,13 @@ from geoservice.edr.model import (
     Around,
     At,
     Category,
+    Domain,
     Floats,
     Parameter,
     Part,
     Wanted,
     Where,
+    Within,
     chosen,
 )
 from geoservice.queries.cells import sampled
@@ -79,9 +83,7 @@ class Rasters:
             raise BadParameter("Rasters are no readings, so that there are no means of them.", parameter="average")
         if isinstance(where, At | Along):
             return await self._at(where, names, wanted, taken)
-        area = buffered(shapely.Point(where.x, where.y), where.metres) if isinstance(where, Around) else where.area
-        boxed = not isinstance(where, Around) and where.boxed
-        zone = ZoneRequest(Place(area, BOX if boxed else "geometry"))
+        zone = ZoneRequest(_place(where))
         asked = CoverageRequest(self.layer.name, zone, crs=CRS84, width=wanted.width, height=wanted.height, taken=taken)
         gathered = await gather(self.around_us, asked)
         part = await anyio.to_thread.run_sync(self._grid, gathered, asked, names, limiter=_PLACES)
@@ -112,7 +114,7 @@ class Rasters:
         ]
 
     def _along(self, where: Along, values: Mapping[str, Floats], names: Sequence[str]) -> list[Part]:
-        domain = "Trajectory" if where.t else "MultiPoint"
+        domain: Domain = "Trajectory" if where.t else "MultiPoint"
         return [Part(domain, where.x, where.y, values, self._chosen(names), where.t)]
 
     def _chosen(self, names: Sequence[str]) -> dict[str, Parameter]:
@@ -148,6 +150,14 @@ def _categories(codes: CodeList) -> tuple[Category, ...]:
     )
 
 
+def _place(where: Around | Within) -> Place:
+    """The area that is meant; a box cuts a grid out, and no cell of it is made empty."""
+    boxed = isinstance(where, Within) and where.boxed
+    found = buffered(shapely.Point(where.x, where.y), where.metres) if isinstance(where, Around) else where.area
+    area: Any = polygons(found)
+    return Place(area, BOX if boxed else "geometry")
+
+
 def _require_short(grid: Grid, parameters: int) -> None:
     cells = grid.width * grid.height * parameters
     if cells > MOST_CELLS:
@@ -171,7 +181,8 @@ def _cells(coverage: Coverage) -> Floats:
 def _middles(grid: Grid) -> tuple[Floats, Floats]:
     """Longitudes of the columns and latitudes of the rows of a grid, at the middles of cells."""
     columns, rows = np.arange(grid.width) + 0.5, np.arange(grid.height) + 0.5
-    return grid.transform.c + columns * grid.transform.a, grid.transform.f + rows * grid.transform.e
+    x, y = grid.transform.c + columns * grid.transform.a, grid.transform.f + rows * grid.transform.e
+    return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 
 def _widened(corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

@@ -124,6 +124,9 @@ async def read_streams(
 
 def values_statement(clearance: Clearance, streams: Sequence[int], wanted: Wanted, most: int) -> sa.Select[Any]:
     """Numbers of some datastreams in an interval, in the order of time: readings that count, or means."""
+    table: sa.Table
+    number: sa.ColumnElement[Any]
+    conditions: list[sa.ColumnElement[bool]]
     if wanted.average is None:
         table, time, number = observation, observation.c.phenomenon_time, observation.c.number
         counted = sa.func.coalesce(observation.c.quality, "").not_in(UNCOUNTED)

@@ -101,4 +101,5 @@ PROCESS = Process(
         FILE: {"type": "string", "contentMediaType": COG, "contentEncoding": "binary"},
         FACTS: {"type": "object"},
     },
+    immediate=False,
 )

@@ -35,6 +35,8 @@ SOURCES = {
 _REACH = 1.5
 _AT_ONCE = 8_192
 _DIMENSIONS = 2
+_THIN = 1e-3
+"""Spread across, as a share of that along, below which stations count as lying on a line."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,9 @@ class Frame:
     def middles(self) -> tuple[Floats, Floats]:
         """Longitudes of the columns, latitudes of the rows."""
         grid = self.transform
-        return (
-            grid.c + (np.arange(self.width) + 0.5) * grid.a,
-            grid.f + (np.arange(self.height) + 0.5) * grid.e,
-        )
+        lon = grid.c + (np.arange(self.width) + 0.5) * grid.a
+        lat = grid.f + (np.arange(self.height) + 0.5) * grid.e
+        return np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ class _Spline:
         # In units of the spread: squares of metres would lose digits.
         self._middle, self._spread = places.mean(axis=0), float(np.ptp(places, axis=0).max())
         at = (places - self._middle) / self._spread
+        if np.linalg.svd(at, compute_uv=False)[-1] < _THIN:
+            raise np.linalg.LinAlgError
         self._model = RBFInterpolator(at, values, kernel="thin_plate_spline")
         apart = distance_matrix(at, at)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -64,7 +64,7 @@ def test_cells_at_points(service: Service) -> None:
     assert band(body).item() == expected(105.123, 38.777)
     many = found(service, "position?coords=MULTIPOINT((105.123 38.777),(105.905 38.105))")
     assert [band(one).item() for one in many["coverages"]] == [expected(105.123, 38.777), expected(105.905, 38.105)]
-    old = found(service, "position?coords=POINT(105.123 38.777)&datetime=2020")
+    old = found(service, "position?coords=POINT(105.123 38.777)&datetime=2020-06-01")
     assert band(old).item() == expected(105.123, 38.777) - 20_000
     assert service.get(f"{ROOT}/position?coords=POINT(0 0)").status_code == 404
 
