@@ -27,8 +27,9 @@ METRES = {"m": 1.0, "meters": 1.0, "metres": 1.0, "km": 1000.0, "kilometers": 10
 """Metres of the units of distances: the international mile and the nautical mile."""
 MOST_METRES = 500_000.0
 _DEEPEST = 3
-_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-_SHAPE = re.compile(rf"\s*([A-Za-z]+)\s*(ZM|Z|M)?\s*(\((?:{_NUMBER}|[\s,()])+\))\s*", re.ASCII)
+_NUMBER = r"[-+]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][-+]?\d{1,2})?"
+_SHAPE = re.compile(r"\s*([A-Za-z]+)\s*(?:ZM|Z|M)?\s*\([-+.0-9eE\s,()]+\)\s*", re.ASCII)
+_HUGE = re.compile(r"[eE][-+]?\d{3}|\d{40}", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -129,7 +130,7 @@ def _read(text: str, kinds: tuple[str, ...]) -> shapely.Geometry:
         raise TooLarge(f"{expected} of at most {MOST_TEXT} characters.", limit=MOST_TEXT)
     found = _SHAPE.fullmatch(text)
     kind = found.group(1).upper().removesuffix("Z").removesuffix("M") if found else ""
-    if found is None or kind not in kinds or _depth(text) > _DEEPEST:
+    if found is None or kind not in kinds or _depth(text) > _DEEPEST or _HUGE.search(text):
         raise BadGeometry(f"{expected}; {text[:60]!r} is not.", where="coords")
     try:
         shape: shapely.Geometry = shapely.from_wkt(text)

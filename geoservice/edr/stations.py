@@ -90,7 +90,7 @@ class Stations:
             NoEnvironmentalData: When there is none that the reader may see.
             BadParameter, TooLarge: As `answer`.
         """
-        streams = await self.streams((), key)
+        streams = await self.streams((), key) if "\x00" not in key else []
         if not streams:
             raise NoEnvironmentalData(f"There is no location {key[:80]!r}; /locations of the collection lists them.")
         parts = await self._parts(await self._wanted(streams, wanted), wanted)

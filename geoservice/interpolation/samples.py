@@ -96,8 +96,9 @@ async def sample(
     wanted = {one.id: one for one in streams if one.property == name}
     if not wanted:
         raise TooFewStations(f"No station there that you may see measures {name[:60]!r}.", stations=0)
-    rows = (await connection.execute(_statement(list(wanted), clearance, moment, average))).all()
-    found = [(wanted[row.datastream], row.time.astimezone(dt.UTC), float(row.number)) for row in rows]
+    rows = await connection.execute(_statement(list(wanted), clearance, moment, average))
+    latest = {row.datastream: row for row in rows}
+    found = [(wanted[stream], row.time.astimezone(dt.UTC), float(row.number)) for stream, row in latest.items()]
     if len(found) > MOST_STATIONS:
         raise TooLarge(
             f"{len(found)} stations lie there, and a surface is drawn between at most {MOST_STATIONS}; ask for a "
@@ -162,5 +163,5 @@ def _statement(
 
 
 def _each(found: sa.Select[Any], stream: Any, time: Any, ids: Any, allowed: Any) -> sa.Select[Any]:
-    """The latest value of each datastream."""
-    return found.where(stream == sa.any_(ids), allowed).distinct(stream).order_by(stream, time.desc())
+    """Values of each datastream, the latest last."""
+    return found.where(stream == sa.any_(ids), allowed).order_by(stream, time)

@@ -18,6 +18,7 @@ from geoservice.interpolation.errors import TooFewStations
 from geoservice.interpolation.process import InterpolationInputs, run
 from geoservice.interpolation.surface import Frame, Samples, left_out, surface_of
 from geoservice.jobs.execute import begun
+from geoservice.maps.encode import decoded
 from layers.access import Clearance, Principal
 from tests.support.loading import prepared, trial_catalog, trial_layer
 from tests.support.service import Service, running
@@ -142,8 +143,9 @@ def test_the_file_has_values_and_errors(service: Service) -> None:
 def test_pictures_and_lines(service: Service) -> None:
     answer = service.get(asked("&f=png"))
     assert answer.headers["content-type"] == "image/png"
-    with MemoryFile(answer.content) as memory, memory.open() as file:
-        assert (file.count, file.width) == (4, 24)
+    pixels = decoded(answer.content)
+    assert (pixels.shape[0], pixels.shape[2]) == (4, 24)
+    assert set(np.unique(pixels[3])) == {0, 255}, "far from all stations it is transparent"
     lines = service.get(asked("&method=rbf&reach=100&f=geojson")).json()["features"]
     assert len(lines) >= 3
     for one in lines:
