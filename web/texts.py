@@ -19,7 +19,12 @@ PORTAL_TEXTS: Words = _read("texts.json")
 PACKAGE_TEXTS: Words = _read("texts_package.json")
 """Words of the page of an offline package."""
 
-TEXTS: Words = PORTAL_TEXTS | _read("texts_pages.json") | _read("texts_fields.json") | _read("texts_loads.json")
+_PARTS = ("pages", "fields", "loads", "environment")
+TEXTS: Words = {
+    key: words
+    for part in (PORTAL_TEXTS, *(_read(f"texts_{name}.json") for name in _PARTS))
+    for key, words in part.items()
+}
 """All words: those of the readable pages, members of documents (`field_`) and their values (`value_`), reports."""
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -28,7 +27,7 @@ from layers.indices.water import good_ratio
 router = APIRouter(prefix="/indices", tags=["indices"])
 PATH = "/indices"
 MOST_ROWS = 10_000
-_BEIJING = ZoneInfo("Asia/Shanghai")
+_BEIJING = dt.timezone(dt.timedelta(hours=8))
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
 

@@ -8,4 +8,4 @@ from layers.errors import UnknownResource
 class NoEnvironmentalData(UnknownResource):
     """There is no data at the place that was asked about, or no such place."""
 
-    title = "No data there"
+    title = "No environmental data there"

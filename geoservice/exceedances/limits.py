@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from geoservice.edr.statements import Stream
 from geoservice.observations.units import conversion
@@ -19,7 +18,8 @@ Grade = Literal["1", "2"]
 AIR, WATER, DECLARED = "GB 3095", "GB 3838", "declared"
 CLASS = "3"
 """Class of surface water whose limits are watched: that of good water."""
-_BEIJING = ZoneInfo("Asia/Shanghai")
+_BEIJING = dt.timezone(dt.timedelta(hours=8))
+"""Where the standards hold; the time zone has no summer time."""
 _BASES: Mapping[str, Basis] = {"24h": "day", "1h": "hour", "8h": "reading"}
 _WATER_ITEMS = {"dissolved_oxygen": "do"}
 _SOME = 8

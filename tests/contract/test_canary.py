@@ -64,6 +64,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "entity_path": ("Things", "Observations(1)"),
         "zone_id": ("0" * 32,),
         "index_name": ("aqi",),
+        "location_id": ("none",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):
