@@ -141,7 +141,7 @@ def test_the_file_has_values_and_errors(service: Service) -> None:
 
 
 def test_pictures_and_lines(service: Service) -> None:
-    answer = service.get(asked("&f=png"))
+    answer = service.get(asked("&reach=10&f=png"))
     assert answer.headers["content-type"] == "image/png"
     pixels = decoded(answer.content)
     assert (pixels.shape[0], pixels.shape[2]) == (4, 24)
