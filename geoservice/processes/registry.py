@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from geoservice.coverages import process as coverage
 from geoservice.exports import process as export
-from geoservice.processes import asked, echo, zones
 from geoservice.interpolation import process as interpolation
-from geoservice.processes import asked, echo
+from geoservice.processes import asked, echo, zones
 from geoservice.processes.model import Process
 from geoservice.queries import table_job
 from layers.errors import UnknownResource
 
 PROCESSES: dict[str, Process] = {
     process.id: process
-    for process in (echo.PROCESS, *asked.QUESTIONS, *zones.ZONES, export.PROCESS, table_job.PROCESS, coverage.PROCESS)
     for process in (
         echo.PROCESS,
         *asked.QUESTIONS,
+        *zones.ZONES,
         export.PROCESS,
         table_job.PROCESS,
         coverage.PROCESS,
