@@ -75,7 +75,8 @@ def _in_turn(layer: RowLayer, decision: Decision, query: FeatureQuery) -> sa.Sel
     # The offset keeps the order before the looks.
     candidates = near.offset(sa.literal_column("0")).subquery("candidate")
     exact = [*_places(layer, candidates, query), *(relations(query.filter, candidates) if query.filter else ())]
-    return sa.select(*(candidates.c[name] for name in names)).where(*exact).order_by(_directed(candidates.c[_TURN], query))
+    found = sa.select(*(candidates.c[name] for name in names)).where(*exact)
+    return found.order_by(_directed(candidates.c[_TURN], query))
 
 
 def _directed(column: sa.ColumnElement[Any], query: FeatureQuery) -> sa.ColumnElement[Any]:
