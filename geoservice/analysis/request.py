@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ from geoservice.http.texts import storable
 from layers.access import Decision, decide
 from layers.errors import BadBody, BadGeometry, BadParameter, UnknownFeature
 from layers.extent import parse_bbox
+from layers.hazard import ID_PATTERN
 from layers.model import VectorLayer
 from layers.sheets import parse_sheet
 
@@ -158,10 +160,10 @@ async def _shapes(connection: AsyncConnection, where: NamedFeature, context: Ana
 
 
 def _drawn(value: object, max_vertices: int) -> Place | NamedZone:
-    if isinstance(value, str):
-        return NamedZone(_text(value, "zone"), f"zone:{value}")
+    if isinstance(value, str) and re.fullmatch(ID_PATTERN, value):
+        return NamedZone(value, f"zone:{value}")
     if not isinstance(value, Mapping):
-        raise BadGeometry("zone is not a GeoJSON object.", where="zone")
+        raise BadGeometry("zone is no GeoJSON object, nor the id of a kept zone.", where="zone")
     return Place(parse_zone(value, max_vertices), "geometry")
 
 

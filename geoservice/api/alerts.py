@@ -243,6 +243,8 @@ def _json(body: dict[str, Any]) -> bytes:
 
 
 def _links(request: Request) -> list[dict[str, Any]]:
+    if LAYER not in request.app.state.house.catalog.layers:
+        return []
     return [
         link(url(request, "/alerts"), "related", DOCUMENT["json"], "Alerts in force"),
         link(url(request, "/alerts/feed.atom"), "alternate", present.ATOM, "Alerts as an Atom feed"),
