@@ -120,14 +120,14 @@ def test_a_refused_request_may_be_mended_under_its_key(office: Office) -> None:
 
 def test_the_same_key_at_the_same_time_is_a_conflict(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    real = desk_module.EditDesk._apply
+    real = desk_module.EditDesk.apply
 
     def slow(*given: Any) -> Any:
         inside.set()
         assert go_on.wait(30)
         return real(*given)
 
-    monkeypatch.setattr(desk_module.EditDesk, "_apply", slow)
+    monkeypatch.setattr(desk_module.EditDesk, "apply", slow)
     headers = {"Idempotency-Key": "order-3"}
     with ThreadPoolExecutor(1) as pool:
         body = feature("busy")

@@ -49,6 +49,7 @@ ALERT = {
     "info_number": 0,
     "sent": COMMITTED,
     "headline": "洪水 flood",
+    "caption": "洪水 flood",
 }
 ROWS: dict[str, list[dict[str, Any]]] = {
     "landuse_patch": [
