@@ -24,6 +24,7 @@ from tiles.contours import usual_intervals
 from tiles.grid import WEB_MERCATOR_QUAD
 from tiles.image import MEDIA_TYPES
 from tiles.view import ALGORITHMS, SIZES, height_bands
+from web.texts import text
 
 router = APIRouter(tags=["maps"])
 MOST_TIMES = 1000
@@ -41,7 +42,7 @@ async def map_looks(
         assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
     body = {
         "id": layer.name,
-        "title": layer.title.of(lang or "en"),
+        "title": f"{layer.title.of(lang or 'en')} · {text('maplooks', lang or 'en')}",
         **looks(layer, lang or "en"),
         **_times(layer, assets),
         "links": [
