@@ -19,11 +19,11 @@ from geoservice.alerts.xml import DSIG, parcels
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from layers.errors import BadBody
-from tests.support.alerts import cap, keeping_watch
+from tests.support.alerts import cap, keeping_watch, moment
 
 SENDER = "eoc@test.example"
 NOW = dt.datetime.now(dt.UTC)
-BODY = cap("signed")
+BODY = cap("signed", sent=moment())
 
 
 @pytest.fixture(scope="module")
