@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoservice.gazetteer.rank import Wanted, marks, match, similarity
+from geoservice.gazetteer.rank import Wanted, likeness, marks, match, pieces
 from geoservice.gazetteer.spelling import Form, fold, sound, stem, terms
 
 STEMS = [
@@ -80,13 +80,14 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 )
 def test_marks(query: str, name: str, expected: list[tuple[int, int]]) -> None:
     wanted = Wanted.of(query)
-    found = match(wanted, list(terms(name, division=True)), sound(fold(name)))
+    kept = "".join(f"\n{term.form:d}{term.text}" for term in terms(name, division=True))
+    found = match(wanted, kept, sound(fold(name)))
     assert found is not None
     assert marks(wanted, name, found.how) == expected
 
 
-def test_similarity_is_that_of_pg_trgm() -> None:
-    # SELECT similarity('word', 'two words') is 4 of 11 pieces in PostgreSQL's documentation; here without spaces.
-    assert similarity("abc", "abc") == 1
-    assert similarity("word", "words") == pytest.approx(4 / 7)
-    assert similarity("abc", "xyz") == 0
+def test_likeness_is_that_of_pg_trgm() -> None:
+    # SELECT similarity('word', 'words') in PostgreSQL: 4 of 7 pieces.
+    assert likeness(pieces("abc"), pieces("abc")) == 1
+    assert likeness(pieces("word"), pieces("words")) == pytest.approx(4 / 7)
+    assert likeness(pieces("abc"), pieces("xyz")) == 0
