@@ -1,19 +1,32 @@
-// The address of the page tells what is seen: place, zoom and the layers that are on.
+// The address of the page tells what is seen: place, zoom, the layers that are on, and what panels put there.
 
 import { config, on } from "./state.js";
 import { fitBox, isShown, leaflet, setShown, shownLayers } from "./map.js";
 
-function write() {
+const given = new URLSearchParams(location.hash.slice(1));
+const parts = new Map();
+let started = false;
+
+/** What the address said under a name when the page was opened, or null. */
+export const linked = (name) => given.get(name);
+
+/** Keep something in the address: `read` gives its text, or null when there is nothing to keep. */
+export const keepInLink = (name, read) => parts.set(name, read);
+
+/** Write the address anew, after something that is kept in it has changed. */
+export function writeLink() {
+  if (!started) return;
   const at = leaflet.getCenter();
   const ids = shownLayers().map((layer) => layer.id).join(",");
+  const kept = [...parts].map(([name, read]) => [name, read()]).filter(([, value]) => value !== null && value !== "");
+  const more = kept.map(([name, value]) => `&${name}=${encodeURIComponent(value)}`).join("");
   const here = new URL(location.href);
-  here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}&layers=${ids}`;
+  here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}${more}&layers=${ids}`;
   history.replaceState(null, "", here);
 }
 
 /** Take the view from the address and keep the address up to date; true when it named a place. */
 export function startLink() {
-  const given = new URLSearchParams(location.hash.slice(1));
   const [zoom, lat, lng] = (given.get("map") ?? "").split("/").map(Number);
   const named = [zoom, lat, lng].every(Number.isFinite) && given.has("map");
   const box = (given.get("box") ?? "").split(",").map(Number);
@@ -29,7 +42,8 @@ export function startLink() {
       if (want !== isShown(layer.id)) setShown(layer.id, want);
     }
   }
-  leaflet.on("moveend", write);
-  on("shown", write);
+  started = true;
+  leaflet.on("moveend", writeLink);
+  on("shown", writeLink);
   return placed;
 }

@@ -3,10 +3,12 @@
 import { announce, config, currentLanguage, on, recall, remember, setLanguage, t } from "./state.js";
 import { byId, el, stateLine } from "./dom.js";
 import { copy } from "./dom.js";
+import { keepInLink, linked, writeLink } from "./link.js";
 import { requestsOf } from "./request.js";
 
 const panels = new Map();
 const HEIGHTS = ["peek", "half", "full"];
+const FIRST = "layers";
 let open = null;
 let opener = null;
 
@@ -29,6 +31,7 @@ export function openPanel(name, focus = true) {
   if (!byId("panel").dataset.height) byId("panel").dataset.height = "half";
   mark();
   redraw();
+  writeLink();
   if (focus) byId("panel-title").focus({ preventScroll: true });
 }
 
@@ -37,6 +40,7 @@ export function closePanel() {
   open = null;
   byId("panel").hidden = true;
   mark();
+  writeLink();
   announce("panel-closed", name);
   document.querySelector(`[data-panel="${name}"]`)?.focus({ preventScroll: true });
 }
@@ -154,6 +158,8 @@ export function startShell() {
   document.addEventListener("keydown", key);
   on("language", () => { retext(); redraw(); });
   retext();
-  if (recall("panel") !== "closed" && innerWidth >= 700) openPanel("layers", false);
+  keepInLink("panel", () => (open === FIRST ? null : open));
+  if (panels.has(linked("panel"))) openPanel(linked("panel"), false);
+  else if (recall("panel") !== "closed" && innerWidth >= 700) openPanel(FIRST, false);
   on("panel-closed", () => remember("panel", "closed"));
 }
