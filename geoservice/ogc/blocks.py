@@ -39,6 +39,7 @@ from geoservice.api import (
     session,
     sheets,
     static_map,
+    stations,
     subscriptions,
     uploads,
 )
@@ -123,6 +124,7 @@ BLOCKS: tuple[Block, ...] = (
     indices.BLOCK,
     exceedances.BLOCK,
     interpolation.BLOCK,
+    stations.BLOCK,
     health.BLOCK,
     metrics.BLOCK,
     session.BLOCK,

@@ -41,7 +41,7 @@ def air_quality(values: Mapping[str, float], edition: EditionUsed, averaging: Av
         averaging: Of a day or of an hour.
     """
     table = {(row["item"], row["averaging"]): row for row in table_of(edition)}
-    found = [_judged(name, value, _row(table, name, averaging), values) for name, value in values.items()]
+    found = [_judged(name, value, row_of(table, name, averaging), values) for name, value in values.items()]
     scores = {one.item: one.score for one in found if one.score is not None}
     wanted = dict.fromkeys((*_WANTED[averaging], *filter(None, (_stand_in(one, averaging) for one in found))))
     missing = tuple(name for name in wanted if name not in values)
@@ -67,7 +67,8 @@ def level(index: int) -> ClassOf:
     return classes("aqi")[place]
 
 
-def _row(table: Mapping[tuple[str, str], Row], name: str, averaging: Averaging) -> Row:
+def row_of(table: Mapping[tuple[str, str], Row], name: str, averaging: Averaging) -> Row:
+    """The breakpoints by which an item is judged in a daily or an hourly index."""
     item = name.partition("_")[0]
     if averaging == "hourly" and name not in ("o3_8h", "so2_24h"):
         return table.get((item, "1h")) or table[item, "24h"]
@@ -77,7 +78,7 @@ def _row(table: Mapping[tuple[str, str], Row], name: str, averaging: Averaging) 
 def _judged(name: str, value: float, row: Row, values: Mapping[str, float]) -> Judged:
     points = [Decimal(row[f"b{node}"]) for node in NODES if row[f"b{node}"]]
     compared = rounded(value, int(row["decimals"]))
-    score, explain = _score(compared, points, row["above"])
+    score, explain = sub_index(compared, points, row["above"])
     if name == "so2_24h" and not _beyond_hourly(values, row):
         score, explain = None, "It counts only where so2 of the hour is above the table."
     return Judged(
@@ -106,7 +107,8 @@ def _beyond_hourly(values: Mapping[str, float], row: Row) -> bool:
     return values.get("so2", 0.0) > float(row["b200"])
 
 
-def _score(value: Decimal, points: list[Decimal], above: str) -> tuple[int | None, str]:
+def sub_index(value: Decimal, points: list[Decimal], above: str) -> tuple[int | None, str]:
+    """The sub-index of a rounded value between breakpoints, and the calculation in words; `above` is of the table."""
     if value > points[-1]:
         if not above.isdigit():
             other = _INSTEAD[above]

@@ -95,7 +95,7 @@ def _answer(
 def _judged(value: float, row: Row, scale: str, count: int, *, saturated: bool = False) -> Judged:
     limits = [row[f"class{number}"] for number in range(1, count + 1)]
     compared = rounded(value, int(row["decimals"]))
-    place = next((number for number, limit in enumerate(limits) if _keeps(compared, limit, row["rule"])), count)
+    place = next((number for number, limit in enumerate(limits) if keeps(compared, limit, row["rule"])), count)
     words = {"most": "at most", "least": "at least", "above": "more than", "between": "between"}[row["rule"]]
     explain = f"{compared} against {words} {', '.join(limits)} for the classes from the best."
     if saturated and place > 0:
@@ -111,7 +111,8 @@ def _judged(value: float, row: Row, scale: str, count: int, *, saturated: bool =
     )
 
 
-def _keeps(value: Decimal, limit: str, rule: str) -> bool:
+def keeps(value: Decimal, limit: str, rule: str) -> bool:
+    """Whether a rounded value keeps a limit: of `between`, both ends of a range written `low/high`."""
     if rule == "between":
         low, _, high = limit.partition("/")
         return Decimal(low) <= value <= Decimal(high)

@@ -65,6 +65,7 @@ def addresses(route: APIRoute) -> Iterator[str]:
         "zone_id": ("0" * 32,),
         "index_name": ("aqi",),
         "location_id": ("none",),
+        "station_id": ("none",),
     }
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     for values in product(*(choices[n] for n in names)):
