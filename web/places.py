@@ -16,7 +16,7 @@ collections/*/sortables collections/*/loads collections/*/editions collections/*
 collections/*/styles/* collections/*/tiles collections/*/tiles/* collections/*/map/tiles
 collections/*/map/tiles/*
 collections/*/contours collections/*/maps
-indices indices/* exceedances
+indices indices/* exceedances exceedances/now
 tiles tiles/* tileMatrixSets tileMatrixSets/* styles styles/* styles/*/metadata archives
 processes processes/* jobs jobs/* exports exports/* loads/*
 gazetteer/divisions gazetteer/divisions/at gazetteer/divisions/* gazetteer/divisions/*/children

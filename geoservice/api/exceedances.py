@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.exceedances.find import Exceedance, Wish, find_exceedances
-from geoservice.exceedances.limits import AIR, DECLARED, WATER, Grade
+from geoservice.exceedances.limits import AIR, DECLARED, WATER, Grade, Limit
+from geoservice.exceedances.now import Current, Standing, beyond_now
 from geoservice.house import Asker, Inside
 from geoservice.http.documents import document
 from geoservice.http.links import self_links
@@ -52,9 +53,7 @@ class ExceedanceQuery:
             BadParameter: When a parameter is not acceptable.
         """
         start, end = _span(self.datetime)
-        for name, text in (("property", self.property), ("station", self.station)):
-            if text is not None and (not text or not storable(text)):
-                raise BadParameter(f"{name} is a text that is not empty.", parameter=name)
+        _require_text(property=self.property, station=self.station)
         wish = Wish(
             start=start,
             end=end,
@@ -65,6 +64,35 @@ class ExceedanceQuery:
             limit=parse_limit(self.limit, FEW, MOST),
         )
         return wish if self.bbox is None else Wish(**{**vars(wish), "boxes": tuple(parse_bbox(self.bbox).boxes())})
+
+
+@dataclass(frozen=True)
+class CurrentQuery:
+    """Which current exceedances are wanted."""
+
+    property: Annotated[str | None, Query(description="Codes of properties, separated by commas.")] = None
+    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84).")] = None
+    standard: Annotated[str | None, Query(description="gb3095 (air), gb3838 (surface water) or declared.")] = None
+    grade: Annotated[Grade, Query(description="Grade of the limits of air.")] = "2"
+    hours: Annotated[int, Query(ge=1, le=168, description="How old a reading, or the end of a mean, may be.")] = 24
+    limit: Annotated[str | None, Query(description=f"Most answers, 1 to {MOST}; large values are clamped.")] = None
+
+    def wish(self) -> Current:
+        """The same for the domain, as of this moment.
+
+        Raises:
+            BadParameter: When a parameter is not acceptable.
+        """
+        _require_text(property=self.property)
+        return Current(
+            at=dt.datetime.now(dt.UTC),
+            fresh=dt.timedelta(hours=self.hours),
+            properties=None if self.property is None else tuple(self.property.split(",")),
+            standard=_standard(self.standard),
+            grade=self.grade,
+            boxes=() if self.bbox is None else tuple(parse_bbox(self.bbox).boxes()),
+            limit=parse_limit(self.limit, FEW, MOST),
+        )
 
 
 @router.get(PATH, summary="Exceedances of limits")
@@ -92,6 +120,31 @@ async def exceedances(
     return document(request, "exceedances", body, chosen, lang, headers={"Cache-Control": "private, no-store"})
 
 
+@router.get(f"{PATH}/now", summary="What is beyond a limit now")
+async def exceedances_now(
+    request: Request,
+    house: Inside,
+    asker: Asker,
+    asked: Annotated[CurrentQuery, together(CurrentQuery)],
+    f: Format = None,
+    lang: Language = None,
+) -> Response:
+    """Current readings and means beyond the limits of their standard or a declared threshold, the worst first."""
+    chosen = negotiate(request, f, DOCUMENT)
+    wish = asked.wish()
+    async with house.pools.connection(asker.clearance) as connection:
+        found, more = await beyond_now(connection, asker.clearance, wish)
+    written = {name: value for name, value in request.query_params.items() if name != "f"}
+    body = {
+        "datetime": _text(wish.at),
+        "numberReturned": len(found),
+        "more": more,
+        "exceedances": [_standing(one) for one in found],
+        "links": self_links(request, f"{PATH}/now", chosen, DOCUMENT, **written),
+    }
+    return document(request, "exceedances", body, chosen, lang, headers={"Cache-Control": "private, no-store"})
+
+
 def _told(one: Exceedance) -> dict[str, Any]:
     limit, stream = one.limit, one.stream
     return {
@@ -105,15 +158,42 @@ def _told(one: Exceedance) -> dict[str, Any]:
         "values": one.values,
         "basis": limit.basis,
         "worst": {"value": one.worst, "unit": stream.unit_symbol or stream.unit, "datetime": _text(one.worst_time)},
-        "limit": {
-            "value": limit.value,
-            "unit": limit.unit,
-            "side": "below" if limit.below else "above",
-            "standard": limit.standard,
-            "edition": limit.edition,
-            "name": limit.title,
-        },
+        "limit": _limit(limit),
     }
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {
+        "value": limit.value,
+        "unit": limit.unit,
+        "side": "below" if limit.below else "above",
+        "standard": limit.standard,
+        "edition": limit.edition,
+        "name": limit.title,
+    }
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    stream = one.stream
+    return {
+        "station": stream.station,
+        "name": stream.name,
+        "datastream": stream.key,
+        "property": stream.property,
+        "point": [stream.x, stream.y],
+        "datetime": _text(one.time),
+        "value": one.value,
+        "unit": stream.unit_symbol or stream.unit,
+        "basis": one.limit.basis,
+        "excess": one.excess,
+        "limit": _limit(one.limit),
+    }
+
+
+def _require_text(**given: str | None) -> None:
+    for name, text in given.items():
+        if text is not None and (not text or not storable(text)):
+            raise BadParameter(f"{name} is a text that is not empty.", parameter=name)
 
 
 def _span(text: str | None) -> tuple[dt.datetime, dt.datetime]:

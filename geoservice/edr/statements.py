@@ -70,6 +70,21 @@ def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str |
         boxes: Where to look; none when the station is named.
         station: Key of a thing.
     """
+    found = placed_streams(clearance)
+    if station is not None:
+        found = found.where(thing.c.key == station)
+    if boxes:
+        found = found.where(inside(boxes))
+    return found.order_by(thing.c.key, observed_property.c.code, datastream.c.id).limit(MOST_STREAMS + 1)
+
+
+def inside(boxes: Sequence[Box]) -> sa.ColumnElement[bool]:
+    """Whether the place of a thing touches one of some boxes."""
+    return sa.or_(*(location.c.geom.op("&&")(sa.func.ST_MakeEnvelope(*box, STORAGE_SRID)) for box in boxes))
+
+
+def placed_streams(clearance: Clearance) -> sa.Select[Any]:
+    """The columns of `Stream` for every datastream with a place, up to a clearance."""
     tables = (thing, location, thing_location, observed_property, datastream)
     point = sa.func.ST_PointOnSurface(location.c.geom)
     joined = (
@@ -78,12 +93,6 @@ def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str |
         .join(thing_location, sa.and_(thing_location.c.thing == thing.c.id, thing_location.c.until.is_(None)))
         .join(location, location.c.id == thing_location.c.location)
     )
-    conditions: list[sa.ColumnElement[bool]] = [table.c.clearance <= int(clearance) for table in tables]
-    if station is not None:
-        conditions.append(thing.c.key == station)
-    if boxes:
-        near = [location.c.geom.op("&&")(sa.func.ST_MakeEnvelope(*box, STORAGE_SRID)) for box in boxes]
-        conditions.append(sa.or_(*near))
     return (
         sa.select(
             datastream.c.id,
@@ -104,9 +113,7 @@ def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str |
             sa.func.ST_Y(point).label("y"),
         )
         .select_from(joined)
-        .where(*conditions, location.c.geom.is_not(None))
-        .order_by(thing.c.key, observed_property.c.code, datastream.c.id)
-        .limit(MOST_STREAMS + 1)
+        .where(*(table.c.clearance <= int(clearance) for table in tables), location.c.geom.is_not(None))
     )
 
 

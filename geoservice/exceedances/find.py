@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box
 from geoservice.edr.statements import MOST_STREAMS, Stream, read_streams
-from geoservice.exceedances.limits import Basis, Grade, Limit, limits_of
+from geoservice.exceedances.limits import Basis, Grade, Limit, kind_of, limits_of
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import observation, rollup_day, rollup_hour
 from layers.access import Clearance
@@ -84,7 +84,7 @@ async def find_exceedances(
     """
     streams = await read_streams(connection, clearance, () if wish.station else wish.boxes, wish.station)
     wanted = [one for one in streams if wish.properties is None or one.property in wish.properties]
-    limits = [(one, limit) for one in wanted for limit in limits_of(one, wish.start, wish.end, wish.grade)]
+    limits = [(one, limit) for one in wanted for limit in limits_of(kind_of(one), wish.start, wish.end, wish.grade)]
     kept = [(one, limit) for one, limit in limits if wish.standard in (None, limit.standard)]
     _require_few(kept, len(streams))
     found = list[Exceedance]()
