@@ -135,8 +135,8 @@ async def _limits(connection: AsyncConnection, clearance: Clearance, wish: Curre
 
 def _kinds(clearance: Clearance, wish: Current) -> sa.Select[Any]:
     """The properties and units that there are."""
-    some = sa.select(datastream.c.property, datastream.c.unit).where(datastream.c.clearance <= int(clearance))
-    some = some.where(datastream.c.unit.is_not(None)).distinct().subquery()
+    seen = (datastream.c.clearance <= int(clearance), datastream.c.unit.is_not(None))
+    some = sa.select(datastream.c.property, datastream.c.unit).where(*seen).distinct().subquery()
     chosen = sa.select(observed_property.c.id, observed_property.c.code, some.c.unit)
     chosen = chosen.join_from(some, observed_property, observed_property.c.id == some.c.property)
     return chosen.where(*_named(wish), observed_property.c.clearance <= int(clearance)).order_by("code", "unit")
