@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.statements import Stream as Described
 from geoservice.edr.statements import read_streams as read_described
-from geoservice.exceedances.limits import Limit, limits_of
+from geoservice.exceedances.limits import Limit, kind_of, limits_of
 from geoservice.observations.tables import thing
 from geoservice.stations.errors import UnknownStation
 from geoservice.stations.judge import Bench, air_by_day, edition_at
@@ -83,7 +83,7 @@ async def find_station(connection: AsyncConnection, clearance: Clearance, key: s
 def _measured(stream: Stream, described: Described, latest: Latest | None, at: dt.datetime) -> Measured:
     # The limits of the edition of the readings: an old reading is judged by what held then.
     day = at if stream.hour is None else stream.hour
-    limits = tuple(limits_of(described, day, day + MOMENT, "2"))
+    limits = tuple(limits_of(kind_of(described), day, day + MOMENT, "2"))
     return Measured(stream, described, latest, limits, is_stale(stream.hour, stream.cadence, at))
 
 
