@@ -15,7 +15,7 @@ from ingest.job import IngestPlan, IngestReport, LoadOptions, Replay, plan, with
 from ingest.load import load
 from ingest.outcome import JobLost
 from ingest.progress import Count
-from ingest.readers.quarantined import LAYER_DRIVER, SAID
+from ingest.readers.quarantined import LAYER_DRIVER, SAID, WHOLE
 from ingest.record import LoadTarget
 from ingest.set_aside import Wanted
 from layers.catalog import Catalog
@@ -164,6 +164,11 @@ def _plan(catalog: Catalog, batch: Batch, options: LoadOptions) -> IngestPlan:
         raise SourceMismatch(
             f"Rows of {batch.source} were set aside by an older version, which did not note how it read them; load "
             "the source again.",
+            source=batch.source,
+        )
+    if batch.reader.get(WHOLE):
+        raise SourceMismatch(
+            f"What {batch.source} holds is taken in whole or not at all; load it again when nothing stands in its way.",
             source=batch.source,
         )
     lists, templates = dict(catalog.codelists), dict(catalog.templates)

@@ -281,6 +281,28 @@ schedule = sa.Table(
 )
 """Per schedule of the watch file: the last planned time that was dealt with, and the job it gave."""
 
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("name", sa.Text(), primary_key=True),
+    sa.Column("address", sa.Text(), nullable=False),
+    sa.Column("etag", sa.Text()),
+    sa.Column("modified", sa.Text()),
+    sa.Column("digest", sa.Text()),
+    # When the last answer was made, as far as it said.
+    sa.Column("stamp", sa.DateTime(timezone=True)),
+    sa.Column("asked", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+    sa.Column("checked", sa.DateTime(timezone=True)),
+    sa.Column("succeeded", sa.DateTime(timezone=True)),
+    sa.Column("due", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("failures", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    sa.Column("error", sa.Text()),
+    # What became of the last new answer: a sentence, and the jobs that load it.
+    sa.Column("told", sa.Text()),
+    sa.Column("jobs", ARRAY(sa.BigInteger()), nullable=False, server_default=sa.text("'{}'::bigint[]")),
+)
+"""Per feed of the watch file: validators and digest of its last answer, when it is asked again, and what it came to."""
+
 TERM_HEADS = (1, 2, 3, 5)
 """Lengths of the beginnings of terms that have an index of their own, in the order of importance."""
 

@@ -8,6 +8,7 @@ Blocking.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -50,6 +51,16 @@ class Bearer:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What was written into the layer of alerts: numbers of rows, and the edition; None where nothing changed."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    edition: int | None = None
+
+
+@dataclass(frozen=True)
 class Taken:
     """What became of one message.
 
@@ -61,6 +72,7 @@ class Taken:
         signature: What its signature is worth.
         findings: What is odd about it.
         error: Why it was refused.
+        changes: What it did to the layer of alerts.
     """
 
     outcome: Literal["new", "unchanged", "contested", "refused"]
@@ -70,6 +82,7 @@ class Taken:
     signature: str | None = None
     findings: tuple[str, ...] = ()
     error: GeoError | None = field(default=None, compare=False)
+    changes: Changes | None = field(default=None, compare=False)
 
 
 class AlertDesk:
@@ -131,14 +144,17 @@ class AlertDesk:
         found = sa.select(rows.key).where(same, until <= now).order_by(rows.key)
         return list(connection.execute(found).scalars())
 
-    def write(self, connection: sa.Connection, principal: str, edits: Sequence[Edit], body: bytes) -> None:
+    def write(self, connection: sa.Connection, principal: str, edits: Sequence[Edit], body: bytes) -> Changes:
         """Do some edits of the layer as its one writer does them."""
         if not edits:
-            return
+            return Changes()
         layer = self.layer()
         decision = decide(_author(principal), "edit", layer)
         wish = Wish((LayerEdits(layer, decision, tuple(edits)),), content_crs(None), body, repair=True)
-        self._edits.apply(connection, _author(principal), wish)
+        done = self._edits.apply(connection, _author(principal), wish)
+        edition = done.editions[layer.name]
+        actions = Counter(one.action for _, one in done.written if one.edition == edition or one.action == "delete")
+        return Changes(actions["insert"], actions["replace"], actions["delete"], edition)
 
     def divisions(self, connection: sa.Connection, clearance: Clearance) -> Divisions:
         """The divisions that readers of a clearance may see."""
@@ -237,8 +253,9 @@ class _Intake:
         edits = [*(self._rows(entry) if stands else ())]
         gone = [key for key in self.desk.stale(self.connection, self.now) if key not in {one.key for one in edits}]
         edits += [Edit("delete", len(edits) + i, key=key) for i, key in enumerate(gone)]
-        self.desk.write(self.connection, self.bearer.principal, edits, entry.parcel.xml)
-        return replace(blank, outcome="new", phase=now, signature=entry.seal.state, findings=tuple(findings))
+        done = self.desk.write(self.connection, self.bearer.principal, edits, entry.parcel.xml)
+        told = replace(blank, outcome="new", phase=now, signature=entry.seal.state, findings=tuple(findings))
+        return replace(told, changes=done)
 
     def _settle(self, known: Known) -> Ending | None:
         """Note what becomes of a message, told from all that refer to it."""

@@ -28,6 +28,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.writing import Writer
 from geoservice.edits.desk import EditDesk
+from geoservice.feeds.pace import Chance, chance, pause
 from geoservice.remote import access_of
 from geoservice.settings import Settings
 from ingest.remote.client import Client, RemoteLimits
@@ -40,8 +41,6 @@ LOOK_SECONDS, AWAY_SECONDS = 2.0, 5.0
 SWEEP_SECONDS = 60.0
 MOST_LINKS = 200
 _LIMITS = RemoteLimits(seconds=60.0, total=64 << 20, page=16 << 20, attempts=1)
-_LONGEST_PAUSE = 3600.0
-_MOST_DOUBLINGS = 12
 _ACCEPT = f"{ATOM}, {MEDIA}, application/xml, text/xml"
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _LOCK = "geoservice.alerts.feeds"
@@ -75,8 +74,16 @@ class Look:
 class FeedReader:
     """Reads feeds."""
 
-    def __init__(self, settings: Settings, writer: Writer, desk: AlertDesk, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: Writer,
+        desk: AlertDesk,
+        guard: Guard | None = None,
+        chance: Chance = chance,
+    ) -> None:
         """Nothing is asked yet."""
+        self._chance = chance
         self._settings = settings
         self._writer = writer
         self._desk = desk
@@ -103,18 +110,18 @@ class FeedReader:
         except GeoError as error:
             failures = known.failures + 1
             _log.warning("the feed %s: %s", known.address, error.detail)
-            pause = min(self._settings.alert_feed_seconds * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE)
-            self._note(known, now, pause, {"failures": failures, "error": error.detail[:_SHOWN]})
+            wait = pause(self._settings.alert_feed_seconds, failures, self._chance)
+            self._note(known, now, wait, {"failures": failures, "error": error.detail[:_SHOWN]})
             return ()
         values: dict[str, Any] = {"failures": 0, "error": look.error, "seen": sorted(look.seen)}
         # An entry that failed is tried again: the validators would hide it until the feed changes.
         whole = look.error is None
         values |= {"etag": look.etag if whole else None, "modified": look.modified if whole else None}
-        self._note(known, now, self._settings.alert_feed_seconds, values)
+        self._note(known, now, pause(self._settings.alert_feed_seconds, 0, self._chance), values)
         return look.taken
 
-    def _note(self, known: Known, now: dt.datetime, pause: float, values: dict[str, Any]) -> None:
-        due = now + dt.timedelta(seconds=pause)
+    def _note(self, known: Known, now: dt.datetime, wait: float, values: dict[str, Any]) -> None:
+        due = now + dt.timedelta(seconds=wait)
         statement = sa.update(tables.feed).where(tables.feed.c.address == known.address)
         with self._writer.transaction() as connection:
             connection.execute(statement.values(checked=now, due=due, **values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from geoservice.cli.ingest import load_source, print_report, target_of
+from geoservice.alerts.desk import LAYER as ALERTS
+from geoservice.cli.ingest import load_source, print_report
 from geoservice.cli.layers import synchronise
 from geoservice.cli.serve import require_free_port, run, start_database
 from geoservice.db.credentials import Role
@@ -76,7 +78,7 @@ def fill(settings: Settings, database: Database, catalog: Catalog, parcels: int,
     Returns:
         How many sources were refused; each is reported on the console.
     """
-    target, failed = target_of(settings, database), 0
+    failed = 0
     console.print(f"Making the sample region ({parcels} patches) ...")
     deliveries = [*sample_deliveries(settings, catalog, parcels), *open_deliveries(settings)]
     done = _loaded(database)
@@ -85,7 +87,7 @@ def fill(settings: Settings, database: Database, catalog: Catalog, parcels: int,
             console.print(f"{delivery.layer} <- {delivery.file.name}: already loaded")
             continue
         try:
-            print_report(load_source(catalog, target, delivery.layer, delivery.file, delivery.mapping))
+            print_report(load_source(catalog, database, delivery.layer, delivery.file, delivery.mapping))
         except GeoError as error:
             console.print(
                 Text(f"{delivery.layer} <- {delivery.file.name}: {error.detail}", style="red"), soft_wrap=True
@@ -106,6 +108,18 @@ def sample_deliveries(settings: Settings, catalog: Catalog, parcels: int) -> Ite
         if SAMPLE_MAPPING in layer.sources:
             for file in sorted(folder.glob(f"sample_{layer.name}.*")):
                 yield Delivery(layer.id, SAMPLE_MAPPING, file)
+                if layer.name == ALERTS:
+                    yield Delivery(layer.id, SAMPLE_MAPPING, _alert_of_today(file))
+
+
+def _alert_of_today(file: Path) -> Path:
+    """The sample alert as one that is in force, beside the one whose day is over."""
+    dated = importlib.import_module("ingest.sample.alert").dated(file.read_bytes(), dt.datetime.now(dt.UTC))
+    folder = file.parent / "today"
+    folder.mkdir(exist_ok=True)
+    today = folder / file.name
+    today.write_bytes(dated)
+    return today
 
 
 def open_deliveries(settings: Settings) -> Iterator[Delivery]:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from geoservice.alerts.delivered import deliver
 from geoservice.cli.bars import bar
 from geoservice.cli.layers import ensure_tables
 from geoservice.db.credentials import Role
@@ -22,7 +23,7 @@ from geoservice.loads.reference import reference_facts
 from geoservice.remote import is_remote, snapshot
 from geoservice.settings import Settings, load_settings
 from ingest.chronicle import Intent, attempt
-from ingest.delivery import Delivery, deliver
+from ingest.delivery import Delivery
 from ingest.job import Fetched, IngestReport, LoadOptions
 from ingest.load import LoadTarget
 from ingest.remote.guard import redacted
@@ -75,7 +76,7 @@ def target_of(settings: Settings, database: Database) -> LoadTarget:
 
 def load_source(
     catalog: Catalog,
-    target: LoadTarget,
+    database: Database,
     layer_name: str,
     source: Path | Fetched,
     mapping: str | None = None,
@@ -83,16 +84,17 @@ def load_source(
     options: LoadOptions | None = None,
     quiet: bool = False,
 ) -> IngestReport:
-    """Load one source with a progress bar, by the way that fits the kind of its layer.
+    """Load one source with a progress bar, by the way that fits its layer; alerts pass their desk.
 
     Raises:
-        UnknownLayer, SourceError, CrsRefused: See `ingest.load.load`.
+        GeoError: See `geoservice.alerts.delivered.deliver`.
     """
+    target = target_of(database.settings, database)
     name = catalog.layer(layer_name).name
     file, origin = (source.file, source.origin) if isinstance(source, Fetched) else (source, None)
     delivery = Delivery(layer_name, file, mapping, options or LoadOptions(), origin)
     with bar(f"{name} <- {file.name}", quiet=quiet) as progress:
-        return deliver(catalog, target, delivery, progress=progress)
+        return deliver(database, catalog, target, delivery, progress=progress)
 
 
 @contextmanager
@@ -140,11 +142,11 @@ def load_command(
     found = catalog.layer(layer)
     database = open_database(settings)
     ensure_tables(settings, database)
-    target, options = target_of(settings, database), replace(context.obj, dry_run=dry_run, repair=repair)
+    options = replace(context.obj, dry_run=dry_run, repair=repair)
     name = redacted(source) if is_remote(source) else source
-    kept = attempt(target.engine, Intent(found, name, mapping, options), "cli")
+    kept = attempt(database.sync_engine(Role.WRITER), Intent(found, name, mapping, options), "cli")
     with _at_hand(settings, source, kept, quiet=json_) as what:
-        report = load_source(catalog, target, layer, what, mapping, options=options, quiet=json_)
+        report = load_source(catalog, database, layer, what, mapping, options=options, quiet=json_)
     if json_:
         typer.echo(report.model_dump_json(indent=2))
     else:

@@ -56,6 +56,31 @@ def take_over(settings: Settings, owner: str, files: Mapping[str, Path]) -> str:
     return folder
 
 
+def keep_content(settings: Settings, owner: str, name: str, content: bytes) -> str:
+    """Put one file that is in memory into a folder of its own; see `take_over`.
+
+    Args:
+        settings: For the state directory.
+        owner: Whose bytes they are.
+        name: Name of the file, without any folder.
+        content: Its bytes.
+
+    Returns:
+        Name of the folder.
+
+    Raises:
+        StorageFull: When the disk is full; nothing is left of the folder.
+    """
+    folder = take_over(settings, owner, {})
+    try:
+        with needing_room():
+            (settings.home / INCOMING / folder / name).write_bytes(content)
+    except BaseException:
+        discard_incoming(settings, {"folder": folder})
+        raise
+    return folder
+
+
 def held(settings: Settings, owner: str) -> int:
     """Bytes of an owner that jobs hold."""
     total = 0

@@ -1,4 +1,4 @@
-"""The watch file: folders whose files are loaded, and schedules of loads, as one YAML document."""
+"""The watch file: folders whose files are loaded, schedules of loads, and feeds, as one YAML document."""
 
 from __future__ import annotations
 
@@ -100,12 +100,58 @@ class Schedule(_Entry):
         return next(CronSim(self.cron, now.astimezone(ZoneInfo(self.zone)))).astimezone(dt.UTC)
 
 
+class Into(_Entry):
+    """Where answers of a feed are loaded: a layer, and its source mapping (found by the file's name when absent)."""
+
+    layer: str
+    mapping: str | None = None
+
+
+def _plain_name(name: str) -> str:
+    if "/" in name or name.startswith("."):
+        raise ValueError("a file is named without folders")
+    return name
+
+
+class Feed(_Entry):
+    """An address that is asked again and again.
+
+    Attributes:
+        name: Its name, kept in the database.
+        address: `http` or `https`; its host is among the remote hosts.
+        every: Seconds between two questions; after failures more and more.
+        into: Layers that its answers are loaded into; or else
+        readings: how its answers are written, when they are readings of stations.
+        prefix: Stands before the names of stations in readings.
+        file: Name under which an answer is loaded; the last part of the address when absent.
+        most_bytes: Bytes of the largest answer that is taken.
+        owner: Who delivers, for the lineage.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    address: str = Field(pattern=r"^https?://", max_length=2000)
+    every: float = Field(default=300.0, ge=5, le=86_400)
+    into: tuple[Into, ...] = ()
+    readings: Literal["csv", "ndjson", "openaq"] | None = None
+    prefix: str = Field(default="", max_length=100)
+    file: Annotated[str, AfterValidator(_plain_name)] | None = Field(default=None, min_length=1, max_length=100)
+    most_bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
+    owner: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Feed:
+        if bool(self.into) == (self.readings is not None):
+            raise ValueError("expected either `into` or `readings`")
+        return self
+
+
 class Intake(_Entry):
     """All that comes by itself."""
 
     format: Literal[1]
     watch: tuple[WatchedFolder, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    feeds: tuple[Feed, ...] = ()
 
 
 NOTHING = Intake(format=1)
@@ -131,6 +177,7 @@ def read_intake(file: Path | None) -> Intake:
     for kind, values in (
         ("folder", [str(w.folder) for w in intake.watch]),
         ("name", [s.name for s in intake.schedules]),
+        ("name of a feed", [f.name for f in intake.feeds]),
     ):
         if len(set(values)) != len(values):
             raise ConfigurationError(f"The watch file {file.name} has the same {kind} twice.")

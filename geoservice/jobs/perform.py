@@ -13,6 +13,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
+from geoservice.alerts.delivered import deliver
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.sync import definition_digest, require_mode, sync
@@ -23,7 +24,7 @@ from geoservice.processes.model import Ask
 from geoservice.remote import snapshot
 from geoservice.settings import Settings
 from ingest.chronicle import Intent, attempt
-from ingest.delivery import Delivery, deliver
+from ingest.delivery import Delivery
 from ingest.editions import withdraw
 from ingest.job import IngestReport, LoadOptions, Origin
 from ingest.load import LoadTarget
@@ -82,7 +83,7 @@ class Performer:
         target = self._target()
         with self._at_hand(job, Intent(catalog.layer(job.layer), job.source, job.mapping, options), target) as source:
             delivery = Delivery(job.layer, source[0], job.mapping, options, source[1])
-            return deliver(catalog, target, delivery, principal=job.principal, progress=progress)
+            return deliver(self.database, catalog, target, delivery, principal=job.principal, progress=progress)
 
     def _replay(self, job: Job, catalog: Catalog, options: LoadOptions, progress: Count | None) -> IngestReport | None:
         wanted = wanted_of(job.layer, job.place)

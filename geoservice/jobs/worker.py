@@ -16,6 +16,7 @@ from geoservice.alerts.feed import AlertKeeper
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.events.courier import Courier
+from geoservice.feeds.keeper import FeedKeeper
 from geoservice.gazetteer.index import NameKeeper
 from geoservice.jobs import queue
 from geoservice.jobs.incoming import discard_incoming
@@ -232,6 +233,7 @@ def work(
         threads.append(threading.Thread(target=LadderKeeper(database, stop, after_ladder).keep, name="ladder-keeper"))
         threads.append(threading.Thread(target=Courier(database, stop).keep, name="courier"))
         threads.append(threading.Thread(target=AlertKeeper(database, stop).keep, name="alert-keeper"))
+        threads.append(threading.Thread(target=FeedKeeper(database, stop).keep, name="feed-keeper"))
         threads.append(threading.Thread(target=NameKeeper(database, stop).keep, name="name-keeper"))
         threads.append(threading.Thread(target=ObservationKeeper(database, stop).keep, name="observation-keeper"))
     for thread in threads:

@@ -13,7 +13,7 @@ from layers.catalog import Catalog
 from layers.errors import DatabaseUnavailable, QueryTimeout
 from layers.ladder import has_ladder
 from layers.model import VectorLayer
-from layers.system import edition, job, layer_state
+from layers.system import edition, feed, job, layer_state
 
 
 def families(writer: Writer, catalog: Catalog) -> list[Any]:
@@ -23,7 +23,7 @@ def families(writer: Writer, catalog: Catalog) -> list[Any]:
     found = [up]
     try:
         with writer.transaction() as connection:
-            found += [*_lags(core, connection, catalog), _jobs(core, connection)]
+            found += [*_lags(core, connection, catalog), _jobs(core, connection), *_feeds(core, connection)]
         up.add_metric([], 1)
     except (DatabaseUnavailable, QueryTimeout):
         up.add_metric([], 0)
@@ -61,3 +61,21 @@ def _jobs(core: Any, connection: sa.Connection) -> Any:
     for state, number in rows:
         family.add_metric([state], number)
     return family
+
+
+def _feeds(core: Any, connection: sa.Connection) -> Iterator[Any]:
+    """How long ago each feed last answered as it should, and how often it has failed since."""
+    names = ["feed"]
+    age = core.GaugeMetricFamily(
+        "geoservice_feed_age_seconds", "Time since a feed answered as it should.", labels=names
+    )
+    failures = core.GaugeMetricFamily("geoservice_feed_failures", "Failures of a feed in a row.", labels=names)
+    since = sa.func.extract("epoch", sa.func.now() - feed.c.succeeded)
+    for name, seconds, failed in connection.execute(
+        sa.select(feed.c.name, since, feed.c.failures).order_by(feed.c.name)
+    ):
+        failures.add_metric([name], failed)
+        if seconds is not None:
+            age.add_metric([name], max(0.0, float(seconds)))
+    yield age
+    yield failures

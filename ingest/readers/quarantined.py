@@ -22,6 +22,8 @@ READER = "reader"
 """Fact of a read summary under which `reader_facts` stand."""
 SAID = "said"
 """Fact of a reader: what whoever loaded the source said of its coordinates. The loader writes it, not the reader."""
+WHOLE = "whole"
+"""Fact of what is kept as it came because it is taken in whole, such as a message: it is never read row by row."""
 LAYER_DRIVER = "layer"
 """Stands in place of a driver for rows that are kept as the layer would hold them."""
 

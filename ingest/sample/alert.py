@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import shapely
 from lxml import etree
 from shapely.geometry.base import BaseGeometry
@@ -103,3 +105,21 @@ def _pair(parent: etree._Element, name: str, key: str, value: str) -> None:
     pair = etree.SubElement(parent, name)
     _add(pair, "valueName", key)
     _add(pair, "value", value)
+
+
+def dated(content: bytes, now: dt.datetime) -> bytes:
+    """The alert as if it had been sent at the latest 06:30 of Beijing that is over, so that one is in force.
+
+    The hours between sending, onset and end stay; the identifier bears the new day, so that each day has one.
+    """
+    root = etree.fromstring(content)
+    sent = dt.datetime.fromisoformat(SENT)
+    days = (now - sent) // dt.timedelta(days=1)
+    for name in ("sent", "effective", "onset", "expires"):
+        for element in root.iter(f"{{{NAMESPACE}}}{name}"):
+            element.text = (dt.datetime.fromisoformat(str(element.text)) + dt.timedelta(days=days)).isoformat()
+    identifier = root.find(f"{{{NAMESPACE}}}identifier")
+    if identifier is not None:
+        moved = sent + dt.timedelta(days=days)
+        identifier.text = IDENTIFIER.replace(f"_{sent:%Y%m%d}", f"_{moved:%Y%m%d}")
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")

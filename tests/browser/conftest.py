@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from geoservice.app import create_app
 from geoservice.cli.demo import Delivery, sample_deliveries
-from geoservice.cli.ingest import load_source, target_of
+from geoservice.cli.ingest import load_source
 from geoservice.cli.layers import synchronise
 from geoservice.settings import Settings
 from layers.access import Clearance
@@ -61,10 +61,9 @@ def site(cluster_settings: Settings) -> Iterator[Site]:
     with copied_database(cluster_settings) as database:
         settings = database.settings
         synchronise(settings, database)
-        target = target_of(settings, database)
         for one in [*sample_deliveries(settings, catalog, PARCELS), *_bundled()]:
             if catalog.layer(one.layer).name in LOADED or one.mapping != "sample":
-                load_source(catalog, target, one.layer, one.file, one.mapping, quiet=True)
+                load_source(catalog, database, one.layer, one.file, one.mapping, quiet=True)
         keys = make_keys(database)
         with serving(create_app(settings)) as url:
             yield Site(url, keys, settings)

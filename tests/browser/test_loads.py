@@ -12,7 +12,7 @@ import pytest
 import shapely
 from playwright.sync_api import Browser, Page
 
-from geoservice.cli.ingest import load_source, target_of
+from geoservice.cli.ingest import load_source
 from geoservice.db.engine import Database
 from ingest.sample.write import write_sample
 from layers.access import Clearance
@@ -48,11 +48,11 @@ def loads(site: Site, dirty: Path) -> dict[str, int]:
     """A dirty load and a refused one; their numbers."""
     broken = dirty.with_name("sample_landuse_patch.broken.gpkg")
     broken.write_bytes(dirty.read_bytes()[:4000])
-    catalog, target = read_catalog(), target_of(site.settings, Database.from_settings(site.settings))
-    report = load_source(catalog, target, "landuse_patch", dirty, quiet=True)
+    catalog, database = read_catalog(), Database.from_settings(site.settings)
+    report = load_source(catalog, database, "landuse_patch", dirty, quiet=True)
     assert report.load
     with pytest.raises(SourceError):
-        load_source(catalog, target, "landuse_patch", broken, quiet=True)
+        load_source(catalog, database, "landuse_patch", broken, quiet=True)
     return {"dirty": report.load, "refused": report.load + 1}
 
 

@@ -10,7 +10,7 @@ import geopandas as gpd
 import pytest
 from playwright.sync_api import Browser, Page
 
-from geoservice.cli.ingest import load_source, target_of
+from geoservice.cli.ingest import load_source
 from geoservice.db.engine import Database
 from ingest.sample.write import write_sample
 from layers.access import Clearance
@@ -57,8 +57,8 @@ def load(site: Site, tmp_path: Path) -> int:
     patches.loc[LEFT_OUT:, "surveyor"] = tmp_path.name
     file = tmp_path / "sample_landuse_patch.open.gpkg"
     patches.to_file(file, driver="GPKG", engine="pyogrio")
-    target = target_of(site.settings, Database.from_settings(site.settings))
-    report = load_source(read_catalog(), target, "landuse_patch", file, quiet=True)
+    database = Database.from_settings(site.settings)
+    report = load_source(read_catalog(), database, "landuse_patch", file, quiet=True)
     assert (report.quarantined, report.load is None) == (LEFT_OUT, False)
     return int(report.load or 0)
 

@@ -21,7 +21,7 @@ import pytest
 import shapely
 
 from geoservice.cli.demo import sample_deliveries
-from geoservice.cli.ingest import load_source, target_of
+from geoservice.cli.ingest import load_source
 from geoservice.cli.layers import synchronise
 from geoservice.processes.registry import PROCESSES
 from geoservice.settings import Settings
@@ -55,11 +55,10 @@ def stage(cluster_settings: Settings) -> Iterator[Stage]:
     with copied_database(cluster_settings) as database:
         settings = database.settings
         synchronise(settings, database)
-        target = target_of(settings, database)
         files = {}
         for one in sample_deliveries(settings, catalog, PARCELS):
             if catalog.layer(one.layer).name in LOADED:
-                load_source(catalog, target, one.layer, one.file, one.mapping, quiet=True)
+                load_source(catalog, database, one.layer, one.file, one.mapping, quiet=True)
                 files[catalog.layer(one.layer).name] = one.file
         divisions = gpd.read_file(files["division"])
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GEOSERVICE_")}
