@@ -16,6 +16,7 @@ from layers.access import Decision
 from layers.answer import AnswerFeature, AnswerRow, AnswerSection, EditionRef
 from layers.catalog import Catalog
 from layers.codelist import CodeList
+from layers.exposure import ROLES
 from layers.model import Layer, RasterLayer, Text, VectorLayer
 
 UNCLASSIFIED = Text(zh="未分类", en="unclassified")
@@ -27,7 +28,6 @@ NOTHING_LOADED = Text(
     zh="该图层在此范围及其周围没有数据，这不等于零。",
     en="Nothing is loaded for this layer here or around; that is not zero.",
 )
-ROLE_ORDER = ("population", "settlement", "land", "road", "railway", "building", "facility", "dam", "protected")
 RASTER_MEASURE = "sum"
 _WHOLE = 0.999
 _UNITS = {"count": "1", "length": "m", "area": "m2"}
@@ -47,7 +47,7 @@ class GroupTotal:
 def exposed(layers: Sequence[Layer]) -> list[VectorLayer | RasterLayer]:
     """The layers that take part in an analysis, by role, then by their place in the portal."""
     chosen = [la for la in layers if la.exposure is not None and isinstance(la, VectorLayer | RasterLayer)]
-    return sorted(chosen, key=lambda la: (ROLE_ORDER.index(_role(la)), la.portal.order, la.name))
+    return sorted(chosen, key=lambda la: (ROLES.index(_role(la)), la.portal.order, la.name))
 
 
 def empty_section(

@@ -100,7 +100,7 @@ def definition_digest(layer: Layer) -> str:
     # How names are searched and lines are travelled has digests of its own; like what analyses take a layer for, and
     # how rows are readings, it concerns neither tables nor tiles.
     beside: dict[str, IncEx | bool] = dict.fromkeys(("names", "network", "compliance", "observes"), True)
-    beside["exposure"] = {"capacity"}
+    beside["exposure"] = {"capacity", "cut", "census", "reach"}
     told = layer.model_dump_json(by_alias=True, exclude=beside)
     # A ladder that another version of the product made is as stale as one of another definition.
     made = f"{told}{LADDER_FORMAT}" if isinstance(layer, VectorLayer) and has_ladder(layer) else told

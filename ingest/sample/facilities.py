@@ -34,11 +34,6 @@ class Feature:
     values: dict[str, object]
 
 
-def _at(plan: StreetPlan, x: float, y: float) -> shapely.Point:
-    point = plan.place(np.array([[x, y]]))[0]
-    return shapely.Point(point[0], point[1])
-
-
 def _named(name: Name) -> dict[str, object]:
     return {"name_zh": name.zh, "name_en": name.en}
 
@@ -67,7 +62,7 @@ def build_hospitals(settlements: Settlements, plans: list[StreetPlan], seed: int
             )
     return [
         Feature(
-            _at(plan, 24.0 + 90.0 * (n % 2), 22.0 if n < TOWNSHIPS + 1 else -20.0),
+            plan.at(24.0 + 90.0 * (n % 2), 22.0 if n < TOWNSHIPS + 1 else -20.0),
             {
                 "hospital_id": f"H{ADCODE}{n + 1:04d}",
                 **_named(name),
@@ -101,7 +96,7 @@ def build_schools(settlements: Settlements, plans: list[StreetPlan], seed: int) 
                 else base.with_ending("小学", "Primary School")
             )
             pupils = int(place.people * PUPILS_SHARE * (0.7 + 0.3 * luck[number]))
-            found.append(_school(len(found), _at(plan, -35.0, 30.0), name, "primary", pupils))
+            found.append(_school(len(found), plan.at(-35.0, 30.0), name, "primary", pupils))
     return found
 
 
@@ -120,22 +115,23 @@ def _rectangle(x: float, y: float, half_x: float, half_y: float) -> FloatArray:
 def build_hazard_sources(settlements: Settlements, plans: list[StreetPlan]) -> list[Feature]:
     """Stores of dangerous goods at the edge of the seats."""
     kinds = (
-        ("加油站油库", "Fuel depot", "fuel", 3, 180.0),
-        ("液化气站", "LPG station", "lpg", 4, 45.0),
-        ("化肥仓库", "Fertiliser store", "ammonium nitrate", 2, 620.0),
-        ("氨制冷厂", "Ammonia cold store", "ammonia", 3, 12.5),
-        ("烟花仓库", "Fireworks store", "fireworks", 4, 8.0),
-        ("危险化学品库", "Chemical warehouse", "chemicals", 1, 1450.0),
+        ("加油站油库", "Fuel depot", "fuel", 3, 180.0, 300.0),
+        ("液化气站", "LPG station", "lpg", 4, 45.0, 400.0),
+        ("化肥仓库", "Fertiliser store", "ammonium nitrate", 2, 620.0, 1200.0),
+        ("氨制冷厂", "Ammonia cold store", "ammonia", 3, 12.5, 900.0),
+        ("烟花仓库", "Fireworks store", "fireworks", 4, 8.0, 250.0),
+        ("危险化学品库", "Chemical warehouse", "chemicals", 1, 1450.0, 2000.0),
     )
     found = []
     for number in range(TOWNSHIPS + 2):
         home = number % TOWNSHIPS
-        zh, en, kind, grade, quantity = kinds[(number * 5) % len(kinds)]
+        zh, en, kind, grade, quantity, reach = kinds[(number * 5) % len(kinds)]
         plan, base = plans[home], _base(settlements.places[home])
         angle = 0.8 + 2.1 * number
-        spot = _at(plan, plan.radius * 1.15 * np.cos(angle), plan.radius * 1.15 * np.sin(angle))
+        spot = plan.at(plan.radius * 1.15 * np.cos(angle), plan.radius * 1.15 * np.sin(angle))
         values = {"source_id": f"D{ADCODE}{number + 1:04d}", **_named(Name(base.zh + zh, f"{base.en} {en}"))}
-        found.append(Feature(spot, {**values, "kind": kind, "grade": str(grade), "quantity": quantity}))
+        values |= {"kind": kind, "grade": str(grade), "quantity": quantity, "reach": reach}
+        found.append(Feature(spot, values))
     return found
 
 
@@ -148,7 +144,7 @@ def build_stations(settlements: Settlements, plans: list[StreetPlan]) -> list[Fe
     for number, (home, x, y) in enumerate(spots):
         name = Name(f"样例县{labels[number]}", f"Sample County {english[number]} Station")
         values = {"station_id": station_id(number), **_named(name), "operator": "样例县环境监测站（虚构）"}
-        found.append(Feature(_at(plans[home], x, y), values))
+        found.append(Feature(plans[home].at(x, y), values))
     return found
 
 
@@ -201,7 +197,7 @@ def build_airport(settlements: Settlements, plans: list[StreetPlan]) -> Feature:
         "icao": None,
         "kind": "general aviation",
     }
-    return Feature(_at(plans[0], plans[0].radius * 1.9, plans[0].radius * 0.6), values)
+    return Feature(plans[0].at(plans[0].radius * 1.9, plans[0].radius * 0.6), values)
 
 
 def build_protected(reservoir: Reservoir, height: FloatArray, county: shapely.Polygon) -> list[Feature]:

@@ -19,6 +19,8 @@ class SampleManifest(BaseModel):
         counts: Features (rows of the table, alerts) by layer name.
         patches_by_class: Land-use patches by class code of GB/T 21010-2017.
         area_by_class: Their ellipsoidal area in m2; adds up to the county's within rounding (0.01 m2 per patch).
+        planned_area: Ellipsoidal area in m2 of the zones of the spatial plan by kind; the last township has none.
+        shelter_capacity: People that all shelters take together.
         reservoir_level: Water level in metres.
         reservoir_capacity: Volume below it in 10^6 m3.
         dam: Longitude and latitude of the dam.
@@ -39,6 +41,8 @@ class SampleManifest(BaseModel):
     counts: dict[str, int]
     patches_by_class: dict[str, int]
     area_by_class: dict[str, float]
+    planned_area: dict[str, float]
+    shelter_capacity: int
     reservoir_level: float
     reservoir_capacity: float
     dam: tuple[float, float]

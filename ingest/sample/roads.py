@@ -58,6 +58,10 @@ class StreetPlan:
         turned = np.column_stack([points @ [cosine, -sine], points @ [sine, cosine]])
         return np.asarray(np.round(self.centre + degrees(turned), 9))
 
+    def at(self, x: float, y: float) -> shapely.Point:
+        """One point of the plan (metres along and across), in degrees."""
+        return shapely.Point(self.place(np.array([[x, y]]))[0])
+
 
 @dataclass(frozen=True)
 class Transport:

@@ -23,6 +23,9 @@ from ingest.sample.facilities import (
     build_stations,
 )
 from ingest.sample.names import Name
+from ingest.sample.networks import bridges, pipelines, power_lines
+from ingest.sample.planning import land_approvals, planning_zones
+from ingest.sample.refuge import monuments, shelters
 from ingest.sample.region import Region
 from ingest.sample.roads import CLASSES, LANES, SPEEDS
 from ingest.sample.settlements import ADCODE, COUNTY, PARENT
@@ -162,5 +165,12 @@ LAYERS: dict[str, Callable[[Region], list[Feature]]] = {
     "flood_extent": flood_extents,
     "address": lambda r: build_addresses(r.settlements, r.transport.plans),
     "postcode": lambda r: build_postcodes(r.settlements),
+    "bridge": bridges,
+    "power_line": power_lines,
+    "pipeline": pipelines,
+    "shelter": shelters,
+    "monument": monuments,
+    "planning_zone": planning_zones,
+    "land_approval": land_approvals,
 }
 """How the rows of each small vector layer are made; patches, control lines, tables and rasters are written apart."""

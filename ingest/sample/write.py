@@ -20,6 +20,7 @@ from ingest.sample.changes import COLUMNS, build_changes
 from ingest.sample.facilities import Feature
 from ingest.sample.farmland import FarmlandCollector, control_lines
 from ingest.sample.manifest import SampleManifest
+from ingest.sample.planning import planning_zones
 from ingest.sample.rasters import (
     CRS,
     CoverPainter,
@@ -30,6 +31,7 @@ from ingest.sample.rasters import (
     write_population,
 )
 from ingest.sample.readings import Reading, build_readings
+from ingest.sample.refuge import SHARE, places_with_shelter
 from ingest.sample.region import Region, build_region
 from ingest.sample.settlements import ADCODE, COUNTY
 from ingest.sample.size import DEFAULT_PARCELS, DEFAULT_SEED, FEWEST, MOST
@@ -42,6 +44,7 @@ FIXED_DATE = "2026-07-01T00:00:00.000Z"
 LABEL = "Fictional sample region (样例县): no place of this name exists"
 ARROW_TYPES: dict[type, pa.DataType] = {
     bool: pa.bool_(),
+    dt.date: pa.date32(),
     int: pa.int32(),
     float: pa.float64(),
     str: pa.string(),
@@ -209,6 +212,11 @@ def _write_rasters(directory: Path, region: Region, painter: CoverPainter) -> No
     write_imagery(directory / "sample_imagery.tif", painter.cover, fields, region.transport.roads, region.seed)
 
 
+def _planned(region: Region) -> dict[str, float]:
+    made = planning_zones(region)
+    return {str(one.values["kind"]): round(float(ellipsoidal_area(one.geometry)), 2) for one in made}
+
+
 def _manifest(region: Region, counts: dict[str, int], areas: dict[str, float]) -> SampleManifest:
     settlements, reservoir = region.settlements, region.reservoir
     people = {t.code: settlements.people(n) for n, t in enumerate(settlements.townships)}
@@ -226,6 +234,8 @@ def _manifest(region: Region, counts: dict[str, int], areas: dict[str, float]) -
         counts=dict(sorted(counts.items())),
         patches_by_class=dict(sorted(used.items())),
         area_by_class={k: round(v, 2) for k, v in sorted(areas.items())},
+        planned_area=_planned(region),
+        shelter_capacity=sum(int(p.people * SHARE) for p in places_with_shelter(settlements)),
         reservoir_level=reservoir.level,
         reservoir_capacity=round(reservoir.capacity, 3),
         dam=reservoir.dam,

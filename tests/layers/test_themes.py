@@ -36,9 +36,15 @@ AGREED = {
     "geology/active_fault", "geology/plate", "hazard/earthquake", "energy/power_plant", "water/dam", "health/hospital",
     "education/school", "protected/protected_area", "environment/air_station", "environment/air_observation",
     "hazard/cap_alert", "hazard/flood_extent", "hazard/typhoon_track", "hazard/active_fire", "admin/division_change",
-    "address/address", "address/postcode",
+    "address/address", "address/postcode", "safety/shelter", "heritage/monument", "transport/bridge",
+    "energy/power_line", "energy/pipeline", "land/planning_zone", "land/land_approval",
 }  # fmt: skip
-NOT_PUBLIC = {"land/control_line": Clearance.INTERNAL, "safety/hazard_source": Clearance.RESTRICTED}
+NOT_PUBLIC = {
+    "land/control_line": Clearance.INTERNAL,
+    "safety/hazard_source": Clearance.RESTRICTED,
+    "energy/power_line": Clearance.INTERNAL,
+    "energy/pipeline": Clearance.INTERNAL,
+}
 
 
 def require_bilingual(text: Text | None, what: str) -> None:

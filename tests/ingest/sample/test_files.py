@@ -17,9 +17,10 @@ from tests.ingest.sample.conftest import PARCELS, Written
 
 CATALOG = read_catalog()
 VECTOR = (
-    "active_fault", "address", "air_station", "airport", "building", "control_line", "dam", "division",
-    "flood_extent", "geological_unit", "hazard_source", "hospital", "lake", "landuse_patch",
-    "populated_place", "postcode", "power_plant", "protected_area", "railway", "river", "road", "school",
+    "active_fault", "address", "air_station", "airport", "bridge", "building", "control_line", "dam", "division",
+    "flood_extent", "geological_unit", "hazard_source", "hospital", "lake", "land_approval", "landuse_patch",
+    "monument", "pipeline", "planning_zone", "populated_place", "postcode", "power_line", "power_plant",
+    "protected_area", "railway", "river", "road", "school", "shelter",
 )  # fmt: skip
 RASTERS = ("elevation", "imagery", "land_cover", "population")
 GEOMETRIES = {"point": {"Point"}, "line": {"LineString"}, "polygon": {"Polygon", "MultiPolygon"}}

@@ -7,7 +7,10 @@ import { fitBox, leaflet, setHighlight } from "./map.js";
 import { showFeature } from "./identify.js";
 
 const LISTED = 5;
-const ORDER = ["population", "land", "road", "railway", "facility", "dam", "building", "settlement", "protected"];
+const ORDER = [
+  "population", "land", "road", "railway", "bridge", "facility", "danger", "dam", "power", "pipeline", "building",
+  "settlement", "protected", "monument",
+];
 
 const UNITS = {
   m2: { head: () => [t("ha"), t("mu")], cells: (value) => [hectares(value), mu(value)] },
