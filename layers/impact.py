@@ -53,6 +53,8 @@ class RankFigure(_Value):
 
     rank: int
     value: float
+    low: float | None = None
+    high: float | None = None
     count: int | None = None
 
 
@@ -88,6 +90,12 @@ class Explanation(_Value):
     parameters: dict[str, Any] = {}
 
 
+class HitFeature(AnswerFeature):
+    """A listed feature; `value` is how much of it lies in the zone (m of a line, m2 of a polygon)."""
+
+    value: float | None = None
+
+
 class ImpactSection(_Value):
     """What one layer contributes. `no-data` says that nothing is loaded here; it is not zero, and has no value."""
 
@@ -105,7 +113,7 @@ class ImpactSection(_Value):
     classes: tuple[ClassFigure, ...] = ()
     divisions: tuple[DivisionFigure, ...] = ()
     capacity: Capacity | None = None
-    features: tuple[AnswerFeature, ...] = ()
+    features: tuple[HitFeature, ...] = ()
     features_total: int | None = None
     explain: Explanation | None = None
 
@@ -151,17 +159,80 @@ class Need(_Value):
     high: float
 
 
-class People(_Value):
-    """People in the zone: from which layer, and how many."""
+Counted = Literal["raster", "areal", "points"]
+"""How people are counted: cells of a raster, divisions by their area in the zone, settlements as points."""
+
+
+class PeopleBy(_Value):
+    """People in the zone by one way to count them; severity classes and divisions where no section tells them."""
 
     layer: str
+    method: Counted
     value: float
     low: float | None = None
     high: float | None = None
+    edition: EditionRef | None = None
+    note: Text | None = None
+    classes: tuple[RankFigure, ...] = ()
+    divisions: tuple[DivisionFigure, ...] = ()
+
+
+class People(PeopleBy):
+    """People in the zone by the way that counts, and beside it by the `others` that there are."""
+
+    others: tuple[PeopleBy, ...] = ()
+    explain: Explanation | None = None
+
+
+class DangerousSite(_Value):
+    """A site in the zone that may do harm by itself, and how far (m) it declares an accident to reach."""
+
+    layer: str
+    id: str
+    label: Text
+    lon: float
+    lat: float
+    reach_m: float
+
+
+class Secondary(_Value):
+    """What dangerous sites in the zone may do beyond it: the land within their reach that lies outside the zone.
+
+    `silent` sites declare no reach and add nothing. Sections tell what lies in that land.
+    """
+
+    sites: tuple[DangerousSite, ...]
+    sites_total: int
+    silent: int = 0
+    area_m2: float = 0.0
+    people: PeopleBy | None = None
+    sections: tuple[ImpactSection, ...] = ()
+    explain: Explanation | None = None
+
+
+class Reach(_Value):
+    """The facility of a layer that a settlement reaches first over the roads that are left, and the way there.
+
+    Without `id` none is reached. `minutes_before` is what the nearest one took before roads were closed; `roads` are
+    the names of the roads in the order of travel, `line` the way in longitude and latitude where lines are asked.
+    """
+
+    layer: str
+    id: str | None = None
+    label: Text | None = None
+    minutes: float | None = None
+    distance_m: float | None = None
+    minutes_before: float | None = None
+    roads: tuple[Text, ...] = ()
+    line: tuple[tuple[float, float], ...] | None = None
 
 
 class CutOff(_Value):
-    """A settlement whose ways are cut: by the zone itself, or because the roads that lead there are."""
+    """A settlement whose ways are cut: by the zone itself, or because the roads that lead there are.
+
+    `reach` tells the nearest facility of each layer that is still reached, `nearest` the first of all. Those `inside`
+    reach nothing over closed roads; `minutes_out` is how long they need to leave while their roads still hold.
+    """
 
     id: str
     label: Text
@@ -173,10 +244,31 @@ class CutOff(_Value):
     nearest_label: Text | None = None
     minutes: float | None = None
     minutes_before: float | None = None
+    minutes_out: float | None = None
+    reach: tuple[Reach, ...] = ()
+
+
+class Isochrone(_Value):
+    """How far one gets out of a zone within some minutes, over the roads that it leaves open.
+
+    Ways begin where open roads leave the zone. `area` is the land around the reached roads (GeoJSON, longitude and
+    latitude), `settlements` how many of those outside are reached, `facilities` how many by layer.
+    """
+
+    minutes: float
+    road_m: float
+    area: dict[str, Any] | None = None
+    width_m: float | None = None
+    settlements: int = 0
+    people: float = 0.0
+    facilities: dict[str, int] = {}
 
 
 class Ways(_Value):
-    """What the zone does to ways: roads that it closes, settlements that are cut off, what is still reached."""
+    """What the zone does to ways: roads that it closes, settlements that are cut off, what is still reached.
+
+    Low and high figures are those of the zone at its bounds.
+    """
 
     network: str
     mode: str
@@ -185,10 +277,20 @@ class Ways(_Value):
     note: Text | None = None
     closed_edges: int = 0
     closed_m: float = 0.0
+    closed_m_low: float | None = None
+    closed_m_high: float | None = None
     settlements: tuple[CutOff, ...] = ()
+    settlements_total: int = 0
     isolated: int = 0
+    isolated_low: int | None = None
+    isolated_high: int | None = None
     isolated_people: float = 0.0
+    isolated_people_low: float | None = None
+    isolated_people_high: float | None = None
     facilities: dict[str, Any] | None = None
+    exits: int = 0
+    evacuation: tuple[Isochrone, ...] = ()
+    explain: Explanation | None = None
 
 
 class ImpactAnswer(_Value):
@@ -201,4 +303,5 @@ class ImpactAnswer(_Value):
     sections: tuple[ImpactSection, ...]
     needs: tuple[Need, ...] = ()
     ways: Ways | None = None
+    secondary: Secondary | None = None
     method: dict[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -14,13 +14,30 @@ from geoservice.features.past import moment_asked
 from geoservice.impact.zoned import Zoned, zoned_hazard
 from layers.errors import BadBody
 from layers.hazard import HazardZone
+from layers.impact import Counted
 from layers.interval import parse_instant
 
-MEMBERS = ("hazard", "layers", "as_of", "at", "explain", "divisions", "ways", "needs", "facilities")
+MEMBERS = (
+    "hazard",
+    "layers",
+    "as_of",
+    "at",
+    "explain",
+    "divisions",
+    "ways",
+    "needs",
+    "facilities",
+    "secondary",
+    "people",
+    "minutes",
+    "lines",
+)
 """Members beside the ways to name a zone."""
 _MOST_LAYERS = 100
 _MOST_NAME = 100
-_SWITCHES = {"explain": False, "divisions": True, "ways": True, "needs": True}
+_MOST_TIMES = 6
+_MOST_MINUTES = 600
+_SWITCHES = {"explain": False, "divisions": True, "ways": True, "needs": True, "secondary": True, "lines": False}
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,10 @@ class ImpactAsked:
         ways: Whether the road network is looked at.
         needs: Whether needs are estimated.
         facilities: Layers whose features people must reach; None for those of the default.
+        secondary: Whether it is told what dangerous sites in the zone may reach beyond it.
+        people: How people are counted; None for the first way that has data in the zone.
+        minutes: Within which times it is told how far one gets out of the zone.
+        lines: Whether ways to what is reached are told as lines.
     """
 
     zone: ZoneRequest | Zoned
@@ -48,6 +69,10 @@ class ImpactAsked:
     ways: bool = True
     needs: bool = True
     facilities: tuple[str, ...] | None = None
+    secondary: bool = True
+    people: Counted | None = None
+    minutes: tuple[float, ...] = (15.0, 30.0, 60.0)
+    lines: bool = False
 
 
 def impact_asked(body: object, most_vertices: int) -> ImpactAsked:
@@ -74,6 +99,8 @@ def impact_asked(body: object, most_vertices: int) -> ImpactAsked:
         as_of=moment_asked(_text(body, "as_of")),
         at=at,
         facilities=_names(body, "facilities"),
+        minutes=_minutes(body),
+        people=_word(body, "people", get_args(Counted)),
         **{name: _switch(body, name) for name in _SWITCHES},
     )
 
@@ -107,6 +134,26 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     if value is None or (isinstance(value, str) and 0 < len(value) <= _MOST_NAME):
         return value
     raise BadBody(f"{name} is a text of 1 to {_MOST_NAME} characters.", where=name)
+
+
+def _minutes(body: Mapping[str, Any]) -> tuple[float, ...]:
+    value = body.get("minutes")
+    if value is None:
+        return ImpactAsked.minutes
+    told = f"minutes is an array of 1 to {_MOST_TIMES} numbers above 0 and up to {_MOST_MINUTES}."
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_TIMES:
+        raise BadBody(told, where="minutes")
+    for one in value:
+        if isinstance(one, bool) or not isinstance(one, int | float) or not 0 < one <= _MOST_MINUTES:
+            raise BadBody(told, where="minutes")
+    return tuple(sorted({float(one) for one in value}))
+
+
+def _word(body: Mapping[str, Any], name: str, words: tuple[str, ...]) -> Any:
+    value = body.get(name)
+    if value is None or value in words:
+        return value
+    raise BadBody(f"{name} is one of {', '.join(words)}.", where=name)
 
 
 def _names(body: Mapping[str, Any], name: str) -> tuple[str, ...] | None:

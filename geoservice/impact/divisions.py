@@ -87,14 +87,26 @@ class Divisions:
         for place, some in torn:
             number, made = self._regions[place].cut(shapes[some])
             parts.append(_parts(some[number], np.full(len(number), place), made, measure))
-        reached = np.zeros(len(shapes), dtype=np.int64)
-        for part in parts:
-            np.add.at(reached, part.owner, part.size)
-        slack = np.maximum(_LEAST, (sizes * _SLACK).astype(np.int64))
-        wrong = np.flatnonzero(np.abs(sizes - reached) > slack)
+        short = _unlike(parts, sizes, below=True)
+        if len(short):
+            parts.append(self._left(short, torn, shapes, measure))
+        wrong = _unlike(parts, sizes)
         if len(wrong):
             parts = [part.without(wrong) for part in parts] + [self._settled(wrong, torn, shapes, measure)]
         return Parts.together(parts)
+
+    def _left(self, short: Longs, torn: Sequence[tuple[int, Longs]], shapes: Shapes, measure: Measure) -> Parts:
+        """What geometries that reach out of all divisions have outside.
+
+        Their parts inside stay as they are cut: they are the same, whichever divisions lie around those known here.
+        """
+        rest = dict(zip(short.tolist(), shapes[short], strict=True))
+        for place, some in torn:
+            for number in np.intersect1d(some, short).tolist():
+                rest[number] = shapely.difference(rest[number], self.shapes[place])
+        made: Shapes = np.empty(len(rest), dtype=np.object_)
+        made[:] = list(rest.values())
+        return _parts(short, np.full(len(short), NOWHERE), made, measure)
 
     def _sorted(self, shapes: Shapes) -> tuple[Longs, list[tuple[int, Longs]]]:
         """Place of the division in which each geometry lies wholly, and per division those that may lie across."""
@@ -150,6 +162,16 @@ def _parts(owner: Longs, division: Longs, shapes: Shapes, measure: Measure) -> P
     size = sizes_of(measure, shapes)
     there = size > 0
     return Parts(owner[there], division[there], shapes[there], size[there])
+
+
+def _unlike(parts: Sequence[Parts], sizes: Longs, *, below: bool = False) -> Longs:
+    """Numbers of the geometries whose parts do not add up to them (`below`: are less than them)."""
+    reached = np.zeros(len(sizes), dtype=np.int64)
+    for part in parts:
+        np.add.at(reached, part.owner, part.size)
+    missing = sizes - reached
+    slack = np.maximum(_LEAST, (sizes * _SLACK).astype(np.int64))
+    return np.flatnonzero((missing if below else np.abs(missing)) > slack)
 
 
 def _numbers(torn: Sequence[tuple[int, Longs]]) -> Longs:

@@ -133,7 +133,12 @@ def division_figures(ledger: Ledger, divisions: Divisions, words: Words) -> tupl
     for key in sorted(table, key=lambda key: (key[0] < 0, key)):
         place = key[0]
         inside = [
-            RankFigure(rank=rank[0], value=sums["best"].value, count=sums["best"].features if ledger.counted else None)
+            RankFigure(
+                rank=rank[0],
+                value=sums["best"].value,
+                count=sums["best"].features if ledger.counted else None,
+                **{name: sums[name].value for name in ("low", "high") if name in sums},
+            )
             for rank, sums in ranks.get(place, {}).items()
         ]
         told = {**_division(divisions, place), "classes": tuple(inside)}

@@ -12,7 +12,8 @@ from geoservice.analysis.place import Box
 from geoservice.features.lookup import label_columns, label_of
 from geoservice.impact.asked import ImpactAsked
 from geoservice.impact.fetch import Ground, near
-from geoservice.impact.ways import Spot, ways_of
+from geoservice.impact.reachable import Spot
+from geoservice.impact.ways import Telling, ways_of
 from geoservice.impact.zoned import Zoned
 from geoservice.queries.sources import open_layer
 from geoservice.routing.asked import Asked
@@ -58,7 +59,8 @@ async def look_out(office: Office, asked: ImpactAsked, zoned: Zoned) -> Ways | N
     boxes = _grown(zoned.boxes())
     settlements = await _spots(office, asked, _settlements(office), boxes)
     reached = await _spots(office, asked, facilities, boxes)
-    return await asyncio.to_thread(ways_of, ground.travel, layer.name, zoned, settlements, reached)
+    telling = Telling(asked.minutes, asked.lines, asked.explain)
+    return await asyncio.to_thread(ways_of, ground.travel, layer.name, zoned, (settlements, reached), telling)
 
 
 def _facilities(office: Office, asked: ImpactAsked) -> list[tuple[VectorLayer, Decision]]:

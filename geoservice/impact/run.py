@@ -12,21 +12,26 @@ import numpy as np
 from geoservice.analysis.place import Place
 from geoservice.analysis.request import DIVISIONS, ZoneRequest, find_place
 from geoservice.analysis.sections import NOTHING_LOADED, TOO_SLOW, exposed
-from geoservice.analysis.statements import Counting, counting_of
+from geoservice.analysis.statements import MAX_LISTED, Counting, counting_of
 from geoservice.db.pools import QUERY_CANCELLED, RawConnection
 from geoservice.features.assets import Which, read_assets
 from geoservice.features.state import read_states
 from geoservice.impact.asked import ImpactAsked
 from geoservice.impact.atoms import Atoms, atoms_of
+from geoservice.impact.census import census_people, read_people
 from geoservice.impact.explain import IMPACT_METHOD
 from geoservice.impact.fetch import Ground, Wanted, read_divisions, read_editions, read_rows
-from geoservice.impact.hits import hits_of
+from geoservice.impact.hits import ZonePart, hits_of
 from geoservice.impact.keeper import AtomKeeper, stamp_of
-from geoservice.impact.listing import listed_features
+from geoservice.impact.listing import cut_features, listed_features
+from geoservice.impact.measure import plain
 from geoservice.impact.needs import needs_of
 from geoservice.impact.outlook import look_out
+from geoservice.impact.people import people_of
 from geoservice.impact.raster import pieces_of_zone, raster_tally
+from geoservice.impact.secondary import ROLES, beyond, read_sites, secondary_of
 from geoservice.impact.sections import (
+    Counted,
     Laid,
     bare_section,
     capacity_of,
@@ -43,12 +48,11 @@ from layers.answer import EditionRef
 from layers.errors import BadBody, TooLarge
 from layers.extent import Extent
 from layers.hazard import Bound
-from layers.impact import ImpactAnswer, ImpactSection, People
+from layers.impact import HitFeature, ImpactAnswer, ImpactSection, PeopleBy, Secondary
 from layers.model import RasterLayer, Text, VectorLayer
 
 _SIZE_OF_GRID = 300_000
 """About how many features the grids of a zone are made for."""
-_PEOPLE = ("population", "settlement")
 _MILLISECONDS = 1000
 _TOO_MANY = "此范围内要素过多，一次询问无法读完；请缩小范围。"
 
@@ -95,7 +99,9 @@ async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) 
         ground = Ground(connection, office.reading, asked.as_of)
         work = await _prepared(office, keeper, asked, ground, (zoned, layers))
         sections = [await _section(work, layer) for layer in layers]
-    people = _people(sections)
+        secondary = await _secondary(work, layers) if asked.secondary else None
+        census = await _census(work) if asked.layers is None or DIVISIONS in asked.layers else None
+    people = people_of(sections, census, asked.people, explain=asked.explain, zone=zoned.origin)
     ways = await look_out(office, asked, zoned) if asked.ways else None
     return ImpactAnswer(
         at=asked.at,
@@ -105,6 +111,7 @@ async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) 
         sections=tuple(sections),
         needs=needs_of(people) if asked.needs and people is not None else (),
         ways=ways,
+        secondary=secondary,
         method=IMPACT_METHOD,
     )
 
@@ -204,10 +211,23 @@ async def _of_features(work: _Work, layer: VectorLayer, decision: Decision, coun
     if capacity is not None:
         features = {bound: await asyncio.to_thread(_met, atoms, counting, work, bound) for bound in work.laid.parts}
         section = section.model_copy(update={"capacity": capacity_of(layer, capacity, held, features)})
-    if listed:
-        found = await listed_features(work.ground, layer, decision, counted.features.tolist())
+    if listed or (exposure is not None and exposure.cut):
+        found = await _features(work, layer, decision, counted)
         section = section.model_copy(update={"features": found, "features_total": len(counted.features)})
     return section
+
+
+async def _features(work: _Work, layer: VectorLayer, decision: Decision, counted: Counted) -> tuple[HitFeature, ...]:
+    """The features of a section by name; those of lines that are cut with how much of each is."""
+    sized = counted.section.measure in ("length", "area")
+    if layer.exposure is not None and layer.exposure.cut:
+        counted = counted.largest(MAX_LISTED)
+        read = cut_features
+    else:
+        read = listed_features
+    pairs = zip(counted.features.tolist(), counted.sizes.tolist(), strict=True)
+    sizes = {fid: plain(size) if sized else None for fid, size in pairs}
+    return await read(work.ground, layer, decision, sizes)
 
 
 async def _kept(work: _Work, wanted: Wanted) -> Atoms | None:
@@ -246,15 +266,33 @@ async def _of_raster(work: _Work, layer: RasterLayer, decision: Decision, editio
     return await asyncio.to_thread(added)
 
 
-def _people(sections: Sequence[ImpactSection]) -> People | None:
-    """People in the zone: by the first layer of population that has data here, else by settlements with people."""
-    for role in _PEOPLE:
-        for section in sections:
-            fits = section.role == role and section.measure == "sum" and section.status == "ok"
-            if fits and section.total is not None:
-                total = section.total
-                return People(layer=section.layer, value=total.value, low=total.low, high=total.high)
-    return None
+async def _census(work: _Work) -> PeopleBy | None:
+    """People by the finest divisions around the zone, as far as these say how many they have."""
+    layer = work.office.context.catalog.layers.get(DIVISIONS)
+    if not isinstance(layer, VectorLayer) or work.divisions is None or not work.divisions.allowed:
+        return None
+    known = await read_people(work.ground, layer, work.divisions, work.laid.divisions.codes)
+    if not known:
+        return None
+    return await asyncio.to_thread(census_people, work.laid, layer, known, work.editions.get(DIVISIONS))
+
+
+async def _secondary(work: _Work, layers: Sequence[VectorLayer | RasterLayer]) -> Secondary | None:
+    """What dangerous sites in the zone may reach beyond it; None where there are none."""
+    dangers = [la for la in layers if isinstance(la, VectorLayer) and la.exposure is not None and la.exposure.reach]
+    principal, zoned = work.office.context.principal, work.laid.zoned
+    sites = await read_sites(work.ground, [(la, decide(principal, "read", la)) for la in dangers], zoned)
+    if not sites.found and not sites.silent:
+        return None
+    land = await asyncio.to_thread(beyond, sites, zoned)
+    sections: list[ImpactSection] = []
+    if land is not None:
+        parts: dict[Bound, tuple[ZonePart, ...]] = {"best": parts_of(land.best, 0)}
+        laid = replace(work.laid, zoned=land, parts=parts, told=False)
+        there = replace(work, laid=laid, place=land.place())
+        chosen = [la for la in layers if la.exposure is not None and la.exposure.role in ROLES]
+        sections = [await _section(there, layer) for layer in chosen]
+    return secondary_of(sites, land, sections, explain=work.asked.explain)
 
 
 def _near(work: _Work, extent: Extent | None) -> bool:

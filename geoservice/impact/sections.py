@@ -23,6 +23,7 @@ from geoservice.impact.figures import (
 )
 from geoservice.impact.hits import Hits, ZonePart, hits_of
 from geoservice.impact.raster import RasterTally
+from geoservice.impact.region import Longs
 from geoservice.impact.tally import Tally
 from geoservice.impact.zoned import Severity, Zoned
 from layers.answer import EditionRef
@@ -55,10 +56,16 @@ class Laid:
 
 @dataclass(frozen=True)
 class Counted:
-    """A section, and the numbers of the features in it (rising)."""
+    """A section, the numbers of the features in it (rising), and how much of each lies in the zone (units)."""
 
     section: ImpactSection
-    features: np.ndarray[tuple[int], np.dtype[np.int64]]
+    features: Longs
+    sizes: Longs
+
+    def largest(self, most: int) -> Counted:
+        """The features of which most lies in the zone, in the order of their numbers."""
+        chosen = np.sort(np.lexsort((self.features, -self.sizes))[:most])
+        return Counted(self.section, self.features[chosen], self.sizes[chosen])
 
 
 def parts_of(classes: Sequence[Severity], features: int) -> tuple[ZonePart, ...]:
@@ -93,7 +100,7 @@ def vector_section(
                 )
             }
         )
-    return Counted(section, _features(atoms, hits["best"]))
+    return Counted(section, *_features(atoms, hits["best"]))
 
 
 def raster_section(
@@ -159,8 +166,11 @@ def _shared(ledger: Ledger, laid: Laid, words: Words) -> dict[str, object]:
     return {**found, "divisions": division_figures(ledger, laid.divisions, words)} if laid.told else found
 
 
-def _features(atoms: Atoms, hits: Hits) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.unique(atoms.fid[hits.atom])
+def _features(atoms: Atoms, hits: Hits) -> tuple[Longs, Longs]:
+    features, number = np.unique(atoms.fid[hits.atom], return_inverse=True)
+    sizes = np.zeros(len(features), dtype=np.int64)
+    np.add.at(sizes, number, hits.size)
+    return features, sizes
 
 
 def _partly(covered: float) -> Text | None:

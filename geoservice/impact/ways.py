@@ -6,7 +6,7 @@ isolated when it hung together with the main part of the network before, and doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ import shapely
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from geoservice.impact.evacuate import exits_of, isochrones_of, minutes_out
+from geoservice.impact.explain import VERSION
+from geoservice.impact.reachable import Nearest, Spot, minutes_of, nearest_of, reach_of
 from geoservice.impact.region import Floats, Longs, Truths
 from geoservice.impact.zoned import Zoned
 from geoservice.routing.closures import Closure, effect_of
@@ -21,88 +24,151 @@ from geoservice.routing.graph import UNITS, Graph
 from geoservice.routing.questions import snaps_of
 from geoservice.routing.snap import Snap
 from geoservice.routing.travel import Travel
-from layers.impact import CutOff, Ways
-from layers.model import Text
+from layers.hazard import Bound
+from layers.impact import CutOff, Explanation, Ways
 
 MOST_LISTED = 200
-_MINUTE = 60.0
 _LATER = 1.0
 """Seconds by which a way must be longer to be told as a detour."""
 _DECIMALS = 1
+_ORDER = {"isolated": 0, "inside": 1, "detour": 2, "reachable": 3}
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A settlement or facility: id, name, position, people (None where they are not known)."""
+class Telling:
+    """What is told of ways.
 
-    id: str
-    label: Text
-    lon: float
-    lat: float
-    people: float | None = None
+    Attributes:
+        minutes: Within which times it is told how far one gets out of the zone.
+        lines: Whether ways are told as lines, and reached land as areas.
+        explain: Whether to say how it was found.
+    """
+
+    minutes: tuple[float, ...] = ()
+    lines: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """Per settlement: cost of the way to the nearest facility (infinite: none), and which it is."""
+class Cut:
+    """What the zone closes at one estimate, and which settlements that isolates."""
 
-    cost: Floats
-    facility: Longs
+    shut: Travel
+    metres: float
+    edges: int
+    inside: Truths
+    isolated: Truths
 
 
-def ways_of(travel: Travel, name: str, zoned: Zoned, settlements: Sequence[Spot], facilities: Sequence[Spot]) -> Ways:
+@dataclass(frozen=True)
+class _Ways:
+    """What is known of the ways of all settlements: before, after, per layer, and out of the zone."""
+
+    settlements: Sequence[Spot]
+    cut: Cut
+    before: Nearest
+    after: Nearest
+    layers: Mapping[str, tuple[Nearest, Nearest]]
+    out: Floats
+    lines: bool
+
+
+def ways_of(
+    travel: Travel,
+    name: str,
+    zoned: Zoned,
+    spots: tuple[Sequence[Spot], Sequence[Spot]],
+    telling: Telling,
+) -> Ways:
     """Close the roads of a zone and see who is cut off. It searches a network: call it in a thread.
 
     Args:
         travel: Who travels, without closures.
         name: Collection of the network.
         zoned: The zone; all its classes close roads.
-        settlements: Settlements in and around the zone.
-        facilities: What people must reach; those in the zone do not count.
+        spots: Settlements in and around the zone, and what people must reach; of these, those in the zone do not count.
+        telling: What is told.
     """
+    settlements, facilities = spots
     zone = zoned.whole()
-    effect = effect_of(travel.graph, [Closure(zone, None, zoned.origin)])
-    shut = Travel(travel.graph, travel.mode, travel.preference, effect)
-    inside = _within(zone, settlements)
     snaps = snaps_of(travel, [(one.lon, one.lat) for one in settlements]) if settlements else []
-    isolated = _isolated(travel, shut, snaps) & ~inside
-    usable = _within(zone, facilities)
-    left = [one for one, hit in zip(facilities, usable.tolist(), strict=True) if not hit]
-    before, after = _nearest(travel, snaps, facilities), _nearest(shut, snaps, left)
-    told = [
-        _cut_off(one, _situation(inside[n], isolated[n], before.cost[n], after.cost[n]), before, after, n, left)
-        for n, one in enumerate(settlements)
-    ]
-    hit = sorted((one for one in told if one.situation != "reachable"), key=lambda one: (_ORDER[one.situation], one.id))
-    people = [one.people or 0.0 for one in told if one.situation == "isolated"]
-    length = travel.graph.edges.length[effect.edges[np.isinf(effect.times)]]
+    cuts = {bound: _cut(travel, zoned, bound, settlements, snaps) for bound in zoned.bounds}
+    best = cuts["best"]
+    usable = ~within(zone, facilities)
+    left = [one for one, free in zip(facilities, usable.tolist(), strict=True) if free]
+    exits = exits_of(best.shut)
+    known = _Ways(
+        settlements=settlements,
+        cut=best,
+        before=nearest_of(travel, snaps, facilities),
+        after=nearest_of(best.shut, snaps, left),
+        layers=_by_layer(travel, best.shut, snaps, facilities, left),
+        out=minutes_out(travel, exits, snaps),
+        lines=telling.lines,
+    )
+    hit = _hit(known)
+    outside = [one for one, within_ in zip(settlements, best.inside.tolist(), strict=True) if not within_]
     return Ways(
         network=name,
         mode=travel.mode,
         edition=travel.graph.edition,
-        closed_edges=len(length),
-        closed_m=round(float(np.sort(length).sum()), _DECIMALS),
-        settlements=tuple(hit[:MOST_LISTED]),
-        isolated=len(people),
-        isolated_people=float(sum(people)),
+        closed_edges=best.edges,
+        **_bounded("closed_m", {bound: cut.metres for bound, cut in cuts.items()}),
+        settlements=tuple(_cut_off(known, number, situation) for number, situation in hit[:MOST_LISTED]),
+        settlements_total=len(hit),
+        **_bounded("isolated", {bound: int(cut.isolated.sum()) for bound, cut in cuts.items()}),
+        **_bounded("isolated_people", {bound: _people(settlements, cut.isolated) for bound, cut in cuts.items()}),
         facilities={"considered": len(facilities), "outside": len(left), "settlements": len(settlements)},
+        exits=len(exits),
+        evacuation=isochrones_of(best.shut, exits, telling.minutes, (outside, left), areas=telling.lines),
+        explain=_explained(travel, name, zoned, telling) if telling.explain else None,
     )
 
 
-_ORDER = {"isolated": 0, "inside": 1, "detour": 2, "reachable": 3}
+def within(zone: shapely.Geometry, spots: Sequence[Spot]) -> Truths:
+    """Which spots lie in a zone or on its border."""
+    shapely.prepare(zone)
+    x, y = (np.array([getattr(one, name) for one in spots], dtype=np.float64) for name in ("lon", "lat"))
+    return np.asarray(shapely.intersects_xy(zone, x, y), dtype=np.bool_)
 
 
-def _situation(inside: bool, isolated: bool, before: float, after: float) -> str:
-    if inside:
+def _cut(travel: Travel, zoned: Zoned, bound: Bound, settlements: Sequence[Spot], snaps: Sequence[Snap]) -> Cut:
+    zone = zoned.whole(bound)
+    effect = effect_of(travel.graph, [Closure(zone, None, zoned.origin)])
+    shut = Travel(travel.graph, travel.mode, travel.preference, effect)
+    inside = within(zone, settlements)
+    length = travel.graph.edges.length[effect.edges[np.isinf(effect.times)]]
+    metres = round(float(np.sort(length).sum()), _DECIMALS)
+    return Cut(shut, metres, len(length), inside, _isolated(travel, shut, snaps) & ~inside)
+
+
+def _by_layer(
+    travel: Travel, shut: Travel, snaps: Sequence[Snap], facilities: Sequence[Spot], left: Sequence[Spot]
+) -> dict[str, tuple[Nearest, Nearest]]:
+    """Per layer of facilities the nearest one before and after the roads are closed."""
+    names = list(dict.fromkeys(one.layer for one in facilities))
+    of = {name: ([f for f in facilities if f.layer == name], [f for f in left if f.layer == name]) for name in names}
+    return {name: (nearest_of(travel, snaps, all_), nearest_of(shut, snaps, rest)) for name, (all_, rest) in of.items()}
+
+
+def _hit(known: _Ways) -> list[tuple[int, str]]:
+    """The settlements to which something happens, with what it is: the isolated ones first, then by id."""
+    found = [(number, _situation(known, number)) for number in range(len(known.settlements))]
+    hit = [one for one in found if one[1] != "reachable"]
+    return sorted(hit, key=lambda one: (_ORDER[one[1]], known.settlements[one[0]].id))
+
+
+def _situation(known: _Ways, number: int) -> str:
+    if known.cut.inside[number]:
         return "inside"
-    if isolated:
+    if known.cut.isolated[number]:
         return "isolated"
-    later = np.isfinite(before) and after > before + _LATER * UNITS
-    return "detour" if later else "reachable"
+    before, after = known.before.cost[number], known.after.cost[number]
+    return "detour" if np.isfinite(before) and after > before + _LATER * UNITS else "reachable"
 
 
-def _cut_off(one: Spot, situation: str, before: Nearest, after: Nearest, number: int, left: Sequence[Spot]) -> CutOff:
-    reached = left[int(after.facility[number])] if np.isfinite(after.cost[number]) else None
+def _cut_off(known: _Ways, number: int, situation: str) -> CutOff:
+    one, reached = known.settlements[number], known.after.spot(number)
     return CutOff(
         id=one.id,
         label=one.label,
@@ -112,19 +178,13 @@ def _cut_off(one: Spot, situation: str, before: Nearest, after: Nearest, number:
         situation=situation,
         nearest=reached.id if reached is not None else None,
         nearest_label=reached.label if reached is not None else None,
-        minutes=_minutes(after.cost[number]),
-        minutes_before=_minutes(before.cost[number]),
+        minutes=known.after.minutes(number),
+        minutes_before=known.before.minutes(number),
+        minutes_out=minutes_of(known.out[number]) if situation == "inside" else None,
+        reach=tuple(
+            reach_of(before, after, number, layer, lines=known.lines) for layer, (before, after) in known.layers.items()
+        ),
     )
-
-
-def _minutes(cost: float) -> float | None:
-    return round(float(cost) / UNITS / _MINUTE, _DECIMALS) if np.isfinite(cost) else None
-
-
-def _within(zone: shapely.Geometry, spots: Sequence[Spot]) -> Truths:
-    shapely.prepare(zone)
-    x, y = (np.array([getattr(one, name) for one in spots], dtype=np.float64) for name in ("lon", "lat"))
-    return np.asarray(shapely.intersects_xy(zone, x, y), dtype=np.bool_)
 
 
 def _isolated(travel: Travel, shut: Travel, snaps: Sequence[Snap]) -> Truths:
@@ -152,30 +212,23 @@ def _hanging_together(graph: Graph, mode: str, shut: Travel) -> tuple[Longs, int
     return label.astype(np.int64), int(np.argmax(size))
 
 
-def _nearest(travel: Travel, snaps: Sequence[Snap], facilities: Sequence[Spot]) -> Nearest:
-    """The nearest facility of each place by the cost of the way there."""
-    none = Nearest(np.full(len(snaps), np.inf), np.zeros(len(snaps), dtype=np.int64))
-    if not facilities or not snaps:
-        return none
-    targets = snaps_of(travel, [(one.lon, one.lat) for one in facilities])
-    field = travel.spread(targets, towards=True)
-    arrivals = travel.arrivals(list(snaps))
-    cost = field.cost[arrivals.node] + arrivals.cost
-    side = np.argmin(cost, axis=1)
-    rows = np.arange(len(snaps))
-    best, owner = cost[rows, side], field.source[arrivals.node[rows, side]].astype(np.int64)
-    _straight(travel, snaps, targets, best, owner)
-    return Nearest(best, owner)
+def _people(settlements: Sequence[Spot], chosen: Truths) -> float:
+    return float(sum(one.people or 0.0 for one, hit in zip(settlements, chosen.tolist(), strict=True) if hit))
 
 
-def _straight(travel: Travel, snaps: Sequence[Snap], targets: Sequence[Snap], cost: Floats, owner: Longs) -> None:
-    """Take the way along an edge where a place and a facility lie on the same one."""
-    beside: dict[int, list[int]] = {}
-    for number, target in enumerate(targets):
-        if target.found:
-            beside.setdefault(target.edge, []).append(number)
-    for number, snap in enumerate(snaps):
-        for other in beside.get(snap.edge, []) if snap.found else []:
-            leg = travel.direct(snap, targets[other])
-            if leg is not None and leg.cost < cost[number]:
-                cost[number], owner[number] = leg.cost, other
+def _bounded(name: str, values: Mapping[Bound, float]) -> dict[str, float]:
+    """A figure under its name and, beside it, what it is for the zone at its bounds."""
+    return {name if bound == "best" else f"{name}_{bound}": value for bound, value in values.items()}
+
+
+def _explained(travel: Travel, name: str, zoned: Zoned, telling: Telling) -> Explanation:
+    return Explanation(
+        formula=(
+            "roads that meet the zone are closed from node to node; isolated: connected to the longest part of the "
+            "network before and not after; reach: least time over the roads that are left; evacuation: least time from "
+            "the nodes where closed roads meet open ones"
+        ),
+        method=f"geoservice impact {VERSION}: ways by {travel.mode}, {travel.preference}",
+        inputs=(f"zone {zoned.origin}", f"{name}, edition {travel.graph.edition}"),
+        parameters={"minutes": list(telling.minutes), "later_s": _LATER},
+    )

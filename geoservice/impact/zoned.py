@@ -62,9 +62,9 @@ class Zoned:
         """Boxes around all estimates, for the index."""
         return self.place().boxes()
 
-    def whole(self) -> PolygonGeometry:
-        """The best estimate as one polygon, all classes together."""
-        return _together([severity.shape for severity in self.best])
+    def whole(self, bound: Bound = "best") -> PolygonGeometry:
+        """An estimate as one polygon, all classes together."""
+        return _together([severity.shape for severity in self.bounds[bound]])
 
     def described(self) -> ImpactZone:
         """The zone for an answer."""

@@ -84,6 +84,10 @@ class Impact(Zone):
     ways: bool | None = Field(default=None, description="False: the road network is not looked at.")
     needs: bool | None = Field(default=None, description="False: needs are not estimated.")
     facilities: list[str] | None = Field(default=None, description="Ids of layers that people must reach.")
+    secondary: bool | None = Field(default=None, description="False: the reach of dangerous sites is not looked at.")
+    people: Literal["raster", "areal", "points"] | None = Field(default=None, description="How people are counted.")
+    minutes: list[float] | None = Field(default=None, description="Times within which one gets out of the zone.")
+    lines: bool | None = Field(default=None, description="Whether ways to facilities are told as lines.")
 
 
 class ImpactPair(Inputs):

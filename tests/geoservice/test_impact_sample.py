@@ -41,6 +41,12 @@ NAMES = (
     "population",
     "control_line",
     "cap_alert",
+    "hazard_source",
+    "shelter",
+    "bridge",
+    "power_line",
+    "planning_zone",
+    "land_approval",
 )
 CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists)
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
@@ -293,3 +299,114 @@ def test_roads_that_are_closed_cut_settlements_off(county: County) -> None:
     places = county.frame("populated_place").set_index("place_id")
     inside = {k.split("/")[1] for k in (s["id"] for s in ways["settlements"] if s["situation"] == "inside")}
     assert inside == set(places[places.intersects(county.zone())].index)
+
+
+def test_roads_and_power_lines_that_are_cut_are_told_by_name(county: County) -> None:
+    zone = county.zone()
+    found = county.ask({"zone": drawn(zone)})
+    for layer, key in (("road", "road_id"), ("power_line", "line_id")):
+        frame = gpd.clip(county.frame(layer), zone)
+        frame["m"] = [GEOD.geometry_length(g) for g in frame.geometry]
+        frame = frame[frame["m"] > 0.001]
+        one = section(found, layer)
+        assert one["features_total"] == len(frame)
+        wanted = frame.set_index(key)["m"].to_dict()
+        got = {feature["id"]: feature["value"] for feature in one["features"]}
+        assert got == pytest.approx({key: wanted[key] for key in got}, abs=0.01)
+        told = list(got.values())
+        assert told == sorted(told, reverse=True)
+        # What is left out of the list is shorter than all that is in it.
+        assert len(got) == min(len(wanted), 200)
+        assert all(size <= min(told) + 0.01 for key, size in wanted.items() if key not in got)
+
+
+def test_people_by_census_are_weighted_by_area_as_geopandas_does(county: County) -> None:
+    zone = county.zone()
+    towns = county.frame("division").query("level == 'township'").set_index("adcode")
+    shares = areas(towns.geometry.intersection(zone)) / areas(towns.geometry)
+    expected = dict(zip(towns.index, towns["population"] * shares, strict=True))
+    found = county.ask({"zone": drawn(zone), "people": "areal", "ways": False})["people"]
+    assert (found["layer"], found["method"]) == ("division", "areal")
+    got = {one["code"]: one["value"] for one in found["divisions"]}
+    assert got == pytest.approx({code: v for code, v in expected.items() if code in got}, rel=1e-5, abs=0.01)
+    assert found["value"] == pytest.approx(sum(expected.values()), rel=1e-5)
+    assert {one["method"] for one in found["others"]} == {"raster", "points"}
+
+
+def test_people_by_census_of_the_whole_county_are_its_people(county: County) -> None:
+    found = county.ask({"adcode": county.truth.adcode, "ways": False, "secondary": False})
+    census = next(one for one in found["people"]["others"] if one["method"] == "areal")
+    assert census["value"] == pytest.approx(county.truth.population, rel=1e-9)
+    by_town = {one["code"]: one["value"] for one in census["divisions"]}
+    assert by_town == pytest.approx(county.truth.population_by_township)
+
+
+def test_what_dangerous_sites_may_reach_follows_pyproj_and_geopandas(county: County) -> None:
+    sites = county.frame("hazard_source")
+    # A small zone around the store that reaches farthest, so that it reaches out of the zone.
+    zone = sites.loc[sites["reach"].idxmax()].geometry.buffer(0.004)
+    inside = sites[sites.intersects(zone)].sort_values(["reach", "source_id"], ascending=[False, True])
+    assert len(inside) > 0
+    found = county.ask({"zone": drawn(zone), "ways": False})["secondary"]
+    assert [(one["id"], one["reach_m"]) for one in found["sites"]] == list(
+        zip(inside["source_id"], inside["reach"], strict=True)
+    )
+    circles = []
+    for point, reach in zip(inside.geometry, inside["reach"], strict=True):
+        around = np.linspace(0, 360, 720, endpoint=False)
+        lon, lat, _ = GEOD.fwd(np.full(720, point.x), np.full(720, point.y), around, np.full(720, reach))
+        circles.append(shapely.Polygon(zip(lon, lat, strict=True)))
+    land = shapely.difference(shapely.union_all(circles), zone)
+    assert found["area_m2"] == pytest.approx(areas(shapely.get_parts(land)).sum(), rel=0.01, abs=1.0)
+    expected = county.frame("building").intersects(land).sum()
+    assert section(found, "building")["total"]["value"] == pytest.approx(expected, abs=2)
+
+
+def test_dangerous_sites_are_not_told_to_those_who_may_not_see_them(county: County) -> None:
+    body = {"adcode": county.truth.adcode, "ways": False}
+    assert "secondary" in county.post(body).json()
+    hidden = county.post(body, clearance=Clearance.INTERNAL)
+    assert "secondary" not in hidden.json()
+    assert "hazard_source" not in hidden.text
+
+
+def test_shelters_and_bridges_are_those_of_the_county(county: County) -> None:
+    found = county.ask({"adcode": county.truth.adcode, "ways": False, "secondary": False})
+    shelter = section(found, "shelter")
+    assert shelter["capacity"]["value"] == county.truth.shelter_capacity
+    assert shelter["total"]["value"] == county.truth.counts["shelter"]
+    assert section(found, "bridge")["total"]["value"] == county.frame("road")["bridge"].sum()
+
+
+def test_the_plan_and_approvals_of_the_county_are_laid_under_a_red_line(county: County) -> None:
+    found = county.ask({"adcode": county.truth.adcode}, "/compliance")
+    plan = next(one for one in found["sections"] if one["role"] == "planning")
+    rows = {one.get("code"): one["m2"] for one in plan["rows"]}
+    gap = rows.pop(None)
+    assert rows == pytest.approx(county.truth.planned_area, rel=1e-6)
+    towns = county.frame("division").query("level == 'township'").sort_values("adcode")
+    assert gap == pytest.approx(float(areas([towns.geometry.iloc[-1]])[0]), rel=1e-5)
+    verdicts = {one["id"]: one["verdict"] for one in found["rules"]}
+    assert (verdicts["planning"], verdicts["approval"]) == ("conflict", "attention")
+    site = county.frame("land_approval").geometry.iloc[0]
+    inside = county.ask({"zone": drawn(shapely.buffer(site, -0.0002))}, "/compliance")
+    told = {one["id"]: one["verdict"] for one in inside["rules"]}
+    assert (told["planning"], told["approval"]) == ("clear", "clear")
+
+
+def test_shelters_and_hospitals_still_reached_lie_outside_the_zone(county: County) -> None:
+    # A band across most of the county: who lives beside it has to go another way.
+    west, south, east, north = county.truth.bounds
+    middle = (west + east) / 2
+    zone = shapely.box(middle - 0.01, south, middle + 0.01, south + 0.8 * (north - south))
+    ways = county.ask({"zone": drawn(zone), "layers": ["road"], "lines": True})["ways"]
+    hit = [reach for one in ways["settlements"] for reach in one["reach"] if "id" in reach]
+    assert hit
+    for reach in hit:
+        place = county.frame(reach["layer"]).set_index(f"{reach['layer']}_id").loc[reach["id"].split("/")[1]]
+        assert not shapely.intersects(place.geometry, zone)
+        assert GEOD.geometry_length(shapely.LineString(reach["line"])) == pytest.approx(reach["distance_m"], abs=1.0)
+    assert [one["minutes"] for one in ways["evacuation"]] == [15, 30, 60]
+    reached = [one["road_m"] for one in ways["evacuation"]]
+    assert reached == sorted(reached)
+    assert reached[0] > 0
