@@ -13,8 +13,9 @@ def _read(name: str) -> Words:
     return words
 
 
-PORTAL_TEXTS: Words = _read("texts.json")
-"""Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`."""
+_PORTAL_PARTS = ("texts", "texts_find")
+PORTAL_TEXTS: Words = {key: words for name in _PORTAL_PARTS for key, words in _read(f"{name}.json").items()}
+"""Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`; a file for each part of it."""
 
 PACKAGE_TEXTS: Words = _read("texts_package.json")
 """Words of the page of an offline package."""

@@ -68,8 +68,8 @@ function showMany(found, list, latlng) {
   setHighlight(found.geometry ?? null);
 }
 
-/** Show one feature in the drawer: what the tile knows at once, then everything the service tells. */
-export async function showFeature(found, others = [], latlng = null) {
+/** Show one feature in the drawer: what the tile knows at once, then everything the service tells, and `arrived` too. */
+export async function showFeature(found, others = [], latlng = null, arrived = null) {
   const list = others.length ? alsoHere([found, ...others], found, latlng) : null;
   if (isMany(found)) { showMany(found, list, latlng); return; }
   const mine = ++latest;
@@ -82,6 +82,8 @@ export async function showFeature(found, others = [], latlng = null) {
     if (mine !== latest) return;
     byId("drawer-title").textContent = titleOf(layer, item.properties, key);
     setHighlight(item.geometry);
+    byId("drawer").dataset.feature = `${layer.id}/${key}`;
+    arrived?.(item);
     const link = el("p", {}, el("a", { href: `${itemUrl(layer, key)}?f=html&lang=${currentLanguage()}` }, t("open_page")));
     body.replaceChildren(attributeTable(layer, item.properties), actions(layer, key, item.geometry, latlng), link);
   } catch (error) {
@@ -97,7 +99,8 @@ function alsoHere(all, current, latlng) {
   return el("section", {}, el("h2", {}, t("identify_more")), el("ul", { className: "plain" }, lines));
 }
 
-function identify(latlng) {
+/** Tell what is drawn at a place. */
+export function whatIsAt(latlng) {
   const found = featuresAt(latlng);
   const at = el("p", { className: "number" }, `${coordinates(latlng.lng, latlng.lat, false)} · ${coordinates(latlng.lng, latlng.lat, true)}`);
   if (!found.length) {
@@ -111,8 +114,8 @@ function identify(latlng) {
 
 /** Answer clicks, and the key that asks for the centre. */
 export function startIdentify() {
-  leaflet.on("click", (event) => { if (pointer) identify(event.latlng.wrap()); });
-  on("identify-centre", () => { if (pointer) identify(leaflet.getCenter().wrap()); });
+  leaflet.on("click", (event) => { if (pointer) whatIsAt(event.latlng.wrap()); });
+  on("identify-centre", () => { if (pointer) whatIsAt(leaflet.getCenter().wrap()); });
   on("drawer-closed", () => setHighlight(null));
   on("language", closeDrawer);
 }

@@ -9,6 +9,7 @@ import { startLegend } from "./legend.js";
 import { startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
 import { drawQuery, startQuery } from "./query.js";
+import { startSearch } from "./search.js";
 import { startSession } from "./session.js";
 import { addPanel, redraw, startShell } from "./shell.js";
 import { startStatus } from "./status.js";
@@ -25,6 +26,7 @@ async function start() {
   addPanel("jobs", "jobs", drawJobs);
   startStatus();
   startTree();
+  startSearch();
   startShell();
   byId("go-world").addEventListener("click", () => fitBox(WORLD));
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));

@@ -123,7 +123,7 @@ function wait(body) {
 export function startQuery() {
   window.addEventListener("geoservice-zone", ({ detail }) => {
     closeDrawer();
-    const body = detail.layer === "cap_alert" ? { alert: String(detail.key) } : { feature: { collection: detail.layer, id: String(detail.key) } };
+    const body = detail.body ?? (detail.layer === "cap_alert" ? { alert: String(detail.key) } : { feature: { collection: detail.layer, id: String(detail.key) } });
     askZone(body, detail.geometry);
   });
   on("panel-closed", (name) => { if (name === "query" && !answer) setZone(null); });
