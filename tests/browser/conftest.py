@@ -16,6 +16,7 @@ from geoservice.app import create_app
 from geoservice.cli.demo import Delivery, sample_deliveries
 from geoservice.cli.ingest import load_source
 from geoservice.cli.layers import synchronise
+from geoservice.gazetteer import index
 from geoservice.settings import Settings
 from layers.access import Clearance
 from layers.catalog import read_catalog
@@ -64,6 +65,8 @@ def site(cluster_settings: Settings) -> Iterator[Site]:
         for one in [*sample_deliveries(settings, catalog, PARCELS), *_bundled()]:
             if catalog.layer(one.layer).name in LOADED or one.mapping != "sample":
                 load_source(catalog, database, one.layer, one.file, one.mapping, quiet=True)
+        for behindhand in index.behind(database, catalog):
+            index.renew(database, behindhand)
         keys = make_keys(database)
         with serving(create_app(settings)) as url:
             yield Site(url, keys, settings)

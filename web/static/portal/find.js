@@ -6,7 +6,7 @@ import { leaflet } from "./map.js";
 
 const COORDINATES = /^(geo:|[+-]?\d)|[北南东西NSEW]|\d\s*[°度]/u;
 const PAIR = /\d[^\d.]+[+-]?\d/u;
-const SHEET = /^[A-V]-?\d{1,2}/iu;
+const SHEET = /^[A-O](\d{2}|\d{2}[B-I]\d{6}|\d{2}[JK]\d{8}|-\d{1,2}(-[\w()]+)*)$/iu;
 const CODE = /^(?=.*\d)[\w.:|-]{3,80}$/u;
 const ADDRESS = /\p{Script=Han}.*(\d|[路街巷弄号村组镇乡])/u;
 
@@ -60,9 +60,8 @@ export function questionsOf(q) {
   if (COORDINATES.test(q) && (PAIR.test(q) || q.startsWith("geo:"))) asked.push(coordinates);
   if (SHEET.test(q)) asked.push(sheets);
   if (CODE.test(q)) asked.push(codes);
-  asked.push(names);
-  if (ADDRESS.test(q)) asked.push(addresses);
-  return asked;
+  // A number behind Chinese words is that of a door more often than part of a name.
+  return [...asked, ...(!ADDRESS.test(q) ? [names] : /\d/u.test(q) ? [addresses, names] : [names, addresses])];
 }
 
 /** Everything that a text may mean: what was found, the surest first, and how many sources could not answer. */

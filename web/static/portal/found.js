@@ -1,7 +1,7 @@
 // What the search found, on the map and in the drawer.
 
 import { config, layerById, t } from "./state.js";
-import { button, copy, el, notice } from "./dom.js";
+import { button, byId, copy, el, notice } from "./dom.js";
 import { coordinates, number } from "./format.js";
 import { showFeature, whatIsAt } from "./identify.js";
 import { boxOf, fitBox, leaflet, setHighlight } from "./map.js";
@@ -38,15 +38,13 @@ function point(at, title, rows) {
 function projected(reading) {
   const zones = [["zone_3", reading.gauss_krueger?.["3_degree"]], ["zone_6", reading.gauss_krueger?.["6_degree"]]];
   return zones.filter(([, zone]) => zone).map(([key, zone]) => row(t(key, { zone: zone.zone, cm: zone.central_meridian }),
-    `X ${zone.northing.toFixed(2)} · Y ${zone.easting_with_zone.toFixed(2)}`));
+    el("span", {}, `X ${zone.northing.toFixed(2)}`, el("br"), `Y ${zone.easting_with_zone.toFixed(2)}`)));
 }
 
 function reading(one) {
   const sheets = Object.entries(one.reading.sheets ?? {}).filter(([scale]) => Number(scale.split(":")[1]) >= 5000);
-  const links = sheets.map(([scale, name]) => el("li", {}, button("sheet_show", () => sheetOf(name), "quiet also"), el("span", { className: "hint" }, scale)));
-  links.forEach((line, at) => { line.firstChild.textContent = sheets[at][1]; });
   point(one.point, one.name, projected(one.reading));
-  if (links.length) document.getElementById("drawer-body").append(el("section", {}, el("h2", {}, t("sheets_here")), el("ul", { className: "plain" }, links)));
+  byId("drawer-body").append(...linked("sheets_here", sheets));
 }
 
 function address(one) {
@@ -55,7 +53,7 @@ function address(one) {
   point(one.point, line, rows);
   if (source && layerById(source.collection)) {
     const more = button("details", () => feature({ collection: source.collection, key: source.id, point: one.point, name: line }));
-    document.querySelector("#drawer-body .row").append(more);
+    byId("drawer-body").querySelector(".row").append(more);
   }
 }
 
@@ -68,20 +66,24 @@ export async function sheetOf(name) {
   }
 }
 
+const link = (name) => el("button", { type: "button", className: "quiet link", onclick: () => sheetOf(name) }, name);
+
+/** Sheets as a table: what each is to this place, and the way to it. */
+function linked(title, pairs, spelt = (name) => name) {
+  const rows = pairs.map(([name, number]) => row(spelt(name), link(number)));
+  return rows.length ? [el("section", {}, el("h2", {}, t(title)), table(rows))] : [];
+}
+
 function sheet(found) {
   const { scale, former_number: former, neighbours = {}, lies_in: above = {} } = found.properties;
   const [west, south, east, north] = found.bbox;
-  const link = (name) => el("button", { type: "button", className: "quiet link", onclick: () => sheetOf(name) }, name);
   const corners = `${coordinates(west, south, true)} – ${coordinates(east, north, true)}`;
   const rows = [row(t("sheet_scale"), `1 : ${number(scale, 0)}`), former ? row(t("sheet_former"), former) : null, row(t("dms"), corners)];
-  const around = Object.entries(neighbours).map(([side, name]) => row(t(side), link(name)));
-  const higher = Object.entries(above).map(([size, name]) => row(size, link(name)));
-  fitBox(found.bbox);
-  setHighlight(found.geometry);
   const zone = button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { body: { sheet: found.id }, geometry: found.geometry } })));
   openDrawer(`${t("found_sheet")} ${found.id}`, table(rows.filter(Boolean)), el("div", { className: "row wrap" }, zone, button("copy_id", () => copy(found.id), "quiet")),
-    ...(around.length ? [el("section", {}, el("h2", {}, t("sheet_around")), table(around))] : []),
-    ...(higher.length ? [el("section", {}, el("h2", {}, t("sheet_above")), table(higher))] : []));
+    ...linked("sheet_above", Object.entries(above)), ...linked("sheet_around", Object.entries(neighbours), t));
+  setHighlight(found.geometry);
+  fitBox(found.bbox);
 }
 
 const WAYS = { name: feature, code: feature, address, coordinates: reading, sheet: (one) => sheet(one.sheet) };

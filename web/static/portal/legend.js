@@ -48,10 +48,10 @@ export const swatch = (item) => DRAW[item.shape](item);
 /** The legend of a layer as a list. A single class needs no words beside the layer's own title. */
 export function legendList(layer) {
   if (layer.legend.length < 2 && layer.legend[0]?.shape !== "ramp") return null;
-  const list = el("ul", { className: "legend", dataset: { legend: layer.id } }, layer.legend.map(line));
+  const list = el("ul", { className: "legend", "aria-label": t("legend_of", { what: words(layer.title) }), dataset: { legend: layer.id } }, layer.legend.map(line));
   const none = el("p", { className: "hint legend-none", hidden: true }, t("legend_none"));
   const box = el("div", {}, list, none);
-  if (layer.legendBy) requestAnimationFrame(() => countInView(layer, box));
+  requestAnimationFrame(() => (layer.legendBy ? countInView(layer, box) : reachable(list)));
   return box;
 }
 
@@ -73,6 +73,13 @@ function countInView(layer, box) {
     seen += count ? 1 : 0;
   }
   box.querySelector(".legend-none").hidden = !long || seen > 0;
+  reachable(box.firstChild);
+}
+
+/** A list that has to be scrolled can be reached by the keyboard. */
+function reachable(list) {
+  if (list.scrollHeight > list.clientHeight) list.tabIndex = 0;
+  else list.removeAttribute("tabindex");
 }
 
 /** Count again whenever the map has come to rest. */

@@ -61,8 +61,11 @@ export function fitBox([west, south, east, north], maxZoom = 17) {
   const narrow = innerWidth < 700;
   const panel = document.getElementById("panel");
   const left = !narrow && !panel.hidden ? panel.getBoundingClientRect().right - leaflet.getContainer().getBoundingClientRect().left : 0;
+  const drawer = document.getElementById("drawer");
+  const right = !narrow && !drawer.hidden ? drawer.getBoundingClientRect().width : 0;
+  const below = narrow ? Math.max(...[panel, drawer].map((one) => (one.hidden ? 0 : one.getBoundingClientRect().height))) : 0;
   leaflet.fitBounds([[south, west], [north, wide]], {
-    paddingTopLeft: [left + 24, 24], paddingBottomRight: [24, narrow && !panel.hidden ? innerHeight * 0.4 : 24], maxZoom, animate: !calm,
+    paddingTopLeft: [left + 24, 24], paddingBottomRight: [right + 24, below + 24], maxZoom, animate: !calm,
   });
 }
 

@@ -14,6 +14,7 @@ let timer = null;
 
 const field = () => byId("search-text");
 const list = () => byId("search-list");
+const drop = () => byId("search-drop");
 
 /** The name with the characters that matched marked. */
 function marked(one) {
@@ -34,15 +35,16 @@ function option(one, number) {
     el("span", { className: "found-name" }, marked(one), other), el("span", { className: "hint" }, `${one.about}${far}`));
 }
 
-function open(lines) {
-  list().replaceChildren(...lines);
-  list().hidden = false;
+function open() {
+  list().replaceChildren(...found.map(option));
+  list().hidden = !found.length;
+  drop().hidden = false;
   field().setAttribute("aria-expanded", "true");
   activate(-1);
 }
 
 function close() {
-  list().hidden = true;
+  drop().hidden = true;
   field().setAttribute("aria-expanded", "false");
   activate(-1);
 }
@@ -67,9 +69,10 @@ function choose(number) {
 
 function show(q, answer) {
   found = answer.found;
-  const partly = answer.failed ? [el("li", { role: "presentation", className: "hint" }, t("search_partly"))] : [];
-  const none = [el("li", { role: "presentation", className: "hint" }, t("search_none", { q }))];
-  open([...(found.length ? found.map(option) : none), ...partly]);
+  const notes = [found.length ? null : t("search_none", { q }), answer.failed ? t("search_partly") : null];
+  byId("search-note").textContent = notes.filter(Boolean).join(" ");
+  byId("search-note").hidden = notes.every((one) => !one);
+  open();
   byId("search-count").textContent = t("search_count", { n: found.length });
 }
 
@@ -111,19 +114,18 @@ function key(event) {
   const steps = { ArrowDown: () => activate(active >= last ? 0 : active + 1), ArrowUp: () => activate(active <= 0 ? last : active - 1), Enter: enter };
   if (event.key === "Escape") {
     // One step back: the list first, then the text, then the panels of the page.
-    if (list().hidden && !field().value) return;
+    if (drop().hidden && !field().value) return;
     event.stopPropagation();
-    if (list().hidden) clear();
+    if (drop().hidden) clear();
     else close();
   } else if (steps[event.key] && !event.isComposing) {
     event.preventDefault();
-    if (event.key !== "Enter" && list().hidden && found.length) open(found.map(option));
+    if (event.key !== "Enter" && drop().hidden && found.length) open();
     else steps[event.key]();
   }
 }
 
-/** Move the writing to the search. */
-export function focusSearch() {
+function focusSearch() {
   field().focus();
   field().select();
 }
@@ -132,8 +134,9 @@ export function focusSearch() {
 export function startSearch() {
   field().addEventListener("input", typed);
   field().addEventListener("keydown", key);
-  field().addEventListener("focus", () => { if (found.length && field().value.trim()) open(found.map(option)); });
+  field().addEventListener("focus", () => { if (found.length && field().value.trim()) open(); });
   field().addEventListener("blur", close);
   byId("search-clear").addEventListener("click", clear);
+  on("search", focusSearch);
   on("language", () => { field().placeholder = t("search_hint"); if (field().value) run().then(close); });
 }

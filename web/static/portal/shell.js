@@ -106,6 +106,8 @@ function retext() {
   }
   document.title = `${t("name")} · geoservice`;
   byId("user-name").textContent = config.reader.label ?? t("sign_in");
+  // On a telephone only the icon is left.
+  byId("user").setAttribute("aria-label", byId("user-name").textContent);
 }
 
 function switchLanguage() {
@@ -133,7 +135,7 @@ function back() {
   else if (open) closePanel();
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), Escape: back };
 
 function key(event) {
   if (byId("dialog").open) return;
