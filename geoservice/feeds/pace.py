@@ -23,5 +23,5 @@ def pause(every: float, failures: int, chance: Chance = chance) -> float:
             installations of one product, do not come back together.
     """
     longest = max(LONGEST, every)
-    whole = min(every * 2 ** min(failures, _MOST_DOUBLINGS), longest)
+    whole: float = min(every * 2.0 ** min(failures, _MOST_DOUBLINGS), longest)
     return whole * (1 - _SPREAD / 2 + _SPREAD * chance())
