@@ -1,4 +1,4 @@
-"""Facilities: the points of a visible layer, or posted ones, as places that one travels to or from."""
+"""Facilities: the features of a visible layer, or posted points, as places that one travels to or from."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from layers.table import current_table, row_predicate
 
 MOST = 20_000
 """Most facilities of a layer that one question looks at."""
+_PLACES = ("point", "any")
+"""Kinds of geometry of layers whose features are places, such as hospitals, which are points or grounds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Facilities:
 
 
 async def facilities_of(connection: AsyncConnection, name: str, context: AnalysisContext) -> Facilities:
-    """The features of a layer of points.
+    """The features of a layer of points; where it holds grounds, too, a point on each of them.
 
     Args:
         connection: A read-only connection of the asker's clearance.
@@ -58,10 +60,10 @@ async def facilities_of(connection: AsyncConnection, name: str, context: Analysi
     """
     layer = context.catalog.layers.get(name)
     decision = decide(context.principal, "read", layer) if layer is not None else None
-    if not isinstance(layer, VectorLayer) or layer.geometry != "point" or decision is None or not decision.allowed:
+    if not isinstance(layer, VectorLayer) or layer.geometry not in _PLACES or decision is None or not decision.allowed:
         raise UnknownLayer(f"There is no collection {name[:60]!r} of points; /collections lists those there are.")
     table = current_table(layer)
-    middle = sa.func.ST_Centroid(sa.type_coerce(table.c.geom, sa.types.NullType()))
+    middle = sa.func.ST_PointOnSurface(sa.type_coerce(table.c.geom, sa.types.NullType()))
     x, y = sa.func.ST_X(middle), sa.func.ST_Y(middle)
     statement = (
         sa.select(table.c.key, x.label("x"), y.label("y"), *label_columns(layer, table, decision))

@@ -284,25 +284,6 @@ class TestZone:
 
 
 class TestHazards:
-    def test_the_sample_alert_is_marked_as_an_exercise(self, portal: Portal) -> None:
-        portal.open()
-        portal.page.keyboard.press("h")
-        alert = portal.page.locator(".alert").first
-        expect(alert).to_contain_text("演练")
-        expect(alert.locator(".warning")).to_contain_text("预警")
-        alert.locator("button", has_text="在地图上显示").click()
-        expect(portal.page.locator("#drawer")).to_be_visible()
-        portal.page.wait_for_timeout(600)
-        portal.settle()
-        assert portal.drawn("cap_alert") > 0
-        portal.shot("alert-zh")
-
-    def test_alert_to_answer_is_one_click(self, portal: Portal) -> None:
-        portal.open()
-        portal.page.keyboard.press("h")
-        portal.page.locator(".alert").first.locator("button", has_text="查询影响范围").click()
-        expect(portal.page.locator(".zone-head")).to_be_visible(timeout=60_000)
-
     def test_time_slider_leaves_only_what_happened_then(self, portal: Portal) -> None:
         portal.open(place="#map=2/20/0&layers=country,earthquake")
         everything = portal.drawn("earthquake")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import shapely
 import sqlalchemy as sa
@@ -34,9 +35,11 @@ SECRET = Street("CNRY-2-street-0", ((0, 0), (0, 3), (4, 3), (4, 0)), "fast", spe
 LAYER = street_layer()
 CLINIC = trial_layer("clinic", label={"zh": "name", "en": "name"})
 GUARD = trial_layer("guard", clearance="restricted")
-CATALOG = trial_catalog(LAYER, CLINIC, GUARD)
+GROUND = trial_layer("ground", geometry="any")
+CATALOG = trial_catalog(LAYER, CLINIC, GUARD, GROUND)
 ENDS = {"from": "105.001,38.0", "to": "105.039,38.0"}
 PATIENCE = 30.0
+GEOD = pyproj.Geod(ellps="GRS80")
 
 
 def rows(*streets: Street, level: str | None = None) -> list[dict[str, Any]]:
@@ -73,6 +76,8 @@ def quiet(module_database: Database) -> Iterator[Service]:
         [point("near", 1.5), point("far", 3.6), point("CNRY-2-clinic", 2, "restricted")]
     )
     Editor(module_database, GUARD).bring_to([point("CNRY-2-guard", 1.0, "restricted")])
+    area = {"geometry": shapely.box(105.029, 38.0009, 105.031, 38.0011)}
+    Editor(module_database, GROUND).bring_to([point("spot", 0.5), {**point("site", 3.0), **area}])
     with running(module_database, CATALOG) as made:
         yield made
 
@@ -297,6 +302,15 @@ def test_the_nearest_facilities_of_a_collection(quiet: Service) -> None:
     assert "CNRY" not in json.dumps(found)
     more = quiet.get("/routing/nearest?place=105.0,38.0&facilities=clinic&count=5", Clearance.RESTRICTED).json()
     assert [f["properties"].get("facility") for f in more["features"][1:]] == ["near", "CNRY-2-clinic", "far"]
+
+
+def test_facilities_may_be_grounds(quiet: Service) -> None:
+    found = quiet.get("/routing/nearest?place=105.0,38.0&facilities=ground&count=5").json()
+    ways = [f["properties"] for f in found["features"] if f["properties"]["type"] == "way"]
+    assert [way["facility"] for way in ways] == ["spot", "site"]
+    # The middle of the grounds lies 0.03 degrees along the straight road and beside it: pyproj says how far that is.
+    along, beside = GEOD.inv(105.0, 38.0, 105.03, 38.0)[2], GEOD.inv(105.03, 38.0, 105.03, 38.001)[2]
+    assert ways[1]["distance_m"] == pytest.approx(along + beside, abs=1)
 
 
 @pytest.mark.parametrize("name", ["guard", "nowhere", "street"])

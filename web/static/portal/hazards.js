@@ -1,183 +1,131 @@
-// The hazards panel: alerts first, then floods, earthquakes, tracks and fires, each with a time slider.
+// The hazards panel: one straight line from an alert to a report, and below it what has been observed.
 
-import { address, config, currentLanguage, t, words } from "./state.js";
-import { button, el, icon, patiently, stateLine } from "./dom.js";
-import { codeName, moment, titleOf, valueOf } from "./format.js";
-import { boxOf, fitBox, isShown, setFilter, setShown } from "./map.js";
-import { ask } from "./request.js";
-import { showFeature } from "./identify.js";
-import { swatch } from "./legend.js";
-import { timeSlider } from "./time.js";
+import { config, on, t } from "./state.js";
+import { button, el, notice, stateLine } from "./dom.js";
+import { requestsOf } from "./request.js";
+import { openPanel, openPanelName, redraw } from "./shell.js";
+import { alertList } from "./emergency/alerts.js";
+import { askImpact } from "./emergency/ask_impact.js";
+import { openBoard } from "./emergency/board.js";
+import { exerciseButton, filterAlerts, startExercise } from "./emergency/exercise.js";
+import { flow, go, startFlow, STEPS } from "./emergency/flow.js";
+import { impactView } from "./emergency/impact.js";
+import { startLive } from "./emergency/live.js";
+import { hazardBlock } from "./emergency/observed.js";
+import { reportView } from "./emergency/report.js";
+import { forgetWay } from "./emergency/route.js";
+import { openWall, startWall } from "./emergency/wall.js";
+import { drawZone, fitZone } from "./emergency/zone_map.js";
+import { takeFeature, zonePick } from "./emergency/zone_pick.js";
+import { zoneView } from "./emergency/zone_view.js";
+import { resolve } from "./emergency/zones.js";
 
-const COLOURS = ["red", "orange", "yellow", "blue"];
-const SEVERITIES = ["Extreme", "Severe", "Moderate", "Minor"];
-const NOTABLE = { Exercise: "exercise", Test: "test", Draft: "draft", System: "system" };
-const LISTED = 8;
-const windows = new Map();
+const PANEL = "hazards";
+const SLOW = 400;
+const ASKED = ["impact", "report"];
+let pending = null;
+let failure = null;
+let progress = null;
 
-const hazardLayers = () => config.layers.filter((layer) => layer.hazard);
+const hazardLayers = () => config.layers.filter((layer) => layer.hazard && layer.hazard.role !== "alert");
 
-function inForce(alert, now = Date.now()) {
-  const own = alert.properties;
-  if (own.msg_type === "Cancel") return false;
-  return !own.expires || new Date(own.expires).getTime() > now;
+/** The line of steps; those that can be gone to are buttons. */
+function stepper() {
+  const reachable = (step) => step === "alerts" || Boolean(flow.zone);
+  const line = STEPS.map((step, place) => el("li", {}, el("button", { type: "button", disabled: !reachable(step), "aria-current": step === flow.step ? "step" : null, onclick: () => go({ step }) }, el("span", { className: "step-number", "aria-hidden": "true" }, place + 1), t(`step_${step}`))));
+  return el("nav", { className: "steps", "aria-label": t("steps") }, el("ol", {}, line));
 }
 
-/** An alert may tell the same in several languages: keep the reader's, or else the first. */
-function inLanguage(alerts) {
-  const told = new Map();
-  for (const alert of alerts) {
-    const { identifier, area_number: area } = alert.properties;
-    const name = identifier ? `${identifier} ${area}` : String(alert.id);
-    const mine = String(alert.properties.language ?? "").toLowerCase().startsWith(currentLanguage());
-    if (!told.has(name) || mine) told.set(name, alert);
+async function make(signal) {
+  if (flow.recipe && !flow.zone) {
+    const zone = await resolve(flow.recipe);
+    if (signal.aborted) return;
+    flow.zone = zone;
+    drawZone("first", zone);
+    filterAlerts();
+    fitZone(zone);
   }
-  return [...told.values()];
+  if (flow.zone && ASKED.includes(flow.step) && !flow.answer) {
+    const answer = await askImpact(flow.zone, signal, (job) => { progress = job; });
+    if (!signal.aborted) flow.answer = answer;
+  }
 }
 
-function rank(alert) {
-  const colour = COLOURS.indexOf(alert.properties.colour);
-  const severity = SEVERITIES.indexOf(alert.properties.severity);
-  return [Number(alert.properties.status in NOTABLE), severity < 0 ? SEVERITIES.length : severity, colour < 0 ? COLOURS.length : colour, -new Date(alert.properties.sent ?? 0).getTime()];
-}
-
-function worstFirst(a, b) {
-  const [left, right] = [rank(a), rank(b)];
-  const at = left.findIndex((value, place) => value !== right[place]);
-  return at < 0 ? 0 : left[at] - right[at];
-}
-
-function colourMark(colour) {
-  if (!COLOURS.includes(colour)) return null;
-  return el("span", { className: `warning warning-${colour}` }, icon("hazards"), t(`colour_${colour}`));
-}
-
-function severityWord(layer, value) {
-  const list = layer.attributes.find((one) => one.name === "severity")?.list;
-  return value ? (list ? (codeName(list, value) ?? value) : value) : null;
-}
-
-function alertCard(layer, alert) {
-  const own = alert.properties;
-  const mark = NOTABLE[own.status] ? el("span", { className: "badge badge-exercise" }, t(NOTABLE[own.status])) : null;
-  const times = [own.sent ? t("alert_sent", { time: moment(own.sent) }) : null, own.expires ? t("alert_until", { time: moment(own.expires) }) : null].filter(Boolean).join(" · ");
-  const buttons = alert.geometry
-    ? el("div", { className: "row wrap" }, button("alert_show", () => showAlert(layer, alert), "primary"), button("alert_zone", () => askAlert(layer, alert)))
-    : el("p", { className: "hint" }, t("alert_nowhere"));
-  return el("li", { className: "alert", dataset: { status: own.status ?? "" } },
-    el("div", { className: "row wrap" }, colourMark(own.colour), mark, el("span", { className: "hint" }, severityWord(layer, own.severity))),
-    el("h3", {}, own.headline || own.event || alert.id),
-    own.area_desc ? el("p", {}, own.area_desc) : null, el("p", { className: "hint" }, times),
-    own.description ? el("details", {}, el("summary", {}, t("details")), el("p", {}, own.description), own.instruction ? el("p", { className: "instruction" }, own.instruction) : null) : null, buttons);
-}
-
-function showAlert(layer, alert) {
-  if (!isShown(layer.id)) setShown(layer.id, true);
-  const box = boxOf(alert.geometry);
-  if (box) fitBox(box, 13);
-  showFeature({ layer, key: alert.id, properties: alert.properties, geometry: alert.geometry });
-}
-
-function askAlert(layer, alert) {
-  const box = boxOf(alert.geometry);
-  if (box) fitBox(box, 13);
-  window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key: alert.id, geometry: alert.geometry } }));
-}
-
-function alertsBlock(layer) {
-  const list = el("div", {});
-  const url = `${address(config.urls.items, { id: layer.id })}?limit=200`;
-  const load = async () => {
-    try {
-      const found = await patiently(list, ask("hazards", url));
-      const sorted = inLanguage(found.features).toSorted(worstFirst);
-      const [active, past] = [sorted.filter((one) => inForce(one)), sorted.filter((one) => !inForce(one))];
-      const pastBox = past.length ? el("details", { className: "past", open: !active.length }, el("summary", {}, `${t("alerts_past")} (${past.length})`), el("ul", { className: "alerts" }, past.slice(0, 50).map((one) => alertCard(layer, one)))) : null;
-      const activeBox = active.length ? el("ul", { className: "alerts" }, active.map((one) => alertCard(layer, one))) : stateLine("empty", t("alerts_none"));
-      list.replaceChildren(...[activeBox, pastBox].filter(Boolean));
-    } catch (error) {
-      list.replaceChildren(stateLine("error", error.message, load));
-    }
-  };
-  if (layer.edition) load();
-  else list.append(stateLine("empty", t("no_data_long")));
-  return list;
-}
-
-function toggle(layer, after) {
-  const name = `hazard-${layer.id}`;
-  const box = el("input", { type: "checkbox", id: name, checked: isShown(layer.id), disabled: !layer.edition });
-  box.addEventListener("change", () => { setShown(layer.id, box.checked); after(); });
-  const mark = layer.legend[0] ? swatch(layer.legend[0]) : null;
-  return el("div", { className: "layer-head" }, box, mark, el("label", { htmlFor: name }, words(layer.title)), layer.edition ? null : el("span", { className: "hint" }, t("no_data")));
-}
-
-/** Draw only what happened in a window of time. Tiles carry times as ISO 8601 text in UTC, which sorts as time does. */
-function applyWindow(layer, span) {
-  windows.set(layer.id, span);
-  if (!span) return setFilter(layer.id, null);
-  const [from, to] = span.map((time) => new Date(time).toISOString().replace(/\.\d+Z$/, "Z"));
-  const value = ["to-string", ["get", layer.time]];
-  return setFilter(layer.id, ["all", [">=", value, from], ["<=", value, to]]);
-}
-
-function itemsUrl(layer, span) {
-  const asked = new URLSearchParams({ limit: "200" });
-  if (span) asked.set("datetime", span.map((time) => new Date(time).toISOString().replace(/\.\d+Z$/, "Z")).join("/"));
-  return `${address(config.urls.items, { id: layer.id })}?${asked}`;
-}
-
-function graded(layer) {
-  const name = layer.hazard.severity;
-  return layer.attributes.find((one) => one.name === name) ?? null;
-}
-
-function eventLine(layer, feature) {
-  const grade = graded(layer);
-  const own = feature.properties;
-  const strength = grade && own[grade.name] !== null && own[grade.name] !== undefined ? `${valueOf(grade, own[grade.name]).text}` : null;
-  const open = () => {
-    if (!isShown(layer.id)) setShown(layer.id, true);
-    const box = boxOf(feature.geometry);
-    if (box) fitBox(box, 9);
-    showFeature({ layer, key: feature.id, properties: own, geometry: feature.geometry });
-  };
-  return el("li", {}, el("button", { type: "button", className: "also", onclick: open },
-    strength ? el("span", { className: "strength" }, strength) : null, el("span", {}, titleOf(layer, own, feature.id)),
-    layer.time && own[layer.time] ? el("span", { className: "hint" }, moment(String(own[layer.time]))) : null));
-}
-
-async function eventList(layer, box) {
+/** Make what the step needs: the zone, then the answer. */
+async function advance() {
+  pending?.abort();
+  const mine = new AbortController();
+  pending = mine;
+  failure = progress = null;
   try {
-    const found = await patiently(box, ask("hazards", itemsUrl(layer, windows.get(layer.id))));
-    const newest = layer.time ? found.features.toSorted((a, b) => String(b.properties[layer.time]).localeCompare(String(a.properties[layer.time]))) : found.features;
-    const lines = newest.slice(0, LISTED).map((one) => eventLine(layer, one));
-    box.replaceChildren(lines.length ? el("ul", { className: "plain" }, lines) : stateLine("empty", t("hazard_items_none")));
+    await make(mine.signal);
   } catch (error) {
-    box.replaceChildren(stateLine("error", error.message, () => eventList(layer, box)));
+    if (mine.signal.aborted || error.name === "AbortError") return;
+    failure = error.message;
   }
+  if (mine.signal.aborted) return;
+  pending = null;
+  if (openPanelName() === PANEL) redraw();
 }
 
-function hazardBlock(layer) {
-  const more = el("div", {});
-  const fill = () => {
-    if (!isShown(layer.id)) return more.replaceChildren();
-    const list = el("div", {});
-    const interval = layer.edition?.interval;
-    const slider = layer.time && interval ? timeSlider(layer, interval, windows.get(layer.id), (span) => applyWindow(layer, span), () => eventList(layer, list)) : null;
-    more.replaceChildren(...[slider, list].filter(Boolean));
-    return eventList(layer, list);
-  };
-  fill();
-  return el("section", { className: "hazard", dataset: { hazard: layer.id } }, toggle(layer, fill), more);
+function wait(box) {
+  const mine = pending;
+  setTimeout(() => {
+    if (pending !== mine || !box.isConnected) return;
+    const key = flow.zone ? (progress ? "impact_job" : "impact_working") : "zone_working";
+    box.replaceChildren(stateLine("loading", t(key)), el("progress", { "aria-label": t(key) }), button("cancel", () => { pending?.abort(); pending = null; go({ step: flow.zone && flow.step !== "zone" ? "zone" : "alerts" }); }));
+  }, SLOW);
+}
+
+function firstStep() {
+  const layers = hazardLayers();
+  const tools = el("div", { className: "row wrap emergency-tools" }, button("board_open", openBoard), button("wall_open", openWall), exerciseButton());
+  const observed = layers.length ? el("details", { className: "hazard observed", open: true }, el("summary", {}, el("h2", {}, t("observed"))), layers.map(hazardBlock)) : null;
+  return [tools, alertList(), zonePick(), observed].filter(Boolean);
+}
+
+function content(box) {
+  if (flow.step === "alerts" || !flow.recipe) return firstStep();
+  if (failure) return [stateLine("error", failure, () => { advance(); redraw(); }), button("zone_other", () => go({ step: "alerts" }))];
+  if (!flow.zone || (ASKED.includes(flow.step) && !flow.answer)) {
+    wait(box);
+    return [];
+  }
+  const views = { zone: () => zoneView(flow.zone), impact: () => impactView(flow.zone, flow.answer), report: () => reportView(flow.zone, flow.answer) };
+  return views[flow.step]();
 }
 
 /** Draw the hazards panel. */
 export function drawHazards(body) {
-  const layers = hazardLayers();
-  if (!layers.length) return body.append(stateLine("empty", t("hazard_none")));
-  const alerts = layers.filter((layer) => layer.hazard.role === "alert");
-  for (const layer of alerts) body.append(el("section", { className: "hazard" }, el("h2", {}, t("alerts")), toggle(layer, () => {}), alertsBlock(layer)));
-  body.append(...layers.filter((layer) => layer.hazard.role !== "alert").map(hazardBlock));
-  return undefined;
+  const box = el("div", { className: `step step-${flow.step}` });
+  body.append(stepper(), box);
+  box.append(...content(box));
+}
+
+function changed(change) {
+  if ("recipe" in change) {
+    for (const name of ["first", "second"]) drawZone(name, null);
+    forgetWay();
+    filterAlerts();
+  }
+  if ("step" in change && flow.recipe) advance();
+  if (openPanelName() !== PANEL) return;
+  redraw();
+  document.getElementById("panel-body").scrollTop = 0;
+  if (change.step) document.getElementById("panel-title").focus({ preventScroll: true });
+}
+
+/** Wire the panel: the address is taken up, zones come from other panels, exercises and the wall are ready. */
+export function startHazards() {
+  startFlow();
+  startLive();
+  startExercise();
+  startWall();
+  on("flow", changed);
+  window.addEventListener("geoservice-emergency", ({ detail }) => {
+    openPanel(PANEL);
+    takeFeature(detail.layer, detail.key, detail.geometry);
+  });
+  addEventListener("offline", () => { if (requestsOf(PANEL).length) notice(t("live_offline"), "error"); });
+  if (flow.recipe) advance();
 }

@@ -36,8 +36,9 @@ function actions(layer, key, geometry, latlng) {
   const box = boxOf(geometry);
   const polygon = geometry?.type?.endsWith("Polygon");
   const zone = polygon ? button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key, geometry } }))) : null;
+  const danger = geometry ? button("use_danger", () => window.dispatchEvent(new CustomEvent("geoservice-emergency", { detail: { layer, key, geometry } }))) : null;
   return el("div", { className: "row wrap" },
-    box ? button("zoom_feature", () => fitBox(box)) : null, zone,
+    box ? button("zoom_feature", () => fitBox(box)) : null, zone, danger,
     button("copy_id", () => copy(String(key)), "quiet"),
     button("copy_link", () => copy(new URL(itemUrl(layer, key), location.origin).href), "quiet"),
     latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);

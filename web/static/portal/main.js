@@ -2,7 +2,7 @@
 
 import { config, t } from "./state.js";
 import { byId, notice } from "./dom.js";
-import { drawHazards } from "./hazards.js";
+import { drawHazards, startHazards } from "./hazards.js";
 import { startIdentify } from "./identify.js";
 import { drawJobs } from "./jobs.js";
 import { startLegend } from "./legend.js";
@@ -36,6 +36,7 @@ async function start() {
   startLegend();
   startIdentify();
   startQuery();
+  startHazards();
   document.documentElement.dataset.ready = "yes";
 }
 

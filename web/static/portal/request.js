@@ -22,16 +22,23 @@ function keep(panel, entry) {
 
 /** Ask for JSON. `panel` names who asks; a `body` makes it a POST. */
 export async function ask(panel, url, body = null, signal = null) {
-  const text = body === null ? null : JSON.stringify(body);
-  keep(panel, { method: text ? "POST" : "GET", url: new URL(url, location.origin).href, body: text });
-  const answer = await send(url, text, signal);
-  if (!answer.ok) throw new RequestError(await reason(answer), answer.status);
+  const answer = await request(panel, body === null ? "GET" : "POST", url, body, signal);
   return answer.json();
 }
 
-async function send(url, text, signal) {
-  const headers = { Accept: "application/geo+json, application/json", "Accept-Language": currentLanguage() };
-  const options = text ? { method: "POST", body: text, headers: { ...headers, "Content-Type": "application/json" } } : { headers };
+/** Send a request and take its answer as it is; what is no success is thrown. */
+export async function request(panel, method, url, body = null, signal = null) {
+  const text = body === null ? null : JSON.stringify(body);
+  keep(panel, { method, url: new URL(url, location.origin).href, body: text });
+  const answer = await send(method, url, text, signal);
+  if (!answer.ok) throw new RequestError(await reason(answer), answer.status);
+  return answer;
+}
+
+async function send(method, url, text, signal) {
+  // Files are asked for by `f` in their address; problems come as JSON all the same.
+  const headers = { Accept: "application/geo+json, application/json, */*;q=0.5", "Accept-Language": currentLanguage() };
+  const options = text === null ? { method, headers } : { method, body: text, headers: { ...headers, "Content-Type": "application/json" } };
   try {
     return await fetch(url, { ...options, signal, credentials: "same-origin" });
   } catch (error) {

@@ -54,7 +54,7 @@ export function redraw() {
 }
 
 function mark() {
-  for (const one of document.querySelectorAll("[data-panel]")) one.setAttribute("aria-pressed", String(one.dataset.panel === open));
+  for (const one of document.querySelectorAll("button[data-panel]")) one.setAttribute("aria-pressed", String(one.dataset.panel === open));
   document.body.dataset.panel = open ?? "";
 }
 
@@ -149,7 +149,7 @@ function key(event) {
 
 /** Wire the frame. */
 export function startShell() {
-  for (const one of document.querySelectorAll("[data-panel]")) one.addEventListener("click", () => togglePanel(one.dataset.panel));
+  for (const one of document.querySelectorAll("button[data-panel]")) one.addEventListener("click", () => togglePanel(one.dataset.panel));
   byId("panel-close").addEventListener("click", closePanel);
   byId("panel-api").addEventListener("click", showRequests);
   byId("panel-size").addEventListener("click", nextHeight);

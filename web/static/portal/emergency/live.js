@@ -1,0 +1,90 @@
+// Whether what is seen is up to date: a stream of news, a look every minute where there is none, and words for both.
+
+import { config, t } from "../state.js";
+import { el } from "../dom.js";
+
+const EVERY = 60_000;
+const SOON = 300;
+const STALE = 150_000;
+const listeners = new Set();
+let source = null;
+let streaming = false;
+let seen = null;
+let failed = false;
+let soon = null;
+
+function state() {
+  if (navigator.onLine === false) return "offline";
+  if (failed || (seen && Date.now() - seen > STALE)) return "stale";
+  return streaming ? "live" : "minute";
+}
+
+function tell() {
+  for (const one of document.querySelectorAll("[data-live]")) fill(one);
+}
+
+const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+function fill(line) {
+  line.dataset.live = state();
+  const words = { live: "live_stream", minute: "live_minute", stale: "live_stale", offline: "live_offline" };
+  line.replaceChildren(el("span", { className: "live-dot", "aria-hidden": "true" }), t(words[state()], { time: seen ? clock(seen) : "–" }));
+}
+
+/** A line that says how fresh the panel is; it keeps itself up to date while it is on the page. */
+export function liveLine() {
+  const line = el("p", { className: "live", dataset: { live: "" }, role: "status" });
+  fill(line);
+  return line;
+}
+
+/** Note that the service has answered (or has not). */
+export function heard(well = true) {
+  failed = !well;
+  if (well) seen = Date.now();
+  tell();
+}
+
+function ring() {
+  clearTimeout(soon);
+  // News come in bursts: one look answers all of them.
+  soon = setTimeout(() => { for (const listener of listeners) listener(); }, SOON);
+}
+
+function connect() {
+  if (source || !listeners.size) return;
+  source = new EventSource(config.urls.news);
+  source.onopen = () => { streaming = true; tell(); };
+  source.onerror = () => {
+    streaming = false;
+    if (source?.readyState === EventSource.CLOSED) source = null;
+    tell();
+  };
+  for (const name of ["changed", "situation", "message"]) source.addEventListener(name, ring);
+}
+
+/** Call `listener` when something has changed, and every minute where no stream tells; returns how to stop. */
+export function follow(listener) {
+  listeners.add(listener);
+  connect();
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size || !source) return;
+    source.close();
+    source = null;
+    streaming = false;
+  };
+}
+
+/** Keep the words true as time goes by and the network comes and goes. */
+export function startLive() {
+  addEventListener("online", () => { connect(); ring(); });
+  addEventListener("offline", tell);
+  setInterval(() => {
+    tell();
+    if (document.hidden || streaming) return;
+    connect();
+    ring();
+  }, EVERY);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && listeners.size) ring(); });
+}
