@@ -2,6 +2,7 @@
 
 import { config, on, t } from "./state.js";
 import { button, el, notice, stateLine } from "./dom.js";
+import { linked } from "./link.js";
 import { requestsOf } from "./request.js";
 import { openPanel, openPanelName, redraw } from "./shell.js";
 import { alertList } from "./emergency/alerts.js";
@@ -26,6 +27,7 @@ const ASKED = ["impact", "report"];
 let pending = null;
 let failure = null;
 let progress = null;
+let placed = false;
 
 const hazardLayers = () => config.layers.filter((layer) => layer.hazard && layer.hazard.role !== "alert");
 
@@ -43,7 +45,9 @@ async function make(signal) {
     flow.zone = zone;
     drawZone("first", zone);
     filterAlerts();
-    fitZone(zone);
+    // An address that names a place is taken at its word, once.
+    if (!placed) fitZone(zone);
+    placed = false;
   }
   if (flow.zone && ASKED.includes(flow.step) && !flow.answer) {
     const answer = await askImpact(flow.zone, signal, (job) => { progress = job; });
@@ -118,6 +122,7 @@ function changed(change) {
 /** Wire the panel: the address is taken up, zones come from other panels, exercises and the wall are ready. */
 export function startHazards() {
   startFlow();
+  placed = Boolean(linked("map") && flow.recipe);
   startLive();
   startExercise();
   startWall();

@@ -32,11 +32,11 @@ async function start() {
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
   await ready;
   if (!startLink()) fitBox(config.sample ?? WORLD);
+  startHazards();
   redraw();
   startLegend();
   startIdentify();
   startQuery();
-  startHazards();
   document.documentElement.dataset.ready = "yes";
 }
 
