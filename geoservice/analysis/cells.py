@@ -1,12 +1,11 @@
-"""The cells of a COG that a zone covers: which, to what share, how large on the ellipsoid.
+"""The cells of a COG that zones cover: which, to what share, how large on the ellipsoid, and what they add up to.
 
-Shares are exact (exactextract): the part of a cell, in the plane of the raster's CRS, that lies in the zone. A raster
-is read in strips, so memory does not grow with the zone.
+Shares are exact: the part of a cell, in the plane of the raster's CRS, that lies in the zone. A raster is read in
+strips, so memory does not grow with the zone.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,27 +17,23 @@ import numpy.typing as npt
 import pyproj
 import shapely
 from affine import Affine
-from exactextract import exact_extract
-from exactextract.feature import JSONFeatureSource
-from exactextract.raster import NumPyRasterSource
 from rasterio import features, windows
 from rasterio.io import DatasetReader
 from shapely.affinity import translate
 
+from geoservice.analysis.cell_areas import CellAreas, Frame, moved
+from geoservice.analysis.scan import Floats, Longs, cover, spread
+from geoservice.analysis.sums import SIDE, Parted, Pieces, Sums, block_sums, by_owner
 from ingest.footprint import footprint
-from layers.area import MAX_EDGE_DEGREES, ellipsoidal_area
+from layers.area import MAX_EDGE_DEGREES
 from layers.asset import Asset
 from layers.crs import storage_transformer
 from layers.errors import TooLarge
 from tiles.handles import reading
 
-Floats = npt.NDArray[np.float64]
-Indexes = npt.NDArray[np.int64]
 CELLS_PER_STRIP = 4_000_000
 MAX_VERTICES = 2_000_000
 _MARGIN_DEGREES = 0.05
-_STEP = 16
-_PARTS = 4
 _WORLD, _HALF = 360.0, 180.0
 
 
@@ -58,6 +53,36 @@ class CoveredCells:
     area: Floats
 
 
+class Strip:
+    """Some rows and columns of a raster, read into memory."""
+
+    def __init__(self, dataset: DatasetReader, areas: CellAreas, window: windows.Window) -> None:
+        """Read a window of the first band; its corner begins a block."""
+        self._areas, self._top, self._left = areas, window.row_off, window.col_off
+        read = dataset.read(1, window=window, masked=True)
+        self.values, self.valid = read.data, ~np.ma.getmaskarray(read)
+        self._blocks: Sums | None = None
+
+    def cells(self, row: Longs, column: Longs) -> Sums:
+        """Cells by their places in the raster, every one for itself."""
+        at = (row - self._top, column - self._left)
+        return Sums.of(self.values[at], self.valid[at], self._areas.of(row, column))
+
+    def covered(self, row: Longs, column: Longs, share: Floats) -> CoveredCells:
+        """Cells by their places in the raster, with their shares."""
+        at = (row - self._top, column - self._left)
+        return CoveredCells(self.values[at], self.valid[at], share, self._areas.of(row, column))
+
+    def blocks(self, row: Longs, column: Longs) -> Sums:
+        """Blocks by their places in the raster."""
+        if self._blocks is None:
+            rows, columns = (np.arange(size) for size in self.values.shape)
+            area = self._areas.of((rows + self._top)[:, None], (columns + self._left)[None, :])
+            self._blocks = block_sums(Sums.of(self.values, self.valid, area))
+        at = (row - self._top // SIDE, column - self._left // SIDE)
+        return Sums(*(array[at] for array in self._blocks.arrays().values()))
+
+
 class ZoneOnRaster:
     """A zone brought onto the grid of one COG."""
 
@@ -74,33 +99,26 @@ class ZoneOnRaster:
         """
         self.asset = asset
         self._dataset = dataset
-        self._crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
-        self._way = storage_transformer(self._crs)
-        outline = footprint(self._crs, dataset.transform, dataset.width, dataset.height)
+        crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
+        self._way = storage_transformer(crs)
+        self._frame = Frame(dataset.transform, dataset.width, dataset.height, self._way)
+        outline = footprint(crs, dataset.transform, dataset.width, dataset.height)
         self._reach = shapely.buffer(outline, _MARGIN_DEGREES, join_style="mitre")
         self.shape = self._brought(zone)
 
-    def strips(self) -> Iterator[CoveredCells]:
-        """Covered cells, strip by strip."""
-        for _, found in self._covered([self.shape]):
-            yield found
+    def cells(self) -> Iterator[CoveredCells]:
+        """Covered cells of the zone, strip by strip."""
+        for parted, strip in self._strips(self._parted([self.shape], blocks=False)):
+            number, column = spread(parted.cells.begin, parted.cells.end - 1)
+            row = np.concatenate([parted.cells.row[number], parted.rim.row])
+            column = np.concatenate([column, parted.rim.column])
+            yield strip.covered(row, column, np.concatenate([np.ones(len(number)), parted.rim.share]))
 
-    def parts(self, parts: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
-        """Covered cells of parts of the zone (EPSG:4490), strip by strip: number of the part, and its cells."""
-        yield from self._covered([self._brought(part) for part in parts])
-
-    def _brought(self, zone: shapely.Geometry) -> shapely.Geometry:
-        """What of a zone (EPSG:4490) the raster may have to do with, in its CRS."""
-        return self._projected(polygons(shapely.intersection(zone, self._reach)))
-
-    def _covered(self, shapes: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
-        window = self._window()
-        if window is None:
-            return
-        rows = max(1, CELLS_PER_STRIP // window.width)
-        for row in range(window.row_off, window.row_off + window.height, rows):
-            height = min(rows, window.row_off + window.height - row)
-            yield from self._strip(windows.Window(window.col_off, row, window.width, height), shapes)
+    def sums(self, parts: Sequence[shapely.Geometry]) -> Sums:
+        """What the cells in each part of the zone (EPSG:4490) add up to."""
+        parted = self._parted([self._brought(part) for part in parts])
+        looked = [(some, Pieces.of(strip, some)) for some, strip in self._strips(parted)]
+        return by_owner(looked, len(parts))
 
     def taken(self) -> shapely.Geometry:
         """Where the raster has data near the zone: union of its valid cells in EPSG:4490."""
@@ -113,6 +131,35 @@ class ZoneOnRaster:
         cells = shapely.union_all([shapely.geometry.shape(s) for s, _ in shapes])
         return self._unprojected(cells)
 
+    def _parted(self, shapes: Sequence[shapely.Geometry], *, blocks: bool = True) -> Parted:
+        frame = self._frame
+        made: npt.NDArray[np.object_] = np.empty(len(shapes), dtype=np.object_)
+        made[:] = list(shapes)
+        found = cover(made, frame.grid, frame.width, frame.height)
+        return Parted.of(found, frame.width, frame.height, blocks=blocks)
+
+    def _strips(self, parted: Parted) -> Iterator[tuple[Parted, Strip]]:
+        """The parts in each strip of the raster, and the strip; what nothing is asked of is not read."""
+        parted, frame = parted.by_row(), self._frame
+        columns = parted.columns()
+        if columns is None:
+            return
+        rows = max(1, CELLS_PER_STRIP // (columns[1] - columns[0]) // SIDE) * SIDE
+        for top in range(parted.top() // SIDE * SIDE, frame.height, rows):
+            bottom = min(top + rows, frame.height)
+            some = parted.within(top, bottom)
+            columns = some.columns()
+            if columns is None:
+                continue
+            left = columns[0] // SIDE * SIDE
+            right = min(-(-columns[1] // SIDE) * SIDE, frame.width)
+            areas = CellAreas(frame, (top, bottom), (left, right))
+            yield some, Strip(self._dataset, areas, windows.Window(left, top, right - left, bottom - top))
+
+    def _brought(self, zone: shapely.Geometry) -> shapely.Geometry:
+        """What of a zone (EPSG:4490) the raster may have to do with, in its CRS."""
+        return self._projected(polygons(shapely.intersection(zone, self._reach)))
+
     def _projected(self, zone: shapely.Geometry) -> shapely.Geometry:
         if self._way is None:
             bounds = self._dataset.bounds
@@ -120,10 +167,10 @@ class ZoneOnRaster:
             return zone if turned is None else shapely.union_all([zone, turned])
         dense = shapely.segmentize(zone, MAX_EDGE_DEGREES)
         _refuse_vertices(dense)
-        return polygons(shapely.make_valid(_moved(dense, self._way, inverse=True)))
+        return polygons(shapely.make_valid(moved(dense, self._way, inverse=True)))
 
     def _unprojected(self, shape: shapely.Geometry) -> shapely.Geometry:
-        return shape if self._way is None else shapely.make_valid(_moved(shape, self._way, inverse=False))
+        return shape if self._way is None else shapely.make_valid(moved(shape, self._way, inverse=False))
 
     def _window(self) -> windows.Window | None:
         if shapely.is_empty(self.shape):
@@ -134,64 +181,6 @@ class ZoneOnRaster:
         top = max(0, math.floor((north - grid.f) / grid.e))
         bottom = min(self._dataset.height, math.ceil((south - grid.f) / grid.e))
         return windows.Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
-
-    def _strip(self, window: windows.Window, shapes: Sequence[shapely.Geometry]) -> Iterator[tuple[int, CoveredCells]]:
-        transform = _shifted(self._dataset.transform, window)
-        there = [(number, shape) for number, shape in enumerate(shapes) if not shapely.is_empty(shape)]
-        covered = [(number, coverage(shape, transform, window.width, window.height)) for number, shape in there]
-        if not any(cells.size for _, (cells, _) in covered):
-            return
-        read = self._dataset.read(1, window=window, masked=True)
-        values, valid = read.data.ravel(), ~np.ma.getmaskarray(read).ravel()
-        areas = self._cell_areas(transform, window)
-        for number, (cells, share) in covered:
-            if cells.size:
-                area = areas[cells // window.width, cells % window.width]
-                yield number, CoveredCells(values[cells], valid[cells], share, area)
-
-    def _cell_areas(self, transform: Affine, window: windows.Window) -> Floats:
-        """Ellipsoidal area of every cell of a window, in square metres."""
-        columns, rows = int(window.width), int(window.height)
-        if self._way is None:
-            edges = transform.f + np.arange(rows + 1) * transform.e
-            west = np.zeros(rows)
-            boxes = shapely.box(west, edges[1:], west + transform.a, edges[:-1])
-            return np.broadcast_to(ellipsoidal_area(boxes)[:, None], (rows, columns))
-        # A projection stretches smoothly: every sixteenth cell is measured, the others are interpolated.
-        down, across = _nodes(rows), _nodes(columns)
-        measured = ellipsoidal_area(self._cell_outlines(transform, down, across)).reshape(len(down), len(across))
-        return _between(_between(measured, down, rows).T, across, columns).T
-
-    def _cell_outlines(self, transform: Affine, down: Indexes, across: Indexes) -> Any:
-        """Outlines of some cells in EPSG:4490, row by row; edges are densified, because they are curves there."""
-        row, column = (a.ravel() for a in np.meshgrid(down, across, indexing="ij"))
-        west, north = transform.c + column * transform.a, transform.f + row * transform.e
-        boxes = shapely.box(west, north + transform.e, west + transform.a, north)
-        return _moved(shapely.segmentize(boxes, max(transform.a, -transform.e) / _PARTS), self._way, inverse=False)
-
-
-def coverage(shape: shapely.Geometry, transform: Affine, width: int, height: int) -> tuple[Any, Floats]:
-    """Flat indexes of the cells of a grid that a shape covers, and the covered share of each.
-
-    Args:
-        shape: Polygon in the coordinates of the grid.
-        transform: From column and row to coordinates; north is up.
-        width: Columns.
-        height: Rows.
-    """
-    grid = NumPyRasterSource(
-        np.broadcast_to(np.zeros((1, 1), dtype=np.uint8), (height, width)),
-        xmin=transform.c,
-        ymin=transform.f + height * transform.e,
-        xmax=transform.c + width * transform.a,
-        ymax=transform.f,
-    )
-    zone = JSONFeatureSource({"type": "Feature", "properties": {}, "geometry": json.loads(shapely.to_geojson(shape))})
-    found = exact_extract(grid, zone, ["cell_id", "coverage"], max_cells_in_memory=2 * CELLS_PER_STRIP)
-    properties = found[0]["properties"]
-    share = np.asarray(properties["coverage"], dtype=np.float64)
-    inside = share > 0
-    return np.asarray(properties["cell_id"], dtype=np.int64)[inside], share[inside]
 
 
 def polygons(shape: shapely.Geometry) -> shapely.Geometry:
@@ -217,20 +206,6 @@ def _shifted(grid: Affine, window: windows.Window) -> Affine:
     return Affine(grid.a, 0.0, grid.c + window.col_off * grid.a, 0.0, grid.e, grid.f + window.row_off * grid.e)
 
 
-def _nodes(size: int) -> Indexes:
-    """Every sixteenth place of a row of cells, and the last one."""
-    return np.unique(np.append(np.arange(0, size, _STEP), size - 1)).astype(np.int64)
-
-
-def _between(measured: Floats, nodes: Indexes, size: int) -> Floats:
-    """Linear interpolation along the first axis from the nodes to every place."""
-    places = np.arange(size)
-    before = np.searchsorted(nodes, places, side="right") - 1
-    after = np.minimum(before + 1, len(nodes) - 1)
-    share = (places - nodes[before]) / np.maximum(nodes[after] - nodes[before], 1)
-    return np.asarray(measured[before] * (1 - share[:, None]) + measured[after] * share[:, None], dtype=np.float64)
-
-
 def _refuse_vertices(shape: shapely.Geometry) -> None:
     count = int(shapely.get_num_coordinates(shape))
     if count > MAX_VERTICES:
@@ -238,13 +213,3 @@ def _refuse_vertices(shape: shapely.Geometry) -> None:
             f"The zone has {count} vertices at one per kilometre of its edge; at most {MAX_VERTICES} are taken.",
             limit=MAX_VERTICES,
         )
-
-
-def _moved(shape: Any, way: pyproj.Transformer | None, *, inverse: bool) -> Any:
-    direction = "INVERSE" if inverse else "FORWARD"
-
-    def step(points: Floats) -> Floats:
-        x, y = way.transform(points[:, 0], points[:, 1], direction=direction) if way else (points[:, 0], points[:, 1])
-        return np.column_stack([x, y])
-
-    return shapely.transform(shape, step)

@@ -1,6 +1,6 @@
 """Statistics of raster cells in a zone: sums, extremes, areas by class. Pure and synchronous: no HTTP, no database.
 
-Method: cells count by the exact share of them that lies in the zone (exactextract); areas are ellipsoidal
+Method: cells count by the exact share of them that lies in the zone; areas are ellipsoidal
 (`layers.area`). Where assets overlap, the newest one that has data counts, as on the map.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 import shapely
 
 from geoservice.analysis.cells import CoveredCells, on_raster, polygons
+from geoservice.analysis.sums import Sums
 from layers.area import ellipsoidal_area
 from layers.asset import Asset
 from layers.errors import BadGeometry
 
-METHOD = "Cells weighted by the exact share that lies in the zone (exactextract); areas on the CGCS2000 ellipsoid."
+METHOD = "Cells weighted by the exact share that lies in the zone; areas on the CGCS2000 ellipsoid."
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class ZonalResult:
 
 @dataclass
 class _Totals:
+    """What has been added up so far."""
+
     sums: list[float] = field(default_factory=list)
     counts: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
@@ -60,8 +63,17 @@ class _Totals:
     maximum: float = -math.inf
     classes: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, cells: CoveredCells, *, classed: bool) -> None:
-        """Add the cells of a strip that have data."""
+    def put(self, sums: Sums) -> None:
+        """Add the sums of a zone in one raster."""
+        if sums.count[0] > 0:
+            self.sums.append(float(sums.total[0]))
+            self.counts.append(float(sums.count[0]))
+            self.areas.append(float(sums.area[0]))
+            self.minimum = min(self.minimum, float(sums.minimum[0]))
+            self.maximum = max(self.maximum, float(sums.maximum[0]))
+
+    def add(self, cells: CoveredCells) -> None:
+        """Add cells that are codes, as far as they have data."""
         valid = cells.valid
         if not valid.any():
             return
@@ -72,10 +84,9 @@ class _Totals:
         self.areas.append(float(area.sum()))
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
-        if classed:
-            codes, places = np.unique(values, return_inverse=True)
-            for code, part in zip(codes.tolist(), np.bincount(places, weights=area).tolist(), strict=True):
-                self.classes[int(code)].append(part)
+        codes, places = np.unique(values, return_inverse=True)
+        for code, part in zip(codes.tolist(), np.bincount(places, weights=area).tolist(), strict=True):
+            self.classes[int(code)].append(part)
 
 
 def zonal(assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = False) -> ZonalResult:
@@ -101,8 +112,11 @@ def zonal(assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = Fa
     rest = zone
     for place, asset in enumerate(needed):
         with on_raster(asset, rest) as here:
-            for cells in here.strips():
-                totals.add(cells, classed=classed)
+            if classed:
+                for cells in here.cells():
+                    totals.add(cells)
+            else:
+                totals.put(here.sums([rest]))
             if place + 1 < len(needed):
                 # What this asset answers is no longer asked of the older ones below it.
                 rest = polygons(shapely.difference(rest, here.taken()))

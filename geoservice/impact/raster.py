@@ -91,11 +91,10 @@ def _added(assets: Sequence[Asset], shapes: Sequence[shapely.Geometry]) -> tuple
     needed = [asset for asset in assets if any(_near(asset, shape) for shape in rest)]
     for place, asset in enumerate(needed):
         with on_raster(asset, _around(rest)) as here:
-            for number, cells in here.parts(rest):
-                if cells.valid.any():
-                    share = cells.share[cells.valid]
-                    sums[number].append(float((cells.values[cells.valid].astype(np.float64) * share).sum()))
-                    areas[number].append(float((share * cells.area[cells.valid]).sum()))
+            found = here.sums(rest)
+            for number in np.flatnonzero(found.count > 0).tolist():
+                sums[number].append(float(found.total[number]))
+                areas[number].append(float(found.area[number]))
             if place + 1 < len(needed):
                 # What this file answers is no longer asked of the older ones below it.
                 taken = here.taken()

@@ -27,7 +27,7 @@ TIPG = "tipg==1.6.1"
 TITILER = "titiler.core==2.4.0"
 SERVER = "uvicorn[standard]==0.54.0"
 WORKERS = 2
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 
 class Place(Protocol):
