@@ -149,6 +149,12 @@ def test_an_exercise_cannot_be_taken_for_real(desk: tuple[Portal, str], alerts: 
     assert drawn
     assert all(drawn), "something real is drawn in an exercise"
     assert accessible(page) == []
+    page.get_by_role("button", name="态势总览").click()
+    # The board lies above everything: it bears the words and a frame itself.
+    expect(page.locator("#board .board-exercise")).to_contain_text("演练")
+    expect(page.locator("#board .board-region")).to_contain_text("溃坝演练")
+    assert "gradient" in page.evaluate("getComputedStyle(document.getElementById('board')).borderImageSource")
+    page.keyboard.press("Escape")
     page.emulate_media(media="print")
     expect(page.locator("#exercise-frame")).to_be_visible()
     page.emulate_media(media="screen")

@@ -1,8 +1,8 @@
 // Exercise mode: a frame and words that nobody can overlook, on every screen and on paper.
 
-import { config, on, t } from "../state.js";
-import { button, byId, el, stateLine } from "../dom.js";
-import { setFilter } from "../map.js";
+import { config, on, t, words } from "../state.js";
+import { button, byId, el } from "../dom.js";
+import { leaflet, setFilter } from "../map.js";
 import { ask } from "../request.js";
 import { closeDialog, openDialog } from "../shell.js";
 import { flow, go } from "./flow.js";
@@ -14,9 +14,9 @@ const LAYER = "cap_alert";
  * Maps show either what is in earnest or what is an exercise, never both; and an alert whose zone is drawn is not
  * drawn once more beneath it.
  */
-export function filterAlerts() {
+export function filterAlerts(zone = flow.zone) {
   if (!config.layers.some((one) => one.id === LAYER)) return;
-  const alert = flow.zone?.alert;
+  const alert = zone?.alert;
   const own = alert ? `${alert.sender}|${alert.identifier}|` : null;
   const filters = [[flow.exercise ? "==" : "!=", ["get", "shown_as"], "Exercise"], ...(own ? [["!=", ["slice", ["get", "key"], 0, own.length], own]] : [])];
   setFilter(LAYER, ["all", ...filters]);
@@ -29,6 +29,7 @@ function mark() {
   byId("exercise-frame").hidden = !on_;
   byId("exercise-words").textContent = t("exercise_band");
   filterAlerts();
+  leaflet.invalidateSize();
 }
 
 function enter(id) {
@@ -40,8 +41,8 @@ const leave = () => enter(null);
 async function exercises(box) {
   try {
     const found = await ask("hazards", config.urls.exercises);
-    const running = (found.exercises ?? []).filter((one) => !one.ended);
-    box.replaceChildren(...running.map((one) => el("button", { type: "button", className: "wide", onclick: () => { closeDialog(); enter(String(one.id)); } }, one.title)));
+    const running = (found.exercises ?? []).filter((one) => one.state === "running");
+    box.replaceChildren(...running.map((one) => el("button", { type: "button", className: "wide", onclick: () => { closeDialog(); enter(String(one.id)); } }, words(one.title))));
   } catch {
     box.replaceChildren();
   }
@@ -61,9 +62,6 @@ export const exerciseButton = () => button(flow.exercise ? "exercise_leave" : "e
 
 /** The exercise that answers of the situation are asked for; null where all exercises are meant or none. */
 export const exerciseId = () => (flow.exercise && flow.exercise !== ALL ? flow.exercise : null);
-
-/** A line for panels that cannot show anything of an exercise. */
-export const exerciseNote = () => (flow.exercise ? stateLine("empty", t("exercise_band")) : null);
 
 /** Wire the mode. */
 export function startExercise() {

@@ -15,10 +15,19 @@ const missing = (id, sections) => ({ id, status: sections.some((one) => one.stat
 
 const told = (id, { value, low, high }, sections, more = {}) => ({ id, status: "ok", value, low: isNumber(low) ? low : null, high: isNumber(high) ? high : null, sections, ...more });
 
+/** What people are told by where no section does: divisions of a census, whose severity classes bear no names. */
+function asSection(answer, people) {
+  const named = new Map(answer.zone.classes.map((one) => [one.rank, one.label]));
+  const classes = (people.classes ?? []).map((one) => ({ ...one, label: named.get(one.rank) }));
+  return { layer: people.layer, role: "population", title: null, status: "ok", edition: people.edition, explain: people.explain, classes, divisions: people.divisions ?? [] };
+}
+
 function people(answer) {
   const sections = sectionsOf(answer, PEOPLE);
-  if (!answer.people) return missing("people", sections);
-  return told("people", answer.people, sections.filter((one) => one.layer === answer.people.layer));
+  const found = answer.people;
+  if (!found) return missing("people", sections);
+  const own = sections.find((one) => one.layer === found.layer && one.measure === "sum" && one.status === "ok");
+  return told("people", found, [own ?? asSection(answer, found)], { method: found.method ?? null, others: found.others ?? [] });
 }
 
 /** Cultivated land is the class 01 of GB/T 21010, with all that stands under it. */
@@ -41,8 +50,8 @@ function roads(answer) {
   const inside = firstOk(sections);
   const ways = answer.ways;
   if (!ways || ways.status !== "ok") return missing("roads", ways ? [{ status: ways.status, note: ways.note }] : sections);
-  const bounds = { value: ways.closed_m, low: ways.closed_low_m, high: ways.closed_high_m };
-  return told("roads", bounds, inside ? [inside] : [], { inside: inside?.total ?? null, isolated: ways.isolated, isolatedPeople: ways.isolated_people });
+  const bounds = { value: ways.closed_m, low: ways.closed_m_low, high: ways.closed_m_high };
+  return told("roads", bounds, inside ? [inside] : [], { inside: inside?.total ?? null, explain: ways.explain ?? null });
 }
 
 function facilities(answer) {

@@ -15,6 +15,7 @@ import { strength } from "./zone_map.js";
 const FIRST = 5;
 const BARS = 8;
 const NEAR = 15;
+const WITH_WAY = ["facility", "danger", "dam", "power"];
 let chosen = "people";
 
 function showPlace(layerId, key, lon, lat) {
@@ -40,20 +41,42 @@ function folded(lines, total) {
 }
 
 function listOf(section) {
-  const lines = section.features.map((one) => el("li", {}, el("span", {}, words(one.label) || one.id), acts(one.label, section.layer, one.id, one, section.role !== "protected")));
+  const part = (one) => (one.value && section.unit === "m" ? el("span", { className: "hint" }, ` ${fine(one.value / 1000)} ${t("km")}`) : null);
+  const lines = section.features.map((one) => el("li", {}, el("span", {}, words(one.label) || one.id, part(one)), acts(one.label, section.layer, one.id, one, WITH_WAY.includes(section.role))));
   const held = section.capacity ? el("p", { className: "hint" }, `${words(section.capacity.title)}: ${fine(section.capacity.value)}${section.capacity.unit === "1" ? "" : ` ${section.capacity.unit}`}`) : null;
   return el("section", { className: "section", dataset: { list: section.layer } }, el("h3", {}, `${words(section.title)} (${number(section.total?.count ?? section.features.length, 0)})`), held, ...folded(lines, section.features_total), el("p", { className: "source" }, sourceOf(section)));
 }
 
 const minutes = (value) => (value === undefined || value === null ? t("way_cut") : t("way_minutes", { n: number(value, 0) }));
 
+/** The first hospital that is still reached, as the answer tells it. */
+function helpOf(one) {
+  const found = (one.reach ?? []).find((each) => each.layer === "hospital") ?? { label: one.nearest_label, minutes: one.minutes, minutes_before: one.minutes_before };
+  const [before, after] = [minutes(found.minutes_before), minutes(found.minutes)];
+  return [before === after ? t("settlement_same", { after }) : t("settlement_help", { before, after }), words(found.label)];
+}
+
 function settlementLine(one) {
   const [layer, key] = [one.id.split("/").slice(0, -1).join("/"), one.id.split("/").at(-1)];
-  const [before, after] = [minutes(one.minutes_before), minutes(one.minutes)];
-  const help = one.situation === "inside" ? null : before === after ? t("settlement_same", { after }) : t("settlement_help", { before, after });
+  const out = one.minutes_out === undefined ? [] : [t("settlement_out", { n: number(one.minutes_out, 0) })];
+  const help = one.situation === "inside" ? out : helpOf(one);
   const people = one.people ? `${number(one.people, 0)} ${t("persons")}` : null;
   return el("li", {}, el("span", {}, el("span", { className: `badge situation-${one.situation}` }, t(`situation_${one.situation}`)), ` ${words(one.label) || key}`,
-    el("span", { className: "hint block" }, [people, help, words(one.nearest_label)].filter(Boolean).join(" · "))), acts(one.label, layer, key, one));
+    el("span", { className: "hint block" }, [people, ...help].filter(Boolean).join(" · "))), acts(one.label, layer, key, one));
+}
+
+function evacuation(ways) {
+  if (!ways.evacuation?.length) return null;
+  const line = (one) => el("tr", {}, el("th", { scope: "row" }, t("out_within", { n: number(one.minutes, 0) })), el("td", { className: "number" }, t("out_reached", { n: number(one.settlements, 0), people: number(one.people, 0), hospitals: number(one.facilities?.hospital ?? 0, 0) })));
+  return el("details", { className: "fold" }, el("summary", {}, t("out_title")), el("table", { className: "counts" }, el("tbody", {}, ways.evacuation.map(line))));
+}
+
+function secondary(answer) {
+  const found = answer.secondary;
+  if (!found?.sites_total) return null;
+  const lines = found.sites.map((one) => el("li", {}, el("span", {}, words(one.label) || one.id, el("span", { className: "hint block" }, `${fine(one.reach_m / 1000)} ${t("km")}`)), acts(one.label, one.layer, one.id, one, false)));
+  const people = found.people ? ` ${t("secondary_people", { n: number(found.people.value, 0) })}` : "";
+  return el("section", { className: "section" }, el("h3", {}, t("secondary_title", { n: number(found.sites_total, 0) })), el("p", {}, t("secondary_area", { km2: fine(found.area_m2 / 1e6) }), people), ...folded(lines, found.sites_total));
 }
 
 function settlements(answer) {
@@ -63,8 +86,8 @@ function settlements(answer) {
   if (ways.status !== "ok") return el("section", { className: "section" }, title, el("p", { className: "nodata" }, words(ways.note) || t("no_data_here")));
   const cut = cutOff(answer);
   const sum = el("p", {}, t("settlements_sum", { n: number(ways.isolated, 0), people: number(ways.isolated_people, 0), km: fine(ways.closed_m / 1000) }));
-  return el("section", { className: "section", id: "settlements" }, title, sum, ...(cut.length ? folded(cut.map(settlementLine)) : [el("p", { className: "hint" }, t("settlements_none"))]),
-    el("p", { className: "source" }, t("ways_source", { network: ways.network, mode: t(ways.mode === "car" ? "mode_car" : ways.mode), n: ways.edition })));
+  return el("section", { className: "section", id: "settlements" }, title, sum, ...(cut.length ? folded(cut.map(settlementLine), ways.settlements_total) : [el("p", { className: "hint" }, t("settlements_none"))]),
+    evacuation(ways), el("p", { className: "source" }, t("ways_source", { network: ways.network, mode: t(ways.mode === "car" ? "mode_car" : ways.mode), n: ways.edition })));
 }
 
 function barsBox(figures) {
@@ -113,7 +136,7 @@ export function impactView(zone, answer) {
     zone.screening ? el("p", { className: "caution" }, t("zone_screening")) : null,
     el("div", { className: "key-figures", role: "group", "aria-label": t("figures_title") }, FIGURES.map((id, place) => figureCard(figures[place]))),
     el("button", { type: "button", className: "primary wide next-step", id: "go-report", onclick: () => go({ step: "report" }) }, t("report_go")),
-    settlements(answer), barsBox(figures), ...listedSections(answer).map(listOf), needs(answer), noData(answer), compareBox(flow.zone), used(answer),
+    settlements(answer), barsBox(figures), secondary(answer), ...listedSections(answer).map(listOf), needs(answer), noData(answer), compareBox(flow.zone), used(answer),
     button("zone_other", () => go({ step: "alerts" })),
   ].filter(Boolean);
 }

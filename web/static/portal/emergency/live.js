@@ -6,6 +6,7 @@ import { el } from "../dom.js";
 const EVERY = 60_000;
 const SOON = 300;
 const STALE = 150_000;
+const NEWS = ["changed", "board", "event", "over"];
 const listeners = new Set();
 let source = null;
 let streaming = false;
@@ -60,7 +61,7 @@ function connect() {
     if (source?.readyState === EventSource.CLOSED) source = null;
     tell();
   };
-  for (const name of ["changed", "situation", "message"]) source.addEventListener(name, ring);
+  for (const name of NEWS) source.addEventListener(name, ring);
 }
 
 /** Call `listener` when something has changed, and every minute where no stream tells; returns how to stop. */

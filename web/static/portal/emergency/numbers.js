@@ -1,6 +1,6 @@
 // Figures in words: units, ranges, and bars.
 
-import { t, words } from "../state.js";
+import { config, layerById, t, words } from "../state.js";
 import { el } from "../dom.js";
 import { day, fine, hectares, mu, number } from "../format.js";
 
@@ -27,12 +27,15 @@ export function rangeOf(figure) {
 
 /** Which edition of which layer a figure comes from. */
 export function sourceOf(section) {
-  if (!section.edition) return words(section.title);
+  const layer = layerById(section.layer);
+  const name = words(section.title) || (layer ? words(layer.title) : section.layer);
+  if (!section.edition) return name;
   const { number: edition, committed, source } = section.edition;
-  return `${words(section.title)} · ${t("edition_no", { n: edition })} · ${day(committed)} · ${source}`;
+  return `${name} · ${t("edition_no", { n: edition })} · ${day(committed)} · ${source}`;
 }
 
 function besides(figure) {
+  if (figure.id === "people") return config.texts[`counted_${figure.method}`] ? t(`counted_${figure.method}`) : null;
   if (figure.id === "cropland") return `${mu(figure.value)} ${t("mu")}`;
   if (figure.id === "roads") return figure.inside ? t("roads_inside", { km: fine(figure.inside.value / 1000) }) : null;
   if (figure.id === "facilities" && figure.unknown.length) return t("facilities_unknown", { what: figure.unknown.map((one) => words(one.title)).join("、") });
@@ -41,8 +44,10 @@ function besides(figure) {
 
 function how(figure) {
   const lines = figure.sections.filter((one) => one.layer).map((one) => el("li", {}, sourceOf(one), one.explain ? el("span", { className: "hint formula" }, one.explain.formula) : null));
-  const method = figure.id === "roads" ? el("p", { className: "hint" }, t("roads_method")) : null;
-  return el("details", { className: "how" }, el("summary", {}, t("figure_how")), method, lines.length ? el("ul", {}, lines) : null);
+  const formula = figure.explain ? el("span", { className: "hint formula" }, figure.explain.formula) : null;
+  const method = figure.id === "roads" ? el("p", { className: "hint" }, t("roads_method"), formula) : null;
+  const others = (figure.others ?? []).map((one) => el("p", { className: "hint" }, t("people_also", { how: t(`counted_${one.method}`), n: number(one.value, 0) })));
+  return el("details", { className: "how" }, el("summary", {}, t("figure_how")), method, others, lines.length ? el("ul", {}, lines) : null);
 }
 
 /** A figure large enough to be read across a room; without data it says so and shows no number. */

@@ -6,7 +6,7 @@ import { moment } from "../format.js";
 import { request } from "../request.js";
 import { asImpactCsv } from "./csv.js";
 import { flow, go } from "./flow.js";
-import { pathOf, questionOf } from "./ask_impact.js";
+import { questionOf } from "./ask_impact.js";
 
 const KINDS = [["pdf", "report_pdf"], ["html", "report_html"], ["xlsx", "report_xlsx"], ["gpkg", "report_gpkg"]];
 const DAYS = [1, 7, 30];
@@ -40,6 +40,15 @@ async function direct(kind) {
   save(fileName(kind), await answer.blob());
 }
 
+function shared(box, report, answer) {
+  const end = button("share_revoke", () => busy(box, "computing", async () => {
+    await request(PANEL, "DELETE", `${config.urls.reports}/${encodeURIComponent(report.id)}/shares/${encodeURIComponent(answer.id)}`);
+    setTimeout(() => box.replaceChildren(stateLine("empty", t("share_revoked"))), 0);
+  }));
+  box.replaceChildren(el("p", { className: "share-link" }, el("a", { href: answer.url, target: "_blank", rel: "noopener" }, answer.url)), el("p", { className: "hint" }, t("share_until", { time: moment(answer.expires) })),
+    el("div", { className: "row wrap" }, button("copy_link", () => copy(answer.url)), end));
+}
+
 function shareBox(report) {
   const days = el("select", { id: "share-days" }, DAYS.map((n) => el("option", { value: n, selected: n === 7 }, t("share_days", { n }))));
   const said = el("div", { "aria-live": "polite" });
@@ -47,7 +56,7 @@ function shareBox(report) {
     const expires = new Date(Date.now() + Number(days.value) * DAY).toISOString().replace(/\.\d+Z$/, "Z");
     const answer = await (await request(PANEL, "POST", `${config.urls.reports}/${encodeURIComponent(report.id)}/shares`, { expires })).json();
     // The line is put in after the progress has gone.
-    setTimeout(() => said.replaceChildren(el("p", { className: "share-link" }, el("a", { href: answer.url }, answer.url)), el("p", { className: "hint" }, t("share_until", { time: moment(answer.expires ?? expires) })), button("copy_link", () => copy(answer.url))), 0);
+    setTimeout(() => shared(said, report, answer), 0);
   }));
   return el("div", { className: "section" }, el("h3", {}, t("share_title")), el("p", { className: "hint" }, t("share_note")), el("div", { className: "row wrap" }, el("label", { htmlFor: "share-days" }, t("share_for")), days, share), said);
 }
@@ -106,6 +115,3 @@ export function reportView(zone, answer) {
   return [el("h2", { className: "zone-title" }, `${t("report_of")} ${words(zone.label)}`), flow.exercise ? el("p", { className: "caution" }, t("exercise_band")) : null,
     box, dataBox(answer), button("impact_back", () => go({ step: "impact" }))].filter(Boolean);
 }
-
-/** Addresses of a kept report are asked for under the name by which the page was reached. */
-export const reportPath = pathOf;

@@ -8,6 +8,7 @@ import { leaflet } from "../map.js";
 import { levelMark, readAlerts, statusMark } from "./alerts.js";
 import { askImpact } from "./ask_impact.js";
 import { FIGURES, keyFigures } from "./figures.js";
+import { filterAlerts } from "./exercise.js";
 import { flow } from "./flow.js";
 import { follow, heard, liveLine } from "./live.js";
 import { figureCard } from "./numbers.js";
@@ -39,6 +40,12 @@ function listed() {
     rest > 0 ? el("p", { className: "hint" }, t("more", { n: rest })) : "");
 }
 
+/** The map ends where the figures begin. */
+function room() {
+  document.body.style.setProperty("--wall-foot", `${byId("wall-figures").offsetHeight}px`);
+  leaflet.invalidateSize();
+}
+
 /** The figures of the alert whose turn it is. */
 async function show() {
   const box = byId("wall-figures");
@@ -46,7 +53,8 @@ async function show() {
   if (!alert) {
     shown = null;
     drawZone("first", null);
-    return box.replaceChildren();
+    box.replaceChildren();
+    return room();
   }
   const mine = `${alert.id} ${document.documentElement.lang}`;
   if (mine === shown) return undefined;
@@ -55,11 +63,14 @@ async function show() {
     const zone = await resolve({ way: "alert", id: alert.id });
     if (shown !== mine) return undefined;
     drawZone("first", zone);
+    filterAlerts(zone);
     fitZone(zone);
     const answer = await askImpact(zone);
     if (shown !== mine) return undefined;
     const figures = keyFigures(answer);
     box.replaceChildren(el("h2", {}, zoneTitle(zone)), el("div", { className: "key-figures" }, FIGURES.map((_, at) => figureCard(figures[at], true))));
+    room();
+    fitZone(zone);
   } catch (error) {
     if (shown === mine) box.replaceChildren(stateLine("error", error.message));
     shown = null;
@@ -117,6 +128,7 @@ export function closeWall() {
   stop?.();
   shown = null;
   drawZone("first", flow.zone);
+  filterAlerts();
   if (document.fullscreenElement) document.exitFullscreen();
   leaflet.invalidateSize();
   writeLink();

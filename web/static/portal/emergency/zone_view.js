@@ -3,7 +3,7 @@
 import { t, words } from "../state.js";
 import { button, el } from "../dom.js";
 import { moment } from "../format.js";
-import { alertWords } from "./alerts.js";
+import { alertWords, openAlert } from "./alerts.js";
 import { go } from "./flow.js";
 import { fitZone, zoneSwatch } from "./zone_map.js";
 
@@ -34,12 +34,20 @@ function cautions(zone) {
   return el("div", { className: "zone-cautions" }, el("p", {}, kinds.join(" ")), zone.notes.map((note) => el("p", { className: "hint" }, words(note))));
 }
 
+/** An alert that is over says so, and leads to the message that stands now. */
+function over(alert) {
+  if (!alert || ["active", "ahead"].includes(alert.state)) return null;
+  const newest = (alert.history ?? []).findLast((one) => one.id !== alert.id && ["active", "ahead"].includes(one.state));
+  return el("div", { className: "caution" }, el("p", {}, t("alert_over")), newest ? button("alert_newer", () => openAlert(newest.id), "primary") : null);
+}
+
 /** Draw the step of the zone. */
 export function zoneView(zone) {
   const placed = zone.classes.some((one) => one.geometry);
   const next = el("button", { type: "button", className: "primary wide next-step", id: "go-impact", disabled: !placed, onclick: () => go({ step: "impact" }) }, t("impact_go"));
   return [
     el("h2", { className: "zone-title" }, words(zone.label)),
+    over(zone.alert),
     next,
     placed ? el("div", {}, legendOf(zone), when(zone), cautions(zone)) : el("p", { className: "state" }, t("alert_nowhere")),
     zone.alert ? alertWords(zone.alert) : null,
