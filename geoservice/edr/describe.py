@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edr_pydantic.data_queries import DataQueries, EDRQuery
@@ -38,18 +38,24 @@ def described(known: Known, address: Callable[[str], str], language: str) -> dic
         language: `zh` or `en`.
     """
     queries = {kind: EDRQuery(link=_link(kind, address(kind))) for kind in known.queries}
-    parameters = Parameters({name: _measured(one, language) for name, one in known.parameters.items()})
     return {
         "data_queries": DataQueries(**queries).model_dump(mode="json", exclude_none=True, by_alias=True),
-        "parameter_names": parameters.model_dump(mode="json", exclude_none=True, by_alias=True),
+        "parameter_names": measured(known.parameters, language),
         "output_formats": list(FORMATS),
         "crs": [crs.uri for crs in degrees()],
         "distanceunits": list(METRES),
     }
 
 
+def measured(parameters: Mapping[str, Parameter], language: str) -> dict[str, Any]:
+    """What is measured, by name, as `parameter_names` of collections and `parameters` of features tell it."""
+    found = Parameters({name: _measured(one, language) for name, one in parameters.items()})
+    told: dict[str, Any] = found.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return told
+
+
 def _link(kind: str, href: str) -> EDRQueryLink:
-    formats = list(_PLACES_ONLY if kind == "locations" else FORMATS)
+    formats = list(_PLACES_ONLY if kind in ("locations", "items") else FORMATS)
     plain: dict[str, Any] = {
         "query_type": kind,
         "output_formats": formats,

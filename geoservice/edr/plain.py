@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from geoservice.edr.describe import measured
 from geoservice.edr.model import Answer, Part
 from layers.errors import TooLarge
 
@@ -35,7 +36,9 @@ def features_json(answer: Answer) -> str:
             geometry = {"type": "Point", "coordinates": [lon, lat]}
             properties = {**told, "units": units, **values}
             found.append({"type": "Feature", "geometry": geometry, "properties": properties})
-    return json.dumps({"type": "FeatureCollection", "features": found}, ensure_ascii=False, separators=(",", ":"))
+    known = {name: one for part in answer.parts for name, one in part.parameters.items()}
+    body = {"type": "FeatureCollection", "parameters": measured(known, "en"), "features": found}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def rows_csv(answer: Answer) -> str:

@@ -117,6 +117,58 @@ def placed_streams(clearance: Clearance) -> sa.Select[Any]:
     )
 
 
+@dataclass(frozen=True)
+class Summary:
+    """All datastreams with a place, property by property.
+
+    Attributes:
+        examples: A datastream of each property, the first that there is.
+        box: West, south, east, north of all places (degrees).
+        begins, ends: Times of the first and the last reading; None without any.
+    """
+
+    examples: tuple[Stream, ...]
+    box: Box
+    begins: dt.datetime | None
+    ends: dt.datetime | None
+
+
+def summary_statement(clearance: Clearance) -> sa.Select[Any]:
+    """By property: number of its first datastream, box of the places, span of the readings."""
+    some = placed_streams(clearance)
+    geom = location.c.geom
+    sides = (("ST_XMin", "min"), ("ST_YMin", "min"), ("ST_XMax", "max"), ("ST_YMax", "max"))
+    box = [getattr(sa.func, pick)(getattr(sa.func, side)(geom)).label(side) for side, pick in sides]
+    return some.with_only_columns(
+        sa.func.min(datastream.c.id).label("first"),
+        sa.func.min(datastream.c.phenomenon_begin).label("begins"),
+        sa.func.max(datastream.c.phenomenon_end).label("ends"),
+        *box,
+    ).group_by(datastream.c.property)
+
+
+async def read_summary(connection: AsyncConnection, clearance: Clearance) -> Summary | None:
+    """What there is, without reading each datastream; None when there is nothing that the reader may see."""
+    rows = (await connection.execute(summary_statement(clearance))).all()
+    if not rows:
+        return None
+    numbers = sa.bindparam("numbers", [row.first for row in rows], type_=sa.ARRAY(sa.BigInteger()))
+    found = placed_streams(clearance).where(datastream.c.id == sa.any_(numbers))
+    named = (await connection.execute(found)).mappings()
+    once = {row["property"]: Stream(**row) for row in named}
+    return Summary(
+        examples=tuple(once[name] for name in sorted(once)),
+        box=(
+            min(row.ST_XMin for row in rows),
+            min(row.ST_YMin for row in rows),
+            max(row.ST_XMax for row in rows),
+            max(row.ST_YMax for row in rows),
+        ),
+        begins=min((row.begins for row in rows if row.begins), default=None),
+        ends=max((row.ends for row in rows if row.ends), default=None),
+    )
+
+
 async def read_streams(
     connection: AsyncConnection, clearance: Clearance, boxes: Sequence[Box], station: str | None
 ) -> list[Stream]:

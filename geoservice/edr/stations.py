@@ -18,6 +18,7 @@ from geoservice.edr.statements import (
     Stream,
     Value,
     read_streams,
+    read_summary,
     read_values,
 )
 from geoservice.queries.geodesy import geodesics, reach
@@ -25,10 +26,9 @@ from layers.access import Clearance
 from layers.errors import BadParameter, TooLarge
 from layers.model import Text
 
-QUERIES = ("position", "radius", "area", "cube", "corridor", "locations")
+QUERIES = ("position", "radius", "area", "cube", "corridor", "items", "locations")
 NEAR = 50_000.0
 """Metres: a station further away says nothing about a position."""
-_WORLD: tuple[Box, ...] = ((-180.0, -90.0, 180.0, 90.0),)
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,10 @@ class Stations:
 
     async def known(self) -> Known | None:
         """What there is; None when there is nothing that the reader may see."""
-        streams = await self.streams(_WORLD)
-        if not streams:
+        found = await read_summary(self.connection, self.clearance)
+        if found is None:
             return None
-        x, y = np.array([one.x for one in streams]), np.array([one.y for one in streams])
-        return Known(
-            queries=QUERIES,
-            parameters=_parameters(streams),
-            box=(float(x.min()), float(y.min()), float(x.max()), float(y.max())),
-            begins=min((one.begins for one in streams if one.begins), default=None),
-            ends=max((one.ends for one in streams if one.ends), default=None),
-        )
+        return Known(QUERIES, _parameters(found.examples), found.box, found.begins, found.ends)
 
     async def streams(self, boxes: Iterable[Box], station: str | None = None) -> list[Stream]:
         """The datastreams with a place in some boxes, or those of a station.
@@ -102,7 +95,8 @@ class Stations:
             return list(streams)
         present = {one.property for one in streams}
         if not set(wanted.names) <= present:
-            present |= {one.property for one in await self.streams(_WORLD)}
+            known = await self.known()
+            present |= set(known.parameters) if known is not None else set()
         names = chosen(wanted.names, sorted(present))
         return [one for one in streams if one.property in names]
 

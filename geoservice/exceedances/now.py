@@ -241,19 +241,19 @@ async def _declared_beyond(connection: AsyncConnection, basis: Basis, clearance:
 
 def _declaring(basis: Basis, clearance: Clearance, wish: Current) -> sa.Select[Any]:
     own = f"$.thresholds[0 to {MOST_DECLARED - 1}] ? {_PATHS[basis]}"
-    declares = sa.func.jsonb_path_exists(datastream.c.properties, _path(own))
     value = _current(basis, clearance, wish)
     given = sa.func.jsonb_build_object("v", value.c.number)
     sifted = _path(f"{own} ? (@.above < $v || @.below > $v)")
-    # Apart as above: a limit in SQL would cut before the worst is known, so there is none.
     values = (
         sa.select(datastream.c.id.label("stream"), value.c.number, value.c.time)
         .select_from(datastream.join(value, value.c.stream == datastream.c.id))
-        .where(declares, sa.func.jsonb_path_exists(datastream.c.properties, sifted, given, sa.true()))
-        .cte("declaring")
-        .prefix_with("MATERIALIZED")
+        .where(sa.func.jsonb_path_exists(datastream.c.properties, sifted, given, sa.true()))
     )
-    return _told(clearance, wish, values)
+    if basis != "reading":
+        # Means are looked up one by one, and most datastreams declare no threshold of any.
+        values = values.where(sa.func.jsonb_path_exists(datastream.c.properties, _path(own)))
+    # Apart as above; without a limit, which would cut before the worst is known.
+    return _told(clearance, wish, values.cte("declaring").prefix_with("MATERIALIZED"))
 
 
 def _path(text: str) -> sa.ColumnElement[Any]:

@@ -34,7 +34,11 @@ class PlainRoute(BaseRoute):
     """Answers GET in front of a route of the same path; errors go the way of all errors."""
 
     def __init__(
-        self, path: str, values: Callable[..., Any], answer: Callable[[Request, Any], Awaitable[Response]]
+        self,
+        path: str,
+        values: Callable[..., Any],
+        answer: Callable[[Request, Any], Awaitable[Response]],
+        besides: str | None = None,
     ) -> None:
         """Stand in front of a route.
 
@@ -43,10 +47,11 @@ class PlainRoute(BaseRoute):
             values: What its parameters become (see `together`); each is a text or nothing. Those that the framework
                 checks before the route sees them are left to it.
             answer: Answers a request with these values.
+            besides: What begins like this has a route of its own.
         """
         self.path = path
         self._pattern, _, _ = compile_path(path)
-        self._values, self._answer = values, answer
+        self._values, self._answer, self._besides = values, answer, besides
         self._names = _plain_names(values)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -54,7 +59,7 @@ class PlainRoute(BaseRoute):
         if scope["type"] != "http" or scope["method"] != "GET":
             return Match.NONE, {}
         found = self._pattern.match(scope["path"])
-        if found is None:
+        if found is None or (self._besides is not None and scope["path"].startswith(self._besides)):
             return Match.NONE, {}
         parameters = QueryParams(scope["query_string"])
         asked = self._asked(parameters)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -57,8 +57,7 @@ class Wanted:
     after: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LatestValue:
+class LatestValue(NamedTuple):
     """The latest reading of a datastream that counts; longitude and latitude in degrees, where the place is known."""
 
     stream: int
@@ -75,8 +74,7 @@ class LatestValue:
     quality: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """A reading of a series: its time, the end of its time where it has one, result, quality, result time."""
 
     time: dt.datetime
@@ -120,34 +118,31 @@ async def latest(connection: RawConnection, wanted: Wanted) -> list[LatestValue]
     }
     compiled = _latest(*shape, wanted.box is not None and west > east)
     rows = await connection.fetch(compiled.sql, *compiled.arguments(values))
-    found = {row["id"]: row for row in reversed(rows)}
-    return [_value(found[number]) for number in sorted(found)]
+    # The first of several rows of a datastream counts; turned twice, the order is that of the numbers again.
+    once = {row[0]: row for row in reversed(rows)}
+    return [_value(row) for row in reversed(once.values())]
 
 
 _EVER = (dt.datetime(1, 1, 2, tzinfo=dt.UTC), dt.datetime(9999, 12, 30, tzinfo=dt.UTC))
 
 
-def _value(row: Mapping[str, Any]) -> LatestValue:
-    return LatestValue(
-        row["id"],
-        row["key"],
-        row["station"],
-        row["name"],
-        row["property"],
-        row["unit"],
-        row["lon"],
-        row["lat"],
-        row["phenomenon_time"],
-        row["result_time"],
-        _result(row),
-        row["quality"],
-    )
+def _value(row: Sequence[Any]) -> LatestValue:
+    """A row of `_latest`: the columns in the order of the fields, then those of results that are no numbers."""
+    value = LatestValue(*row[:_FIELDS])
+    return value if value.result is not None else value._replace(result=_other(*row[_FIELDS:]))
 
 
-def _result(row: Mapping[str, Any]) -> Any:
-    if row["number"] is not None:
-        return row["number"]
-    return row["text"] if row["json"] is None else json.loads(row["json"])
+def _point(row: Sequence[Any]) -> Point:
+    """A row of `_series`, likewise."""
+    point = Point(*row[:_POINT_FIELDS])
+    return point if point.result is not None else point._replace(result=_other(*row[_POINT_FIELDS:]))
+
+
+_FIELDS, _POINT_FIELDS = len(LatestValue._fields), len(Point._fields)
+
+
+def _other(text: str | None, told: str | None) -> Any:
+    return text if told is None else json.loads(told)
 
 
 @cache
@@ -179,9 +174,9 @@ def _latest(by_property: bool, by_station: bool, by_box: bool, across: bool) -> 
             value.c.phenomenon_time,
             value.c.result_time,
             value.c.number,
+            value.c.quality,
             value.c.text,
             sa.cast(value.c.json, sa.Text()).label("json"),
-            value.c.quality,
         )
         .select_from(joined)
         .where(stream.c.id > _bound("after", sa.BigInteger()), *_spans(value.c.phenomenon_time, "since", "until"))
@@ -246,7 +241,7 @@ async def series(
     rows = await connection.fetch(
         compiled.sql, *compiled.arguments({"stream": stream, "begin": begin, "end": end, "most": limit})
     )
-    return [Point(r["phenomenon_time"], r["phenomenon_end"], _result(r), r["quality"], r["result_time"]) for r in rows]
+    return [_point(row) for row in rows]
 
 
 @cache
@@ -256,11 +251,11 @@ def _series() -> Compiled:
         sa.select(
             one.c.phenomenon_time,
             one.c.phenomenon_end,
-            one.c.result_time,
             one.c.number,
+            one.c.quality,
+            one.c.result_time,
             one.c.text,
             sa.cast(one.c.json, sa.Text()).label("json"),
-            one.c.quality,
         )
         .where(
             one.c.datastream == _bound("stream", sa.BigInteger()),

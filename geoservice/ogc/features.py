@@ -25,6 +25,7 @@ from geoservice.http.parameters import PROPERTY_PARAMETERS, together
 from geoservice.http.plain_route import PlainRoute
 from geoservice.ogc.block import SPEC, Block, no_links
 from geoservice.ogc.common import Format, Language
+from geoservice.ogc.edr import OBSERVATIONS
 from geoservice.ogc.feature_files import files_for, formats_of
 from geoservice.ogc.item_query import ItemQuery, ItemsQuery, LookQuery, crs_header, place_bound
 from geoservice.ogc.long_page import long_page
@@ -310,7 +311,11 @@ def _quoted(feature_id: str) -> str:
     return quote(feature_id, safe="")
 
 
-PLAIN_ROUTES = (PlainRoute(ITEMS_PATH, ItemsQuery, plain_items), PlainRoute(ITEM_PATH, ItemQuery, plain_item))
+STATIONS = f"/collections/{OBSERVATIONS}/"
+PLAIN_ROUTES = (
+    PlainRoute(ITEMS_PATH, ItemsQuery, plain_items, STATIONS),
+    PlainRoute(ITEM_PATH, ItemQuery, plain_item, STATIONS),
+)
 
 BLOCK = Block(
     name="features",

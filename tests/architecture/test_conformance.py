@@ -26,6 +26,9 @@ CQL2_CLASSES = (
     "accent-insensitive-comparison", "basic-spatial-functions", "basic-spatial-functions-plus", "spatial-functions",
     "temporal-functions", "property-property", "functions", "arithmetic",
 )  # fmt: skip
+EDR = "geoservice/edr/test_stations.py"
+EDR_CORE = ((EDR, "test_declared_classes"), (EDR, "test_every_question_answers_in_every_format_it_names"))
+EDR_COLLECTIONS = ((EDR, "test_the_collection_has_what_the_standard_wants"),)
 PROOFS: dict[str, tuple[tuple[str, str], ...]] = {
     "ogcapi-common-1/1.0/conf/core": ((FEATURES, "test_declared_classes"),),
     "ogcapi-common-1/1.0/conf/landing-page": ((ANSWERS, "test_landing_links_lead_somewhere"),),
@@ -82,6 +85,27 @@ PROOFS: dict[str, tuple[tuple[str, str], ...]] = {
     "ogcapi-processes-1/1.0/conf/html": (("contract/test_processes.py", "test_processes_are_listed_and_described"),),
     "ogcapi-processes-1/1.0/conf/oas30": ((PROCESSES, "test_the_description_lists_the_operations"),),
     "ogcapi-processes-1/1.0/conf/job-list": (("contract/test_processes.py", "test_jobs_belong_to_their_owner"),),
+    "ogcapi-edr-1/1.0/conf/core": EDR_CORE,
+    "ogcapi-edr-1/1.0/conf/collections": EDR_COLLECTIONS,
+    "ogcapi-edr-1/1.1/conf/core": EDR_CORE,
+    "ogcapi-edr-1/1.1/conf/collections": EDR_COLLECTIONS,
+    "ogcapi-edr-1/1.1/conf/queries": (
+        (EDR, "test_parameters_are_defined"),
+        (EDR, "test_a_radius_is_measured_on_the_ellipsoid"),
+        (EDR, "test_areas_boxes_and_corridors"),
+        (EDR, "test_a_position_is_answered_by_the_nearest_station"),
+        (EDR, "test_the_union_of_the_pages_of_items_is_all"),
+        (EDR, "test_locations_lead_to_their_data"),
+        ("geoservice/edr/test_rasters.py", "test_cells_along_a_line"),
+    ),
+    "ogcapi-edr-1/1.1/conf/json": EDR_COLLECTIONS,
+    "ogcapi-edr-1/1.1/conf/geojson": ((EDR, "test_other_formats_say_the_same"),),
+    "ogcapi-edr-1/1.1/conf/edr-geojson": (
+        (EDR, "test_places_follow_the_schema_of_the_standard"),
+        (EDR, "test_features_tell_what_was_measured"),
+    ),
+    "ogcapi-edr-1/1.1/conf/covjson": ((EDR, "test_a_series_has_all_times_and_gaps"),),
+    "ogcapi-edr-1/1.1/conf/oas30": (*OAS30, (EDR, "test_parameters_are_defined")),
     "ogcapi-processes-1/1.0/conf/dismiss": (("contract/test_processes.py", "test_a_running_job_is_dismissed"),),
 }
 

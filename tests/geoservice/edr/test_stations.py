@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pyproj
 import pytest
 from covjson_pydantic.coverage import Coverage, CoverageCollection
@@ -26,6 +27,47 @@ PLACES = [WEST, EAST, FAR, HIDDEN]
 CATALOG = trial_catalog(trial_layer("unit", geometry="polygon", style={"fill": "#aabbcc"}))
 ROOT = "/collections/observations"
 TOP = Clearance.RESTRICTED
+SQUARE = "POLYGON((104.9 37.9,105.2 37.9,105.2 38.1,104.9 38.1,104.9 37.9))"
+QUERIES = {
+    "position": ("coords=POINT(105 38)", {"coords"}),
+    "radius": ("coords=POINT(105 38)&within=20&within-units=km", {"coords", "within", "within-units"}),
+    "area": (f"coords={SQUARE}", {"coords"}),
+    "cube": ("bbox=104,37,106,39", {"bbox"}),
+    "corridor": (
+        "coords=LINESTRING(104.9 38,105.2 38)&corridor-width=2&width-units=km",
+        {"coords", "corridor-width", "width-units"},
+    ),
+    "locations": ("", set()),
+    "items": ("", set()),
+}
+"""Kinds of questions, one that finds something, and the parameters that must be given (19-086r6, 8.3)."""
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+POINTS: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "features", "numberReturned", "links"],
+    "properties": {
+        "type": {"const": "FeatureCollection"},
+        "features": {
+            "type": "array",
+            "items": {
+                "required": ["type", "id", "geometry", "properties"],
+                "properties": {
+                    "geometry": {"properties": {"type": {"const": "Point"}}},
+                    "properties": {
+                        "required": ["datetime", "label", "parameter-name", "edrqueryendpoint"],
+                        "properties": {
+                            "datetime": TEXT,
+                            "label": TEXT,
+                            "edrqueryendpoint": {**TEXT, "pattern": "^http"},
+                            "parameter-name": {"type": "array", "items": TEXT, "minItems": 1},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+"""What the standard asks of GeoJSON of places (19-086r6, annex of schemas: edrFeatureCollectionGeoJSON)."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +105,7 @@ def test_the_collection_says_what_can_be_asked(service: Service) -> None:
     assert body["parameter_names"]["pm25"]["observedProperty"]["id"]
     assert body["extent"]["spatial"]["bbox"] == [[105.0, 10.0, 179.9, 38.0]]
     assert body["extent"]["temporal"]["interval"] == [["2026-05-01T00:00:00Z", "2026-05-01T05:00:00Z"]]
-    assert set(body["data_queries"]) == {"position", "radius", "area", "cube", "corridor", "locations"}
+    assert set(body["data_queries"]) == set(QUERIES)
     assert "observations" in {one["id"] for one in service.get("/collections").json()["collections"]}
     page = service.get(f"{ROOT}?f=html&lang=zh")
     assert (page.status_code, "环境监测数据" in page.text) == (200, True)
@@ -154,9 +196,88 @@ def test_other_formats_say_the_same(service: Service) -> None:
     assert len(rows) == 14
 
 
+def test_declared_classes(service: Service) -> None:
+    """/conf/core/conformance: the classes, with that of the core and of collections in both editions."""
+    declared = set(service.get("/conformance?f=json").json()["conformsTo"])
+    assert {f"http://www.opengis.net/spec/ogcapi-edr-1/{e}/conf/core" for e in ("1.0", "1.1")} <= declared
+    assert "http://www.opengis.net/spec/ogcapi-edr-1/1.1/conf/html" not in declared
+
+
+def test_the_collection_has_what_the_standard_wants(service: Service) -> None:
+    """/conf/collections: links, extent, crs, formats, parameters with what is observed, questions with links."""
+    for body in (
+        service.get(f"{ROOT}?f=json").json(),
+        next(one for one in service.get("/collections").json()["collections"] if one["id"] == "observations"),
+    ):
+        assert {one["rel"] for one in body["links"]} >= {"self"}
+        west, south, east, north = body["extent"]["spatial"]["bbox"][0]
+        assert west <= east
+        assert south <= north
+        assert {"CoverageJSON", "GeoJSON"} <= set(body["output_formats"])
+        assert "http://www.opengis.net/def/crs/OGC/1.3/CRS84" in body["crs"]
+        for name, one in body["parameter_names"].items():
+            assert (one["type"], one["id"]) == ("Parameter", name)
+            assert one["observedProperty"]["label"]
+        assert set(body["data_queries"]) == set(QUERIES)
+        for kind, one in body["data_queries"].items():
+            assert one["link"]["variables"]["query_type"] == kind
+            assert one["link"]["rel"] == "data"
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_every_question_answers_in_every_format_it_names(service: Service, kind: str) -> None:
+    """/conf/queries: the link of a question leads to it, and each of its formats is to be had."""
+    link = service.get(f"{ROOT}?f=json").json()["data_queries"][kind]["link"]
+    media = {"CoverageJSON": "application/prs.coverage+json", "GeoJSON": "application/geo+json", "CSV": "text/csv"}
+    for form in link["variables"]["output_formats"]:
+        answer = service.client.get(f"{link['href']}?{QUERIES[kind][0]}&f={form}".replace("?&", "?"))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].partition(";")[0] == media[form]
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_parameters_are_defined(service: Service, kind: str) -> None:
+    """/conf/oas30 and the definitions of parameters: each in the query, and those that must be given as required."""
+    paths = service.get("/api?f=3.0").json()["paths"]
+    path = paths.get(f"{ROOT}/{kind}") or paths[f"/collections/{{collection_id}}/{kind}"]
+    told = {one["name"]: one for one in path["get"]["parameters"] if one["in"] == "query"}
+    assert {name for name, one in told.items() if one.get("required")} == QUERIES[kind][1]
+    assert {"datetime", "parameter-name", "f"} <= set(told)
+    for name in QUERIES[kind][1]:
+        without = "&".join(one for one in QUERIES[kind][0].split("&") if not one.startswith(f"{name}="))
+        assert service.get(f"{ROOT}/{kind}?{without}").status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["locations", "items"])
+def test_places_follow_the_schema_of_the_standard(service: Service, kind: str) -> None:
+    body = service.get(f"{ROOT}/{kind}").json()
+    jsonschema.Draft202012Validator(POINTS).validate(body)
+    body["features"][0]["properties"].pop("label")
+    assert list(jsonschema.Draft202012Validator(POINTS).iter_errors(body)), "the schema must be able to fail"
+
+
+def test_the_union_of_the_pages_of_items_is_all(service: Service) -> None:
+    address, seen = f"{ROOT}/items?limit=1&f=GeoJSON", []
+    while address:
+        body = service.client.get(address).json()
+        assert (body["numberMatched"], body["numberReturned"]) == (3, 1)
+        seen += [one["id"] for one in body["features"]]
+        address = next((one["href"] for one in body["links"] if one["rel"] == "next"), "")
+    assert seen == ["east/1", "far", "west"]
+    assert service.get(f"{ROOT}/items?parameter-name=no2").json()["numberMatched"] == 1
+    assert service.get(f"{ROOT}/items/west").json() == service.get(f"{ROOT}/locations/west").json()
+
+
+def test_features_tell_what_was_measured(service: Service) -> None:
+    told = service.get(f"{ROOT}/locations/west?f=GeoJSON").json()["parameters"]
+    assert told == service.get(f"{ROOT}?lang=en").json()["parameter_names"]
+
+
 PATHS = (
     "",
     "/locations",
+    "/items",
+    "/items?limit=1",
     "/cube?bbox=104,37,106,39",
     "/cube?bbox=104,37,106,39&f=csv",
     "/position?coords=POINT(105.01 38.01)",
@@ -211,6 +332,12 @@ def test_nobody_sees_stations_above(service: Service) -> None:
         ("trajectory?coords=LINESTRING(105 38,105.1 38)", 400),
         ("corridor?coords=LINESTRING(105 38,105 38)&corridor-width=1&width-units=km", 422),
         ("locations/none", 404),
+        ("items/none", 404),
+        ("items?limit=0", 400),
+        ("items?limit=many", 400),
+        ("items?colour=red", 400),
+        ("area?coords=POLYGON((0 0,1 0,1 1,0 0))&f=png", 400),
+        ("corridor?coords=LINESTRING(105 38,106 38)&corridor-width=1001&width-units=km", 400),
         ("locations/a%00b", 404),
     ],
 )
