@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from geoservice.impact.measure import Measure, sizes_of
-from geoservice.impact.region import LOOK, WHOLE, Floats, Longs, Region, Shapes
+from geoservice.impact.region import LOOK, WHOLE, Floats, Longs, Region, Shapes, kept_region
 from layers.model import Text
 
 NOWHERE = -1
@@ -74,7 +74,7 @@ class Divisions:
             return found
         for place, some in self._met(np.column_stack([x, y, x, y])):
             free = some[found[some] == NOWHERE]
-            found[free[self._regions[place].holds(x[free], y[free])]] = place
+            found[free[self._region(place).holds(x[free], y[free])]] = place
         return found
 
     def split(self, shapes: Shapes, measure: Measure) -> Parts:
@@ -85,7 +85,7 @@ class Divisions:
         untorn = np.setdiff1d(np.arange(len(shapes)), met)
         parts = [Parts(untorn, whole[untorn], shapes[untorn], sizes[untorn])]
         for place, some in torn:
-            number, made = self._regions[place].cut(shapes[some])
+            number, made = self._region(place).cut(shapes[some])
             parts.append(_parts(some[number], np.full(len(number), place), made, measure))
         short = _unlike(parts, sizes, below=True)
         if len(short):
@@ -114,7 +114,7 @@ class Divisions:
         whole = np.full(len(shapes), NOWHERE, dtype=np.int64)
         looked: list[tuple[int, Longs]] = []
         for place, some in self._met(boxes):
-            found = self._regions[place].sort(boxes[some])
+            found = self._region(place).sort(boxes[some])
             inside = some[found == WHOLE]
             whole[inside[whole[inside] == NOWHERE]] = place
             looked.append((place, some[found == LOOK]))
@@ -151,10 +151,16 @@ class Divisions:
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(self.shapes)
 
+    def _region(self, place: int) -> Region:
+        """The grid and the pieces of a division; they outlive the question, for the next one is often asked nearby."""
+        found = self._found.get(place)
+        if found is None:
+            found = self._found[place] = kept_region(shapely.to_wkb(self.shapes[place]), _FEATURES)
+        return found
+
     @cached_property
-    def _regions(self) -> list[Region]:
-        # Grids and pieces of each are made when it is first asked about.
-        return [Region(shape, _FEATURES) for shape in self.shapes]
+    def _found(self) -> dict[int, Region]:
+        return {}
 
 
 def _parts(owner: Longs, division: Longs, shapes: Shapes, measure: Measure) -> Parts:

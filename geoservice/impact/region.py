@@ -9,7 +9,8 @@ Coordinates are longitude and latitude in degrees.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,8 @@ class Region:
         self._origin = np.array([west - slack, south - slack])
         self._step = (np.array([east - west, north - south]) + 2 * slack) / self._side
         self.bounds = (west, south, east, north)
+        # A prepared geometry makes its index when it is first asked, which two threads must not do at once.
+        self._asking = Lock()
 
     def sort(self, boxes: Floats) -> Bytes:
         """What boxes say of their features: `OUTSIDE`, `WHOLE` or `LOOK`.
@@ -72,14 +75,16 @@ class Region:
         unsure = np.flatnonzero(found == LOOK)
         inside: Truths = found == WHOLE
         if len(unsure):
-            shapely.prepare(self.shape)
-            inside[unsure] = shapely.intersects_xy(self.shape, x[unsure], y[unsure])
+            with self._asking:
+                shapely.prepare(self.shape)
+                inside[unsure] = shapely.intersects_xy(self.shape, x[unsure], y[unsure])
         return inside
 
     def meets(self, shapes: Shapes) -> Truths:
         """Which geometries share a point with it, be it on the border."""
-        shapely.prepare(self.shape)
-        return np.asarray(shapely.intersects(self.shape, shapes), dtype=np.bool_)
+        with self._asking:
+            shapely.prepare(self.shape)
+            return np.asarray(shapely.intersects(self.shape, shapes), dtype=np.bool_)
 
     def cut(self, shapes: Shapes) -> tuple[Longs, Shapes]:
         """The parts of geometries inside: number of the geometry, and a part; one geometry may have several."""
@@ -106,8 +111,9 @@ class Region:
         rim = self._rim(state.shape)
         free = np.argwhere(~rim[1:-1, 1:-1])
         middle = self._origin + (free + 0.5) * self._step
-        shapely.prepare(self.shape)
-        inside = shapely.contains_xy(self.shape, middle[:, 0], middle[:, 1])
+        with self._asking:
+            shapely.prepare(self.shape)
+            inside = shapely.contains_xy(self.shape, middle[:, 0], middle[:, 1])
         state[free[:, 0] + 1, free[:, 1] + 1] = np.where(inside, WHOLE, OUTSIDE)
         state[rim] = LOOK
         return _summed(state != WHOLE), _summed(state != OUTSIDE)
@@ -131,6 +137,12 @@ class Region:
         """Column and row of positions; the rows and columns around the grid are outside."""
         place = np.floor((at - self._origin) / self._step) + 1
         return np.asarray(np.clip(place, 0, self._side + 1), dtype=np.int64)
+
+
+@lru_cache(maxsize=256)
+def kept_region(wkb: bytes, features: int) -> Region:
+    """The region of a polygon that is asked about again and again, such as a division; its WKB tells it apart."""
+    return Region(shapely.from_wkb(wkb), features)
 
 
 def regions_of(shape: shapely.Geometry, features: int = 0) -> list[Region]:
