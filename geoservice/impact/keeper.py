@@ -22,8 +22,8 @@ from layers.access import Decision
 from layers.answer import EditionRef
 from layers.catalog import Catalog
 
-KEPT_FROM = 50_000
-"""Features of a layer from which on it is kept ready; fewer are read quickly enough."""
+KEPT_FROM = 300
+"""Features of a layer from which on it is kept ready; fewer are split for each question quickly enough."""
 _HELD = 16
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class AtomKeeper:
         self._folder, self._pools, self.kept_from = folder, pools, kept_from
         self._held: OrderedDict[str, tuple[Stamp, Atoms]] = OrderedDict()
         self._making: dict[str, asyncio.Task[None]] = {}
+        # One layer after the other, so that questions find a connection and a processor meanwhile.
+        self._turn = asyncio.Semaphore()
 
     async def close(self) -> None:
         """End what is being made."""
@@ -82,28 +84,33 @@ class AtomKeeper:
         self, name: str, wanted: Wanted, catalog: Catalog, reading: Reading, divisions: Decision | None
     ) -> None:
         store = AtomStore(self._folder / name)
-        with store.making() as ours:
-            if not ours:
+        async with self._turn:
+            with store.making() as ours:
+                if ours:
+                    await self._made(store, wanted, catalog, reading, divisions)
+
+    async def _made(
+        self, store: AtomStore, wanted: Wanted, catalog: Catalog, reading: Reading, divisions: Decision | None
+    ) -> None:
+        clearance = wanted.decision.rule.max_clearance
+        layers = [wanted.layer, *(la for la in [catalog.layers.get("division")] if la is not None)]
+        async with (
+            self._pools.raw(clearance) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            ground = Ground(connection, reading, None)
+            stamp = stamp_of(await read_editions(ground, layers, clearance), wanted.layer.name)
+            if stamp is None or await asyncio.to_thread(store.load, stamp) is not None:
                 return
-            clearance = wanted.decision.rule.max_clearance
-            layers = [wanted.layer, *(la for la in [catalog.layers.get("division")] if la is not None)]
-            async with (
-                self._pools.raw(clearance) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await connection.execute("SET LOCAL statement_timeout = 0")
-                ground = Ground(connection, reading, None)
-                stamp = stamp_of(await read_editions(ground, layers, clearance), wanted.layer.name)
-                if stamp is None or await asyncio.to_thread(store.load, stamp) is not None:
-                    return
-                around = await read_divisions(ground, catalog, divisions, ())
-                measure = wanted.counting.measure
-                parts = [
-                    await asyncio.to_thread(atoms_of, part.rows, measure, around)
-                    async for part in read_parts(ground, wanted)
-                ]
-            if parts:
-                await asyncio.to_thread(lambda: store.keep(stamp, Atoms.together(parts)))
+            around = await read_divisions(ground, catalog, divisions, ())
+            measure = wanted.counting.measure
+            parts = [
+                await asyncio.to_thread(atoms_of, part.rows, measure, around)
+                async for part in read_parts(ground, wanted)
+            ]
+        if parts:
+            await asyncio.to_thread(lambda: store.keep(stamp, Atoms.together(parts)))
 
 
 def stamp_of(editions: dict[str, EditionRef], layer: str) -> Stamp | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import asyncpg
@@ -198,14 +198,7 @@ async def _of_features(work: _Work, layer: VectorLayer, decision: Decision, coun
     capacity = named if named in decision.attributes else None
     wanted = Wanted(layer, decision, counting, capacity, work.place.boxes())
     catalog, edition = work.office.context.catalog, work.editions.get(layer.name)
-    atoms = None if listed or capacity else await _kept(work, wanted)
-    held = dict[int, float | None]()
-    if atoms is None:
-        read = await read_rows(work.ground, wanted)
-        held = dict(read.capacity)
-        atoms = await asyncio.to_thread(atoms_of, read.rows, counting.measure, work.laid.divisions)
-    else:
-        atoms = atoms.of_divisions(work.laid.divisions.codes)
+    atoms, held = await _atoms(work, wanted)
     counted = await asyncio.to_thread(vector_section, layer, counting, catalog, atoms, work.laid, edition)
     section = counted.section
     if capacity is not None:
@@ -215,6 +208,18 @@ async def _of_features(work: _Work, layer: VectorLayer, decision: Decision, coun
         found = await _features(work, layer, decision, counted)
         section = section.model_copy(update={"features": found, "features_total": len(counted.features)})
     return section
+
+
+async def _atoms(work: _Work, wanted: Wanted) -> tuple[Atoms, Mapping[int, float | None]]:
+    """The atoms of a layer around the zone, and what its features hold where that is asked."""
+    kept = await _kept(work, wanted)
+    if kept is not None and wanted.capacity is None:
+        return kept.of_divisions(work.laid.divisions.codes), {}
+    read = await read_rows(work.ground, wanted)
+    if kept is not None:
+        return kept.of_divisions(work.laid.divisions.codes), read.capacity
+    made = await asyncio.to_thread(atoms_of, read.rows, wanted.counting.measure, work.laid.divisions)
+    return made, read.capacity
 
 
 async def _features(work: _Work, layer: VectorLayer, decision: Decision, counted: Counted) -> tuple[HitFeature, ...]:

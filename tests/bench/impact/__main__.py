@@ -84,19 +84,19 @@ def _asked(port: int, area: float, count: int) -> list[float]:
 
 
 def _until_ready(place: Place, port: int) -> None:
-    """Ask until the large layers are kept ready."""
+    """Ask until the layers are kept ready."""
     begun = time.perf_counter()
     zone = zones_of(1, 1)[0]
     while len(list((place.settings.home / "exposure").glob("*/[0-9]*-*"))) < _LARGE:
         _post(port, {"zone": json.loads(shapely.to_geojson(zone)), "ways": False})
         if time.perf_counter() - begun > _PATIENCE:
-            raise BenchError("the large layers were not made ready in time")
+            raise BenchError("the layers were not made ready in time")
         time.sleep(1.0)
-    print(f"large layers ready after {time.perf_counter() - begun:.0f} s")
+    print(f"layers ready after {time.perf_counter() - begun:.0f} s")
 
 
-_LARGE = 3
-"""Parcels, roads and buildings: at least so many features that they are kept ready."""
+_LARGE = len(LAYERS) - 2
+"""All but the population, which is a raster, and airports: so many features that they are kept ready."""
 
 
 def _post(port: int, body: object) -> dict[str, object]:
