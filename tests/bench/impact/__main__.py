@@ -95,8 +95,8 @@ def _until_ready(place: Place, port: int) -> None:
     print(f"layers ready after {time.perf_counter() - begun:.0f} s")
 
 
-_LARGE = len(LAYERS) - 2
-"""All but the population, which is a raster, and airports: so many features that they are kept ready."""
+_LARGE = len(LAYERS) - 1
+"""All but the population, which is a raster, have so many features that they are kept ready."""
 
 
 def _post(port: int, body: object) -> dict[str, object]:
