@@ -77,7 +77,8 @@ class UrlPatterns:
     reports: str = "/reports"
     situation: str = "/situation"
     exercises: str = "/situation/exercises"
-    news: str = "/events?collections=cap_alert"
+    news: str = "/situation/stream"
+    alert_news: str = "/events?collections=cap_alert"
     openapi: str = "/openapi.json"
     api: str = "/"
 

@@ -13,6 +13,7 @@ import { flow, go, startFlow, STEPS } from "./emergency/flow.js";
 import { impactView } from "./emergency/impact.js";
 import { startLive } from "./emergency/live.js";
 import { hazardBlock } from "./emergency/observed.js";
+import { startOfficers } from "./emergency/officers.js";
 import { reportView } from "./emergency/report.js";
 import { forgetWay } from "./emergency/route.js";
 import { openWall, startWall } from "./emergency/wall.js";
@@ -126,6 +127,7 @@ export function startHazards() {
   startLive();
   startExercise();
   startWall();
+  startOfficers();
   on("flow", changed);
   window.addEventListener("geoservice-emergency", ({ detail }) => {
     openPanel(PANEL);

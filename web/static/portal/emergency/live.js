@@ -1,12 +1,14 @@
 // Whether what is seen is up to date: a stream of news, a look every minute where there is none, and words for both.
 
-import { config, t } from "../state.js";
+import { config, on, t } from "../state.js";
 import { el } from "../dom.js";
+import { flow } from "./flow.js";
 
 const EVERY = 60_000;
 const SOON = 300;
 const STALE = 150_000;
-const NEWS = ["changed", "board", "event", "over"];
+const NEWS = ["changed", "board", "event", "over", "unit", "mark"];
+const ALL = "all";
 const listeners = new Set();
 let source = null;
 let streaming = false;
@@ -52,9 +54,21 @@ function ring() {
   soon = setTimeout(() => { for (const listener of listeners) listener(); }, SOON);
 }
 
+/** News of what is real, of one exercise, or of the alerts of all of them. */
+function address() {
+  if (flow.exercise === ALL) return config.urls.alert_news;
+  return flow.exercise ? `${config.urls.news}?exercise=${encodeURIComponent(flow.exercise)}` : config.urls.news;
+}
+
+function disconnect() {
+  source?.close();
+  source = null;
+  streaming = false;
+}
+
 function connect() {
   if (source || !listeners.size) return;
-  source = new EventSource(config.urls.news);
+  source = new EventSource(address());
   source.onopen = () => { streaming = true; tell(); };
   source.onerror = () => {
     streaming = false;
@@ -70,10 +84,7 @@ export function follow(listener) {
   connect();
   return () => {
     listeners.delete(listener);
-    if (listeners.size || !source) return;
-    source.close();
-    source = null;
-    streaming = false;
+    if (!listeners.size) disconnect();
   };
 }
 
@@ -81,6 +92,7 @@ export function follow(listener) {
 export function startLive() {
   addEventListener("online", () => { connect(); ring(); });
   addEventListener("offline", tell);
+  on("flow", (change) => { if ("exercise" in change) { disconnect(); connect(); } });
   setInterval(() => {
     tell();
     if (document.hidden || streaming) return;
