@@ -45,6 +45,7 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
         reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label),
         urls=_urls(request),
         sample=await _sample_box(house, asker),
+        offers=frozenset(block.name for block in request.app.state.blocks),
         loadable=frozenset(layer.name for layer in layers if decide(asker, "load", layer).allowed),
     )
     page = portal_page(view)

@@ -15,6 +15,8 @@ from web.view import EditionInfo, PortalView, VisibleLayer
 Json = dict[str, Any]
 GROUND = "#dfe9ee"
 GROUP_LIST = "portal-group@1"
+OFFERED = frozenset({"situation", "reports"})
+"""Parts of the service without which the portal does less."""
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)
 """Mean Gregorian year and month, then week to second."""
@@ -27,6 +29,7 @@ def portal_config(view: PortalView) -> Json:
         "language": view.language,
         "reader": {"label": view.reader.label, "clearance": view.reader.clearance},
         "urls": {name: getattr(view.urls, name) for name in view.urls.__slots__},
+        "offers": sorted(view.offers & OFFERED),
         "texts": PORTAL_TEXTS,
         "groups": _groups(shown, view),
         "layers": [layer_entry(entry, view) for entry in shown],

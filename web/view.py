@@ -113,6 +113,7 @@ class PortalView:
         urls: Where the service answers.
         sample: Extent of the fictional sample region, when it is loaded.
         loadable: Names of the layers that the reader may load; without any there is no panel of jobs.
+        offers: Names of the parts of the service that answer here, such as `situation` and `reports`.
         now: Time against which freshness is judged.
     """
 
@@ -123,4 +124,5 @@ class PortalView:
     urls: UrlPatterns = UrlPatterns()
     sample: Box | None = None
     loadable: frozenset[str] = frozenset()
+    offers: frozenset[str] = frozenset()
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))

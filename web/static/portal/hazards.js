@@ -13,7 +13,7 @@ import { flow, go, startFlow, STEPS } from "./emergency/flow.js";
 import { impactView } from "./emergency/impact.js";
 import { startLive } from "./emergency/live.js";
 import { hazardBlock } from "./emergency/observed.js";
-import { startOfficers } from "./emergency/officers.js";
+import { startOfficers, stopOfficers } from "./emergency/officers.js";
 import { reportView } from "./emergency/report.js";
 import { forgetWay } from "./emergency/route.js";
 import { openWall, startWall } from "./emergency/wall.js";
@@ -102,6 +102,7 @@ function content(box) {
 
 /** Draw the hazards panel. */
 export function drawHazards(body) {
+  startOfficers();
   const box = el("div", { className: `step step-${flow.step}` });
   body.append(stepper(), box);
   box.append(...content(box));
@@ -127,7 +128,7 @@ export function startHazards() {
   startLive();
   startExercise();
   startWall();
-  startOfficers();
+  on("panel-closed", (name) => { if (name === PANEL) stopOfficers(); });
   on("flow", changed);
   window.addEventListener("geoservice-emergency", ({ detail }) => {
     openPanel(PANEL);

@@ -34,6 +34,9 @@ export const words = (pair) => (pair ? pair[language] || pair.zh || pair.en : ""
 
 export const layerById = (id) => config.layers.find((layer) => layer.id === id);
 
+/** Whether a part of the service, such as `situation`, answers here. */
+export const offers = (part) => config.offers.includes(part);
+
 /** Remember a choice of the reader, where the browser allows it. */
 export function remember(name, value) {
   try {

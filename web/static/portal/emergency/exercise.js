@@ -1,6 +1,6 @@
 // Exercise mode: a frame and words that nobody can overlook, on every screen and on paper.
 
-import { config, on, t, words } from "../state.js";
+import { config, offers, on, t, words } from "../state.js";
 import { button, byId, el } from "../dom.js";
 import { leaflet, setFilter } from "../map.js";
 import { ask } from "../request.js";
@@ -53,7 +53,7 @@ function toggle() {
   if (flow.exercise) return leave();
   const box = el("div", { className: "choices" });
   openDialog(t("exercise_title"), el("p", {}, t("exercise_about")), box, button("exercise_enter", () => { closeDialog(); enter(ALL); }, "primary wide"));
-  if (config.reader.label) exercises(box);
+  if (offers("situation")) exercises(box);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 // Whether what is seen is up to date: a stream of news, a look every minute where there is none, and words for both.
 
-import { config, on, t } from "../state.js";
+import { config, offers, on, t } from "../state.js";
 import { el } from "../dom.js";
 import { flow } from "./flow.js";
 
@@ -56,7 +56,7 @@ function ring() {
 
 /** News of what is real, of one exercise, or of the alerts of all of them. */
 function address() {
-  if (flow.exercise === ALL) return config.urls.alert_news;
+  if (flow.exercise === ALL || !offers("situation")) return config.urls.alert_news;
   return flow.exercise ? `${config.urls.news}?exercise=${encodeURIComponent(flow.exercise)}` : config.urls.news;
 }
 

@@ -1,6 +1,6 @@
 // Units and plotted marks on the map: where people are and what officers have drawn, told by the situation's stream.
 
-import { address, config, on, t, words } from "../state.js";
+import { address, config, offers, on, t, words } from "../state.js";
 import { moment } from "../format.js";
 import { leaflet } from "../map.js";
 import { ask } from "../request.js";
@@ -12,6 +12,7 @@ const UNIT = { radius: 8, color: "#ffffff", weight: 2.5, fillColor: "#0b5ea8", f
 const LOST = { ...UNIT, color: "#0b5ea8", fillColor: "#ffffff" };
 const MARK = { color: "#5b2a86", weight: 3, fillColor: "#5b2a86", fillOpacity: 0.12, radius: 7 };
 let group = null;
+let stop = null;
 
 function unitWords({ properties: own }) {
   const said = [own.name, words(own.kindTitle), words(own.statusTitle), moment(own.time)];
@@ -42,9 +43,18 @@ async function load() {
   }
 }
 
-/** Draw units and marks and keep them up to date. */
+/** Draw units and marks and keep them up to date, from the first look at hazards on. */
 export function startOfficers() {
-  follow(load);
-  on("flow", (change) => { if ("exercise" in change) load(); });
+  if (stop || !offers("situation")) return;
+  stop = follow(load);
   load();
 }
+
+/** Take units and marks off the map; nothing is listened to any more. */
+export function stopOfficers() {
+  stop?.();
+  stop = null;
+  group?.clearLayers();
+}
+
+on("flow", (change) => { if (stop && "exercise" in change) load(); });

@@ -1,6 +1,6 @@
 // The report: one press makes it; then it can be opened, downloaded and shared.
 
-import { config, currentLanguage, t, words } from "../state.js";
+import { config, currentLanguage, offers, t, words } from "../state.js";
 import { button, copy, el, stateLine } from "../dom.js";
 import { moment } from "../format.js";
 import { request } from "../request.js";
@@ -109,6 +109,8 @@ export function reportView(zone, answer) {
   const box = el("div", {});
   const fill = () => {
     const mine = made?.recipe === flow.recipe ? made.report : null;
+    // Where the service makes no reports the answer itself can still be taken along.
+    if (!offers("reports")) { box.replaceChildren(el("p", { className: "hint" }, t("report_unavailable"))); return; }
     box.replaceChildren(...[mine ? keptView(mine) : config.reader.label ? makeBox(fill) : directBox("report_no_key"), config.reader.label && !mine ? el("details", { className: "more" }, el("summary", {}, t("report_once")), directBox(null)) : null].filter(Boolean));
   };
   fill();

@@ -1,6 +1,6 @@
 // The situation as events by region: from the service's board, or from the alerts in force where there is none.
 
-import { config } from "../state.js";
+import { config, offers } from "../state.js";
 import { ask } from "../request.js";
 import { readAlerts } from "./alerts.js";
 import { exerciseId } from "./exercise.js";
@@ -20,7 +20,7 @@ function recipeOf(event) {
   return made ? { way: "method", method: made, body: event.makeZone.body } : null;
 }
 
-const ofBoard = (one) => ({ id: one.id, kind: one.kind, title: one.title, severity: one.severity ?? null, colour: one.colour ?? null, status: one.exercise ? "Exercise" : "Actual", since: one.since ?? null, until: one.until ?? null, recipe: recipeOf(one) });
+const ofBoard = (one) => ({ id: one.id, kind: one.kind, title: one.title, severity: one.severity ?? null, colour: one.colour ?? null, status: one.exercise ? "Exercise" : (one.status ?? "Actual"), since: one.since ?? null, until: one.until ?? null, recipe: recipeOf(one) });
 
 const ofAlert = (one) => ({ id: one.id, kind: "alert", title: one.headline, severity: one.severity, colour: one.colour ?? null, status: one.status, since: one.begins, until: one.ends, recipe: { way: "alert", id: one.id } });
 
@@ -30,13 +30,8 @@ const alertsAlone = async () => [{ name: null, events: (await readAlerts()).map(
 export async function readSituation() {
   const exercise = exerciseId();
   // Without an exercise of its own, what is played is known by its alerts alone.
-  if (flow.exercise && !exercise) return alertsAlone();
-  try {
-    const board = await ask(PANEL, `${config.urls.situation}${exercise ? `?exercise=${encodeURIComponent(exercise)}` : ""}`);
-    const byId = new Map(board.events.map((one) => [one.id, ofBoard(one)]));
-    return board.regions.map((one) => ({ name: one.title, events: one.events.map((id) => byId.get(id)).filter(Boolean) }));
-  } catch (error) {
-    if (error.status !== 404 || exercise) throw error;
-    return alertsAlone();
-  }
+  if ((flow.exercise && !exercise) || !offers("situation")) return alertsAlone();
+  const board = await ask(PANEL, `${config.urls.situation}${exercise ? `?exercise=${encodeURIComponent(exercise)}` : ""}`);
+  const byId = new Map(board.events.map((one) => [one.id, ofBoard(one)]));
+  return board.regions.map((one) => ({ name: one.title, events: one.events.map((id) => byId.get(id)).filter(Boolean) }));
 }
