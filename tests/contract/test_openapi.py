@@ -80,6 +80,7 @@ QUERIES = {
     "/query/intersects": HERE,
     "/query/within": "?bbox=105,38,105.1,38.1",
     "/query/buffer": f"{HERE}&distance=100",
+    "/query/measure": "?bbox=105,38,105.1,38.1",
     "/query/join": f"{HERE}&collection=area",
     "/query/nearest": f"{HERE}&collection=spot&k=2",
     "/collections/{collection_id}/changes": "?since=0",

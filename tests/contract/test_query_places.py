@@ -266,6 +266,19 @@ def test_surroundings(service: Service) -> None:
     assert service.get("/query/buffer?lon=105&lat=38&distance=1e9").status_code == 400
 
 
+def test_how_large_and_how_long(service: Service) -> None:
+    found = service.get("/query/measure?bbox=105,38,105.01,38.01").json()
+    ring = np.array(shapely.box(105, 38, 105.01, 38.01).segmentize(0.0005).exterior.coords)
+    size, around = GEOD.polygon_area_perimeter(ring[:, 0], ring[:, 1])
+    assert found["area_m2"] == pytest.approx(abs(size), rel=1e-7)
+    assert found["area_mu"] == pytest.approx(abs(size) * 3 / 2000, rel=1e-7)
+    assert found["perimeter_m"] == pytest.approx(around, rel=1e-7)
+    line = {"type": "LineString", "coordinates": [[105, 38], [105.01, 38], [105.01, 38.01]]}
+    told = post(service, "/query/measure", {"geometry": line}).json()
+    assert [edge["azimuth"] for edge in told["edges"]] == pytest.approx([90, 0], abs=0.01)
+    assert told["length_m"] == pytest.approx(sum(edge["length_m"] for edge in told["edges"]), abs=0.002)
+
+
 def test_values_at_points_along_lines_and_for_tables(service: Service) -> None:
     assert service.get("/query/values?collection=relief&lon=105.05&lat=38.05").json()["values"][0]["value"] == 305.0
     line = {"geometry": {"type": "LineString", "coordinates": [[105.005, 38.005], [105.195, 38.005]]}}

@@ -1,4 +1,4 @@
-// Draws a polygon: by clicks, or by keyboard with the crosshair at the centre of the map.
+// Draws a line or a polygon: by clicks, or by keyboard with the crosshair at the centre of the map.
 
 import { on, t } from "./state.js";
 import { byId, button, el, notice } from "./dom.js";
@@ -7,7 +7,7 @@ import { setIdentifying } from "./identify.js";
 
 const LINE = { color: "#0078ff", weight: 2.5, dashArray: "6 4", fillOpacity: 0.08, interactive: false };
 const CORNER = { radius: 5, color: "#0078ff", weight: 2, fillColor: "#fff", fillOpacity: 1, interactive: false };
-const FEW = 3;
+const FEW = { area: 3, line: 2 };
 let active = null;
 
 /** Twice the signed area of the triangle a, b, c. */
@@ -26,9 +26,20 @@ export function crossesItself(corners) {
 function redraw() {
   const { corners, layer } = active;
   layer.clearLayers();
-  if (corners.length > 1) L.polygon(corners, LINE).addTo(layer);
+  if (corners.length > 1) (active.kind === "line" ? L.polyline : L.polygon)(corners, LINE).addTo(layer);
   for (const corner of corners) L.circleMarker(corner, CORNER).addTo(layer);
   byId("draw-count").textContent = t("draw_count", { n: corners.length });
+  active.changed?.(drawnSoFar());
+}
+
+const position = (one) => [Number(one.lng.toFixed(6)), Number(one.lat.toFixed(6))];
+
+/** What the corners make up to now, or null when they are too few or cross themselves. */
+function drawnSoFar() {
+  const { corners, kind } = active;
+  if (corners.length < FEW[kind] || (kind === "area" && crossesItself(corners))) return null;
+  if (kind === "line") return { type: "LineString", coordinates: corners.map(position) };
+  return { type: "Polygon", coordinates: [[...corners, corners[0]].map(position)] };
 }
 
 function add(latlng) {
@@ -45,12 +56,12 @@ function undo() {
 
 function finish() {
   const corners = active.corners;
-  if (corners.length < FEW) return notice(t("draw_few"), "error");
-  if (crossesItself(corners)) return notice(t("draw_crossing"), "error");
-  const ring = [...corners, corners[0]].map((one) => [Number(one.lng.toFixed(6)), Number(one.lat.toFixed(6))]);
+  if (corners.length < FEW[active.kind]) return notice(t(active.kind === "line" ? "draw_few_line" : "draw_few"), "error");
+  const drawn = drawnSoFar();
+  if (!drawn) return notice(t("draw_crossing"), "error");
   const done = active.done;
   stop();
-  return done({ type: "Polygon", coordinates: [ring] });
+  return done(drawn);
 }
 
 function stop() {
@@ -78,17 +89,21 @@ function key(event) {
   action();
 }
 
-function toolbar(cancel) {
-  return el("div", { className: "draw-bar", role: "toolbar", "aria-label": t("zone_draw") }, el("p", {}, t("draw_help")),
+function toolbar(cancel, above) {
+  return el("div", { className: "draw-bar", role: "toolbar", "aria-label": t("zone_draw") }, above, el("p", { className: above ? "hint" : "" }, t("draw_help")),
     el("div", { className: "row" }, el("span", { id: "draw-count" }, t("draw_count", { n: 0 })), button("draw_undo", undo), button("cancel", cancel), button("draw_done", () => finish(), "primary")));
 }
 
-/** Start drawing; `done` gets the polygon in longitude and latitude, `cancelled` is told when it was given up. */
-export function startDrawing(done, cancelled) {
+/**
+ * Start drawing; `done` gets the geometry in longitude and latitude, `cancelled` is told when it was given up.
+ * Further wishes: `kind` ("area" or "line"), `changed` (told the geometry after each corner, null while there is none),
+ * `above` (an element on top of the toolbar).
+ */
+export function startDrawing(done, cancelled, { kind = "area", changed = null, above = null } = {}) {
   stop();
   setIdentifying(false);
   const cancel = () => { stop(); cancelled(); };
-  active = { corners: [], layer: L.layerGroup().addTo(leaflet), done, cancel, bar: toolbar(cancel), click: (event) => add(event.latlng) };
+  active = { corners: [], kind, changed, layer: L.layerGroup().addTo(leaflet), done, cancel, bar: toolbar(cancel, above), click: (event) => add(event.latlng) };
   document.body.append(active.bar);
   document.body.classList.add("drawing");
   byId("crosshair").hidden = false;

@@ -25,24 +25,31 @@ export function writeLink() {
   history.replaceState(null, "", here);
 }
 
-/** Take the view from the address and keep the address up to date; true when it named a place. */
-export function startLink() {
-  const [zoom, lat, lng] = (given.get("map") ?? "").split("/").map(Number);
-  const named = [zoom, lat, lng].every(Number.isFinite) && given.has("map");
-  const box = (given.get("box") ?? "").split(",").map(Number);
-  const boxed = !named && given.has("box") && box.length === 4 && box.every(Number.isFinite);
+/** Show what an address tells: place, zoom and layers; true when it named a place. */
+function follow(told) {
+  const [zoom, lat, lng] = (told.get("map") ?? "").split("/").map(Number);
+  const named = [zoom, lat, lng].every(Number.isFinite) && told.has("map");
+  const box = (told.get("box") ?? "").split(",").map(Number);
+  const boxed = !named && told.has("box") && box.length === 4 && box.every(Number.isFinite);
   if (named) leaflet.setView([lat, lng], zoom, { animate: false });
   if (boxed) fitBox(box);
-  const placed = named || boxed;
-  if (given.has("layers")) {
-    const wanted = new Set(given.get("layers").split(","));
+  if (told.has("layers")) {
+    const wanted = new Set(told.get("layers").split(","));
     // A box shows some layers on the usual map; a view names all that are on.
     for (const layer of config.layers) {
       const want = (wanted.has(layer.id) && Boolean(layer.edition)) || (boxed && isShown(layer.id));
       if (want !== isShown(layer.id)) setShown(layer.id, want);
     }
   }
+  return named || boxed;
+}
+
+/** Take the view from the address and keep the address up to date; true when it named a place. */
+export function startLink() {
+  const placed = follow(given);
   started = true;
+  // Somebody wrote or chose another address for this page; what the page writes itself is not told.
+  window.addEventListener("hashchange", () => follow(new URLSearchParams(location.hash.slice(1))));
   leaflet.on("moveend", writeLink);
   on("shown", writeLink);
   return placed;

@@ -13,6 +13,8 @@ import { startSearch } from "./search.js";
 import { startSession } from "./session.js";
 import { addPanel, redraw, startShell } from "./shell.js";
 import { startStatus } from "./status.js";
+import { startGrid } from "./grid.js";
+import { drawTools, startTools } from "./tools.js";
 import { drawLayers, startTree } from "./tree.js";
 
 const WORLD = [-150, -45, 170, 70];
@@ -23,10 +25,13 @@ async function start() {
   addPanel("layers", "layers", drawLayers);
   addPanel("query", "query", drawQuery);
   addPanel("hazards", "hazards", drawHazards);
+  addPanel("tools", "tools", drawTools);
   addPanel("jobs", "jobs", drawJobs);
   startStatus();
   startTree();
   startSearch();
+  startGrid();
+  startTools();
   startShell();
   byId("go-world").addEventListener("click", () => fitBox(WORLD));
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));

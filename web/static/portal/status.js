@@ -3,11 +3,13 @@
 import { config, on, recall, remember, t } from "./state.js";
 import { byId } from "./dom.js";
 import { coordinates, number } from "./format.js";
+import { gaussKrueger, sheetAt, suiting } from "./notation.js";
 import { leaflet, scaleAtCentre, shownLayers, tileZoom } from "./map.js";
 
 const STEPS = [1, 2, 5];
 const WIDEST = 110;
-let sexagesimal = recall("coordinates") === "dms";
+const NOTATIONS = ["degrees", "dms", "projected"];
+let notation = NOTATIONS.includes(recall("coordinates")) ? recall("coordinates") : "degrees";
 let cursor = null;
 
 function roundLength(metres) {
@@ -25,9 +27,18 @@ function scale() {
   byId("zoom-level").textContent = `${t("zoom")} ${number(tileZoom(), 1)}`;
 }
 
+function written({ lng, lat }) {
+  const metres = notation === "projected" ? gaussKrueger(lng, lat) : null;
+  if (metres) return `X ${metres.northing.toFixed(1)} Y ${metres.easting.toFixed(1)}`;
+  return coordinates(lng, lat, notation === "dms");
+}
+
 function place() {
   const at = (cursor ?? leaflet.getCenter()).wrap();
-  byId("coordinates").textContent = coordinates(at.lng, at.lat, sexagesimal);
+  byId("coordinates").textContent = written(at);
+  const scale = suiting(scaleAtCentre().denominator);
+  const sheet = sheetAt(at.lng, at.lat, scale);
+  byId("sheet-at").textContent = sheet ? `${t("sheet_at")} ${sheet}` : "";
 }
 
 function credits() {
@@ -55,8 +66,8 @@ export function startStatus() {
   leaflet.on("mouseout", () => { cursor = null; place(); });
   leaflet.on("move", () => { if (!cursor) place(); });
   byId("coordinates").addEventListener("click", () => {
-    sexagesimal = !sexagesimal;
-    remember("coordinates", sexagesimal ? "dms" : "degrees");
+    notation = NOTATIONS[(NOTATIONS.indexOf(notation) + 1) % NOTATIONS.length];
+    remember("coordinates", notation);
     place();
   });
   on("shown", credits);

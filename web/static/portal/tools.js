@@ -1,0 +1,57 @@
+// The panel of tools: measure, grids over the map, places that were kept, and a link to what is seen.
+
+import { on, recall, remember, t } from "./state.js";
+import { button, byId, copy, el, iconButton, stateLine } from "./dom.js";
+import { isOn, setGrid } from "./grid.js";
+import { startMeasure } from "./measure.js";
+import { openPanelName, openPanel, redraw } from "./shell.js";
+
+const MOST = 30;
+
+function kept() {
+  try {
+    const read = JSON.parse(recall("bookmarks") ?? "[]");
+    return Array.isArray(read) ? read.filter((one) => typeof one?.name === "string" && typeof one?.hash === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(list) {
+  remember("bookmarks", JSON.stringify(list.slice(0, MOST)));
+  if (openPanelName() === "tools") redraw();
+}
+
+function bookmark(event) {
+  event.preventDefault();
+  const name = byId("bookmark-name").value.trim();
+  if (name) keep([{ name, hash: location.hash }, ...kept().filter((one) => one.name !== name)]);
+}
+
+const grid = (name) => el("label", { className: "choice" },
+  el("input", { type: "checkbox", id: `grid-${name}`, checked: isOn(name), onchange: (event) => setGrid(name, event.target.checked) }), t(`grid_${name}`));
+
+function bookmarks() {
+  const lines = kept().map((one) => el("li", { className: "row" },
+    el("button", { type: "button", className: "also", onclick: () => { location.hash = one.hash; } }, one.name),
+    iconButton("close", "bookmark_remove", () => keep(kept().filter((other) => other.name !== one.name)))));
+  const form = el("form", { className: "row", onsubmit: bookmark },
+    el("label", { className: "spoken", htmlFor: "bookmark-name" }, t("bookmark_name")),
+    el("input", { type: "text", id: "bookmark-name", maxLength: 80, placeholder: t("bookmark_name"), required: true }), el("button", { type: "submit" }, t("bookmark_keep")));
+  return el("section", {}, el("h2", {}, t("bookmarks")), form,
+    lines.length ? el("ul", { className: "plain" }, lines) : stateLine("empty", t("bookmarks_none")));
+}
+
+/** Fill the panel. */
+export function drawTools(body) {
+  body.append(
+    el("section", {}, el("h2", {}, t("measure")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
+    el("section", {}, el("h2", {}, t("grids")), grid("graticule"), grid("sheets")),
+    el("section", {}, el("h2", {}, t("share")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
+    bookmarks());
+}
+
+/** Wire the key that measures. */
+export function startTools() {
+  on("measure", () => { openPanel("tools", false); startMeasure("line"); });
+}
