@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pyproj
 import pytest
 from playwright.sync_api import expect
 
+from layers.sheets import scale_of, sheet_at
 from tests.browser.conftest import Portal
 from tests.browser.test_loads import accessible
 
@@ -74,3 +76,63 @@ def test_nothing_found_is_said_and_escape_goes_back_step_by_step(phone: Portal) 
     expect(field).to_have_value("<b>qqqq</b>")
     field.press("Escape")
     expect(field).to_have_value("")
+
+
+PLACES = [(105.038, 38.6224), (117.0, 39.9), (74.2, 39.5), (134.9, 48.4), (110.4999, 18.2), (110.5001, 53.5)]
+
+
+def test_notations_agree_with_proj_and_the_standard(portal: Portal) -> None:
+    portal.open()
+    script = """async (places) => {
+        const {gaussKrueger, sheetAt} = await import("/static/portal/notation.js");
+        const sheets = (lon, lat) => [1000000, 50000, 2000, 500].map((one) => sheetAt(lon, lat, one));
+        return places.map(([lon, lat]) => [gaussKrueger(lon, lat), sheets(lon, lat)]);
+    }"""
+    for (lon, lat), (metres, sheets) in zip(PLACES, portal.page.evaluate(script, PLACES), strict=True):
+        zone = round(lon / 3)
+        assert metres["zone"] == zone
+        east, north = pyproj.Transformer.from_crs(4490, 4513 + zone - 25, always_xy=True).transform(lon, lat)
+        assert (metres["easting"], metres["northing"]) == pytest.approx((east, north), abs=2e-3)
+        assert sheets == [sheet_at(lon, lat, scale_of(one)).number for one in (1_000_000, 50_000, 2_000, 500)]
+
+
+def test_an_area_is_measured_by_clicks_and_told_in_mu(portal: Portal) -> None:
+    portal.open("lang=en", "#map=12.00/38.60000/105.00000&layers=road")
+    portal.page.keyboard.press("t")
+    portal.page.get_by_role("button", name="Area", exact=True).click()
+    corners = [(700, 300), (900, 300), (900, 500), (700, 500)]
+    for x, y in corners:
+        portal.page.mouse.click(x, y)
+        portal.page.wait_for_timeout(400)
+    told = portal.page.locator("#measured")
+    expect(told).to_contain_text("mu")
+    portal.page.keyboard.press("Enter")
+    body = portal.page.locator("#drawer-body")
+    expect(body).to_contain_text("Perimeter")
+    where = """(all) => all.map(([x, y]) => {
+        const at = geoserviceMap.leaflet.mouseEventToLatLng({clientX: x, clientY: y});
+        return [at.lng, at.lat];
+    })"""
+    ring = portal.page.evaluate(where, corners)
+    size, _ = pyproj.Geod(ellps="GRS80").polygon_area_perimeter(*zip(*ring, strict=True))
+    mu = float(body.locator("tr").nth(1).inner_text().replace(",", "").split()[0])
+    assert mu == pytest.approx(abs(size) * 3 / 2000, rel=2e-3)
+    assert accessible(portal.page) == []
+
+
+def test_grids_and_bookmarks_outlive_a_reload(portal: Portal) -> None:
+    portal.open("lang=en", "#map=12.00/38.60000/105.00000&layers=road")
+    portal.page.keyboard.press("t")
+    portal.page.locator("#grid-graticule").check()
+    portal.page.locator("#grid-sheets").check()
+    expect(portal.page.locator(".grid-label.of-sheet", has_text="J48E009013")).to_be_visible()
+    assert "105°E" in portal.page.locator(".grid-label.of-lon").all_inner_texts()
+    portal.page.locator("#bookmark-name").fill("<i>mine</i>")
+    portal.page.keyboard.press("Enter")
+    portal.open("lang=en", "#map=9.00/39.60000/105.50000&layers=road")
+    expect(portal.page.locator(".grid-label.of-lat").first).to_be_visible()
+    if portal.page.locator("#panel-title").inner_text() != "Tools":
+        portal.page.keyboard.press("t")
+    portal.page.get_by_role("button", name="<i>mine</i>").click()
+    portal.settle()
+    assert centre(portal) == pytest.approx((38.6, 105.0), abs=1e-3)

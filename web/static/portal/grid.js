@@ -67,7 +67,7 @@ async function sheets() {
   const scale = suiting(scaleAtCentre().denominator);
   const box = [west, south, east, north].map((one) => one.toFixed(6)).join(",");
   try {
-    const found = await ask("tools", `${config.urls.sheets}?bbox=${box}&scale=${scale}&limit=${MOST_SHEETS}&f=geojson`, null, asked.signal);
+    const found = await ask("toolbox", `${config.urls.sheets}?bbox=${box}&scale=${scale}&limit=${MOST_SHEETS}&f=geojson`, null, asked.signal);
     drawn.sheets.clearLayers();
     drawn.sheets.addLayer(L.geoJSON(found, { style: SHEET, interactive: false }));
     for (const one of found.features) drawn.sheets.addLayer(label([one.bbox[3], one.bbox[0]], one.id, "of-sheet"));

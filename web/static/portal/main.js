@@ -25,7 +25,7 @@ async function start() {
   addPanel("layers", "layers", drawLayers);
   addPanel("query", "query", drawQuery);
   addPanel("hazards", "hazards", drawHazards);
-  addPanel("tools", "tools", drawTools);
+  addPanel("toolbox", "toolbox", drawTools);
   addPanel("jobs", "jobs", drawJobs);
   startStatus();
   startTree();

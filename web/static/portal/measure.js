@@ -21,7 +21,7 @@ function figures(found) {
   return [[t("area"), `${hectares(found.area_m2)} ${t("ha")}`], ["", `${mu(found.area_m2)} ${t("mu")}`], ["", area(found.area_m2)], [t("perimeter"), length(found.perimeter_m)]];
 }
 
-const measured = (geometry) => ask("tools", config.urls.measure, { geometry });
+const measured = (geometry) => ask("toolbox", config.urls.measure, { geometry });
 
 async function follow(geometry) {
   const mine = ++latest;

@@ -55,7 +55,7 @@ export function sheetAt(lon, lat, denominator) {
   return digits ? `${whole}${letter}${part(parts - (up % parts))}${part((across % parts) + 1)}` : whole;
 }
 
-/** The scale of the series whose sheets suit a map of this scale number. */
+/** The scale of the series of which a few sheets fill a map of this scale number. */
 export function suiting(denominator) {
-  return (SCALES.find(([one]) => one <= denominator * 1.5) ?? SCALES.at(-1))[0];
+  return (SCALES.find(([one]) => one <= denominator / 2) ?? SCALES.at(-1))[0];
 }

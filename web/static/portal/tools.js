@@ -19,7 +19,7 @@ function kept() {
 
 function keep(list) {
   remember("bookmarks", JSON.stringify(list.slice(0, MOST)));
-  if (openPanelName() === "tools") redraw();
+  if (openPanelName() === "toolbox") redraw();
 }
 
 function bookmark(event) {
@@ -44,14 +44,14 @@ function bookmarks() {
 
 /** Fill the panel. */
 export function drawTools(body) {
-  body.append(
-    el("section", {}, el("h2", {}, t("measure")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
+  body.append(el("div", { className: "toolbox" },
+    el("section", {}, el("h2", {}, t("measuring")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
     el("section", {}, el("h2", {}, t("grids")), grid("graticule"), grid("sheets")),
-    el("section", {}, el("h2", {}, t("share")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
-    bookmarks());
+    el("section", {}, el("h2", {}, t("share_view")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
+    bookmarks()));
 }
 
 /** Wire the key that measures. */
 export function startTools() {
-  on("measure", () => { openPanel("tools", false); startMeasure("line"); });
+  on("measure", () => { openPanel("toolbox", false); startMeasure("line"); });
 }
