@@ -304,6 +304,12 @@ class Settings(BaseSettings):
     max_zone_vertices: int = Field(
         default=20_000, ge=4, le=1_000_000, description="Most vertices of a geometry in a query."
     )
+    impact_max_km2: float | None = Field(
+        default=500_000.0,
+        gt=0,
+        description="Largest zone (km2) whose impact is answered at once; larger ones become a job for whoever has an "
+        "API key, and are answered with 413 to others. Unset: all are answered at once.",
+    )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
     edit_version_required: bool = Field(
         default=False,

@@ -41,7 +41,7 @@ async def create(request: Request, house: Inside, asker: Asker, body: Wording) -
     house.open_layer(asker, LAYER)
     made = await run_in_threadpool(house.drafts.create, asker, body)
     headers = {**PRIVATE, "Location": url(request, f"/alerts/drafts/{made.id}")}
-    return JSONResponse(_document(request, made), 201, headers)
+    return JSONResponse(draft_document(request, made), 201, headers)
 
 
 @router.get("", summary="Drafts")
@@ -50,7 +50,7 @@ async def drafts(request: Request, house: Inside, asker: Asker) -> Response:
     require_right(asker, ALERT, RELEASE)
     found = await run_in_threadpool(house.drafts.listing)
     links = [link(url(request, "/alerts/drafts"), "self", JSON, "Drafts")]
-    return JSONResponse({"drafts": [_document(request, one) for one in found], "links": links}, headers=PRIVATE)
+    return JSONResponse({"drafts": [draft_document(request, one) for one in found], "links": links}, headers=PRIVATE)
 
 
 @router.get("/{draft_id}", summary="One draft")
@@ -58,7 +58,7 @@ async def draft(request: Request, house: Inside, asker: Asker, draft_id: str) ->
     """What it says, and the digest that its release asks for."""
     require_right(asker, ALERT, RELEASE)
     found = await run_in_threadpool(house.drafts.find, _number(draft_id))
-    return JSONResponse(_document(request, found), headers=PRIVATE)
+    return JSONResponse(draft_document(request, found), headers=PRIVATE)
 
 
 @router.put("/{draft_id}", summary="Write a draft anew")
@@ -66,7 +66,7 @@ async def change(request: Request, house: Inside, asker: Asker, draft_id: str, b
     """Another text in place of the former one."""
     require_right(asker, ALERT)
     made = await run_in_threadpool(house.drafts.change, asker, _number(draft_id), body)
-    return JSONResponse(_document(request, made), headers=PRIVATE)
+    return JSONResponse(draft_document(request, made), headers=PRIVATE)
 
 
 @router.delete("/{draft_id}", status_code=204, summary="Give a draft up")
@@ -94,7 +94,8 @@ def _number(text: str) -> str:
     return text
 
 
-def _document(request: Request, found: Draft) -> dict[str, Any]:
+def draft_document(request: Request, found: Draft) -> dict[str, Any]:
+    """A draft as those see it who may write or release it."""
     path = f"/alerts/drafts/{found.id}"
     return {
         "id": found.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
@@ -15,12 +16,13 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import JSON
-from geoservice.impact.asked import impact_asked
+from geoservice.impact.asked import ImpactAsked, impact_asked
 from geoservice.impact.compare import compared
-from geoservice.impact.run import impact_answer
+from geoservice.impact.run import impact_answer, located
+from geoservice.impact.zoned import Zoned
 from geoservice.ogc.block import Block
 from layers.access import Principal
-from layers.errors import BadBody, NotAuthenticated
+from layers.errors import BadBody, NotAuthenticated, TooLarge
 from layers.impact import ImpactAnswer
 
 router = APIRouter(prefix="/impact", tags=["impact"])
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/impact", tags=["impact"])
 _PAIR = ("first", "second")
 _PROCESS = "impact"
 _ACCEPTED = 202
+SQUARE_METRES_PER_KM2 = 1e6
 _SQUARE = [[[105, 38.4], [105.2, 38.4], [105.2, 38.6], [105, 38.6], [105, 38.4]]]
 _EXAMPLES: list[dict[str, Any]] = [
     {"adcode": "990101"},
@@ -54,9 +57,11 @@ PairBody = Annotated[
 @router.post("", summary="What a zone of danger hits")
 async def impact(request: Request, house: Inside, asker: Asker, body: ImpactBody) -> Response:
     """People, land, roads, buildings and facilities by severity class and division, with low and high figures."""
-    if "respond-async" in request.headers.get("prefer", "").lower():
+    asked = await _asked(house, asker, body)
+    wished = "respond-async" in request.headers.get("prefer", "").lower()
+    if wished or (too_large(house, asked) and not asker.anonymous):
         return await run_in_threadpool(_job, request, house, asker, body)
-    return _answered(request, _dumped(await _answer(house, asker, body)))
+    return _answered(request, _dumped(await _answer(house, asker, asked)))
 
 
 @router.post("/compare", summary="What differs between two impacts")
@@ -64,7 +69,8 @@ async def compare(request: Request, house: Inside, asker: Asker, body: PairBody)
     """Both impacts layer by layer, and what the second has more or less."""
     if set(body) != set(_PAIR) or not all(isinstance(body[name], Mapping) for name in _PAIR):
         raise BadBody("The body is a JSON object with first and second, each an impact question.")
-    first, second = [await _answer(house, asker, {"ways": False, **body[name]}) for name in _PAIR]
+    asked = [await _asked(house, asker, {"ways": False, "secondary": False, **body[name]}) for name in _PAIR]
+    first, second = [await _answer(house, asker, one) for one in asked]
     zones = {name: _dumped(one)["zone"] for name, one in zip(_PAIR, (first, second), strict=True)}
     return _answered(request, {**zones, "sections": compared(first, second), "method": first.method})
 
@@ -73,16 +79,43 @@ def _job(request: Request, house: House, asker: Principal, body: dict[str, Any])
     """A job that asks the same question; what is wrong with it is said at once."""
     if asker.anonymous:
         raise NotAuthenticated("A job takes an API key, so that its answer belongs to somebody.")
-    impact_asked(body, house.settings.max_zone_vertices)
     job = house.desk.execute(asker, _PROCESS, body, {})
     place = url(request, f"/jobs/{job.id}")
     made = {"id": job.id, "state": job.state, "links": [link(place, "monitor", JSON, "The job")]}
     return JSONResponse(made, _ACCEPTED, {"Location": place, "Cache-Control": "private, no-store"})
 
 
-async def _answer(house: House, asker: Principal, body: Mapping[str, Any]) -> ImpactAnswer:
+async def _asked(house: House, asker: Principal, body: Mapping[str, Any]) -> ImpactAsked:
+    """The question with its zone looked up, so that its size is known before anything is read for it."""
     asked = await run_in_threadpool(impact_asked, body, house.settings.max_zone_vertices)
+    return replace(asked, zone=await located(office_of(house, asker), asked))
+
+
+async def _answer(house: House, asker: Principal, asked: ImpactAsked) -> ImpactAnswer:
+    if isinstance(asked.zone, Zoned):
+        require_answerable(house, asked.zone)
     return await impact_answer(office_of(house, asker), house.exposure, asked)
+
+
+def too_large(house: House, asked: ImpactAsked) -> bool:
+    """Whether the zone of a question is larger than what is answered at once."""
+    most = house.settings.impact_max_km2
+    return most is not None and isinstance(asked.zone, Zoned) and asked.zone.exceeds(most * SQUARE_METRES_PER_KM2)
+
+
+def require_answerable(house: House, zone: Zoned) -> None:
+    """Refuse a zone that is too large to be answered while somebody waits.
+
+    Raises:
+        TooLarge: With the largest one, and what to do.
+    """
+    most = house.settings.impact_max_km2
+    if most is not None and zone.exceeds(most * SQUARE_METRES_PER_KM2):
+        raise TooLarge(
+            f"The zone is larger than {most:,.0f} km2, of which the impact is not answered at once. Ask about parts of "
+            "it, or let a job do it: with an API key POST /impact makes one, and impact-compare is a process.",
+            limit=most,
+        )
 
 
 def _dumped(answer: ImpactAnswer) -> dict[str, Any]:

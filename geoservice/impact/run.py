@@ -10,7 +10,7 @@ import asyncpg
 import numpy as np
 
 from geoservice.analysis.place import Place
-from geoservice.analysis.request import DIVISIONS, ZoneRequest, find_place
+from geoservice.analysis.request import DIVISIONS, find_place
 from geoservice.analysis.sections import NOTHING_LOADED, TOO_SLOW, exposed
 from geoservice.analysis.statements import MAX_LISTED, Counting, counting_of
 from geoservice.db.pools import QUERY_CANCELLED, RawConnection
@@ -91,7 +91,7 @@ async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) 
     office = replace(office, context=context)
     clearance = context.principal.clearance
     layers = _chosen(office, asked)
-    zoned = await _zoned(office, asked.zone)
+    zoned = await located(office, asked)
     async with (
         office.pools.raw(clearance) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -129,11 +129,18 @@ def _chosen(office: Office, asked: ImpactAsked) -> list[VectorLayer | RasterLaye
     return chosen
 
 
-async def _zoned(office: Office, zone: ZoneRequest | Zoned) -> Zoned:
-    if isinstance(zone, Zoned):
-        return zone
-    async with office.pools.connection(office.context.principal.clearance) as connection:
-        return zoned_place(await find_place(connection, zone, office.context))
+async def located(office: Office, asked: ImpactAsked) -> Zoned:
+    """The zone of a question, looked up as it was at the instant of the question.
+
+    Raises:
+        UnknownFeature: When the zone is named by a feature that does not exist or may not be seen.
+        BadGeometry: When the named feature is no area.
+    """
+    if isinstance(asked.zone, Zoned):
+        return asked.zone
+    context = replace(office.context, as_of=asked.as_of)
+    async with office.pools.connection(context.principal.clearance) as connection:
+        return zoned_place(await find_place(connection, asked.zone, context))
 
 
 async def _prepared(

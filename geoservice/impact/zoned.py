@@ -66,6 +66,12 @@ class Zoned:
         """An estimate as one polygon, all classes together."""
         return _together([severity.shape for severity in self.bounds[bound]])
 
+    def exceeds(self, square_metres: float) -> bool:
+        """Whether all estimates together are larger than an area; boxes that are smaller answer without measuring."""
+        place = self.place()
+        rough = sum(float(ellipsoidal_area(shapely.box(*box))) for box in place.boxes())
+        return rough > square_metres and float(ellipsoidal_area(place.geometry)) > square_metres
+
     def described(self) -> ImpactZone:
         """The zone for an answer."""
         areas = {name: _areas(classes) for name, classes in self.bounds.items()}

@@ -130,7 +130,10 @@ def keeping_watch(database: Database, **settings: Any) -> Iterator[Watch]:
     """The service over the layers of alerts and divisions."""
     prepare(database, CATALOG)
     division: Any = CATALOG.layer("division")
-    rows = [{"adcode": code, "level": "county", "name_zh": code, "geom": shape} for code, shape in COUNTIES.items()]
+    rows = [
+        {"adcode": code, "level": "county", "name_zh": code, "population": 1000, "geom": shape}
+        for code, shape in COUNTIES.items()
+    ]
     plant(database, division, rows)
     keys = {who: give_key(database, *held) for who, held in WHO.items()}
     app = create_app(database.settings.model_copy(update=settings), CATALOG)

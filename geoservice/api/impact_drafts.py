@@ -1,0 +1,57 @@
+"""From an impact to the draft of an alert: written with the right `alert`, released by nobody here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import shapely
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from geoservice.alerts.desk import LAYER
+from geoservice.alerts.reply import Reply, wording_of
+from geoservice.api.alert_drafts import PRIVATE, draft_document
+from geoservice.api.alerts import require_right
+from geoservice.api.impact import require_answerable
+from geoservice.api.routing import office_of
+from geoservice.house import Asker, Inside
+from geoservice.http.links import url
+from geoservice.impact.asked import impact_asked
+from geoservice.impact.run import impact_answer, located
+from geoservice.ogc.block import Block, no_links
+from layers.access import ALERT, ANONYMOUS
+
+router = APIRouter(prefix="/impact", tags=["impact"])
+
+
+class ReplyBody(BaseModel):
+    """An impact question, and what an alert about it says beyond the figures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    impact: dict[str, Any] = Field(description="An impact question, as for POST /impact.")
+    alert: Reply = Field(description="What is added: status, category, event, urgency, severity, certainty, and more.")
+
+
+@router.post("/alert-drafts", status_code=201, summary="Draft an alert from an impact")
+async def draft(request: Request, house: Inside, asker: Asker, body: ReplyBody) -> Response:
+    """A draft with the zone's classes and the key figures that the public may see; a person has to release it."""
+    require_right(asker, ALERT)
+    house.open_layer(asker, LAYER)
+    asked = await run_in_threadpool(impact_asked, body.impact, house.settings.max_zone_vertices)
+    zoned = await located(office_of(house, asker), asked)
+    require_answerable(house, zoned)
+    # An alert goes to everybody, so that it says what everybody may see and nothing of what only the asker may.
+    seen = replace(asked, zone=zoned, explain=False)
+    answer = await impact_answer(office_of(house, ANONYMOUS), house.exposure, seen)
+    zone = zoned.hazard or json.loads(shapely.to_geojson(zoned.whole()))
+    made = await run_in_threadpool(house.drafts.create, asker, wording_of(answer, zone, body.alert))
+    headers = {**PRIVATE, "Location": url(request, f"/alerts/drafts/{made.id}")}
+    return JSONResponse(draft_document(request, made), 201, headers)
+
+
+BLOCK = Block("impact-drafts", None, "experimental", (), router, no_links)
