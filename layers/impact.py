@@ -157,6 +157,7 @@ class Need(_Value):
     value: float
     low: float
     high: float
+    explain: Explanation | None = None
 
 
 Counted = Literal["raster", "areal", "points"]

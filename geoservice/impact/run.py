@@ -109,7 +109,7 @@ async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) 
         zone=await asyncio.to_thread(zoned.described),
         people=people,
         sections=tuple(sections),
-        needs=needs_of(people) if asked.needs and people is not None else (),
+        needs=needs_of(people, explain=asked.explain) if asked.needs and people is not None else (),
         ways=ways,
         secondary=secondary,
         method=IMPACT_METHOD,
