@@ -80,6 +80,12 @@ class UrlPatterns:
     exercises: str = "/situation/exercises"
     news: str = "/situation/stream"
     alert_news: str = "/events?collections=cap_alert"
+    stations: str = "/stations"
+    station: str = "/stations/{id}"
+    frames: str = "/station-frames"
+    exceedances: str = "/exceedances"
+    locations: str = "/collections/observations/locations/{id}"
+    interpolation: str = "/interpolation"
     openapi: str = "/openapi.json"
     api: str = "/"
 

@@ -17,7 +17,7 @@ from geoservice.http.encoding import encoded
 from geoservice.http.negotiation import GEOJSON, JSON, negotiate
 from geoservice.http.parameters import together
 from geoservice.http.texts import storable
-from geoservice.interpolation.output import contours, geotiff, picture
+from geoservice.interpolation.output import COLOURS, ERROR_COLOURS, Shown, contours, geotiff, picture
 from geoservice.interpolation.process import COG
 from geoservice.interpolation.request import (
     MOST_CELLS,
@@ -82,23 +82,25 @@ async def interpolation(
     asker: Asker,
     query: Annotated[SurfaceQuery, together(SurfaceQuery)],
     f: Annotated[str | None, Query(description="json, geotiff, png or geojson (contour lines).")] = None,
+    show: Annotated[Shown, Query(description="What a picture shows: value or error.")] = "value",
 ) -> Response:
     """What the surface was made from, or the surface: values with errors, a picture, or lines of equal value."""
     chosen, asked = negotiate(request, f, _FORMATS), query.asked()
     async with house.pools.connection(asker.clearance) as connection:
         sampled = await sampled_for(connection, asker.clearance, asked)
-    body, facts = await anyio.to_thread.run_sync(_made, asked, sampled, chosen, limiter=_PLACES)
+    body, facts = await anyio.to_thread.run_sync(_made, asked, sampled, (chosen, show), limiter=_PLACES)
     headers = {"Cache-Control": "private, no-store", "Geoservice-Bbox": ",".join(map(str, facts["bbox"]))}
     return encoded(request, body, _FORMATS[chosen], headers)
 
 
-def _made(asked: SurfaceRequest, sampled: Sampled, chosen: str) -> tuple[bytes, dict[str, Any]]:
+def _made(asked: SurfaceRequest, sampled: Sampled, form: tuple[str, Shown]) -> tuple[bytes, dict[str, Any]]:
     one: Drawn = drawn(asked, sampled)
-    facts = one.facts()
+    chosen, shown = form
+    facts = one.facts() | {"colours": {"value": COLOURS, "error": ERROR_COLOURS}}
     if chosen == "geotiff":
         return geotiff(one), facts
     if chosen == "png":
-        return picture(one), facts
+        return picture(one, shown), facts
     body = {**contours(one), "method": facts["method"]} if chosen == "geojson" else facts
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
@@ -24,6 +24,9 @@ from tiles.png import truecolour
 
 COLOURS = ("#2c7bb6", "#abd9e9", "#ffffbf", "#fdae61", "#d7191c")
 """From low to high (ColorBrewer RdYlBu, turned round)."""
+ERROR_COLOURS = ("#f7f4f9", "#d4b9da", "#c994c7", "#df65b0", "#980043")
+"""From small to large errors (ColorBrewer PuRd)."""
+Shown = Literal["value", "error"]
 LINES = 8
 """About how many heights have lines."""
 _NICE = (1.0, 2.0, 5.0, 10.0)
@@ -58,14 +61,14 @@ def write_geotiff(one: Drawn, path: Path) -> None:
     path.write_bytes(geotiff(one))
 
 
-def picture(one: Drawn) -> bytes:
-    """A PNG of the values from low to high, north up in longitude and latitude; out of reach it is transparent."""
-    values = one.surface.values
+def picture(one: Drawn, shown: Shown = "value") -> bytes:
+    """A PNG of the values or errors from low to high, north up in degrees; out of reach it is transparent."""
+    values = one.surface.values if shown == "value" else one.surface.errors
     seen = np.isfinite(values)
     low, high = (float(values[seen].min()), float(values[seen].max())) if seen.any() else (0.0, 0.0)
     span = high - low or 1.0
     index = np.where(seen, np.round((np.where(seen, values, low) - low) / span * (STEPS - 1)), 0).astype(np.intp)
-    colours = np.array(blended(COLOURS), dtype=np.uint8)[index]
+    colours = np.array(blended(COLOURS if shown == "value" else ERROR_COLOURS), dtype=np.uint8)[index]
     alpha = np.where(seen, _OPAQUE, 0).astype(np.uint8)
     return truecolour(np.concatenate([np.moveaxis(colours, -1, 0), alpha[None]]))
 

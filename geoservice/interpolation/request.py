@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pykrige
 import scipy
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from geoservice.interpolation.samples import Sampled, sample
 from geoservice.interpolation.surface import (
     SOURCES,
     Box,
+    Floats,
     Method,
     Surface,
     Variogram,
@@ -68,7 +70,6 @@ class Drawn:
         """Method, stations, fit and error, as JSON."""
         asked, sampled, surface = self.asked, self.sampled, self.surface
         library = f"PyKrige {pykrige.__version__}" if asked.method == "kriging" else f"SciPy {scipy.__version__}"
-        drawn = surface.values[surface.values == surface.values]
         return {
             "property": asked.property,
             "label": sampled.label,
@@ -85,7 +86,8 @@ class Drawn:
             "width": surface.frame.width,
             "height": surface.frame.height,
             "reach": round(surface.reach, 1),
-            "range": [float(drawn.min()), float(drawn.max())] if drawn.size else None,
+            "range": _range(surface.values),
+            "errorRange": _range(surface.errors),
             "crossValidation": {
                 "rootMeanSquare": root_mean_square(surface.missed),
                 "mean": float(surface.missed.mean()),
@@ -141,6 +143,11 @@ def drawn(asked: SurfaceRequest, sampled: Sampled) -> Drawn:
     if max(east - west, north - south) > 2 * WIDEST:
         raise BadParameter(f"The stations lie over more than {2 * WIDEST:g} degrees; give a bbox.", parameter="bbox")
     return Drawn(asked, sampled, surface_of(samples, frame, asked.method, asked.variogram, asked.reach))
+
+
+def _range(values: Floats) -> list[float] | None:
+    drawn = values[np.isfinite(values)]
+    return [float(drawn.min()), float(drawn.max())] if drawn.size else None
 
 
 def _text(moment: dt.datetime) -> str:

@@ -10,9 +10,13 @@ import { swatch } from "./legend.js";
 
 let pointer = true;
 let latest = 0;
+const takers = [];
 
 /** Let another tool have the clicks, or give them back. */
 export const setIdentifying = (value) => { pointer = value; };
+
+/** Let a panel answer clicks on what it drew itself: `taker` gets the place and says whether the click was its own. */
+export const takeClicks = (taker) => takers.push(taker);
 
 const itemUrl = (layer, key) => address(config.urls.item, { id: layer.id, key });
 
@@ -113,10 +117,14 @@ export function whatIsAt(latlng) {
   showFeature(found[0], found.slice(1, 25), latlng);
 }
 
+function pointed(latlng) {
+  if (!takers.some((taker) => taker(latlng))) whatIsAt(latlng);
+}
+
 /** Answer clicks, and the key that asks for the centre. */
 export function startIdentify() {
-  leaflet.on("click", (event) => { if (pointer) whatIsAt(event.latlng.wrap()); });
-  on("identify-centre", () => { if (pointer) whatIsAt(leaflet.getCenter().wrap()); });
+  leaflet.on("click", (event) => { if (pointer) pointed(event.latlng.wrap()); });
+  on("identify-centre", () => { if (pointer) pointed(leaflet.getCenter().wrap()); });
   on("drawer-closed", () => setHighlight(null));
   on("language", closeDrawer);
 }

@@ -3,6 +3,7 @@
 import { config, t } from "./state.js";
 import { byId, notice } from "./dom.js";
 import { drawHazards, startHazards } from "./hazards.js";
+import { drawEnvironment, readEnvironment, startEnvironment } from "./environment/panel.js";
 import { startIdentify } from "./identify.js";
 import { drawJobs } from "./jobs.js";
 import { startLegend } from "./legend.js";
@@ -25,8 +26,10 @@ async function start() {
   addPanel("layers", "layers", drawLayers);
   addPanel("query", "query", drawQuery);
   addPanel("hazards", "hazards", drawHazards);
+  addPanel("environment", "environment", drawEnvironment);
   addPanel("toolbox", "toolbox", drawTools);
   addPanel("jobs", "jobs", drawJobs);
+  readEnvironment();
   startStatus();
   startTree();
   startSearch();
@@ -40,6 +43,7 @@ async function start() {
   startHazards();
   redraw();
   startLegend();
+  startEnvironment();
   startIdentify();
   startQuery();
   document.documentElement.dataset.ready = "yes";

@@ -83,8 +83,9 @@ export function openDialog(title, ...content) {
 
 export const closeDialog = () => byId("dialog").close();
 
-function showRequests() {
-  const made = requestsOf(open).map((one) => {
+/** Show the requests that a panel made; of the open one when none is named. */
+export function showRequests(name = open) {
+  const made = requestsOf(name).map((one) => {
     const line = one.body ? `${one.method} ${one.url}\n${one.body}` : `${one.method} ${one.url}`;
     const curl = one.body ? `curl -X POST -H 'Content-Type: application/json' -d '${one.body.replaceAll("'", "'\\''")}' '${one.url}'` : `curl '${one.url}'`;
     const buttons = el("div", { className: "row" }, el("button", { type: "button", onclick: () => copy(one.url) }, t("copy_link")),
@@ -135,7 +136,7 @@ function back() {
   else if (open) closePanel();
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
 
 function key(event) {
   if (byId("dialog").open) return;
@@ -151,7 +152,7 @@ function key(event) {
 export function startShell() {
   for (const one of document.querySelectorAll("button[data-panel]")) one.addEventListener("click", () => togglePanel(one.dataset.panel));
   byId("panel-close").addEventListener("click", closePanel);
-  byId("panel-api").addEventListener("click", showRequests);
+  byId("panel-api").addEventListener("click", () => showRequests());
   byId("panel-size").addEventListener("click", nextHeight);
   byId("drawer-close").addEventListener("click", closeDrawer);
   byId("dialog-close").addEventListener("click", closeDialog);
