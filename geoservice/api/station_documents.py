@@ -63,7 +63,7 @@ def _feature(station: Station) -> Json:
         "id": station.key,
         "geometry": {"type": "Point", "coordinates": [station.x, station.y]},
         "properties": {
-            "name": station.name,
+            **_names(station),
             "themes": list(station.themes),
             **_judged(station.judgement),
             "datetime": _text(station.hour),
@@ -71,6 +71,11 @@ def _feature(station: Station) -> Json:
             **({} if reading is None else {"reading": reading}),
         },
     }
+
+
+def _names(station: Station) -> Json:
+    chinese = {} if station.name_zh is None else {"name_zh": station.name_zh}
+    return {"name": station.name, **chinese}
 
 
 def _judged(judged: Judgement | None) -> Json:
@@ -97,7 +102,7 @@ def detail_document(found: Detail, at: dt.datetime) -> Json:
     station = found.station
     return {
         "id": station.key,
-        "name": station.name,
+        **_names(station),
         "point": [station.x, station.y],
         "datetime": _text(at),
         "themes": list(station.themes),

@@ -120,10 +120,12 @@ def _follow_stations(database: Database, course: Course, edition: int) -> None:
     table = current_table(course.stations)
     label = course.stations.label
     names = [table.c[name] for name in (label.en, label.zh) if name is not None] if label is not None else []
+    chinese = table.c[label.zh] if label is not None and label.zh is not None else sa.null()
     geom = sa.func.ST_PointOnSurface(sa.type_coerce(table.c.geom, sa.types.NullType()))
     chosen = sa.select(
         table.c.key,
         sa.func.coalesce(*names, table.c.key).label("name"),
+        sa.type_coerce(chinese, sa.Text()).label("name_zh"),
         sa.func.ST_X(geom, type_=sa.Double()).label("x"),
         sa.func.ST_Y(geom, type_=sa.Double()).label("y"),
         table.c["_clearance"].label("clearance"),
@@ -134,7 +136,8 @@ def _follow_stations(database: Database, course: Course, edition: int) -> None:
                 course.station_key(row.key),
                 row.name,
                 (row.x, row.y) if row.x is not None else None,
-                {"layer": course.stations.id, "feature": row.key},
+                {"layer": course.stations.id, "feature": row.key}
+                | ({} if row.name_zh is None else {"name_zh": row.name_zh}),
                 Clearance(row.clearance),
             )
             for row in connection.execute(chosen)

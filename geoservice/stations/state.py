@@ -34,7 +34,7 @@ class Wish:
         property: Those that measure it, ordered by it where they have no class; None for all.
         boxes: Where; empty for everywhere.
         area: Inside which area (longitude and latitude in degrees); None for anywhere.
-        text: Part of name or key, without regard to case; empty for all.
+        text: Part of a name or the key, without regard to case; empty for all.
         limit: Most stations.
     """
 
@@ -52,7 +52,7 @@ class Station:
     """A station at a time.
 
     Attributes:
-        key, name: Of its thing.
+        key, name, name_zh: Of its thing.
         x, y: Longitude and latitude in degrees.
         themes: What it is about.
         judgement: Its class; None where no index judges what it measures.
@@ -63,6 +63,7 @@ class Station:
 
     key: str
     name: str
+    name_zh: str | None
     x: float
     y: float
     themes: tuple[Theme, ...]
@@ -141,6 +142,7 @@ def station_of(bench: Bench, group: Sequence[Stream], wish: Wish) -> Station:
     return Station(
         key=first.station,
         name=first.name,
+        name_zh=first.name_zh,
         x=first.x,
         y=first.y,
         themes=themes_of(one.property for one in group),
@@ -160,7 +162,7 @@ def is_stale(hour: dt.datetime | None, cadence: dt.timedelta | None, at: dt.date
 
 def _wanted(group: Sequence[Stream], wish: Wish) -> bool:
     first, text = group[0], wish.text.casefold()
-    if text and text not in first.name.casefold() and text not in first.station.casefold():
+    if text and not any(text in one.casefold() for one in (first.name, first.name_zh or "", first.station)):
         return False
     return any(_on_theme(one, wish) for one in group)
 

@@ -37,7 +37,7 @@ class Stream:
     Attributes:
         id: Its number.
         key: Its public id.
-        station, name: Key and name of its thing.
+        station, name, name_zh: Key and names of its thing; the Chinese one where it is known.
         x, y: Longitude and latitude in degrees.
         property: Code of what it observes.
         unit: Symbol or name of its unit.
@@ -52,6 +52,7 @@ class Stream:
     key: str
     station: str
     name: str
+    name_zh: str | None
     x: float
     y: float
     property: str
@@ -97,6 +98,7 @@ def streams_statement(
             datastream.c.key,
             thing.c.key.label("station"),
             thing.c.name,
+            thing.c.properties["name_zh"].astext.label("name_zh"),
             sa.func.ST_X(point).label("x"),
             sa.func.ST_Y(point).label("y"),
             observed_property.c.code.label("property"),

@@ -48,10 +48,13 @@ export function classMark(indices, index, code, stale = false) {
   const kind = shapeOf(index);
   const paint = { fill: stale ? "#ffffff" : colour, stroke: stale ? colour : DARK, "stroke-width": stale ? 3.5 : 1 };
   const body = OUTLINES[kind] ? shape("polygon", { points: OUTLINES[kind], ...paint }) : shape("circle", { cx: 12, cy: 12, r: 10, ...paint });
+  const ring = stale ? body.cloneNode() : null;
+  ring?.setAttribute("stroke", DARK);
+  ring?.setAttribute("stroke-width", 5.5);
   const sign = shape("text", { x: 12, y: 16.2, "text-anchor": "middle", "font-size": 12, "font-weight": 600, fill: stale ? DARK : inkOn(colour) });
   sign.textContent = signOf(index, code);
-  const box = shape("svg", { class: "class-mark", width: 24, height: 24, viewBox: "0 0 24 24", "aria-hidden": "true" });
-  box.append(body, sign);
+  const box = shape("svg", { class: "class-mark", width: 24, height: 24, viewBox: "-2 -2 28 28", "aria-hidden": "true" });
+  box.append(...[ring, body, sign].filter(Boolean));
   return box;
 }
 

@@ -3,9 +3,9 @@
 import { t } from "../state.js";
 import { button, el, patiently, stateLine } from "../dom.js";
 import { fine, moment, number } from "../format.js";
-import { nameOf } from "./names.js";
+import { nameOf, stationName, unitWords } from "./names.js";
 import { limitWords } from "./series.js";
-import { askEvents } from "./source.js";
+import { askEvents, lastAnswer } from "./source.js";
 import { choose, shownTime, view } from "./view.js";
 
 const HOUR = 3_600_000;
@@ -24,15 +24,21 @@ function pick(id, key, options, value, change) {
   return el("div", { className: "env-field" }, el("label", { htmlFor: id }, t(key)), made);
 }
 
+/** The name that the list of stations knows, in the reader's language. */
+function known(one) {
+  const found = lastAnswer()?.found.features.find((each) => each.id === one.station);
+  return found ? stationName(found.properties) : one.name;
+}
+
 function card(one, open) {
   const limit = { ...one.limit, basis: one.basis };
   const go = () => {
     choose({ code: one.property, step: one.basis === "reading" ? "hour" : one.basis, span: view.days === "1" ? "7" : view.days });
-    open({ id: one.station, properties: { name: one.name }, geometry: { coordinates: one.point } });
+    open({ id: one.station, properties: { name: known(one) }, geometry: { coordinates: one.point } });
   };
   return el("li", {}, el("button", { type: "button", className: "also env-row", onclick: go },
-    el("span", { className: "env-name" }, `${one.name} · ${nameOf(one.property)}`, el("span", { className: "hint" }, `${moment(one.begin)} – ${moment(one.end)} · ${t("env_values", { n: number(one.values, 0) })}`),
-      el("span", { className: "hint" }, `${limitWords(limit)} ${one.limit.side === "below" ? "≥" : "≤"} ${fine(one.limit.value)} ${one.limit.unit}`)),
+    el("span", { className: "env-name" }, `${known(one)} · ${nameOf(one.property)}`, el("span", { className: "hint" }, `${moment(one.begin)} – ${moment(one.end)} · ${t("env_values", { n: number(one.values, 0) })}`),
+      el("span", { className: "hint" }, `${limitWords(limit)} ${one.limit.side === "below" ? "≥" : "≤"} ${fine(one.limit.value)} ${unitWords(one.limit.unit)}`)),
     el("strong", { className: "number" }, `${fine(one.worst.value)} ${one.worst.unit}`)));
 }
 

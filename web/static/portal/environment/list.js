@@ -5,7 +5,7 @@ import { button, el, stateLine } from "../dom.js";
 import { day, fine, moment, number, titleOf } from "../format.js";
 import { ask } from "../request.js";
 import { classMark, wordOf } from "./classes.js";
-import { nameOf } from "./names.js";
+import { nameOf, stationName } from "./names.js";
 import { PANEL, choose, view } from "./view.js";
 
 const THEMES = ["air", "water", "hydrology", "weather", "noise", "other"];
@@ -41,10 +41,11 @@ function filters(found, redraw) {
   search.addEventListener("input", () => { text = search.value; redraw(); });
   const themes = [["", t("env_all")], ...THEMES.map((one) => [one, t(`env_theme_${one}`)])];
   const codes = [...new Set([...(found?.properties ?? []), ...(view.property ? [view.property] : [])])].map((one) => [one, nameOf(one)]);
-  return el("div", { className: "env-filters" },
+  const chosen = [view.theme, view.property, view.division, text].filter(Boolean).length;
+  return el("details", { className: "fold", open: innerWidth >= 700 || chosen > 0 }, el("summary", {}, t("env_filter")), el("div", { className: "env-filters" },
     field("env-theme", "env_theme", select("env-theme", themes, view.theme, (theme) => choose({ theme, property: "" }))),
     field("env-property", "env_property", select("env-property", [["", t("env_all")], ...codes], view.property, (property) => choose({ property }))),
-    divisionSelect(), field("env-search", "env_search", search));
+    divisionSelect(), field("env-search", "env_search", search)));
 }
 
 /** What the signs mean, with the number of stations of each class. */
@@ -69,13 +70,13 @@ function row(found, one, open) {
   const value = own.value === null || own.value === undefined ? "" : String(own.value);
   return el("li", {}, el("button", { type: "button", className: "also env-row", dataset: { station: one.id }, "aria-current": view.station === one.id ? "true" : null, onclick: () => open(one) },
     classMark(found.indices, own.index, own.class, own.stale),
-    el("span", { className: "env-name" }, own.name, el("span", { className: "hint" }, `${wordOf(found.indices, own.index, own.class)}${own.stale ? ` · ${t("env_stale")}` : ""} · ${said(own)}`)),
+    el("span", { className: "env-name" }, stationName(own), el("span", { className: "hint" }, `${wordOf(found.indices, own.index, own.class)}${own.stale ? ` · ${t("env_stale")}` : ""} · ${said(own)}`)),
     el("strong", { className: "number" }, value)));
 }
 
 function rows(box, found, open) {
   const wanted = text.trim().toLocaleLowerCase();
-  const kept = wanted ? found.features.filter((one) => `${one.properties.name} ${one.id}`.toLocaleLowerCase().includes(wanted)) : found.features;
+  const kept = wanted ? found.features.filter((one) => `${one.properties.name} ${one.properties.name_zh ?? ""} ${one.id}`.toLocaleLowerCase().includes(wanted)) : found.features;
   const list = el("ul", { className: "plain env-list" }, kept.slice(0, FIRST).map((one) => row(found, one, open)));
   let shown = FIRST;
   const more = el("button", { type: "button", className: "wide" });

@@ -1,6 +1,7 @@
 // Stations on the map: a symbol for each, drawn once per class; while time moves, circles that grow with the class.
 
 import { gl } from "../map.js";
+import { stationName } from "./names.js";
 import { cornersOf, inkOn, shapeOf, signOf } from "./classes.js";
 
 const SOURCE = "environment-stations";
@@ -27,12 +28,18 @@ function picture(index, code, colour, stale) {
   board.width = board.height = SIZE * SHARP;
   const brush = board.getContext("2d", { willReadFrequently: true });
   brush.scale(SHARP, SHARP);
+  brush.translate(SIZE / 2, SIZE / 2);
+  brush.scale(0.86, 0.86);
+  brush.translate(-SIZE / 2, -SIZE / 2);
   outline(brush, shapeOf(index));
   brush.fillStyle = stale ? "#ffffff" : colour;
   brush.fill();
-  brush.lineWidth = stale ? 3.5 : 1.2;
-  brush.strokeStyle = stale ? colour : DARK;
-  brush.stroke();
+  // A ring of the class between two dark ones: yellow alone would not stand out from the map.
+  for (const [width, ink] of stale ? [[6, DARK], [3.6, colour]] : [[1.2, DARK]]) {
+    brush.lineWidth = width;
+    brush.strokeStyle = ink;
+    brush.stroke();
+  }
   brush.font = `600 12px sans-serif`;
   brush.textAlign = "center";
   brush.fillStyle = stale ? DARK : inkOn(colour);
@@ -83,7 +90,7 @@ export function setStations(features, told) {
   const data = features.map((one, place) => ({
     type: "Feature", geometry: one.geometry,
     // The worst are drawn last, on top.
-    properties: { key: one.id, name: one.properties.name, image: imageOf(one.properties), rank: last - place },
+    properties: { key: one.id, name: stationName(one.properties), image: imageOf(one.properties), rank: last - place },
   }));
   gl.getSource(SOURCE).setData({ type: "FeatureCollection", features: data });
 }

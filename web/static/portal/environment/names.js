@@ -17,6 +17,12 @@ export function learn(code, label) {
   told.set(code, [label.zh, label.en]);
 }
 
+/** What to call a station: its Chinese name to who reads Chinese, where it has one. */
+export const stationName = (own) => (currentLanguage() === "zh" && own.name_zh ? own.name_zh : own.name);
+
+/** A unit as people write it. */
+export const unitWords = (unit) => (unit ?? "").replace(/^ug\//, "µg/").replace(/m3$/, "m³").replace(/m2$/, "m²");
+
 /** What to call an observed property. */
 export function nameOf(code) {
   const lists = ["air-pollutant@1", "water-property@1"].map((list) => config.codelists[list]?.[code]);

@@ -1,6 +1,6 @@
 // The environment panel: stations worst first, exceedances, classes through time, surfaces between stations.
 
-import { config, on, t } from "../state.js";
+import { config, currentLanguage, on, t } from "../state.js";
 import { button, el, patiently } from "../dom.js";
 import { moment } from "../format.js";
 import { takeClicks } from "../identify.js";
@@ -10,6 +10,7 @@ import { drawEvents } from "./events.js";
 import { drawFilm } from "./film.js";
 import { keepingFocus } from "./focus.js";
 import { stationList } from "./list.js";
+import { stationName } from "./names.js";
 import { setStations, showStations, stationAt } from "./marks.js";
 import { askStations, lastAnswer, stationsUrl } from "./source.js";
 import { forgetStation, openStation } from "./station.js";
@@ -24,6 +25,7 @@ let started = false;
 let pending = null;
 let failure = null;
 let box = null;
+let drawn = "";
 
 function boxOfAll(features) {
   const [x, y] = [0, 1].map((at) => features.map((one) => one.geometry.coordinates[at]));
@@ -55,7 +57,7 @@ function mapRow(features) {
 }
 
 const open = (one) => {
-  openStation(one.id, one.properties.name, one.geometry.coordinates);
+  openStation(one.id, stationName(one.properties), one.geometry.coordinates);
   for (const row of document.querySelectorAll(".env-row[data-station]")) row.setAttribute("aria-current", String(row.dataset.station === one.id));
 };
 
@@ -73,7 +75,10 @@ function fill(content) {
 function marks() {
   if (!started) return;
   const answer = lastAnswer();
-  if (answer) setStations(answer.found.features, answer.found.indices);
+  if (answer && drawn !== `${answer.when} ${currentLanguage()}`) {
+    setStations(answer.found.features, answer.found.indices);
+    drawn = `${answer.when} ${currentLanguage()}`;
+  }
   showStations(view.shown !== "yes" ? "none" : view.tab === "film" ? "circles" : "symbols");
   if (view.tab !== "surface") clearSurface();
 }

@@ -5,7 +5,7 @@ import { el, patiently, stateLine } from "../dom.js";
 import { fine, moment, number } from "../format.js";
 import { lineChart, nearLimits } from "./chart.js";
 import { keepingFocus } from "./focus.js";
-import { nameOf } from "./names.js";
+import { nameOf, unitWords } from "./names.js";
 import { askEvents, askSeries, seriesUrl } from "./source.js";
 import { choose, shownTime, view } from "./view.js";
 
@@ -64,7 +64,7 @@ function table(points, unit) {
 
 function eventList(events, unit) {
   if (!events.length) return el("p", { className: "hint" }, t("env_no_events"));
-  const lines = events.slice(0, 20).map((one) => el("li", {}, `${moment(one.begin)} – ${moment(one.end)} · ${t("env_worst")} ${fine(one.worst.value)} ${unit} (${limitWords({ ...one.limit, basis: one.basis })} ${fine(one.limit.value)} ${one.limit.unit})`));
+  const lines = events.slice(0, 20).map((one) => el("li", {}, `${moment(one.begin)} – ${moment(one.end)} · ${t("env_worst")} ${fine(one.worst.value)} ${unit} (${limitWords({ ...one.limit, basis: one.basis })} ${fine(one.limit.value)} ${unitWords(one.limit.unit)})`));
   return el("details", { className: "fold", open: events.length <= 3 }, el("summary", {}, `${t("env_events")} (${number(events.length, 0)})`), el("ul", { className: "plain hint" }, lines));
 }
 

@@ -6,7 +6,7 @@ import { codeName, fine, moment, number } from "../format.js";
 import { leaflet, setHighlight } from "../map.js";
 import { closeDrawer, openDrawer, showRequests } from "../shell.js";
 import { classBadge } from "./classes.js";
-import { learn, nameOf } from "./names.js";
+import { learn, nameOf, stationName, unitWords } from "./names.js";
 import { limitWords, seriesView } from "./series.js";
 import { askStation } from "./source.js";
 import { PANEL, choose, view } from "./view.js";
@@ -17,7 +17,7 @@ let latest = 0;
 const joined = (names) => names.join(currentLanguage() === "zh" ? "、" : ", ");
 
 function itemRow(one) {
-  return el("tr", {}, el("th", { scope: "row" }, nameOf(one.item)), el("td", { className: "number" }, `${number(one.compared, 3)} ${one.unit}`), el("td", { className: "number" }, one.score ?? (one.grade ? words(one.grade.label) : "–")));
+  return el("tr", {}, el("th", { scope: "row" }, nameOf(one.item)), el("td", { className: "number" }, `${number(one.compared, 3)} ${unitWords(one.unit)}`), el("td", { className: "number" }, one.score ?? (one.grade ? words(one.grade.label) : "–")));
 }
 
 /** How the index was worked out: edition, formula, each value. */
@@ -75,7 +75,7 @@ export async function openStation(id, name, point = null) {
     const station = await patiently(body, askStation(id));
     if (mine !== latest || view.station !== id) return;
     for (const one of station.measured) learn(one.property, one.label);
-    byId("drawer-title").textContent = station.name;
+    byId("drawer-title").textContent = stationName(station);
     setHighlight({ type: "Point", coordinates: station.point });
     const at = view.at ? el("p", { className: "hint" }, t("env_as_of", { time: moment(station.datetime) })) : null;
     body.replaceChildren(...[at, verdict(station), readings(station), seriesView(station), ways(station)].filter(Boolean));

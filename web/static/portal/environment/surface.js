@@ -6,7 +6,7 @@ import { fine, moment, number } from "../format.js";
 import { gl } from "../map.js";
 import { ask, request } from "../request.js";
 import { belowStations } from "./marks.js";
-import { nameOf } from "./names.js";
+import { nameOf, unitWords } from "./names.js";
 import { PANEL, choose, shownTime, utc, view } from "./view.js";
 
 const SOURCE = "environment-surface";
@@ -58,14 +58,14 @@ function ramp(facts) {
   const colours = facts.colours[view.of];
   const bar = el("div", { className: "env-ramp", "aria-hidden": "true", style: { background: `linear-gradient(90deg, ${colours.join(", ")})` } });
   const values = el("div", { className: "env-ramp-values number" }, STEPS.map((share) => el("span", {}, fine(low + share * (high - low)))));
-  return el("div", { role: "group", "aria-label": t("env_legend") }, el("p", {}, `${t(error ? "env_error" : "env_value")} · ${nameOf(facts.property)} (${facts.unit})`), bar, values,
+  return el("div", { role: "group", "aria-label": t("env_legend") }, el("p", {}, `${t(error ? "env_error" : "env_value")} · ${nameOf(facts.property)} (${unitWords(facts.unit)})`), bar, values,
     el("p", { className: "row hint" }, el("span", { className: "env-nothing", "aria-hidden": "true" }), t("env_out_of_reach", { km: number(facts.reach / 1000, 1) })));
 }
 
 function facts(told) {
   const missed = told.crossValidation;
   const pairs = [["env_method", told.method.id === "kriging" ? t("env_kriging") : t("env_rbf")], ["env_library", told.method.library], ["env_time", moment(told.datetime)],
-    ["env_stations", number(told.stations.length, 0)], ["env_missed", `${fine(missed.rootMeanSquare)} ${told.unit}`], ["env_not_used", number(told.notUsed.length, 0)]];
+    ["env_stations", number(told.stations.length, 0)], ["env_missed", `${fine(missed.rootMeanSquare)} ${unitWords(told.unit)}`], ["env_not_used", number(told.notUsed.length, 0)]];
   const rows = told.stations.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", { className: "number" }, fine(one.value)), el("td", { className: "number" }, fine(one.leftOut))));
   const head = [["env_station", ""], ["env_value", "number"], ["env_left_out", "number"]].map(([key, kind]) => el("th", { scope: "col", className: kind }, t(key)));
   return [el("dl", { className: "facts" }, pairs.flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)])),
