@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections.abc import Iterator
@@ -410,3 +411,62 @@ def test_shelters_and_hospitals_still_reached_lie_outside_the_zone(county: Count
     reached = [one["road_m"] for one in ways["evacuation"]]
     assert reached == sorted(reached)
     assert reached[0] > 0
+
+
+def test_a_zone_within_one_cell_has_its_part_of_the_cell(county: County) -> None:
+    with rasterio.open(next(county.folder.glob("sample_population.*"))) as raster:
+        grid = raster.read(1)
+        row, column = np.unravel_index(np.argmax(grid), grid.shape)
+        x, y = raster.xy(row, column)
+        side, most = abs(raster.transform.a), float(grid[row, column])
+    zone = shapely.box(x - side / 10, y - side / 10, x + side / 10, y + side / 10)
+    found = county.ask({"zone": drawn(zone), "layers": ["population"], "ways": False})
+    # A fifth of the cell in each direction.
+    assert found["people"]["value"] == pytest.approx(most / 25, rel=1e-4)
+
+
+def test_the_order_of_layers_changes_no_byte(county: County) -> None:
+    body = {"zone": drawn(county.zone()), "ways": False, "explain": True}
+    layers = ["school", "road", "landuse_patch", "population", "hazard_source", "division"]
+    one = county.post({**body, "layers": layers})
+    assert one.status_code == 200
+    assert county.post({**body, "layers": layers[::-1]}).content == one.content
+
+
+def test_two_times_are_compared_and_the_comparison_repeats(county: County) -> None:
+    now = dt.datetime.now(dt.UTC)
+    then = (now - dt.timedelta(days=30)).isoformat()
+    zone = {"bbox": list(county.truth.bounds), "layers": ["landuse_patch", "school"]}
+    pair = {"first": {**zone, "as_of": then}, "second": {**zone, "as_of": now.isoformat()}}
+    found = county.ask(pair, "/impact/compare")
+    for one in found["sections"]:
+        # Nothing was loaded then: that is not zero, and nothing can be taken from it.
+        assert one["first"] is None
+        assert one["difference"] is None
+        assert one["second"] > 0
+    assert county.post(pair, "/impact/compare").content == county.post(pair, "/impact/compare").content
+    same = county.ask({"first": pair["second"], "second": zone}, "/impact/compare")
+    assert [one["difference"] for one in same["sections"]] == [0.0, 0.0]
+
+
+def test_a_zone_across_the_antimeridian_is_answered(county: County) -> None:
+    found = county.ask({"bbox": [179.5, 38.0, -179.5, 38.5]})
+    assert {one["status"] for one in found["sections"]} == {"no-data"}
+    flat = shapely.segmentize(shapely.box(0, 38.0, 1.0, 38.5), 0.001)
+    assert found["zone"]["area_m2"] == pytest.approx(abs(GEOD.geometry_area_perimeter(flat)[0]), rel=1e-6)
+
+
+def test_every_need_is_people_times_a_ratio_with_its_source(county: County) -> None:
+    zone = county.zone()
+    worst = shapely.centroid(zone).buffer(0.02)
+    body = {"hazard": hazard([zone], low=[worst], high=[zone]), "explain": True, "ways": False}
+    found = county.ask(body)
+    people = found["people"]
+    assert {one["id"] for one in found["needs"]} >= {"water", "food", "tents", "beds", "bedding"}
+    for one in found["needs"]:
+        assert one["value"] == pytest.approx(people["value"] * one["ratio"], abs=0.06)
+        assert one["low"] == pytest.approx(people["low"] * one["ratio_low"], abs=0.06)
+        assert one["high"] == pytest.approx(people["high"] * one["ratio_high"], abs=0.06)
+        assert one["source"].startswith("Sphere Handbook 2018")
+        assert "people ×" in one["explain"]["formula"]
+    assert people["explain"]["formula"].startswith("sum over cells")
