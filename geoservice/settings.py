@@ -369,6 +369,11 @@ class Settings(BaseSettings):
     zone_threads: int = Field(
         default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
     )
+    units_each: int = Field(default=1_000, ge=1, le=1_000_000, description="Most units that one API key reports.")
+    unit_track_hours: float = Field(
+        default=24.0, gt=0, le=24 * 366, description="Hours for which the tracks of units are kept."
+    )
+    marks_each: int = Field(default=5_000, ge=1, le=1_000_000, description="Most plotted marks of one API key.")
     subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
     alert_lifetime_hours: float = Field(
         default=24.0, gt=0, le=8760, description="Hours for which an alert holds that does not say when it expires."

@@ -27,6 +27,8 @@ ALERT = "alert"
 """The right to hand in alerts and to write drafts of alerts."""
 RELEASE = "release"
 """The right to release drafts of alerts: nothing goes out before a holder of it lets it go."""
+SITUATION = "situation"
+"""The right to report positions of units, to plot marks, and to hold exercises."""
 
 
 class Clearance(IntEnum):

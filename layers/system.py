@@ -446,7 +446,9 @@ hazard_zone = sa.Table(
     sa.Column("principal", sa.Text(), nullable=False),
     sa.Column("kept", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
     sa.Column("document", sa.Text(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
     sa.Index("hazard_zone_kept", "kept", "id"),
+    sa.Index("hazard_zone_status", "status", "kept", "id"),
     sa.Index("hazard_zone_principal", "principal"),
 )
 """Hazard zones that were kept, as they are sent, by the hash of their content; they never change.

@@ -32,11 +32,12 @@ class KeptZone:
 
 @dataclass(frozen=True, slots=True)
 class KeptEntry:
-    """A zone in a list: its id, method, kind and clearance, and since when it is kept."""
+    """A zone in a list: its id, method, kind, status and clearance, and since when it is kept."""
 
     id: str
     method: str
     kind: str
+    status: str
     clearance: Clearance
     kept: dt.datetime
 
@@ -65,14 +66,15 @@ async def find_kept(connection: AsyncConnection, clearance: Clearance, number: s
 
 
 async def list_kept(
-    connection: AsyncConnection, clearance: Clearance, limit: int, offset: int = 0
+    connection: AsyncConnection, clearance: Clearance, limit: int, offset: int = 0, status: str = "actual"
 ) -> Sequence[KeptEntry]:
-    """Kept zones up to a clearance, the latest first."""
+    """Kept zones of a status up to a clearance, the latest first; what is played is never among what is real."""
     table = hazard_zone.c
-    columns = (table.id, table.method, table.kind, table.clearance, table.kept)
-    mine = sa.select(*columns).where(table.clearance <= int(clearance)).order_by(table.kept.desc(), table.id)
+    columns = (table.id, table.method, table.kind, table.status, table.clearance, table.kept)
+    seen = table.clearance <= int(clearance), table.status == status
+    mine = sa.select(*columns).where(*seen).order_by(table.kept.desc(), table.id)
     rows = await connection.execute(mine.limit(limit).offset(offset))
-    return [KeptEntry(row.id, row.method, row.kind, Clearance(row.clearance), row.kept) for row in rows]
+    return [KeptEntry(row.id, row.method, row.kind, row.status, Clearance(row.clearance), row.kept) for row in rows]
 
 
 def whole_area(zone: HazardZone) -> shapely.Geometry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -55,15 +55,19 @@ async def kept_zones(
     asker: Asker,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most zones.")] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="Zones to pass over.")] = 0,
+    status: Annotated[
+        Literal["actual", "exercise", "test"], Query(description="actual (default), exercise or test: one at a time.")
+    ] = "actual",
 ) -> Response:
-    """Zones that were kept, as far as you may see them, the latest first."""
+    """Zones that were kept, as far as you may see them, the latest first; exercises and tests only when asked for."""
     async with house.pools.connection(asker.clearance) as connection:
-        found = await list_kept(connection, asker.clearance, limit, offset)
+        found = await list_kept(connection, asker.clearance, limit, offset, status)
     zones = [
         {
             "id": one.id,
             "method": one.method,
             "kind": one.kind,
+            "status": one.status,
             "clearance": one.clearance.label,
             "kept": one.kept.isoformat().replace("+00:00", "Z"),
             "links": [link(url(request, f"/hazards/zones/{one.id}"), "item", JSON, "The zone")],

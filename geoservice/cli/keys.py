@@ -19,6 +19,7 @@ from layers.access import (
     LOAD_ANY,
     OBSERVE,
     RELEASE,
+    SITUATION,
     Clearance,
     edit_right,
     is_editable,
@@ -125,13 +126,18 @@ def list_keys() -> None:
 def allow(
     key_id: Annotated[str, typer.Argument(help="Id of the key.")],
     rights: Annotated[
-        list[str], typer.Argument(help="`alert`: hand in alerts and write drafts of them; `release`: release them.")
+        list[str],
+        typer.Argument(
+            help="`alert`: hand in alerts and write drafts of them; `release`: release them; `situation`: report "
+            "units, plot marks, hold exercises."
+        ),
     ],
 ) -> None:
     """Give a key rights that are no matter of layers; it has those it had."""
-    stranger = next((right for right in rights if right not in (ALERT, RELEASE)), None)
+    known = (ALERT, RELEASE, SITUATION)
+    stranger = next((right for right in rights if right not in known), None)
     if stranger is not None:
-        raise BadParameter(f"The rights are {ALERT} and {RELEASE}; {stranger[:40]!r} is none of them.")
+        raise BadParameter(f"The rights are {', '.join(known)}; {stranger[:40]!r} is none of them.")
     valid = api_key.c.id == key_id, api_key.c.revoked.is_(None)
     with open_database(load_settings()).transaction(Role.WRITER) as connection:
         held = connection.execute(sa.select(api_key.c.rights).where(*valid).with_for_update()).scalar()

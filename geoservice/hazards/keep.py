@@ -71,6 +71,7 @@ def keep(connection: sa.Connection, zone: HazardZone, clearance: Clearance, prin
         "kind": zone.kind,
         "principal": principal,
         "document": document(zone).decode(),
+        "status": zone.status,
     }
     connection.execute(insert(table).values(**values).on_conflict_do_nothing())
 

@@ -28,6 +28,7 @@ from geoservice.observations import errors as observations
 from geoservice.queries import errors as queries
 from geoservice.routing import errors as routing
 from geoservice.security.keys import SESSION_COOKIE
+from geoservice.situation import errors as situation
 from ingest.edit import FeatureChanged, FeatureExists, RowsRefused
 from layers import errors
 from web import pages
@@ -72,6 +73,13 @@ STATUS: dict[type[errors.GeoError], int] = {
     alerts.DraftSettled: 409,
     alerts.DraftChanged: 412,
     alerts.NoSender: 409,
+    situation.ReportRefused: 422,
+    situation.ReportContested: 409,
+    situation.MarkChanged: 412,
+    situation.NothingToUndo: 409,
+    situation.TooManyMarks: 429,
+    situation.ExerciseOver: 409,
+    situation.NotOfExercise: 422,
     jobs.ResultsNotReady: 404,
     EditionGone: 410,
     TooManySubscriptions: 429,
