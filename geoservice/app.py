@@ -145,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await house.exposure.close()
         await house.newsroom.close()
         await house.bulletin.close()
+        await house.pulse.close()
         await house.renderer.close()
         house.edits.close()
         house.writer.close()

@@ -34,6 +34,8 @@ from geoservice.queries.sources import Sources, open_layer
 from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
+from geoservice.situation.board import Board
+from geoservice.situation.pulse import Pulse
 from geoservice.tiles.cache import TileCache
 from geoservice.tiles.easels import Easels
 from layers.access import Clearance, Decision, Principal, decide, is_editable, visible
@@ -76,12 +78,14 @@ class House:
     grids: MatrixSets = field(default_factory=MatrixSets)
     meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))
+    board: Board = field(default_factory=Board)
     settled: bool = False
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)
     exposure: AtomKeeper = field(init=False)
     zone_turns: asyncio.Semaphore = field(init=False)
     easels: Easels = field(init=False)
+    pulse: Pulse = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,7 @@ class House:
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
         self.exposure = AtomKeeper(settings.home / "exposure", self.pools)
+        self.pulse = Pulse(self.pools)
 
     async def settle(self) -> None:
         """Ask the server once how rows are read there; while it is away, ask again with the next request."""

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
-        "functions", "load", "loads", "editions", "processes", "process",
+        "functions", "load", "loads", "editions", "processes", "process", "situation",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""

@@ -17,6 +17,7 @@ collections/*/styles/* collections/*/tiles collections/*/tiles/* collections/*/m
 collections/*/map/tiles/*
 collections/*/contours collections/*/maps
 indices indices/* exceedances exceedances/now
+situation situation/exercises situation/exercises/*
 tiles tiles/* tileMatrixSets tileMatrixSets/* styles styles/* styles/*/metadata archives
 processes processes/* jobs jobs/* exports exports/* loads/*
 gazetteer/divisions gazetteer/divisions/at gazetteer/divisions/* gazetteer/divisions/*/children

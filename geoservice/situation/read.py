@@ -194,8 +194,8 @@ async def changed(connection: AsyncConnection, scope: Scope, after: int, limit: 
 
 
 async def latest(connection: AsyncConnection, scope: Scope) -> int:
-    """Number of the latest change that the reader may know of: of units, marks, and the exercise itself."""
-    found = [scope.exercise.change if scope.exercise is not None else 0]
+    """Number of the latest change of units and marks that the reader may know of."""
+    found = list[int]()
     for table in (tables.unit, tables.mark):
         mine = table.c.exercise == scope.named, table.c.clearance <= int(scope.clearance)
         number = await connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.change), 0)).where(*mine))

@@ -49,7 +49,9 @@ def on_duty(database: Database, **settings: Any) -> Iterator[Watch]:
 
 def exercise(watch: Watch, who: str = "public", **more: Any) -> str:
     """Begin an exercise; its id."""
-    made = watch.ask("POST", "/situation/exercises", who, json={"title": {"zh": "春汛演练", "en": "Flood drill"}, **more})
+    made = watch.ask(
+        "POST", "/situation/exercises", who, json={"title": {"zh": "春汛演练", "en": "Flood drill"}, **more}
+    )
     assert made.status_code == 201, made.text
     found: str = made.json()["id"]
     return found

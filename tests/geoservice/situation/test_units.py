@@ -146,7 +146,9 @@ def test_lists_are_cut_by_a_box_and_paged(watch: Watch) -> None:
     while address:
         page = watch.ask("GET", address, "internal").json()
         found += [one["id"] for one in page["features"]]
-        address = next((one["href"].removeprefix("http://testserver") for one in page["links"] if one["rel"] == "next"), "")
+        address = next(
+            (one["href"].removeprefix("http://testserver") for one in page["links"] if one["rel"] == "next"), ""
+        )
     assert found == ["p-0", "p-1", "p-2", "p-3"]
 
 

@@ -47,6 +47,7 @@ CREATE TABLE situation.unit (
     PRIMARY KEY (id, clearance, exercise)
 );
 CREATE INDEX unit_change ON situation.unit (exercise, change);
+CREATE INDEX unit_latest ON situation.unit (change);
 CREATE INDEX unit_geom ON situation.unit USING gist (geom) WHERE NOT withdrawn;
 CREATE INDEX unit_principal ON situation.unit (principal);
 
@@ -83,6 +84,7 @@ CREATE TABLE situation.mark (
     change bigint NOT NULL
 );
 CREATE INDEX mark_change ON situation.mark (exercise, change);
+CREATE INDEX mark_latest ON situation.mark (change);
 CREATE INDEX mark_geom ON situation.mark USING gist (geom) WHERE NOT deleted;
 CREATE INDEX mark_principal ON situation.mark (principal) WHERE NOT deleted;
 
