@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,14 +75,14 @@ class Event:
         return found
 
 
-def worst(severities: Any) -> str:
+def worst(severities: Iterable[str]) -> str:
     """The worst of some severities."""
     return min(severities, key=lambda one: SEVERITIES.index(one) if one in SEVERITIES else len(SEVERITIES))
 
 
 def kept_shape(geometry: shapely.Geometry | None) -> shapely.Geometry | None:
     """A geometry as it is kept in memory: a very large one is made coarser."""
-    if geometry is None or geometry.is_empty:
+    if geometry is None or shapely.is_empty(geometry):
         return None
     if shapely.get_num_coordinates(geometry) <= _MOST_VERTICES:
         return geometry

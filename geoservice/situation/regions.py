@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ class Regions:
             self._remember(found, fresh, keys)
         return {name: self._known.get(key, ()) for name, key in keys.items()}
 
-    def _remember(self, rows: Iterable[Any], fresh: Sequence[Event], keys: dict[str, tuple[object, ...]]) -> None:
+    def _remember(self, rows: Iterable[Any], fresh: Sequence[Event], keys: Mapping[str, tuple[object, ...]]) -> None:
         touched: dict[int, list[Region]] = {}
         for row in rows:
             zh, en = row.name_zh or row.name_en or row.key, row.name_en or row.name_zh or row.key

@@ -153,5 +153,7 @@ def _trace(connection: sa.Connection, key: dict[str, Any], body: UnitReport) -> 
 def _sweep(connection: sa.Connection, before: dt.datetime) -> None:
     """Forget the oldest positions, of all units, some at a time."""
     table = tables.track
-    old = sa.select(sa.literal_column("ctid")).select_from(table).where(table.c.time < before).limit(_SWEEP_MOST)
+    old: sa.Select[Any] = (
+        sa.select(sa.literal_column("ctid")).select_from(table).where(table.c.time < before).limit(_SWEEP_MOST)
+    )
     connection.execute(sa.delete(table).where(sa.literal_column("ctid").in_(old)))

@@ -107,8 +107,7 @@ CREATE TABLE situation.mark_version (
 
 -- Lists of zones leave out what is not meant in earnest.
 ALTER TABLE meta.hazard_zone ADD COLUMN status text;
-UPDATE meta.hazard_zone SET status = document::jsonb ->> 'status';
-UPDATE meta.hazard_zone SET status = 'actual' WHERE status IS NULL;
+UPDATE meta.hazard_zone SET status = coalesce(document::jsonb ->> 'status', 'actual');
 ALTER TABLE meta.hazard_zone ALTER COLUMN status SET NOT NULL;
 ALTER TABLE meta.hazard_zone ADD CHECK (status IN ('actual', 'exercise', 'test'));
 CREATE INDEX hazard_zone_status ON meta.hazard_zone (status, kept, id);

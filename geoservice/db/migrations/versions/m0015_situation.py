@@ -6,15 +6,15 @@ from importlib import resources
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Nobody has reported yet."""
-    script = resources.files("geoservice.db.migrations.versions").joinpath("m0014_situation.sql")
+    script = resources.files("geoservice.db.migrations.versions").joinpath("m0015_situation.sql")
     cursor = op.get_bind().connection.cursor()
     cursor.execute(script.read_text(encoding="utf-8"))
     cursor.close()
