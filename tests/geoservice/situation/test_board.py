@@ -80,7 +80,7 @@ def ids(watch: Watch, query: str = "", who: str | None = None) -> list[str]:
 
 
 def keep(watch: Watch, who: str = "author", clearance: str = "public", **more: Any) -> str:
-    body = {"classes": [{"code": "a", "label": {"zh": "甲", "en": "A"}, "area": {"geometry": SQUARE}}], **more}
+    body = {"classes": [{"code": "a", "label": {"zh": "甲", "en": "A"}, "area": SQUARE}], **more}
     made = watch.ask("POST", f"/hazards/zones/drawn?keep=true&clearance={clearance}", who, json=body)
     assert made.status_code == 201, made.text
     found: str = made.json()["id"]
