@@ -22,7 +22,7 @@ from geoservice.situation import exercises, read
 from geoservice.situation.model import NewExercise
 from layers.access import Principal
 
-router = APIRouter(prefix="/situation/exercises", tags=["situation"])
+router = APIRouter(prefix="/situation/exercises", tags=["situation exercises"])
 MOST = 1_000
 _CREATED = 201
 _TITLE = {"zh": "演练", "en": "Exercises"}

@@ -31,7 +31,7 @@ from layers.access import Principal
 from layers.errors import UnknownResource
 from layers.extent import parse_bbox
 
-router = APIRouter(prefix="/situation", tags=["situation"])
+router = APIRouter(prefix="/situation", tags=["situation marks"])
 MOST = 1_000
 _CREATED = 201
 

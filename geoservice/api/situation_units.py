@@ -22,7 +22,7 @@ from layers.access import Principal
 from layers.extent import parse_bbox
 from layers.interval import parse_instant
 
-router = APIRouter(prefix="/situation/units", tags=["situation"])
+router = APIRouter(prefix="/situation/units", tags=["situation units"])
 MOST = 1_000
 _CREATED = 201
 Box = Annotated[str | None, Query(description="west,south,east,north in degrees.")]
