@@ -31,6 +31,8 @@ from geoservice.maps.renderer import Renderer
 from geoservice.metrics.meter import Meter, Silent
 from geoservice.queries.desk import QueryDesk
 from geoservice.queries.sources import Sources, open_layer
+from geoservice.reports.desk import ReportDesk
+from geoservice.reports.press import Press
 from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
@@ -84,6 +86,8 @@ class House:
     networks: Networks = field(init=False)
     exposure: AtomKeeper = field(init=False)
     zone_turns: asyncio.Semaphore = field(init=False)
+    press: Press = field(init=False)
+    reports: ReportDesk = field(init=False)
     easels: Easels = field(init=False)
     pulse: Pulse = field(init=False)
     _ladders: dict[Clearance, tuple[float, frozenset[str]]] = field(default_factory=dict)
@@ -93,6 +97,8 @@ class House:
         settings = self.settings
         most, patience = settings.network_max_features, settings.network_patience
         self.zone_turns = asyncio.Semaphore(settings.zone_threads)
+        self.reports = ReportDesk(settings, self.writer)
+        self.press = Press(settings.report_timeout, settings.report_presses)
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
         self.exposure = AtomKeeper(settings.home / "exposure", self.pools)

@@ -374,6 +374,21 @@ class Settings(BaseSettings):
         default=24.0, gt=0, le=24 * 366, description="Hours for which the tracks of units are kept."
     )
     marks_each: int = Field(default=5_000, ge=1, le=1_000_000, description="Most plotted marks of one API key.")
+    reports_each: int = Field(default=500, ge=1, le=1_000_000, description="Most kept reports of one API key.")
+    report_days: float = Field(
+        default=1830.0, gt=0, le=36_500, description="Days after which a kept report and its files are removed."
+    )
+    report_timeout: float = Field(
+        default=120.0,
+        gt=0,
+        le=3600,
+        description="Seconds that making the files of one report may take, waiting included.",
+    )
+    report_presses: int = Field(
+        default=1, ge=1, le=16, description="Reports whose files one process makes at the same time; others wait."
+    )
+    shares_each: int = Field(default=20, ge=1, le=1_000, description="Most links in force to one report.")
+    share_days: float = Field(default=30.0, gt=0, le=3_660, description="Days that a link to a report may be in force.")
     subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
     alert_lifetime_hours: float = Field(
         default=24.0, gt=0, le=8760, description="Hours for which an alert holds that does not say when it expires."

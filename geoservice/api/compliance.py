@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import shapely
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.analysis.request import find_place, zone_request
+from geoservice.api.report_files import FORMATS, asked_of, report_file
 from geoservice.api.routing import office_of
 from geoservice.features.past import moment_asked
-from geoservice.house import Asker, Inside
+from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import DOCUMENT, negotiate
 from geoservice.http.parameters import together
-from geoservice.impact.compliance import compliance_answer
 from geoservice.impact.redline import SUFFIXES, TEXT, ZIP, RedLine, Sent, read_redline
 from geoservice.jobs.errors import WrongMediaType
 from geoservice.ogc.block import Block
+from geoservice.reports.answer import compliance_asked, judged
 from geoservice.routing.ground import Office
 from layers.errors import BadBody
 from layers.gauss import Datum
@@ -28,6 +30,7 @@ from layers.gauss import Datum
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 
 _PRIVATE = {"Cache-Control": "private, no-store"}
+_FORMATS = {**FORMATS, **DOCUMENT}
 _FILES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -52,8 +55,8 @@ RedLineBody = Annotated[
 class PageQuery:
     """Query parameters that say how the answer is written."""
 
-    f: Annotated[str | None, Query(description="json, or html: a page that can be printed.")] = None
-    lang: Annotated[str | None, Query(description="Language of the page: zh or en.")] = None
+    f: Annotated[str | None, Query(description="json; html: a page; or a signed report: pdf, gpkg, xlsx.")] = None
+    lang: Annotated[str | None, Query(description="Language of the page or report: zh or en.")] = None
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,14 @@ async def compliance(
     request: Request, house: Inside, asker: Asker, body: RedLineBody, page: Annotated[PageQuery, together(PageQuery)]
 ) -> Response:
     """Overlap by land class, ownership, control lines, planning and approvals in ha and mu, with a verdict per rule."""
-    chosen = negotiate(request, page.f, DOCUMENT)
-    as_of = body.get("as_of")
-    if not isinstance(as_of, str | None):
-        raise BadBody("as_of is an RFC 3339 instant.", where="as_of")
-    named = {name: value for name, value in body.items() if name != "as_of"}
+    chosen = negotiate(request, page.f, _FORMATS)
+    as_of, named = compliance_asked(body)
     wanted = await run_in_threadpool(zone_request, named, house.settings.max_zone_vertices)
     office = office_of(house, asker)
     context = replace(office.context, as_of=moment_asked(as_of))
     async with house.pools.connection(asker.clearance) as connection:
         place = await find_place(connection, wanted, context)
-    return await _judged(request, office, RedLine(place, 1), as_of, (chosen, page.lang))
+    return await _judged(request, (house, office), RedLine(place, 1), body, (chosen, page.lang))
 
 
 @router.post("/file", summary="What the red line of a file overlaps, judged by the rules", openapi_extra=_FILES)
@@ -92,7 +92,7 @@ async def compliance_of_file(
     page: Annotated[PageQuery, together(PageQuery)],
 ) -> Response:
     """The same for a red line that comes as a file, which is read in the confined reader."""
-    chosen = negotiate(request, page.f, DOCUMENT)
+    chosen = negotiate(request, page.f, _FORMATS)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in SUFFIXES:
         raise WrongMediaType(f"The file of a red line is {TEXT} (boundary points) or {ZIP} (a shapefile).")
@@ -103,16 +103,21 @@ async def compliance_of_file(
     sent = Sent(content, media, asked.crs, asked.datum)
     folder, most = house.settings.home / "redlines", house.settings.max_zone_vertices
     line = await run_in_threadpool(read_redline, sent, house.catalog.templates, folder, most)
-    return await _judged(request, office_of(house, asker), line, asked.as_of, (chosen, page.lang))
+    question: dict[str, Any] = {"zone": shapely.geometry.mapping(line.place.geometry)}
+    question |= {} if asked.as_of is None else {"as_of": asked.as_of}
+    return await _judged(request, (house, office_of(house, asker)), line, question, (chosen, page.lang))
 
 
 async def _judged(
-    request: Request, office: Office, line: RedLine, as_of: str | None, look: tuple[str, str | None]
+    request: Request, inside: tuple[House, Office], line: RedLine, body: dict[str, Any], look: tuple[str, str | None]
 ) -> Response:
-    answer = await compliance_answer(office, line, moment_asked(as_of))
+    house, office = inside
     chosen, language = look
-    body = answer.model_dump(mode="json", exclude_none=True)
-    return document(request, "compliance", body, chosen, language, headers=_PRIVATE)
+    found = await judged(office, line, moment_asked(body.get("as_of")))
+    if chosen not in DOCUMENT:
+        asked = asked_of(request, "compliance", body, language)
+        return await report_file(request, house, office.context.principal, asked, chosen, found)
+    return document(request, "compliance", found.answer, chosen, language, headers=_PRIVATE)
 
 
 def _links(request: Request) -> list[dict[str, Any]]:

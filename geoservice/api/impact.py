@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from geoservice.api.report_files import FORMATS, asked_of, report_file
 from geoservice.api.routing import office_of
 from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, url
-from geoservice.http.negotiation import JSON
+from geoservice.http.negotiation import JSON, negotiate
+from geoservice.http.parameters import together
 from geoservice.impact.asked import ImpactAsked, impact_asked
 from geoservice.impact.compare import compared
 from geoservice.impact.run import impact_answer, located
@@ -54,14 +56,29 @@ PairBody = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class WayOut:
+    """Query parameters that say in which form the answer is given."""
+
+    f: Annotated[str | None, Query(description="json, or a signed report: html, pdf, gpkg, xlsx.")] = None
+    lang: Annotated[str | None, Query(description="Language of a report: zh or en.")] = None
+
+
 @router.post("", summary="What a zone of danger hits")
-async def impact(request: Request, house: Inside, asker: Asker, body: ImpactBody) -> Response:
+async def impact(
+    request: Request, house: Inside, asker: Asker, body: ImpactBody, out: Annotated[WayOut, together(WayOut)]
+) -> Response:
     """People, land, roads, buildings and facilities by severity class and division, with low and high figures."""
+    chosen = negotiate(request, out.f, FORMATS)
     asked = await _asked(house, asker, body)
     wished = "respond-async" in request.headers.get("prefer", "").lower()
     if wished or (too_large(house, asked) and not asker.anonymous):
         return await run_in_threadpool(_job, request, house, asker, body)
-    return _answered(request, _dumped(await _answer(house, asker, asked)))
+    if chosen == "json":
+        return _answered(request, _dumped(await _answer(house, asker, asked)))
+    if isinstance(asked.zone, Zoned):
+        require_answerable(house, asked.zone)
+    return await report_file(request, house, asker, asked_of(request, "impact", body, out.lang), chosen)
 
 
 @router.post("/compare", summary="What differs between two impacts")

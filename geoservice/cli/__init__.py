@@ -35,6 +35,7 @@ from geoservice.cli import (
     sources,
     tile_cache,
     tiles,
+    verify,
 )
 from geoservice.db.errors import ClusterError
 from layers.errors import DatabaseUnavailable, GeoError, QueryTimeout
@@ -59,6 +60,7 @@ GROUPS = (
     observations,
     jobs,
     alerts,
+    verify,
     tiles,
     archives,
     tile_cache,

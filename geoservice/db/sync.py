@@ -72,7 +72,7 @@ def sync(
     # Two at the same time would trip over each other's functions and policies.
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(_LOCK, 0))))
     connection.execute(sa.select(sa.func.set_config("geoservice.prefix", prefix, True)))
-    for script in ("sync.sql", "beside.sql", "observations.sql", "alerts.sql", "situation.sql"):
+    for script in ("sync.sql", "beside.sql", "observations.sql", "alerts.sql", "situation.sql", "reports.sql"):
         # Straight to the driver: percent signs in the script are no parameters.
         cursor = connection.connection.cursor()
         cursor.execute(resources.files("geoservice.db").joinpath(script).read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,27 @@ _SHEET, _ABOUT = "rows", "about"
 _WKT = "geometry"
 
 
-class _Sheet:
-    """One sheet, written row by row."""
+class Sheet:
+    """One sheet, written row by row; `changed` counts cells that did not fit, `rows` the rows."""
 
     def __init__(self, book: Any, title: str) -> None:
+        """Add a sheet to a workbook that is only written."""
         self._sheet = book.create_sheet(title)
         self._cell = importlib.import_module("openpyxl.cell").WriteOnlyCell
         self.changed = 0
         self.rows = 0
 
-    def append(self, values: list[Any]) -> None:
+    def append(self, values: Sequence[Any]) -> None:
+        """Write a row; a text is a text, whatever it begins with."""
         self._sheet.append([self._made(value) for value in values])
         self.rows += 1
+
+    def look(self, widths: Sequence[float]) -> None:
+        """Before the first row: widths of the columns in characters; the header stays while one scrolls."""
+        letter = importlib.import_module("openpyxl.utils").get_column_letter
+        for number, width in enumerate(widths, 1):
+            self._sheet.column_dimensions[letter(number)].width = width
+        self._sheet.freeze_panes = "A2"
 
     def _made(self, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _MOST_EXACT:
@@ -66,7 +76,7 @@ def write_workbook(subject: Subject, batches: Batches, file: Path) -> None:
         NotAcceptable: When there are more rows than a sheet has.
     """
     book = importlib.import_module("openpyxl").Workbook(write_only=True)
-    rows = _Sheet(book, _SHEET)
+    rows = Sheet(book, _SHEET)
     names = [name for name in subject.schema.names if name != GEOMETRY]
     rows.append([*names, _WKT] if subject.spatial else names)
     for batch in batches:
@@ -86,7 +96,7 @@ def _columns(subject: Subject, batch: pa.RecordBatch) -> list[list[Any]]:
 
 
 def _say(book: Any, subject: Subject, changed: int) -> None:
-    sheet = _Sheet(book, _ABOUT)
+    sheet = Sheet(book, _ABOUT)
     facts = {**subject.about.facts(), "crs": describe(subject.crs), "changed_cells": changed}
     for name, value in facts.items():
         sheet.append([name, value])

@@ -26,6 +26,7 @@ from geoservice.http.negotiation import HTML, JSON, negotiate
 from geoservice.jobs import errors as jobs
 from geoservice.observations import errors as observations
 from geoservice.queries import errors as queries
+from geoservice.reports import errors as reports
 from geoservice.routing import errors as routing
 from geoservice.security.keys import SESSION_COOKIE
 from geoservice.situation import errors as situation
@@ -84,6 +85,9 @@ STATUS: dict[type[errors.GeoError], int] = {
     EditionGone: 410,
     TooManySubscriptions: 429,
     TooManyZones: 429,
+    reports.ReportTooMany: 429,
+    reports.ReportUnavailable: 503,
+    reports.ReportDoubtful: 422,
     EmptyZone: 422,
     FeatureChanged: 412,
     FeatureExists: 409,

@@ -20,6 +20,7 @@ from geoservice.jobs.model import JobFilter
 from geoservice.jobs.results import sweep_results
 from geoservice.jobs.uploads import UploadStore
 from geoservice.jobs.watch import Watcher
+from geoservice.reports.desk import sweep_reports
 from layers.catalog import Catalog, read_catalog
 from layers.errors import GeoError
 
@@ -108,6 +109,7 @@ class Leader:
         removed = UploadStore(settings).sweep()
         with self._engine.begin() as connection:
             memo.sweep(connection, settings.idempotency_hours)
+            sweep_reports(connection, settings)
             open_jobs = queue.listing(connection, which=JobFilter(("queued", "running")), limit=_MOST_JOBS)
             failed = queue.listing(connection, which=JobFilter(("failed",)), limit=_MOST_JOBS)
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)

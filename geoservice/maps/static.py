@@ -52,7 +52,7 @@ async def static_map(house: House, asker: Principal, wanted: StaticMap) -> bytes
         BadParameter: When a layer is a table.
         MapUnavailable: When the map cannot be drawn.
     """
-    layers = _named(house, asker, wanted.layers) if wanted.layers else _usual(house, asker)
+    layers = _named(house, asker, wanted.layers) if wanted.layers else usual(house, asker)
     states = await house.states(asker, layers)
     if not wanted.layers:
         layers = [layer for layer in layers if states[layer.name].edition is not None]
@@ -75,7 +75,8 @@ def _named(house: House, asker: Principal, names: Sequence[str]) -> list[Layer]:
     return found
 
 
-def _usual(house: House, asker: Principal) -> list[Layer]:
+def usual(house: House, asker: Principal) -> list[Layer]:
+    """The layers that the portal shows a principal at first."""
     return [one for one in house.visible(asker) if not isinstance(one, TableLayer) and one.portal.visible]
 
 

@@ -132,6 +132,17 @@ QUESTIONS: tuple[Question, ...] = (
         _OBJECT,
     ),
     question(
+        "report",
+        Text(zh="签名报告", en="Signed report"),
+        Text(
+            zh="将影响评估或用地合规的答案制成并保存为签名报告。",
+            en="Makes and keeps a signed report of an impact or a compliance answer.",
+        ),
+        inputs.Report,
+        _posted("/reports", inputs.Report),
+        _OBJECT,
+    ),
+    question(
         "route",
         Text(zh="路径规划", en="Route"),
         Text(zh="依次经过各点、避开封闭区域的最佳路径。", en="The best way by some places, around closed zones."),

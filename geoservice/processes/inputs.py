@@ -103,6 +103,16 @@ class Compliance(Zone):
     as_of: Instant | None = None
 
 
+class Report(Inputs):
+    """A question, and how its report is to look."""
+
+    impact: dict[str, Any] | None = Field(default=None, description="The body of a question about impact.")
+    compliance: dict[str, Any] | None = Field(default=None, description="Or of one about compliance.")
+    title: str | None = Field(default=None, description="Heading.")
+    note: str | None = Field(default=None, description="What is added to it.")
+    lang: Literal["zh", "en"] | None = Field(default=None, description="Language.")
+
+
 class Point(Inputs):
     """A point in a CRS."""
 
