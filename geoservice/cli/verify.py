@@ -59,7 +59,9 @@ def verify(
         compared = check_seal(carried, trusted)
         typer.echo(f"Report {manifest.id}: {manifest.title}")
         typer.echo(f"The signature holds: certificate {carried.sealed.fingerprint}.")
-        typer.echo(f"The answer is what was signed, and so are {len(compared)} file(s): {', '.join(compared) or 'none'}.")
+        typer.echo(
+            f"The answer is what was signed, and so are {len(compared)} file(s): {', '.join(compared) or 'none'}."
+        )
         if recompute:
             _recompute(settings, manifest, carried.sealed.answer)
             typer.echo("Computed again from the same editions, every figure is the same.")
@@ -83,7 +85,9 @@ def _with(carried: Carried, files: list[Path]) -> Carried:
     for file in files:
         name = NAMES_BY_SUFFIX.get(file.suffix.lower())
         if name is None:
-            raise BadParameter(f"--file takes {', '.join(NAMES_BY_SUFFIX)}; {file.name} is none of them.", parameter="file")
+            raise BadParameter(
+                f"--file takes {', '.join(NAMES_BY_SUFFIX)}; {file.name} is none of them.", parameter="file"
+            )
         found[name] = _read(file)
     return Carried(carried.sealed, found)
 

@@ -147,7 +147,9 @@ def _zone_layers(plane: Plane, zone: Sequence[Ground]) -> tuple[Json, list[Json]
         shape = _on_paper(plane, one.shape)
         if shape is not None:
             properties = {"n": number, "colour": one.colour, "opacity": one.opacity}
-            features.append({"type": "Feature", "properties": properties, "geometry": json.loads(shapely.to_geojson(shape))})
+            features.append(
+                {"type": "Feature", "properties": properties, "geometry": json.loads(shapely.to_geojson(shape))}
+            )
     features.reverse()
     sources: Json = {"zone": {"type": "geojson", "data": {"type": "FeatureCollection", "features": features}}}
     fill = {"fill-color": ["get", "colour"], "fill-opacity": ["get", "opacity"]}

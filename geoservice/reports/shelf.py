@@ -1,4 +1,4 @@
-"""The files of kept reports: a folder `reports/<id>` of the state directory for each, there as a whole or not at all."""
+"""The files of kept reports: a folder `reports/<id>` of the state directory for each, whole or not at all."""
 
 from __future__ import annotations
 
