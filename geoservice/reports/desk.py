@@ -1,8 +1,8 @@
 """Keeping reports, and links to them. Blocking; routes call it in a worker thread.
 
 A report is its owner's: others see it by a link that its owner makes, which shows what its clearance allows. Of the
-token of a link only the hash is kept. Links that are unknown, expired or revoked look the same, and so do those whose owner's
-key is revoked or has a lower clearance by now.
+token of a link only the hash is kept. Links that are unknown, expired or revoked look the same, and so do those whose
+owner's key is revoked or has a lower clearance by now.
 """
 
 from __future__ import annotations
