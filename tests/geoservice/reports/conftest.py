@@ -55,7 +55,7 @@ def office(cluster_settings: Settings, tmp_path_factory: pytest.TempPathFactory)
     assert SQUARE.bounds == (105.0, 38.0, 105.2, 38.2)
     with copied_database(cluster_settings) as database:
         fill(database, catalog, tmp_path_factory.mktemp("canaries"))
-        with running(database, catalog) as service:
+        with running(database, catalog, report_timeout=1800.0, map_timeout=300.0) as service:
             found = Office(service, database)
             response = found.post("/reports", {"impact": question(), "title": TITLE, "lang": "zh"})
             assert response.status_code == 201, response.text
