@@ -18,7 +18,7 @@ from web import report_tables as tables
 from web.documents import environment
 from web.maps import LANGUAGE_TAGS
 from web.report_tables import Column, Json, Row, Table, Tile, Titles, amount, words
-from web.texts import text
+from web.texts import text as say
 
 GAP = '<script type="application/json" id="report-seal"></script>'
 """Where the seal goes; it stands once in every page."""
@@ -110,11 +110,11 @@ def report_page(view: ReportView) -> str:
         # A policy that allows this very style and nothing else; scripts there are none.
         "policy": _policy(),
         "gap": GAP,
-        "t": lambda key: text(key, language),
+        "t": lambda key: say(key, language),
         "words": lambda value: words(value, language),
         "minute": minute,
         "basis": _basis(view),
-        "running": f"{text('report_number', language)} {view.id}",
+        "running": f"{say('report_number', language)} {view.id}",
     }
     made = _impact(view) if view.kind == "impact" else _compliance(view)
     html = environment().get_template("report.html").render({**_NOTHING, **page, **made})
@@ -155,13 +155,13 @@ def _impact(view: ReportView) -> dict[str, Any]:
         ("", _there(tables.divisions(answer, language))),
         ("", _there(tables.ways_table(answer.get("ways") or {}, language))),
         ("", _there(tables.needs_table(answer.get("needs") or (), language))),
-        (text("report_details", language), tables.details(answer, language, view.titles)),
+        (say("report_details", language), tables.details(answer, language, view.titles)),
         ("", _there(tables.missing(answer, language))),
     ]
     status = answer["zone"].get("status", "actual")
     return {
         "zone": answer["zone"],
-        "banner": None if status == "actual" else text(f"report_status_{status}", language),
+        "banner": None if status == "actual" else say(f"report_status_{status}", language),
         "tiles": tables.tiles(answer, language),
         "tables": [(title, found) for title, found in shown if found],
         "ways_line": _ways_line(answer.get("ways"), language),
@@ -180,21 +180,21 @@ def _ways_line(ways: Json | None, language: str) -> str:
         "n": ways["isolated"],
         "people": f"{round(ways['isolated_people']):,}",
     }
-    return text("report_ways_line", language).format(**figures)
+    return say("report_ways_line", language).format(**figures)
 
 
 def _compliance(view: ReportView) -> dict[str, Any]:
     answer, language = view.answer, view.language
     line = answer["red_line"]
     area = line["area"]
-    told = f"{area['ha']:,.4f} {text('report_unit_ha', language)}"
-    tile = Tile(text("report_area", language), told, f"{area['mu']:,.2f} {text('report_mu', language)}")
+    told = f"{area['ha']:,.4f} {say('report_unit_ha', language)}"
+    tile = Tile(say("report_area", language), told, f"{area['mu']:,.2f} {say('report_mu', language)}")
     overlaps = [_overlap(one, language) for one in answer["sections"]]
     return {
         "red_line": line,
         "verdict": answer["verdict"],
-        "tiles": [tile, Tile(text("report_parcels", language), str(line["parcels"]))],
-        "tables": [("", [_rules(answer, language)]), (text("report_overlaps", language), overlaps)],
+        "tiles": [tile, Tile(say("report_parcels", language), str(line["parcels"]))],
+        "tables": [("", [_rules(answer, language)]), (say("report_overlaps", language), overlaps)],
         "ways_line": "",
     }
 
@@ -203,37 +203,37 @@ def _rules(answer: Json, language: str) -> Table:
     rows = []
     for one in answer["rules"]:
         area = f"{one['area']['ha']:,.4f}" if one.get("area") else "–"
-        said = text(f"report_verdict_{one['verdict']}", language)
+        said = say(f"report_verdict_{one['verdict']}", language)
         basis = (
             f"{words(one['text'], language)}（{one['source']}）"
             if language == "zh"
             else f"{words(one['text'], language)} ({one['source']})"
         )
         rows.append(Row((words(one["title"], language), said, area, basis), colour=_VERDICTS[one["verdict"]]))
-    hectares = f"{text('report_concerned', language)} ({text('report_unit_ha', language)})"
+    hectares = f"{say('report_concerned', language)} ({say('report_unit_ha', language)})"
     heads = (
-        Column(text("report_rule", language)),
-        Column(text("report_verdict", language)),
+        Column(say("report_rule", language)),
+        Column(say("report_verdict", language)),
         Column(hectares, number=True),
-        Column(text("report_source", language)),
+        Column(say("report_source", language)),
     )
-    return Table(text("report_rules", language), heads, tuple(rows))
+    return Table(say("report_rules", language), heads, tuple(rows))
 
 
 _VERDICTS = {"clear": "#2e7d4f", "attention": "#b7791f", "conflict": "#a3201d", "no-data": "#6b7280"}
 
 
 def _overlap(section: Json, language: str) -> Table:
-    role = text(f"report_role_{section['role']}", language)
+    role = say(f"report_role_{section['role']}", language)
     caption = f"{role} · {words(section['title'], language)}"
     heads = (
-        Column(text("report_group", language)),
-        Column(text("report_unit_ha", language), number=True),
-        Column(text("report_mu", language), number=True),
-        Column(text("report_share", language), number=True),
+        Column(say("report_group", language)),
+        Column(say("report_unit_ha", language), number=True),
+        Column(say("report_mu", language), number=True),
+        Column(say("report_share", language), number=True),
     )
     if section["status"] != "ok":
-        return Table(caption, heads, (), (text("report_verdict_no-data", language),))
+        return Table(caption, heads, (), (say("report_verdict_no-data", language),))
     whole = sum(one["m2"] for one in section["rows"]) or 1.0
     rows = tuple(
         Row(
@@ -254,4 +254,4 @@ def _basis(view: ReportView) -> list[Table]:
         )
         for one in view.inputs
     )
-    return [Table(text("report_basis", language), tuple(Column(text(key, language)) for key in heads), rows)]
+    return [Table(say("report_basis", language), tuple(Column(say(key, language)) for key in heads), rows)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.numbers import percent, plain
-from web.texts import text
+from web.texts import text as say
 
 Json = dict[str, Any]
 Titles = Mapping[str, Mapping[str, Json]]
@@ -82,11 +82,11 @@ def amount(value: float | None, unit: str, language: str) -> str:
     if unit == "m2":
         large = abs(value) >= _SQUARE_KILOMETRE * _LARGE
         size, name = (value / _SQUARE_KILOMETRE, "km2") if large else (value / _HECTARE, "ha")
-        return f"{_short(size)} {text(f'report_unit_{name}', language)}"
+        return f"{_short(size)} {say(f'report_unit_{name}', language)}"
     if unit == "m":
-        return f"{_short(value / _KILOMETRE)} {text('report_unit_km', language)}"
+        return f"{_short(value / _KILOMETRE)} {say('report_unit_km', language)}"
     if is_people(unit):
-        return f"{round(value):,} {text('report_unit_people', language)}"
+        return f"{round(value):,} {say('report_unit_people', language)}"
     return plain(float(value)) if unit == "1" else f"{plain(float(value))} {unit}"
 
 
@@ -103,7 +103,7 @@ def between(figure: Json, unit: str, language: str) -> str:
     ends = [amount(one, unit, language) for one in sorted((low, high))]
     if ends[0] == ends[1]:
         return ""
-    return text("report_range", language).format(**dict(zip(("low", "high"), ends, strict=True)))
+    return say("report_range", language).format(**dict(zip(("low", "high"), ends, strict=True)))
 
 
 def _short(value: float) -> str:
@@ -126,7 +126,7 @@ def tiles(answer: Json, language: str) -> list[Tile]:
     if people is not None:
         unit = "people"
         said = amount(people["value"], unit, language)
-        found.append(Tile(text("report_people", language), said, between(people, unit, language)))
+        found.append(Tile(say("report_people", language), said, between(people, unit, language)))
     found.append(_area_tile(answer["zone"], language))
     for section in answered(answer):
         # People and settlements were told already.
@@ -143,25 +143,25 @@ def _area_tile(zone: Json, language: str) -> Tile:
     if classes and all(one.get("low_m2") is not None and one.get("high_m2") is not None for one in classes):
         bounds = {name: sum(one[f"{name}_m2"] for one in classes) for name in ("low", "high")}
     below = between(bounds, "m2", language)
-    return Tile(text("report_area", language), amount(zone["area_m2"], "m2", language), below)
+    return Tile(say("report_area", language), amount(zone["area_m2"], "m2", language), below)
 
 
 def _ways_tiles(ways: Json | None, language: str) -> Iterator[Tile]:
     if ways is None or ways["status"] != "ok":
         return
-    yield Tile(text("report_cut", language), amount(ways["closed_m"], "m", language))
-    people = text("report_isolated_people", language).format(n=f"{round(ways['isolated_people']):,}")
-    yield Tile(text("report_isolated", language), str(ways["isolated"]), people if ways["isolated"] else "")
+    yield Tile(say("report_cut", language), amount(ways["closed_m"], "m", language))
+    people = say("report_isolated_people", language).format(n=f"{round(ways['isolated_people']):,}")
+    yield Tile(say("report_isolated", language), str(ways["isolated"]), people if ways["isolated"] else "")
 
 
 def _capacity(section: Json, language: str) -> str:
     held = section.get("capacity")
     if not held:
         return ""
-    said = text("report_capacity", language).format(
+    said = say("report_capacity", language).format(
         title=words(held["title"], language), n=amount(held["value"], held["unit"], language)
     )
-    return said + (text("report_capacity_unknown", language).format(n=held["unknown"]) if held.get("unknown") else "")
+    return said + (say("report_capacity_unknown", language).format(n=held["unknown"]) if held.get("unknown") else "")
 
 
 def zone_table(zone: Json, language: str) -> Table:
@@ -173,9 +173,9 @@ def zone_table(zone: Json, language: str) -> Table:
         area = amount(one["area_m2"], "m2", language)
         cells = (words(one["label"], language), area, between(bounds, "m2", language))
         rows.append(Row(cells, one["area_m2"] / whole, shade(one["rank"])))
-    rows.append(Row((text("report_total", language), amount(zone["area_m2"], "m2", language), ""), total=True))
+    rows.append(Row((say("report_total", language), amount(zone["area_m2"], "m2", language), ""), total=True))
     heads = (("report_class", False), ("report_area", True), ("report_low_high", True))
-    return Table(text("report_classes", language), _columns(heads, language), tuple(rows), bars=True)
+    return Table(say("report_classes", language), _columns(heads, language), tuple(rows), bars=True)
 
 
 def people_table(answer: Json, language: str) -> Table | None:
@@ -196,7 +196,7 @@ def people_table(answer: Json, language: str) -> Table | None:
     heads = (("report_class", False), ("report_inhabitants", True))
     note = words(section.get("note"), language)
     return Table(
-        text("report_people_by_class", language), _columns(heads, language), rows, (note,) if note else (), bars=True
+        say("report_people_by_class", language), _columns(heads, language), rows, (note,) if note else (), bars=True
     )
 
 
@@ -212,12 +212,10 @@ def overview(answer: Json, language: str) -> Table:
         cells.append(between(section["total"], unit, language))
         cells += [] if single else [amount(told.get(one["rank"], 0.0), unit, language) for one in classes]
         rows.append(Row(tuple(cells)))
-    heads = [Column(text("report_object", language)), Column(text("report_total", language), number=True)]
-    heads.append(Column(text("report_low_high", language), number=True))
+    heads = [Column(say("report_object", language)), Column(say("report_total", language), number=True)]
+    heads.append(Column(say("report_low_high", language), number=True))
     heads += [] if single else [Column(words(one["label"], language), number=True) for one in classes]
-    return Table(
-        text("report_overview", language), tuple(heads), tuple(rows), (text("report_overview_note", language),)
-    )
+    return Table(say("report_overview", language), tuple(heads), tuple(rows), (say("report_overview_note", language),))
 
 
 def divisions(answer: Json, language: str) -> Table | None:
@@ -238,17 +236,17 @@ def divisions(answer: Json, language: str) -> Table | None:
     rows = [
         Row(
             (
-                names[code] or text("report_outside", language),
+                names[code] or say("report_outside", language),
                 *(_cell(f.get(code), s["unit"], language) for f, s in zip(told, chosen, strict=True)),
             )
         )
         for code in listed
     ]
     heads = [
-        Column(text("report_division", language)),
+        Column(say("report_division", language)),
         *(Column(words(s["title"], language), number=True) for s in chosen),
     ]
-    return cut(Table(text("report_divisions", language), tuple(heads), tuple(rows)), language)
+    return cut(Table(say("report_divisions", language), tuple(heads), tuple(rows)), language)
 
 
 def _value(figure: Json | None) -> float:
@@ -280,9 +278,9 @@ def _grouped(section: Json, groups: Sequence[Json], language: str) -> Table:
         cells = [words(one["label"], language), amount(one["value"], unit, language)]
         cells += [f"{one['mu']:,.2f}"] if area and one.get("mu") is not None else ["–"] if area else []
         rows.append(Row((*cells, percent(share)), share))
-    heads = [Column(text("report_group", language)), Column(text("report_total", language), number=True)]
-    heads += [Column(text("report_mu", language), number=True)] if area else []
-    heads.append(Column(text("report_share", language), number=True))
+    heads = [Column(say("report_group", language)), Column(say("report_total", language), number=True)]
+    heads += [Column(say("report_mu", language), number=True)] if area else []
+    heads.append(Column(say("report_share", language), number=True))
     notes = tuple(filter(None, (words(section.get("note"), language), _capacity(section, language))))
     return cut(Table(words(section["title"], language), tuple(heads), tuple(rows), notes, bars=True), language)
 
@@ -294,9 +292,9 @@ def _listed(section: Json, language: str, titles: Mapping[str, Json]) -> Table:
         Row((words(one.get("label"), language) or one["id"], *(plain(one["attributes"].get(n, "")) for n in names)))
         for one in features
     ]
-    heads = [Column(text("report_name", language)), *(Column(words(titles.get(n), language) or n) for n in names)]
+    heads = [Column(say("report_name", language)), *(Column(words(titles.get(n), language) or n) for n in names)]
     total = section.get("features_total") or len(features)
-    said = text("report_listed", language).format(n=min(len(features), MOST_ROWS), total=total)
+    said = say("report_listed", language).format(n=min(len(features), MOST_ROWS), total=total)
     notes = tuple(filter(None, (said, _capacity(section, language))))
     return cut(Table(words(section["title"], language), tuple(heads), tuple(rows), notes), language, told=True)
 
@@ -311,14 +309,14 @@ def ways_table(ways: Json, language: str) -> Table | None:
         minutes = "–" if one.get("minutes") is None else plain(one["minutes"])
         before = "" if one.get("minutes_before") is None else f" ({plain(one['minutes_before'])})"
         people = "–" if one.get("people") is None else f"{round(one['people']):,}"
-        situation = text(f"report_situation_{one['situation']}", language)
+        situation = say(f"report_situation_{one['situation']}", language)
         nearest = words(one.get("nearest_label"), language) or "–"
         rows.append(Row((words(one["label"], language), situation, people, nearest, minutes + before)))
     heads = (
         ("report_name", False), ("report_situation", False), ("report_inhabitants", True),
         ("report_nearest", False), ("report_minutes", True),
     )  # fmt: skip
-    return cut(Table(text("report_ways", language), _columns(heads, language), tuple(rows)), language)
+    return cut(Table(say("report_ways", language), _columns(heads, language), tuple(rows)), language)
 
 
 def needs_table(needs: Sequence[Json], language: str) -> Table | None:
@@ -330,7 +328,7 @@ def needs_table(needs: Sequence[Json], language: str) -> Table | None:
             (
                 words(one["title"], language),
                 f"{round(one['value']):,} {'' if one['unit'] == '1' else one['unit']}".strip(),
-                text("report_range", language).format(low=f"{round(one['low']):,}", high=f"{round(one['high']):,}"),
+                say("report_range", language).format(low=f"{round(one['low']):,}", high=f"{round(one['high']):,}"),
                 plain(one["ratio"]),
                 one["source"],
             )
@@ -341,7 +339,7 @@ def needs_table(needs: Sequence[Json], language: str) -> Table | None:
         ("report_need", False), ("report_need_value", True), ("report_low_high", True),
         ("report_ratio", True), ("report_source", False),
     )  # fmt: skip
-    return Table(text("report_needs", language), _columns(heads, language), rows)
+    return Table(say("report_needs", language), _columns(heads, language), rows)
 
 
 def missing(answer: Json, language: str) -> Table | None:
@@ -350,15 +348,15 @@ def missing(answer: Json, language: str) -> Table | None:
         Row(
             (
                 words(one["title"], language),
-                words(one.get("note"), language) or text("report_verdict_no-data", language),
+                words(one.get("note"), language) or say("report_verdict_no-data", language),
             )
         )
         for one in answer["sections"]
         if one["status"] != "ok"
     )
     heads = (("report_object", False), ("report_note", False))
-    note = (text("report_missing_note", language),)
-    return Table(text("report_missing", language), _columns(heads, language), rows, note) if rows else None
+    note = (say("report_missing_note", language),)
+    return Table(say("report_missing", language), _columns(heads, language), rows, note) if rows else None
 
 
 def cut(table: Table, language: str, *, told: bool = False) -> Table:
@@ -366,9 +364,9 @@ def cut(table: Table, language: str, *, told: bool = False) -> Table:
     rest = len(table.rows) - MOST_ROWS
     if rest <= 0:
         return table
-    more = () if told else (text("report_more_rows", language).format(n=rest),)
+    more = () if told else (say("report_more_rows", language).format(n=rest),)
     return Table(table.caption, table.columns, table.rows[:MOST_ROWS], (*table.notes, *more), table.bars)
 
 
 def _columns(heads: Sequence[tuple[str, bool]], language: str) -> tuple[Column, ...]:
-    return tuple(Column(text(key, language), number) for key, number in heads)
+    return tuple(Column(say(key, language), number) for key, number in heads)

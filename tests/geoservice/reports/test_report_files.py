@@ -116,7 +116,7 @@ def test_a_report_of_the_public_holds_nothing_above_it(office: Office) -> None:
     # The points of the square take turns in three clearances; the area belongs to the second one.
     assert "CNRY-0-spot" in told
     assert not any(f"CNRY-{level}" in told for level in (1, 2))
-    assert '"area"' not in told
+    assert '"layer":"area"' not in told
 
 
 def test_what_is_wrong_with_a_question_is_said(office: Office) -> None:
