@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from geoservice.api.report_files import FORMATS, asked_of, report_file
+from geoservice.api.report_files import FORMATS, REPORT, asked_of, job, report_file
 from geoservice.api.routing import office_of
 from geoservice.house import Asker, House, Inside
+from geoservice.http.documents import language_of
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import JSON, negotiate
@@ -24,14 +25,13 @@ from geoservice.impact.run import impact_answer, located
 from geoservice.impact.zoned import Zoned
 from geoservice.ogc.block import Block
 from layers.access import Principal
-from layers.errors import BadBody, NotAuthenticated, TooLarge
+from layers.errors import BadBody, TooLarge
 from layers.impact import ImpactAnswer
 
 router = APIRouter(prefix="/impact", tags=["impact"])
 
 _PAIR = ("first", "second")
 _PROCESS = "impact"
-_ACCEPTED = 202
 SQUARE_METRES_PER_KM2 = 1e6
 _SQUARE = [[[105, 38.4], [105.2, 38.4], [105.2, 38.6], [105, 38.6], [105, 38.4]]]
 _EXAMPLES: list[dict[str, Any]] = [
@@ -70,10 +70,13 @@ async def impact(
 ) -> Response:
     """People, land, roads, buildings and facilities by severity class and division, with low and high figures."""
     chosen = negotiate(request, out.f, FORMATS)
-    asked = await _asked(house, asker, body)
+    asked = await question_of(house, asker, body)
     wished = "respond-async" in request.headers.get("prefer", "").lower()
     if wished or (too_large(house, asked) and not asker.anonymous):
-        return await run_in_threadpool(_job, request, house, asker, body)
+        process, inputs = _PROCESS, body
+        if chosen != "json":
+            process, inputs = REPORT, {"impact": body, "lang": language_of(request, out.lang)}
+        return await run_in_threadpool(job, request, house, asker, process, inputs)
     if chosen == "json":
         return _answered(request, _dumped(await _answer(house, asker, asked)))
     if isinstance(asked.zone, Zoned):
@@ -86,23 +89,13 @@ async def compare(request: Request, house: Inside, asker: Asker, body: PairBody)
     """Both impacts layer by layer, and what the second has more or less."""
     if set(body) != set(_PAIR) or not all(isinstance(body[name], Mapping) for name in _PAIR):
         raise BadBody("The body is a JSON object with first and second, each an impact question.")
-    asked = [await _asked(house, asker, {"ways": False, "secondary": False, **body[name]}) for name in _PAIR]
+    asked = [await question_of(house, asker, {"ways": False, "secondary": False, **body[name]}) for name in _PAIR]
     first, second = [await _answer(house, asker, one) for one in asked]
     zones = {name: _dumped(one)["zone"] for name, one in zip(_PAIR, (first, second), strict=True)}
     return _answered(request, {**zones, "sections": compared(first, second), "method": first.method})
 
 
-def _job(request: Request, house: House, asker: Principal, body: dict[str, Any]) -> Response:
-    """A job that asks the same question; what is wrong with it is said at once."""
-    if asker.anonymous:
-        raise NotAuthenticated("A job takes an API key, so that its answer belongs to somebody.")
-    job = house.desk.execute(asker, _PROCESS, body, {})
-    place = url(request, f"/jobs/{job.id}")
-    made = {"id": job.id, "state": job.state, "links": [link(place, "monitor", JSON, "The job")]}
-    return JSONResponse(made, _ACCEPTED, {"Location": place, "Cache-Control": "private, no-store"})
-
-
-async def _asked(house: House, asker: Principal, body: Mapping[str, Any]) -> ImpactAsked:
+async def question_of(house: House, asker: Principal, body: Mapping[str, Any]) -> ImpactAsked:
     """The question with its zone looked up, so that its size is known before anything is read for it."""
     asked = await run_in_threadpool(impact_asked, body, house.settings.max_zone_vertices)
     return replace(asked, zone=await located(office_of(house, asker), asked))

@@ -1,15 +1,18 @@
-"""Files of reports as responses, and reports that are made for one answer and not kept."""
+"""Files of reports as responses, reports that are made for one answer and not kept, and jobs that make them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from geoservice.api.routing import office_of
 from geoservice.formats.known import XLSX
 from geoservice.house import House
 from geoservice.http.documents import language_of
 from geoservice.http.encoding import encoded
+from geoservice.http.links import link, url
 from geoservice.http.negotiation import HTML, JSON
 from geoservice.reports.answer import Answered, answered
 from geoservice.reports.asked import ReportAsked
@@ -17,6 +20,7 @@ from geoservice.reports.made import NAMES
 from geoservice.reports.make import make_report
 from geoservice.reports.manifest import Kind
 from layers.access import Principal
+from layers.errors import NotAuthenticated
 from web.report import report_policy
 
 PDF, GEOPACKAGE, ZIP = "application/pdf", "application/geopackage+sqlite3", "application/zip"
@@ -28,6 +32,9 @@ PRIVATE = {
     "X-Robots-Tag": "noindex, nofollow",
     "Referrer-Policy": "no-referrer",
 }
+REPORT = "report"
+"""The process that makes and keeps a report."""
+_ACCEPTED = 202
 _PACKED = frozenset({"pdf", "gpkg", "xlsx", "zip"})
 
 
@@ -67,3 +74,17 @@ def asked_of(request: Request, kind: Kind, question: dict[str, object], lang: st
     """What a request asks for that names no title of its own."""
     language = language_of(request, lang)
     return ReportAsked(kind, question, language="zh" if language == "zh" else "en")
+
+
+def job(request: Request, house: House, asker: Principal, process: str, inputs: dict[str, Any]) -> Response:
+    """A job that asks the same question; what is wrong with it is said at once.
+
+    Raises:
+        NotAuthenticated: When whoever asks has no key.
+    """
+    if asker.anonymous:
+        raise NotAuthenticated("A job takes an API key, so that its answer belongs to somebody.")
+    made = house.desk.execute(asker, process, inputs, {})
+    place = url(request, f"/jobs/{made.id}")
+    told = {"id": made.id, "state": made.state, "links": [link(place, "monitor", JSON, "The job")]}
+    return JSONResponse(told, _ACCEPTED, {**PRIVATE, "Location": place})

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from geoservice.api.report_files import FORMATS, PRIVATE, ZIP, file_response
+from geoservice.api.impact import question_of, too_large
+from geoservice.api.report_files import FORMATS, PRIVATE, REPORT, ZIP, file_response, job
 from geoservice.api.routing import office_of
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
@@ -26,8 +27,7 @@ from layers.access import Clearance, Principal
 from layers.errors import BadBody, BadParameter, NotAuthenticated
 
 router = APIRouter(tags=["reports"])
-_CREATED, _ACCEPTED, _NO_CONTENT = 201, 202, 204
-_PROCESS = "report"
+_CREATED, _NO_CONTENT = 201, 204
 _KEPT_FORMATS = {**FORMATS, "zip": ZIP}
 _SHARED_FORMATS = {"html": FORMATS["html"], **_KEPT_FORMATS}
 Format = Annotated[str | None, Query(description="json, html, pdf, gpkg, xlsx, or zip (a package for the field).")]
@@ -55,9 +55,10 @@ async def make(request: Request, house: Inside, asker: Asker, body: ReportBody, 
     """Answers the question and keeps it as page, PDF, GeoPackage, workbook and JSON, with one signature over all."""
     _require_key(asker)
     asked = report_asked(body, "zh" if language_of(request, lang) == "zh" else "en")
-    if "respond-async" in request.headers.get("prefer", "").lower():
-        return await run_in_threadpool(_job, request, house, asker, {**body, "lang": asked.language})
     await run_in_threadpool(house.reports.require_room, asker)
+    wished = "respond-async" in request.headers.get("prefer", "").lower()
+    if wished or await _too_large(house, asker, asked):
+        return await run_in_threadpool(job, request, house, asker, REPORT, {**body, "lang": asked.language})
     kept = await _made(house, asker, asked, None)
     place = url(request, f"/reports/{kept.id}")
     return JSONResponse(_told(request, kept), _CREATED, {**PRIVATE, "Location": place})
@@ -152,12 +153,10 @@ async def _file(request: Request, house: House, kept: Kept, chosen: str) -> Resp
     return file_response(request, body, chosen, kept.id)
 
 
-def _job(request: Request, house: House, asker: Principal, body: dict[str, Any]) -> Response:
-    """A job that makes the same report."""
-    job = house.desk.execute(asker, _PROCESS, body, {})
-    place = url(request, f"/jobs/{job.id}")
-    made = {"id": job.id, "state": job.state, "links": [link(place, "monitor", JSON, "The job")]}
-    return JSONResponse(made, _ACCEPTED, {**PRIVATE, "Location": place})
+async def _too_large(house: House, asker: Principal, asked: ReportAsked) -> bool:
+    if asked.kind != "impact" or house.settings.impact_max_km2 is None:
+        return False
+    return too_large(house, await question_of(house, asker, asked.question))
 
 
 def _require_key(asker: Principal) -> None:
