@@ -26,7 +26,6 @@ from geoservice.reports.rows import write_rows
 from geoservice.reports.workbook import write_workbook
 from ingest.confine import Confinement, cut_network, lock_in
 
-_FETCHER = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
 _ATTACHED = "report.json"
 
 
@@ -67,7 +66,9 @@ def pdf_of(page: str, gap: int, about: Json) -> bytes:
         gap: Bytes of the attachment.
         about: `title`, `language`.
     """
-    document = weasyprint.HTML(string=page, url_fetcher=_FETCHER).render(font_config=FontConfiguration())
+    # Made here, as it asks the environment for proxies, which importing does not.
+    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    document = weasyprint.HTML(string=page, url_fetcher=fetcher).render(font_config=FontConfiguration())
     document.metadata.title = about["title"]
 
     def attach(_: Any, pdf: pydyf.PDF) -> None:
