@@ -96,7 +96,9 @@ export function seriesView(station) {
   const measured = station.measured.filter((one) => one.interval[0]);
   const whole = el("section", { className: "env-series", "aria-label": t("env_series") });
   if (!measured.length) return null;
-  if (!measured.some((one) => one.property === view.code)) view.code = measured[0].property;
+  const measures = (code) => measured.some((one) => one.property === code);
+  // What decided the class is what one came for.
+  if (!measures(view.code)) view.code = station.worst?.find(measures) ?? measured[0].property;
   const load = async () => {
     const mine = ++latest;
     const [one, span] = [measured.find((each) => each.property === view.code), spanOf()];

@@ -12,6 +12,7 @@ import { PANEL, choose, shownTime, utc, view } from "./view.js";
 const SOURCE = "environment-surface";
 const LEAST = 4;
 const STEPS = [0, 0.25, 0.5, 0.75, 1];
+const LEVEL = 1e-4;
 let latest = 0;
 
 const RADIANS = Math.PI / 180;
@@ -52,12 +53,20 @@ function put(canvas, [west, south, east, north]) {
   gl.addLayer({ id: SOURCE, type: "raster", source: SOURCE, paint: { "raster-opacity": 0.72, "raster-fade-duration": 0 } }, belowStations());
 }
 
+/** The values along a scale, with the digits that tell them apart; a single one where nothing varies. */
+function graded(low, high) {
+  const width = high - low;
+  if (width <= Math.abs(high) * LEVEL) return [fine(high)];
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(width)));
+  return STEPS.map((share) => number(low + share * width, Math.min(digits, 12)));
+}
+
 function ramp(facts) {
   const error = view.of === "error";
   const [low, high] = (error ? facts.errorRange : facts.range) ?? [0, 0];
   const colours = facts.colours[view.of];
   const bar = el("div", { className: "env-ramp", "aria-hidden": "true", style: { background: `linear-gradient(90deg, ${colours.join(", ")})` } });
-  const values = el("div", { className: "env-ramp-values number" }, STEPS.map((share) => el("span", {}, fine(low + share * (high - low)))));
+  const values = el("div", { className: "env-ramp-values number" }, graded(low, high).map((said) => el("span", {}, said)));
   return el("div", { role: "group", "aria-label": t("env_legend") }, el("p", {}, `${t(error ? "env_error" : "env_value")} · ${nameOf(facts.property)} (${unitWords(facts.unit)})`), bar, values,
     el("p", { className: "row hint" }, el("span", { className: "env-nothing", "aria-hidden": "true" }), t("env_out_of_reach", { km: number(facts.reach / 1000, 1) })));
 }
