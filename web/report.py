@@ -20,6 +20,7 @@ from web import report_tables as tables
 from web.documents import environment
 from web.maps import LANGUAGE_TAGS
 from web.report_tables import Column, Json, Row, Table, Tile, Titles, amount, words
+from web.texts import TEXTS
 from web.texts import text as say
 
 GAP = '<script type="application/json" id="report-seal"></script>'
@@ -114,6 +115,7 @@ def report_page(view: ReportView) -> str:
         "t": lambda key: say(key, language),
         "words": lambda value: words(value, language),
         "minute": minute,
+        "origin": lambda value: origin(value, language),
         "basis": _basis(view),
         "running": f"{say('report_number', language)} {view.id}",
     }
@@ -122,6 +124,12 @@ def report_page(view: ReportView) -> str:
     if html.count(GAP) != 1:
         raise ValueError("a page has one gap for its seal")
     return html
+
+
+def origin(value: str, language: str) -> str:
+    """What a zone is named by, in words where it is a way to draw one; others are names already."""
+    key = f"report_origin_{value}"
+    return say(key, language) if key in TEXTS else value
 
 
 _NOTHING: dict[str, Any] = {"tiles": (), "tables": (), "zone": None, "red_line": None, "verdict": None, "banner": None}

@@ -116,6 +116,19 @@ def test_anybody_gets_a_report_that_is_not_kept(office: Office, path: str, f: st
     assert response.headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.parametrize(
+    ("zone", "named"),
+    [
+        ({"bbox": [105.0, 38.0, 105.1, 38.1]}, "Box"),
+        ({"zone": shapely.geometry.mapping(shapely.box(105.0, 38.0, 105.1, 38.1))}, "Drawn area"),
+    ],
+)
+def test_zones_that_nobody_named_are_reported_too(office: Office, zone: dict[str, Any], named: str) -> None:
+    response = office.post("/impact?f=html&lang=en", zone, None)
+    assert response.status_code == 200, response.text
+    assert f"<dd>{named}</dd>" in response.text
+
+
 def test_a_report_of_the_public_holds_nothing_above_it(office: Office) -> None:
     told = office.post("/impact?f=html&lang=en", question(), None).text
     # The points of the square take turns in three clearances; the area belongs to the second one.
