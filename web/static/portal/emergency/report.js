@@ -89,7 +89,7 @@ function makeBox(again) {
   });
   return el("div", {}, start, said, el("details", { className: "more" }, el("summary", {}, t("report_options")),
     el("div", { className: "field" }, el("label", { htmlFor: "report-title" }, t("report_title")), title),
-    el("div", { className: "field" }, el("label", { htmlFor: "report-note" }, t("report_note")), note)));
+    el("div", { className: "field" }, el("label", { htmlFor: "report-note" }, t("report_remark")), note)));
 }
 
 function directBox(lead) {
