@@ -28,6 +28,7 @@ from layers.sheets import parse_sheet
 
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
+_ACTUAL = {"status": "Actual"}
 MAX_KEY = 500
 WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _EXPECTED = (
@@ -151,11 +152,14 @@ async def _served(connection: AsyncConnection, where: NamedPostcode, context: An
 async def _shapes(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
     layer, decision = _open(where, context)
     attribute = ALERT_IDENTIFIER if where.collection is None else None
-    statement = shapes_statement(layer, decision, attribute, past=context.as_of is not None)
-    for key in (where.key, *where.others):
-        shapes = await find_shapes(connection, statement, key, context.schema, context.as_of)
-        if shapes:
-            return shapes
+    # Identifiers are unique per sender only (CAP 1.2, 3.2.1): an exercise of the same one never widens a real alert.
+    real = attribute is not None and set(_ACTUAL) <= set(decision.attributes)
+    for only in (_ACTUAL, None) if real else (None,):
+        statement = shapes_statement(layer, decision, attribute, past=context.as_of is not None, only=only)
+        for key in (where.key, *where.others):
+            shapes = await find_shapes(connection, statement, key, context.schema, context.as_of)
+            if shapes:
+                return shapes
     raise _unknown(where)
 
 

@@ -39,7 +39,12 @@ def label_columns(layer: VectorLayer, table: sa.FromClause, decision: Decision) 
 
 
 def shapes_statement(
-    layer: VectorLayer, decision: Decision, attribute: str | None = None, *, past: bool = False
+    layer: VectorLayer,
+    decision: Decision,
+    attribute: str | None = None,
+    *,
+    past: bool = False,
+    only: Mapping[str, str] | None = None,
 ) -> sa.Select[Any]:
     """The features whose key, or whose attribute, equals the value bound as `wanted`, in the order of their keys.
 
@@ -48,6 +53,7 @@ def shapes_statement(
         decision: Rows and attributes the principal may see.
         attribute: Compare this text attribute too, so that a group of rows (one alert) can be named.
         past: As they were at the instant bound as `as_of`.
+        only: Values that further text attributes must have.
     """
     wanted = sa.bindparam("wanted", type_=sa.Text())
 
@@ -58,7 +64,8 @@ def shapes_statement(
         plain = sa.type_coerce(table.c.geom, sa.types.NullType())
         geometry = sa.type_coerce(sa.func.ST_AsEWKB(plain), sa.LargeBinary()).label("geometry")
         columns = (table.c.key, *label_columns(layer, table, decision), geometry)
-        return sa.select(*columns).where(row_predicate(table, decision.rule), same)
+        fixed = [table.c[name] == value for name, value in (only or {}).items()]
+        return sa.select(*columns).where(row_predicate(table, decision.rule), same, *fixed)
 
     found = held(layer, rows_of, past=past)
     return found.order_by(sa.collate(found.selected_columns["key"], "C"))

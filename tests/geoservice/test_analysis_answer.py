@@ -51,6 +51,7 @@ ALERT = {
     "headline": "洪水 flood",
     "caption": "洪水 flood",
 }
+DRILL = {"sender": "drill@test.example", "status": "Exercise"}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "landuse_patch": [
         patch(1, "0101", shapely.box(110.01, 30.01, 110.03, 30.03)),
@@ -103,8 +104,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"adcode": "990102", "level": "county", "geom": shapely.box(110.1, 30.0, 110.2, 30.1)},
     ],
     "cap_alert": [
-        {**ALERT, "area_number": 0, "geom": shapely.box(110, 30, 110.06, 30.1)},
-        {**ALERT, "area_number": 1, "geom": shapely.box(110.05, 30, 110.1, 30.1)},
+        {**ALERT, "status": "Actual", "area_number": 0, "geom": shapely.box(110, 30, 110.06, 30.1)},
+        {**ALERT, "status": "Actual", "area_number": 1, "geom": shapely.box(110.05, 30, 110.1, 30.1)},
+        # Somebody else plays with the same identifier.
+        {**ALERT, **DRILL, "area_number": 0, "geom": shapely.box(110, 30, 110.5, 30.5)},
+        {**ALERT, **DRILL, "identifier": "AL-3", "area_number": 0, "geom": shapely.box(110, 30, 110.1, 30.1)},
         {**ALERT, "identifier": "AL-2", "area_number": 0, "geom": None},
     ],
 }
@@ -194,7 +198,8 @@ async def test_nothing_above_the_clearance_is_counted(region: Database) -> None:
 
 async def test_sections_come_by_role_and_name_their_editions(region: Database) -> None:
     found = await answer(region, CATALOG, ZONE, Clearance.RESTRICTED)
-    roles = ["population", "settlement", "land", "road", "railway", "building", "facility", "dam", "protected"]
+    roles = ["population", "settlement", "land", "road", "railway", "bridge", "building", "facility", "danger"]
+    roles += ["dam", "power", "pipeline", "protected", "monument"]
     assert [roles.index(s.role) for s in found.sections] == sorted(roles.index(s.role) for s in found.sections)
     wanted = {la.name for la in CATALOG if la.exposure is not None}
     assert {s.layer for s in found.sections} == wanted
@@ -227,6 +232,7 @@ async def test_the_zone_is_described(region: Database) -> None:
         ({"adcode": "990101"}, "示范县"),
         ({"feature": {"collection": "division", "id": "990101"}}, "示范县"),
         ({"alert": "AL-1"}, "洪水 flood"),
+        ({"alert": "AL-3"}, "洪水 flood"),
         ({"bbox": [110.0, 30.0, 110.1, 30.1]}, None),
     ],
 )
