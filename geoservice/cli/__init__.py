@@ -26,6 +26,7 @@ from geoservice.cli import (
     jobs,
     keys,
     layers,
+    night,
     observations,
     quarantine,
     repairs,
@@ -48,6 +49,7 @@ FAILURES = (ClusterError, DatabaseUnavailable, QueryTimeout)
 GROUPS = (
     serve,
     demo,
+    night,
     ingest,
     editions,
     feeds,

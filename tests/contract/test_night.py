@@ -1,0 +1,307 @@
+"""A whole night in the sample county, played through the public interfaces alone: HTTP, and MQTT for the gauge.
+
+Every figure is compared with what the county's makers know, read from their files by other libraries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import httpx
+import numpy as np
+import paho.mqtt.client as mqtt
+import pyproj
+import pytest
+import rasterio
+import shapely
+from exactextract import exact_extract
+
+from geoservice.db.engine import Database
+from geoservice.night import Player, Step
+from geoservice.observations.listen import Broker, Flow, Listener
+from geoservice.observations.topics import Pattern
+from ingest.job import plan
+from ingest.load import load
+from ingest.raster import load_raster
+from ingest.sample.night import LEVELS, WARNING_LEVEL
+from ingest.sample.write import write_sample
+from layers.access import ALERT, OBSERVE, Clearance
+from layers.catalog import Catalog, read_catalog
+from layers.model import RasterLayer
+from tests.support.broker import broker
+from tests.support.editing import give_key
+from tests.support.jobs import until
+from tests.support.loading import prepared
+from tests.support.observing import stored
+from tests.support.service import running
+
+ALL = read_catalog()
+LOADED = (
+    "division",
+    "landuse_patch",
+    "road",
+    "populated_place",
+    "building",
+    "hospital",
+    "school",
+    "population",
+    "elevation",
+    "dam",
+    "flood_extent",
+)
+CATALOG = Catalog({name: ALL.layer(name) for name in (*LOADED, "cap_alert")}, ALL.codelists)
+GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
+PARCELS = 500
+TOPIC = "v1.1/Datastreams({stream})/Observations"
+NOW = dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class County:
+    """The county that its makers wrote, and a client of the service that has loaded it."""
+
+    folder: Path
+    client: httpx.Client
+    database: Database
+
+    def frame(self, layer: str) -> Any:
+        return gpd.read_file(self.folder / f"sample_{layer}.gpkg", engine="pyogrio")
+
+    def get(self, path: str) -> Any:
+        """What anybody is told."""
+        request = self.client.build_request("GET", path)
+        del request.headers["X-API-Key"]
+        answer = self.client.send(request)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def county(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
+    folder = tmp_path_factory.mktemp("county")
+    write_sample(folder, parcels=PARCELS)
+    target = prepared(module_database, CATALOG)
+    for name in LOADED:
+        chosen = plan(CATALOG.layer(name), next(folder.glob(f"sample_{name}.*")), dict(CATALOG.codelists), "sample")
+        (load_raster if isinstance(chosen.layer, RasterLayer) else load)(chosen, target)
+    key = give_key(module_database, Clearance.RESTRICTED, [OBSERVE, ALERT])
+    with running(module_database, CATALOG) as service:
+        service.client.headers["X-API-Key"] = key
+        yield County(folder, service.client, module_database)
+
+
+@contextmanager
+def by_mqtt(county: County, folder: Path) -> Iterator[Callable[[int, Sequence[tuple[dt.datetime, float]]], None]]:
+    """Readings as a gauge sends them: a message each, to a broker to which the service listens."""
+    stop = threading.Event()
+    with broker(folder) as port:
+        listener = Listener(county.database, Broker("127.0.0.1", port), Flow(Pattern.parse(TOPIC), None))
+        thread = threading.Thread(target=listener.listen, args=(stop,))
+        thread.start()
+        gauge = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        gauge.connect("127.0.0.1", port)
+        gauge.loop_start()
+
+        def send(stream: int, levels: Sequence[tuple[dt.datetime, float]]) -> None:
+            before = len(stored(county.database, "id"))
+            for moment, level in levels:
+                told = json.dumps({"phenomenonTime": moment.isoformat(), "result": level})
+                gauge.publish(TOPIC.format(stream=stream), told, qos=1).wait_for_publish(20)
+            until(lambda: len(stored(county.database, "id")) == before + len(levels))
+
+        try:
+            assert listener.ready.wait(20)
+            yield send
+        finally:
+            gauge.disconnect()
+            gauge.loop_stop()
+            stop.set()
+            thread.join(20)
+
+
+def shape_of(zone: Any) -> Any:
+    """All that a hazard zone covers."""
+    return shapely.union_all([shapely.geometry.shape(one["geometry"]) for one in zone["classes"]])
+
+
+def section(found: Any, layer: str) -> Any:
+    return next(one for one in found["sections"] if one["layer"] == layer)
+
+
+def by_code(rows: Any) -> dict[str, float]:
+    return {one["code"]: one["value"] for one in rows}
+
+
+def areas(geometries: Any) -> Any:
+    dense = shapely.segmentize(shapely.orient_polygons(np.asarray(geometries)), 0.001)
+    return np.array([GEOD.geometry_area_perimeter(g)[0] for g in dense])
+
+
+def require_hit(county: County, found: Any, zone: Any) -> None:
+    """Compare an impact with geopandas and exactextract over the makers' files."""
+    patches = gpd.clip(county.frame("landuse_patch"), zone, keep_geom_type=True)
+    patches["m2"] = areas(patches.geometry)
+    land = section(found, "landuse_patch")
+    expected = patches.groupby("class_code")["m2"].sum().to_dict()
+    assert by_code(land["rows"]) == pytest.approx(expected, rel=1e-5, abs=20)
+    assert found["zone"]["area_m2"] == pytest.approx(areas([zone])[0], rel=1e-6)
+    roads = gpd.clip(county.frame("road"), zone)
+    roads["m"] = [GEOD.geometry_length(g) for g in roads.geometry]
+    assert by_code(section(found, "road")["rows"]) == pytest.approx(
+        roads.groupby("class")["m"].sum().to_dict(), rel=1e-5
+    )
+    for layer in ("building", "hospital", "school", "dam"):
+        assert section(found, layer)["total"]["value"] == county.frame(layer).intersects(zone).sum(), layer
+    with rasterio.open(county.folder / "sample_population.tif") as raster:
+        people = exact_extract(raster, gpd.GeoDataFrame(geometry=[zone], crs=raster.crs), ["sum"], output="pandas")
+    assert found["people"]["value"] == pytest.approx(people["sum"].sum(), rel=1e-4)
+    places = county.frame("populated_place")
+    inside = {f"populated_place/{one}" for one in places[places.intersects(zone)]["place_id"]}
+    closed = section(found, "road")["total"]["value"] > 0
+    ways = found["ways"]
+    assert {one["id"] for one in ways["settlements"] if one["situation"] == "inside"} == inside
+    assert (ways["closed_edges"] > 0) == closed
+
+
+def check_gauge(county: County, player: Player, step: Step) -> None:
+    dam = county.frame("dam").geometry.iloc[0]
+    thing = county.get(f"/sensorthings/v1.1/Datastreams({step.answer})/Thing?$expand=Locations")
+    assert thing["Locations"][0]["location"]["coordinates"] == pytest.approx([dam.x, dam.y], abs=1e-6)
+
+
+def check_exceedances(county: County, player: Player, step: Step) -> None:
+    found = {one["limit"]["name"]: one for one in step.answer["exceedances"]}
+    runs = {"warning": [v for v in LEVELS if v > WARNING_LEVEL], "guaranteed": [4.8, 5.2, 5.1]}
+    assert {name: (one["values"], one["worst"]["value"]) for name, one in found.items()} == {
+        name: (len(values), max(values)) for name, values in runs.items()
+    }
+    begin = min(time for time, _ in player.kept["level"]) - 7 * dt.timedelta(hours=1)
+    assert found["warning"]["begin"] == (begin + 5 * dt.timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    latest = f"Datastreams({player.kept['gauge']})/Observations?$orderby=phenomenonTime desc&$top=1"
+    assert [one["result"] for one in county.get(f"/sensorthings/v1.1/{latest}")["value"]] == [LEVELS[-1]]
+
+
+def check_alert(county: County, player: Player, step: Step) -> None:
+    assert (step.answer["outcome"], step.answer["state"]) == ("new", "active")
+    assert [one["id"] for one in county.get("/alerts")["alerts"]] == [step.answer["id"]]
+    drawn = county.get("/collections/cap_alert/items?f=json")["features"]
+    flood = county.frame("flood_extent").geometry.union_all()
+    assert {one["properties"]["severity"] for one in drawn} == {"Severe"}
+    assert shapely.area(flood.difference(shapely.geometry.shape(drawn[0]["geometry"]))) < 0.02 * flood.area
+
+
+def check_alert_impact(county: County, player: Player, step: Step) -> None:
+    zone = county.get(f"/alerts/{player.kept['alert']['id']}/zone")
+    require_hit(county, step.answer, shape_of(zone))
+    again = player.client.post("/impact", json={"hazard": zone})
+    once_more = player.client.post("/impact", json={"hazard": zone})
+    assert again.content == once_more.content
+
+
+def check_update(county: County, player: Player, step: Step) -> None:
+    assert (step.answer["outcome"], step.answer["state"]) == ("new", "active")
+    assert [one["id"] for one in county.get("/alerts")["alerts"]] == [step.answer["id"]]
+    assert county.get(f"/alerts/{player.kept['alert']['id']}")["state"] == "updated"
+    drawn = county.get("/collections/cap_alert/items?f=json")["features"]
+    assert {one["properties"]["severity"] for one in drawn} == {"Extreme"}
+
+
+def check_update_impact(county: County, player: Player, step: Step) -> None:
+    require_hit(county, step.answer, shape_of(county.get(f"/alerts/{player.kept['update']['id']}/zone")))
+    before, after = player.kept["alert-impact"], step.answer
+    assert after["people"]["value"] > before["people"]["value"]
+    assert [one["code"] for one in after["zone"]["classes"]] == ["Extreme"]
+
+
+def check_zone(county: County, player: Player, step: Step) -> None:
+    """The screening zone lies below the dam where the makers flooded the valley, and says that it is screening."""
+    zone, dam = step.answer, county.frame("dam").geometry.iloc[0]
+    assert zone["method"]["screening"] is True
+    flood = county.frame("flood_extent").geometry.union_all().intersection(dam.buffer(0.05))
+    covered = shapely.area(shape_of(zone).intersection(flood)) / shapely.area(flood)
+    assert covered > 0.8
+    kept = county.client.get(step.look)
+    assert kept.json() == zone
+
+
+def check_zone_impact(county: County, player: Player, step: Step) -> None:
+    zone = shape_of(player.kept["zone"])
+    require_hit(county, step.answer, zone)
+    require_ways_around(county, step, zone)
+
+
+def require_ways_around(county: County, step: Step, zone: Any) -> None:
+    """The road that is cut is left out of ways: what leads around it does not enter the zone, and is longer."""
+    cut = [one for one in step.answer["ways"]["settlements"] if one["situation"] in ("detour", "reachable")]
+    if len(cut) < 2:
+        return
+    ends = [[cut[n]["lon"], cut[n]["lat"]] for n in (0, -1)]
+    body = {"waypoints": ends, "closures": [{"zone": json.loads(shapely.to_geojson(zone))}]}
+    answer = county.client.post("/routing/routes", json=body)
+    assert answer.status_code == 200, answer.text
+    line = shapely.geometry.shape(answer.json()["routes"][0]["geometry"])
+    assert GEOD.geometry_length(line.intersection(zone)) < 1.0
+
+
+def check_report(county: County, player: Player, step: Step) -> None:
+    answer = county.client.get(f"/reports/{step.answer['id']}?f=json")
+    assert answer.status_code == 200, answer.text
+    assert step.answer["digest"]
+    assert step.answer["signature"]
+
+
+def check_board(county: County, player: Player, step: Step) -> None:
+    assert player.kept["update"]["id"] in json.dumps(step.answer)
+
+
+def check_cancel(county: County, player: Player, step: Step) -> None:
+    assert step.answer["state"] == "notice"
+    assert county.get("/alerts")["alerts"] == []
+    assert county.get("/collections/cap_alert/items?f=json")["features"] == []
+    story = county.get(f"/alerts/{player.kept['update']['id']}")
+    assert story["state"] == "cancelled"
+    assert {one["id"] for one in story["history"]} >= {player.kept["alert"]["id"], step.answer["id"]}
+
+
+CHECKS = {
+    "gauge": check_gauge,
+    "exceedances": check_exceedances,
+    "alert": check_alert,
+    "alert-impact": check_alert_impact,
+    "update": check_update,
+    "update-impact": check_update_impact,
+    "zone": check_zone,
+    "zone-impact": check_zone_impact,
+    "report": check_report,
+    "board": check_board,
+    "cancel": check_cancel,
+}
+
+
+def test_the_night_is_what_its_makers_know(county: County, tmp_path: Path) -> None:
+    seen = []
+    with by_mqtt(county, tmp_path) as send:
+        player = Player(county.client, send, status="Actual")
+        for step in player.play(NOW):
+            seen.append(step.name)
+            if step.name in CHECKS:
+                CHECKS[step.name](county, player, step)
+    assert set(seen) >= CHECKS.keys() - {"report", "board"}
+
+
+def test_an_exercise_is_never_among_what_is_meant_in_earnest(county: County) -> None:
+    before = len(stored(county.database, "id"))
+    player = Player(county.client)
+    for step in player.play(NOW - dt.timedelta(seconds=1)):
+        if step.name in ("alert", "update"):
+            assert county.get("/alerts")["alerts"] == []
+            assert len(county.get("/alerts?status=Exercise")["alerts"]) == 1
+    assert len(stored(county.database, "id")) == before + len(LEVELS)
