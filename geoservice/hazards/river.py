@@ -49,7 +49,7 @@ RITTER = 4.0 / 9.0
 """Depth at a dam just after it vanished over dry ground, per depth behind it (Ritter 1892)."""
 _MARGIN = 0.25
 _SNAP = 3
-"""Cells around a dam of which the lowest one is taken as its river."""
+"""Cells around a dam of which the one that drains the most is taken as its river, so that all upstream drains to it."""
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -261,10 +261,10 @@ def _course(grid: Grid, dam: _Dam, reach: float, size: tuple[float, float]) -> t
     if not (0 <= row < rows and 0 <= column < columns) or not np.isfinite(grid.values[row, column]):
         raise BadParameter("The DEM has no height at the dam.", parameter="position")
     top, left = max(row - _SNAP, 0), max(column - _SNAP, 0)
-    near = grid.values[top : row + _SNAP + 1, left : column + _SNAP + 1]
-    lowest = np.unravel_index(int(np.nanargmin(near)), near.shape)
-    start = int((top + lowest[0]) * columns + left + lowest[1])
-    path = drainage(grid.values, rim(grid.values.shape, grid.values), size).path(start)
+    drained = drainage(grid.values, rim(grid.values.shape, grid.values), size)
+    near = drained.upstream().reshape(rows, columns)[top : row + _SNAP + 1, left : column + _SNAP + 1]
+    stem = np.unravel_index(int(np.argmax(near)), near.shape)
+    path = drained.path(int((top + stem[0]) * columns + left + stem[1]))
     down, right = np.diff(path // columns), np.diff(path % columns)
     metres = np.concatenate([[0.0], np.cumsum(np.hypot(down * size[1], right * size[0]))])
     return path[metres <= reach], metres[metres <= reach]

@@ -147,6 +147,19 @@ def test_a_dam_breaks(tmp_path: Path) -> None:
     assert low < metres2(area) < high
 
 
+def test_a_hollow_beside_the_dam_does_not_let_the_flood_run_upstream(tmp_path: Path) -> None:
+    """The lowest cell near the dam lies beside the river: the river passes it by, and what it drains stays upstream."""
+    heights = valley()
+    river = heights[:, 60]
+    heights[43, 61] = (river[43] + river[44]) / 2
+    found = raster(tmp_path, heights)
+    dam = Feature("d1", shapely.Point(*degrees(WEST + 60.5 * CELL, NORTH - 40.5 * CELL)), {"height": 45.0})
+    area = whole(zone_of("dam-break", Found(rasters=found.rasters, features={"dam": (dam,)}), id="d1").classes)
+    middle = WEST + 60.5 * CELL
+    assert shapely.contains_xy(area, *degrees(middle, NORTH - 50.5 * CELL))
+    assert not shapely.contains_xy(area, *degrees(middle, NORTH - 30.5 * CELL))
+
+
 def test_without_heights_or_rivers(tmp_path: Path) -> None:
     found = raster(tmp_path, valley())
     far = Found(rasters=found.rasters, places={"river": shapely.LineString([(0, 0), (1, 1)])})
