@@ -45,7 +45,7 @@ class Player:
         client: Asks the service; its base address and the key (rights to observe and to hand alerts in) are set.
         send: How readings are sent; as data arrays of SensorThings when absent.
         status: Status of the messages.
-        kept: Answers by name of the step.
+        kept: Answers by name of the step; of several with one name the last.
     """
 
     client: httpx.Client
@@ -94,10 +94,11 @@ class Player:
         yield self._step("update-impact", _told(found := self._impact(zone)), found)
 
     def _dam(self, dam: str) -> Iterator[Step]:
-        response = self.client.post("/hazards/zones/dam?keep=true", json={"id": dam})
+        body = {"id": dam, "status": self.status.lower()}
+        response = self.client.post("/hazards/zones/dam-break?keep=true", json=body)
         zone = self._answered(response)
-        where = response.headers["Location"]
-        yield self._step("zone", f"zone of a broken dam {where.rpartition('/')[2][:12]}", zone, where)
+        where = httpx.URL(response.headers["Location"]).path
+        yield self._step("zone", f"zone of a broken dam {zone['id'][:12]}", zone, where)
         yield self._step("zone-impact", _told(found := self._impact(zone)), found)
 
     def _report(self) -> Iterator[Step]:
