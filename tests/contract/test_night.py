@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
@@ -26,12 +27,17 @@ import pyproj
 import pytest
 import rasterio
 import shapely
+import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from exactextract import exact_extract
 from rasterio.mask import raster_geometry_mask
 
+from geoservice.app import create_app
+from geoservice.cli import night as command
+from geoservice.cli import run
+from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.night import Player, Step
 from geoservice.observations.listen import Broker, Flow, Listener
@@ -44,12 +50,14 @@ from ingest.sample.write import write_sample
 from layers.access import ALERT, OBSERVE, Clearance
 from layers.catalog import Catalog, read_catalog
 from layers.model import RasterLayer
+from layers.system import api_key
 from tests.support.broker import broker
 from tests.support.editing import give_key
 from tests.support.jobs import until
 from tests.support.loading import prepared
 from tests.support.observing import stored
 from tests.support.service import running
+from tests.support.serving import serving
 
 ALL = read_catalog()
 LOADED = (
@@ -367,14 +375,46 @@ def test_the_night_is_what_its_makers_know(county: County, tmp_path: Path) -> No
     assert set(seen) >= CHECKS.keys()
 
 
-def test_an_exercise_is_never_among_what_is_meant_in_earnest(county: County) -> None:
-    before = len(stored(county.database, "id"))
-    player = Player(county.client)
-    for step in player.play(NOW - dt.timedelta(seconds=1)):
-        if step.name in ("alert", "update"):
-            assert county.get("/alerts")["alerts"] == []
-            assert len(county.get("/alerts?status=Exercise")["alerts"]) == 1
-        if step.name == "board":
-            played = {f"alert:{player.kept['update']['id']}", f"zone:{player.kept['zone']['id']}"}
-            assert not played & {one["id"] for one in step.answer["events"]}
+def test_the_command_plays_an_exercise_that_is_never_among_what_is_meant_in_earnest(
+    county: County, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, played, earnest = len(stored(county.database, "id")), [], []
+
+    def look(seconds: float) -> None:
+        """Between two steps: what there is of the exercise, and what is told of as real."""
+        assert seconds == 2
+        played.append(len(county.get("/alerts?status=Exercise")["alerts"]))
+        earnest.extend(county.get("/alerts")["alerts"])
+
+    monkeypatch.setattr(command, "load_settings", lambda: county.database.settings)
+    monkeypatch.setattr(command, "open_database", lambda settings: county.database)
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=look))
+    board = {one["id"] for one in county.get("/situation")["events"]}
+    with serving(create_app(county.database.settings, CATALOG)) as address:
+        assert run(["night", "--url", address, "--pause", "2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    names = [line.partition(":")[0] for line in said[::2]]
+    assert names == ["gauge", *["level"] * 3, *[one for one in CHECKS if one != "gauge"]]
+    assert all(line.startswith(f"  {address}/") and line.count("http") == 1 for line in said[1::2])
+    assert earnest == []
+    assert (max(played), played[-1]) == (1, 0)
+    assert {one["id"] for one in county.get("/situation")["events"]} <= board
     assert len(stored(county.database, "id")) == before + len(LEVELS)
+    with county.database.transaction(Role.WRITER) as connection:
+        keys = connection.execute(sa.select(api_key.c.revoked).where(api_key.c.name == "night")).scalars().all()
+    assert len(keys) == 1
+    assert keys[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--status", "Draft"], 2, "status is one of Exercise, Test, Actual"),
+        (["--key", "k", "--url", "http://127.0.0.1:1"], 2, "cannot be reached"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, sentence: str
+) -> None:
+    assert run(["night", *arguments]) == code
+    assert sentence in capsys.readouterr().err
