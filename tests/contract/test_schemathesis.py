@@ -17,7 +17,7 @@ EXAMPLES = 3
 """Requests for each operation and way of filling its path."""
 FOREIGN = ("/wms", "/wmts", "/wfs", "/ows")
 """Protocols whose exceptions are reports of their own, in XML."""
-ENDLESS = ("/jobs/{job_id}/events", "/events")
+ENDLESS = ("/jobs/{job_id}/events", "/events", "/situation/stream")
 """Streams that go on for as long as somebody listens."""
 KNOWN = {
     "collection_id": "spot",
