@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import shapely
 
+from layers.area import MAX_EDGE_DEGREES
 from layers.errors import BadGeometry, TooLarge
 
 PolygonGeometry: TypeAlias = shapely.Polygon | shapely.MultiPolygon
@@ -20,6 +21,9 @@ MAX_DEPTH = 4
 """Nesting of collections; GeoJSON asks for none (RFC 7946, 3.1.8), programs write one or two."""
 MAX_CROSSINGS = 100_000
 """Pairs of edges whose boxes meet, when the polygons of a collection are merged: what GEOS may have to look at."""
+MAX_PIECES = 500_000
+"""Pieces of at most 1 km (of the equator) into which measuring cuts edges: a few long edges are many of them. The box
+around the world has 120,000."""
 MIN_RING = 4
 HALF_TURN = 180.0
 QUARTER_TURN = 90.0
@@ -45,14 +49,34 @@ def parse_zone(geojson: Mapping[str, Any], max_vertices: int) -> PolygonGeometry
     Raises:
         BadGeometry: With the place (`where`), when it is no area, malformed, outside the world, self-crossing,
             empty, or has an edge that spans more than 180 degrees.
-        TooLarge: When it has more vertices than allowed, or a collection whose outlines cross too often.
+        TooLarge: When it has more vertices than allowed, a longer outline than `measurable` takes, or a collection
+            whose outlines cross too often.
     """
     budget = _Budget(max_vertices)
     parts = list(_parts(geojson, "zone", budget, 0))
     if not parts:
         raise BadGeometry(f"The zone is empty; {_EXPECTED}.", where="zone")
     merged = parts[0] if len(parts) == 1 else _merge(parts)
-    return checked(merged, "zone")
+    return checked(measurable(merged), "zone")
+
+
+def measurable(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The geometry, when its edges can be cut into pieces of 1 km, as the area rule (`layers.area`) cuts them.
+
+    Args:
+        geometry: Lines or areas in longitude and latitude, degrees.
+
+    Raises:
+        TooLarge: When there would be more than `MAX_PIECES`; few vertices far apart can fill any memory.
+    """
+    pieces = int(shapely.length(geometry) / MAX_EDGE_DEGREES)
+    if pieces > MAX_PIECES:
+        raise TooLarge(
+            f"The geometry has edges of {pieces:,} km together, as long as degrees are on the equator; at most "
+            f"{MAX_PIECES:,} are measured. Ask about its parts.",
+            limit=MAX_PIECES,
+        )
+    return geometry
 
 
 def checked(geometry: shapely.Geometry, where: str) -> PolygonGeometry:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from geoservice.analysis.geojson import checked
+from geoservice.analysis.geojson import checked, measurable
 from geoservice.analysis.place import Place
 from ingest.job import IngestPlan, LoadOptions, ReadLimits, plan
 from ingest.sandbox import open_rows
@@ -102,7 +102,7 @@ def read_redline(sent: Sent, templates: Mapping[str, BoundaryTemplate], folder: 
         job = plan(_layer(), file, {}, mapping, _LIMITS, options, templates=templates)
         shapes = _parcels(job, most_vertices)
     whole = shapely.union_all(np.array(shapes, dtype=np.object_))
-    place = Place(checked(whole, "the red line"), f"file:{_NAME}{SUFFIXES[sent.media]}")
+    place = Place(checked(measurable(whole), "the red line"), f"file:{_NAME}{SUFFIXES[sent.media]}")
     return RedLine(place, len(shapes), hashlib.sha256(sent.content).hexdigest())
 
 

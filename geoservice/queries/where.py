@@ -12,7 +12,7 @@ import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.analysis.context import AnalysisContext
-from geoservice.analysis.geojson import parse_zone
+from geoservice.analysis.geojson import measurable, parse_zone
 from geoservice.analysis.place import Box, Place
 from geoservice.analysis.request import ZoneRequest, find_place, zone_request
 from geoservice.queries.coordinates import outside_world
@@ -95,7 +95,7 @@ def parse_geometry(value: object, most_vertices: int) -> shapely.Geometry:
 
     Raises:
         BadGeometry: With the place, when it is malformed, outside the world, empty or crosses itself.
-        TooLarge: When it has too many vertices.
+        TooLarge: When it has too many vertices, or edges too long to be measured.
     """
     if not isinstance(value, Mapping):
         raise BadGeometry("geometry is not a GeoJSON object.", where="geometry")
@@ -127,7 +127,7 @@ def _lines(kind: str, read: list[Any]) -> shapely.Geometry:
             "MultiLineString whose parts end at 180 and begin at -180.",
             where="geometry.coordinates",
         )
-    return shapely.LineString(read[0]) if kind == "LineString" else shapely.MultiLineString(read)
+    return measurable(shapely.LineString(read[0]) if kind == "LineString" else shapely.MultiLineString(read))
 
 
 def _positions(line: list[Any]) -> Any:

@@ -279,6 +279,12 @@ def test_how_large_and_how_long(service: Service) -> None:
     assert told["length_m"] == pytest.approx(sum(edge["length_m"] for edge in told["edges"]), abs=0.002)
 
 
+def test_lines_that_nobody_could_measure_are_refused(service: Service) -> None:
+    zigzag = {"type": "LineString", "coordinates": [[(-89, 89)[n % 2], n / 1000] for n in range(4000)]}
+    for path in ("/query/measure", "/query/identify", "/query/buffer?distance=5"):
+        assert post(service, path, {"geometry": zigzag}).status_code == 413
+
+
 def test_values_at_points_along_lines_and_for_tables(service: Service) -> None:
     assert service.get("/query/values?collection=relief&lon=105.05&lat=38.05").json()["values"][0]["value"] == 305.0
     line = {"geometry": {"type": "LineString", "coordinates": [[105.005, 38.005], [105.195, 38.005]]}}

@@ -110,6 +110,16 @@ def test_too_many_vertices_are_counted_over_all_rings() -> None:
         parse_zone(square, 9)
 
 
+def test_few_vertices_far_apart_are_too_much_to_measure() -> None:
+    teeth = [[lon, -80 + 160 * n / 1000 + lift] for n in range(1000) for lon, lift in ((-89, 0), (89, 0.04))]
+    comb = polygon([*teeth, [-90, 80], [-90, -80], teeth[0]])
+    assert shapely.geometry.shape(comb).is_valid
+    with pytest.raises(TooLarge, match="are measured"):
+        parse_zone(comb, 20_000)
+    world = polygon([[-180, -90], [0, -90], [180, -90], [180, 90], [0, 90], [-180, 90], [-180, -90]])
+    assert parse_zone(world, 20_000).area == 360 * 180
+
+
 def test_deep_nesting_is_refused() -> None:
     nested: dict[str, Any] = polygon(*SQUARE)
     for _ in range(5000):
