@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -133,7 +134,7 @@ def _package(content: bytes) -> Carried:
             if len(entries) > _MOST_ENTRIES or sum(one.file_size for one in entries) > _MOST:
                 raise BadBody("This package is larger than any package of a report.")
             found = {one.filename: archive.read(one) for one in entries if not one.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         raise BadBody("The package cannot be unpacked.") from None
     if JSON_NAME not in found:
         raise BadBody(f"This package is no report: it holds no {JSON_NAME}.")
