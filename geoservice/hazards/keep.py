@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from geoservice.features.level import level_for
 from geoservice.hazards.errors import TooManyZones
 from layers.access import Clearance, Principal
-from layers.errors import BadParameter, NotAuthenticated
+from layers.errors import NotAuthenticated
 from layers.hazard import HazardZone
 from layers.system import hazard_zone
 
@@ -26,19 +27,7 @@ def clearance_for(principal: Principal, wanted: str | None, least: Clearance) ->
     """
     if principal.anonymous:
         raise NotAuthenticated("Keeping a zone takes an API key; send it as X-API-Key or bearer token.")
-    if wanted is None:
-        return principal.clearance
-    try:
-        chosen = Clearance.parse(wanted)
-    except ValueError as error:
-        raise BadParameter(f"{str(error)[:200]}.", parameter="clearance") from None
-    if not least <= chosen <= principal.clearance:
-        raise BadParameter(
-            f"This zone can be kept from {least.label} to {principal.clearance.label}: not below what it was made "
-            "from, and not above who keeps it.",
-            parameter="clearance",
-        )
-    return chosen
+    return level_for(principal, wanted, least)
 
 
 def keep(connection: sa.Connection, zone: HazardZone, clearance: Clearance, principal: str, most: int) -> None:

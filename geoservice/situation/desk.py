@@ -1,4 +1,4 @@
-"""What all writers of the situation share: their turn, the clearance of what they write, the exercise it belongs to."""
+"""What all writers of the situation share: their turn, and the exercise that what they write belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from geoservice.situation import tables
 from geoservice.situation.errors import ExerciseOver
 from layers.access import Clearance, Principal
-from layers.errors import BadParameter, UnknownResource
+from layers.errors import UnknownResource
 
 _LOCK = "geoservice.situation"
 _MICROSECONDS = 1_000_000
@@ -50,24 +50,3 @@ def exercise_for(connection: sa.Connection, principal: Principal, wanted: str | 
     if row.stopped is not None:
         raise ExerciseOver(f"Exercise {wanted[:40]} was stopped; nothing more is written into it.")
     return wanted, Clearance(row.clearance)
-
-
-def level_for(principal: Principal, wanted: str | None, least: Clearance = Clearance.PUBLIC) -> Clearance:
-    """The clearance of what is written: that of who writes it, or a lower one.
-
-    Raises:
-        BadParameter: When the wanted one is none, above the writer's, or below that of the exercise.
-    """
-    if wanted is None:
-        return principal.clearance
-    try:
-        chosen = Clearance.parse(wanted)
-    except ValueError as error:
-        raise BadParameter(f"{str(error)[:200]}.", parameter="clearance") from None
-    if not least <= chosen <= principal.clearance:
-        raise BadParameter(
-            f"This can be written from {least.label} to {principal.clearance.label}: not below the exercise that it "
-            "belongs to, and not above who writes it.",
-            parameter="clearance",
-        )
-    return chosen

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from geoservice.alerts.tables import message
+from geoservice.features.level import level_for
 from geoservice.situation import tables
-from geoservice.situation.desk import exercise_for, level_for, turn
+from geoservice.situation.desk import exercise_for, turn
 from geoservice.situation.errors import NotOfExercise
 from geoservice.situation.model import NewExercise
 from layers.access import Clearance, Principal

@@ -9,8 +9,9 @@ from typing import Any
 import shapely
 import sqlalchemy as sa
 
+from geoservice.features.level import level_for
 from geoservice.situation import tables
-from geoservice.situation.desk import exercise_for, level_for, turn
+from geoservice.situation.desk import exercise_for, turn
 from geoservice.situation.errors import MarkChanged, NothingToUndo, TooManyMarks
 from geoservice.situation.model import MarkBody, NewMark
 from geoservice.situation.symbols import MARKS, require_code

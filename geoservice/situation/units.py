@@ -9,8 +9,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from geoservice.features.level import level_for
 from geoservice.situation import tables
-from geoservice.situation.desk import exercise_for, level_for, turn
+from geoservice.situation.desk import exercise_for, turn
 from geoservice.situation.errors import ReportContested, ReportRefused, TooManyMarks
 from geoservice.situation.model import UnitReport
 from geoservice.situation.symbols import STATES, UNITS, require_code
