@@ -461,6 +461,11 @@ class Settings(BaseSettings):
     mqtt_password: SecretStr | None = Field(
         default=None, description="Password with which `geoservice observations listen` logs in at the MQTT broker."
     )
+    mqtt_endpoints: list[str] = Field(
+        default_factory=list,
+        description="Addresses of the MQTT broker at which `geoservice observations listen --sensorthings` takes "
+        "observations; the root of SensorThings tells them (JSON list).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )

@@ -24,6 +24,7 @@ from geoservice.db.pools import Pools
 from geoservice.db.provision import open_database
 from geoservice.observations import quarantine, retention, rollup
 from geoservice.observations.forms import SUFFIXES, readings_of
+from geoservice.observations.inbox import Inbox
 from geoservice.observations.read import LatestValue, Wanted, latest
 from geoservice.observations.reading import Source
 from geoservice.observations.topics import Pattern
@@ -162,6 +163,9 @@ def listen_command(
     topic: Annotated[
         str | None, typer.Option(help="Pattern of topics that are written, such as stations/{station}/{property}.")
     ] = None,
+    sensorthings: Annotated[
+        bool, typer.Option("--sensorthings", help="Write observations that are published as OGC SensorThings has it.")
+    ] = False,
     publish: Annotated[
         str | None, typer.Option(help="Pattern of topics on which readings are published, once they are written.")
     ] = None,
@@ -171,11 +175,11 @@ def listen_command(
     ] = "geoservice",
 ) -> None:
     """Write the readings that an MQTT broker has, and publish those that are written, until interrupted."""
-    if topic is None and publish is None:
-        raise BadParameter("Say what to listen to (--topic), what to publish (--publish), or both.")
+    if topic is None and publish is None and not sensorthings:
+        raise BadParameter("Say what to listen to (--topic or --sensorthings), what to publish (--publish), or both.")
     listening = importlib.import_module("geoservice.observations.listen")
-    incoming, outgoing = (None if one is None else Pattern.parse(one) for one in (topic, publish))
-    flow = listening.Flow(incoming, outgoing, shows=_clearance(clearance))
+    outgoing = None if publish is None else Pattern.parse(publish)
+    flow = listening.Flow(_incoming(topic, sensorthings, client), outgoing, shows=_clearance(clearance))
     settings = load_settings()
     where = listening.Broker.parse(broker, settings.mqtt_password, client)
     stop = threading.Event()
@@ -185,6 +189,15 @@ def listen_command(
         listening.Listener(_database(), where, flow).listen(stop)
     except OSError as error:
         raise SourceMissing(f"The MQTT broker at {where.host}:{where.port} cannot be reached: {error}.") from None
+
+
+def _incoming(topic: str | None, sensorthings: bool, client: str) -> Pattern | Inbox | None:
+    if not sensorthings:
+        return None if topic is None else Pattern.parse(topic)
+    if topic is not None:
+        raise BadParameter("--sensorthings has topics of its own; it does not go with --topic.")
+    posts: Inbox = importlib.import_module("geoservice.sensorthings.post").Posts(client)
+    return posts
 
 
 @commands.command("quarantine")

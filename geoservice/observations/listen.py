@@ -11,7 +11,7 @@ import logging
 import queue
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
@@ -29,10 +30,10 @@ from pydantic import SecretStr
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.writing import Writer
+from geoservice.observations.inbox import Inbox, Message, Named
 from geoservice.observations.landing import statement
 from geoservice.observations.reading import Source
 from geoservice.observations.topics import Pattern
-from geoservice.observations.wire import fields_of, table_of_rows
 from geoservice.observations.write import CHANNEL, write
 from layers.access import Clearance
 from layers.errors import BadParameter, DatabaseUnavailable, QueryTimeout
@@ -43,7 +44,6 @@ SESSION_SECONDS = 7 * 86_400
 """How long the broker keeps messages for this client while it is away."""
 AWAY_SECONDS = 2.0
 PAUSE_SECONDS = 0.2
-MOST_BYTES = 1 << 20
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 _log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Broker:
 class Flow:
     """What is listened to, up to which clearance it may write, and what is published for readers of which clearance."""
 
-    incoming: Pattern | None
+    incoming: Pattern | Inbox | None
     outgoing: Pattern | None
     writes: Clearance = Clearance.RESTRICTED
     shows: Clearance = Clearance.PUBLIC
@@ -102,14 +102,16 @@ class Listener:
         """Nothing is connected yet."""
         self._database, self._broker, self._flow = database, broker, flow
         self._writer = Writer(database)
-        self._messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue(MOST)
+        self._inbox = Named(flow.incoming) if isinstance(flow.incoming, Pattern) else flow.incoming
+        self._session = 0
+        self._messages: queue.Queue[tuple[int, mqtt.MQTTMessage]] = queue.Queue(MOST)
         self.ready, self.announcing = threading.Event(), threading.Event()
         self.written = 0
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, broker.client, protocol=mqtt.MQTTv5, manual_ack=True)
         self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self.ready.set()
         # A full queue holds the network thread, and with it the broker.
-        self._client.on_message = lambda _client, _data, message: self._messages.put(message)
+        self._client.on_message = lambda _client, _data, message: self._messages.put((self._session, message))
         if broker.user is not None:
             self._client.username_pw_set(broker.user, broker.password.get_secret_value() if broker.password else None)
         if broker.ca is not None:
@@ -141,50 +143,49 @@ class Listener:
                 publisher.join()
 
     def _connected(self, client: mqtt.Client, *_: Any) -> None:
-        if self._flow.incoming is None:
+        self._session += 1
+        if self._inbox is None:
             self.ready.set()
-        else:
-            client.subscribe(self._flow.incoming.subscription, qos=1)
+            return
+        # What this client publishes itself is no news to it, should both be the same topic.
+        how = SubscribeOptions(qos=1, noLocal=True)
+        client.subscribe([(topic, how) for topic in self._inbox.subscriptions])
 
     def _drain(self, stop: threading.Event) -> None:
         """Write what has come as one batch; while one is written, the next one gathers."""
         try:
-            messages = [self._messages.get(timeout=PAUSE_SECONDS)]
+            taken = [self._messages.get(timeout=PAUSE_SECONDS)]
         except queue.Empty:
             return
-        while len(messages) < MOST and not self._messages.empty():
-            messages.append(self._messages.get_nowait())
-        rows = [row for message in messages for row in self._rows(message)]
+        while len(taken) < MOST and not self._messages.empty():
+            taken.append(self._messages.get_nowait())
+        # Those of a connection that broke are delivered again, under numbers of their own.
+        session = self._session
+        messages = [message for since, message in taken if since == session]
+        if not messages or not self._written(messages, stop):
+            return
+        for message in messages:
+            if self._session == session:
+                self._client.ack(message.mid, message.qos)
+
+    def _written(self, messages: list[mqtt.MQTTMessage], stop: threading.Event) -> bool:
+        """Write messages, however long the database is away; what is not written is not acknowledged."""
+        if self._inbox is None:
+            return True
+        read = [Message(one.topic, bytes(one.payload)) for one in messages]
         source = Source("mqtt", self._broker.host, self._broker.client, self._flow.writes)
-        while rows and not stop.is_set():
+        while not stop.is_set():
             try:
                 with self._writer.transaction() as connection:
-                    self.written += write(connection, table_of_rows(rows), source).readings
-                break
+                    table = self._inbox.read(connection, read)
+                    if table.num_rows:
+                        self.written += write(connection, table, source).readings
             except (DatabaseUnavailable, QueryTimeout) as error:
                 _log.warning("%s messages wait: %s", len(messages), error.detail)
                 stop.wait(AWAY_SECONDS)
-        else:
-            if rows:
-                # Not written, so not acknowledged: the broker delivers them again.
-                return
-        for message in messages:
-            self._client.ack(message.mid, message.qos)
-
-    def _rows(self, message: mqtt.MQTTMessage) -> Iterator[Mapping[str, Any] | str]:
-        """Readings of a message: a number, an object of fields, or an array of them."""
-        names = self._flow.incoming.match(message.topic) if self._flow.incoming is not None else None
-        if names is None:
-            return
-        try:
-            told = json.loads(message.payload[:MOST_BYTES])
-        except (ValueError, RecursionError):
-            yield f"{message.topic}: {message.payload[:500]!r}"
-            return
-        now = datetime.now(UTC).isoformat()
-        for one in told if isinstance(told, list) else [told]:
-            fields = fields_of(one) if isinstance(one, dict) else {"result": one}
-            yield {"time": now, **fields, **names}
+            else:
+                return True
+        return False
 
     def _publish(self, stop: threading.Event) -> None:
         """Publish readings of committed batches; those of a time without a database connection are not told later."""

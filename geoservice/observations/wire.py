@@ -44,6 +44,7 @@ MOST_FIELD = 100_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_A_NUMBER = {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 _WIDEST = 1 << 63
+_LINE = 1_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -123,6 +124,11 @@ def table_of_rows(rows: Iterable[Mapping[str, Any] | str]) -> pa.Table:
     return pa.Table.from_pylist(read, schema=SCHEMA)
 
 
+def unreadable(reason: str, told: str) -> dict[str, Any]:
+    """Columns of what is no reading: a sentence that says why, and the beginning of how it came."""
+    return {"flaw": reason, "raw": _storable_json({"line": told[:_LINE]})}
+
+
 class _Unreadable(ValueError):
     """A field cannot be what it must be; the message is a sentence."""
 
@@ -130,7 +136,7 @@ class _Unreadable(ValueError):
 def _read(position: int, row: Mapping[str, Any] | str) -> dict[str, Any]:
     if isinstance(row, str):
         sentence = "The line is no reading: it is no JSON object, or has more or fewer cells than the header."
-        return {"position": position, "flaw": sentence, "raw": _storable_json({"line": row[:1000]})}
+        return {"position": position, **unreadable(sentence, row)}
     try:
         return {"position": position, **_columns(row)}
     except (_Unreadable, BadBody) as error:

@@ -32,18 +32,27 @@ CONFORMANCE = tuple(
         "resource-path/resource-path-to-entities",
         "request-data",
         "create-update-delete",
+        "create-update-delete/create-entity",
+        "create-update-delete/link-to-existing-entities",
+        "create-update-delete/deep-insert",
+        "create-update-delete/deep-insert-status-code",
+        "create-update-delete/update-entity",
+        "create-update-delete/update-entity-put",
+        "create-update-delete/delete-entity",
+        "create-update-delete/historical-location-auto-creation",
         "batch-request/batch-request",
         "data-array/data-array",
     )
 )
 """What the service root declares, in the words of the standard: requirements, not conformance classes."""
+CREATION_BY_MQTT = f"{_REQUIREMENTS}/create-observations-via-mqtt/observations-creation"
 
 
 @router.get(MOUNT, summary="SensorThings: the sets of entities, and what the service can do")
-async def root(request: Request) -> Response:
+async def root(request: Request, house: Inside) -> Response:
     """The service root (18-088, 9.2.1): the sets with their addresses, and the requirements that are met."""
     sets = [{"name": name, "url": url(request, f"{MOUNT}/{name}")} for name in ENTITIES]
-    body = {"value": sets, "serverSettings": {"conformance": list(CONFORMANCE)}}
+    body = {"value": sets, "serverSettings": _settings(house.settings.mqtt_endpoints)}
     return encoded(request, _bytes(body), JSON, {"Cache-Control": "no-cache"})
 
 
@@ -53,7 +62,7 @@ async def root(request: Request) -> Response:
 async def read(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
     """Entities of a set, one of them, what it is linked to, its properties, by the address and options of 18-088, 9."""
     if not entity_path:
-        return await root(request)
+        return await root(request, house)
     address = read_address(entity_path)
     body = await answer(house, asker, address, list(request.query_params.multi_items()), _root(request))
     kept = {"Cache-Control": "no-cache" if asker.anonymous else "private, no-cache"}
@@ -63,6 +72,13 @@ async def read(request: Request, house: Inside, asker: Asker, entity_path: str) 
         text = body if isinstance(body, str) else json.dumps(body)
         return encoded(request, text.encode("utf-8", "replace"), PLAIN, kept)
     return encoded(request, _bytes(body), JSON, kept)
+
+
+def _settings(endpoints: list[str]) -> dict[str, Any]:
+    """What is met, and where: observations are taken by MQTT where the operator says that there is a broker."""
+    if not endpoints:
+        return {"conformance": list(CONFORMANCE)}
+    return {"conformance": [*CONFORMANCE, CREATION_BY_MQTT], CREATION_BY_MQTT: {"endpoints": endpoints}}
 
 
 async def answer(house: House, asker: Principal, address: Address, given: list[tuple[str, str]], base: str) -> Any:

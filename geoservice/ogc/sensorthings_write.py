@@ -99,6 +99,12 @@ async def update(request: Request, house: Inside, asker: Asker, entity_path: str
     return await _change(request, house, asker, "PATCH", entity_path)
 
 
+@router.put(MOUNT + "/{entity_path:path}", summary="SensorThings: replace an entity", openapi_extra=_body(JSON))
+async def replace(request: Request, house: Inside, asker: Asker, entity_path: str) -> Response:
+    """Give an entity the properties of the body and empty the others; links that it does not name stay (10.3)."""
+    return await _change(request, house, asker, "PUT", entity_path)
+
+
 @router.delete(MOUNT + "/{entity_path:path}", summary="SensorThings: delete an entity")
 async def delete(house: Inside, asker: Asker, entity_path: str) -> Response:
     """Delete an entity and what cannot be without it (18-088, 10.4)."""

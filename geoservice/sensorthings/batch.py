@@ -17,7 +17,7 @@ from layers.errors import BadBody
 
 MOST_REQUESTS = 500
 """Requests of one batch."""
-_METHODS = ("GET", "POST", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _NAME = re.compile(r"[\w.:,;-]{1,100}")
 _PLACE = re.compile(r"^(?:https?://[^/]+)?/(?:.*?/)?v1\.1/")
 _LINE = re.compile(r"(?P<method>[A-Z]+) (?P<url>\S+)(?: HTTP/1\.[01])?")
@@ -29,7 +29,7 @@ class Item:
     """A request of a batch.
 
     Attributes:
-        method: GET, POST, PATCH or DELETE.
+        method: GET, POST, PATCH, PUT or DELETE.
         url: Below the service root: path and options, as they were written; names of new entities begin with `$`.
         body: The parsed JSON, if there is one.
         name: By which later requests of its group call what it makes, and by which its answer is told.

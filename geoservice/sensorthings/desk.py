@@ -20,7 +20,7 @@ from layers.errors import MethodNotAllowed, NotAllowed, NotAuthenticated, Unknow
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be done: POST, PATCH or DELETE, the path below the service root, and the parsed body."""
+    """What is to be done: POST, PATCH, PUT or DELETE, the path below the service root, and the parsed body."""
 
     method: str
     path: str
@@ -66,21 +66,30 @@ def perform(connection: sa.Connection, principal: Principal, wish: Wish, made: M
     address = read_address(wish.path)
     if address.form != "entities" or address.many is not (wish.method == "POST"):
         raise MethodNotAllowed("Entities are made by POST in their set, and changed and deleted at their own address.")
-    parent, number = _find(connection, principal, address)
+    parent, number = find(connection, principal, address)
     entity = address.entity
     if wish.method == "POST":
         draft = DraftReader(made).read(entity, wish.body)
         return Done("POST", entity, Maker(connection, principal).make(draft, parent))
-    if wish.method == "PATCH":
-        draft = DraftReader(made).read(entity, wish.body, change=True)
+    if wish.method in ("PATCH", "PUT"):
+        reader = DraftReader(made)
+        whole = wish.method == "PUT"
+        draft = reader.replacement(entity, wish.body) if whole else reader.read(entity, wish.body, change=True)
         Changer(connection, principal).change(number, draft)
     else:
         Changer(connection, principal).delete(entity, number)
     return Done(wish.method, entity, number)
 
 
-def _find(connection: sa.Connection, principal: Principal, address: Address) -> tuple[Parent | None, int]:
-    """Follow an address to the set or entity that it means, as far as the principal may know."""
+def find(connection: sa.Connection, principal: Principal, address: Address) -> tuple[Parent | None, int]:
+    """Follow an address to the set or entity that it means, as far as the principal may know.
+
+    Returns:
+        Whose set it is, if it is one of another entity; the number of the entity, 0 where a set is meant.
+
+    Raises:
+        UnknownResource: When it leads nowhere.
+    """
     if not address.steps and address.id is None:
         return None, 0
     clearance = principal.clearance

@@ -60,6 +60,29 @@ class DraftReader:
         self._made = made or {}
         self._left = MOST_DRAFTS
 
+    def replacement(self, entity: Entity, body: Any) -> Draft:
+        """What an entity is to be instead of what it is (18-088, 10.3, PUT): properties that are not sent are emptied.
+
+        Links that are not sent stay, and so do the times of an observation: they say which one it is.
+
+        Raises:
+            BadBody: When a property without which there is no entity is missing, or as `read` says.
+        """
+        found = self.read(entity, body, change=True)
+        self._complete(found)
+        for name in entity.properties:
+            if name not in _STAYING:
+                found.values.setdefault(name, None)
+        kept = _KEPT[entity.plural]
+        found.values = {name: value for name, value in found.values.items() if name not in kept}
+        return found
+
+    def _complete(self, draft: Draft) -> None:
+        plural = draft.entity.plural
+        missing = [name for name in REQUIRED[plural] if draft.values.get(name) is None]
+        if missing:
+            raise BadBody(f"One of {plural} has {', '.join(missing)}; this one has not.")
+
     def read(self, entity: Entity, body: Any, *, change: bool = False, depth: int = 1) -> Draft:
         """An entity of a type.
 
@@ -82,9 +105,8 @@ class DraftReader:
         found = Draft(entity)
         for name, value in body.items():
             self._take(found, name, value, change=change, depth=depth)
-        missing = [] if change else [n for n in REQUIRED[entity.plural] if found.values.get(n) is None]
-        if missing:
-            raise BadBody(f"One of {entity.plural} has {', '.join(missing)}; this one has not.")
+        if not change:
+            self._complete(found)
         return found
 
     def _take(self, draft: Draft, name: str, value: Any, *, change: bool, depth: int) -> None:
@@ -142,6 +164,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 _KEPT: dict[str, frozenset[str]] = {name: frozenset({"id"}) for name in ENTITIES}
 _KEPT["Datastreams"] = frozenset({"id", "observedArea", "phenomenonTime", "resultTime"})
 """What the service keeps itself."""
+_STAYING = frozenset({"phenomenonTime", "resultTime"})
 
 
 def require_sound(value: Any) -> None:

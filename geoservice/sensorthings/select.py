@@ -242,9 +242,10 @@ def next_number(
     """The number of what a link leads to from an entity; of many, the one that is wanted."""
     target = ENTITIES[navigation.target]
     ours, theirs = entity.table.alias(), target.table.alias()
-    found = sa.select(theirs.c.id).where(
-        ours.c.id == sa.literal(number, sa.BigInteger()),
-        navigation.join(clearance, ours, theirs),
-        target.visible(clearance, theirs, one=True),
+    linked = sa.join(ours, theirs, navigation.join(clearance, ours, theirs))
+    found = (
+        sa.select(theirs.c.id)
+        .select_from(linked)
+        .where(ours.c.id == sa.literal(number, sa.BigInteger()), target.visible(clearance, theirs, one=True))
     )
     return found if wanted is None else found.where(theirs.c.id == sa.literal(wanted, sa.BigInteger()))

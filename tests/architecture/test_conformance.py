@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from geoservice.ogc import sensorthings
 from geoservice.ogc.blocks import BLOCKS
+from tests.conformance.sensorthings import MQTT_PROOFS
+from tests.conformance.sensorthings import PROOFS as SENSORTHINGS
 
 ROOT = Path(__file__).parents[2]
 SPEC = "http://www.opengis.net/spec/"
@@ -130,6 +133,14 @@ def test_what_is_declared_is_proved_and_the_other_way_round() -> None:
 def test_the_proof_is_there(name: str) -> None:
     for file, test in PROOFS[name]:
         assert test in named_in(file), f"{file} has no {test}"
+
+
+def test_requirements_of_sensorthings_are_proved_and_the_other_way_round() -> None:
+    assert set(SENSORTHINGS) == set(sensorthings.CONFORMANCE)
+    assert set(MQTT_PROOFS) == {sensorthings.CREATION_BY_MQTT}
+    for proofs in (*SENSORTHINGS.values(), *MQTT_PROOFS.values()):
+        assert proofs
+        assert all(test in named_in(f"conformance/{file}") for file, test in proofs)
 
 
 def test_a_proof_that_is_not_there_is_noticed() -> None:

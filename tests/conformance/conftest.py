@@ -8,6 +8,7 @@ import pytest
 
 from geoservice.app import create_app
 from geoservice.settings import Settings
+from tests.conformance.sensorthings import Room, running_room
 from tests.support.service import Service
 from tests.support.serving import Watched, serving
 from tests.support.site import running_site
@@ -30,4 +31,11 @@ def watched(site: Service) -> Watched:
 def address(watched: Watched) -> Iterator[str]:
     """The same site behind a real socket on loopback."""
     with serving(watched) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def room(cluster_settings: Settings) -> Iterator[Room]:
+    """SensorThings behind a real socket, with entities of its own."""
+    with running_room(cluster_settings) as found:
         yield found

@@ -328,7 +328,7 @@ def test_a_batch_in_json(sta: Sta) -> None:
     [
         {},
         {"requests": []},
-        {"requests": [{"id": "1", "method": "PUT", "url": "Things"}]},
+        {"requests": [{"id": "1", "method": "TRACE", "url": "Things"}]},
         {"requests": [{"id": "1", "method": "GET", "url": "Things"}] * 2},
         {"requests": [{"id": "1", "method": "GET", "url": "Things", "atomicityGroup": "g"}]},
     ],

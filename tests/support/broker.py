@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -13,21 +14,43 @@ from pathlib import Path
 PROGRAM = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 
 
+class Mosquitto:
+    """A broker that can be stopped and started again; it keeps sessions and messages in its folder meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        """Choose a port; nothing runs yet."""
+        assert Path(PROGRAM).exists(), "The tests need mosquitto: scripts/install --tests"
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port: int = probe.getsockname()[1]
+        self._settings = folder / "mosquitto.conf"
+        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0"]
+        kept = ["persistence true", f"persistence_location {folder}/", f"user {getpass.getuser()}"]
+        self._settings.write_text("\n".join([*lines, *kept, ""]))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run, with what was kept."""
+        quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        self._process = subprocess.Popen([PROGRAM, "-c", str(self._settings)], **quiet)
+        _await(self.port, self._process)
+
+    def stop(self) -> None:
+        """End, and keep what was not delivered."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+
 @contextmanager
 def broker(folder: Path) -> Iterator[int]:
     """A running broker; its port."""
-    assert Path(PROGRAM).exists(), "The tests need mosquitto: scripts/install --tests"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = folder / "mosquitto.conf"
-    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n")
-    process = subprocess.Popen([PROGRAM, "-c", str(settings)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    made = Mosquitto(folder)
     try:
-        _await(port, process)
-        yield port
+        made.start()
+        yield made.port
     finally:
-        process.terminate()
-        process.wait(10)
+        made.stop()
 
 
 def _await(port: int, process: subprocess.Popen[bytes]) -> None:
