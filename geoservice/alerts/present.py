@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import shapely
@@ -29,8 +29,17 @@ Address = Callable[[str], str]
 
 def headline(kept: Kept) -> dict[str, str]:
     """Headline by language (zh, en), with a mark unless the message is meant in earnest."""
-    label, mark = label_of(kept), MARKS.get(kept.alert.status, {"zh": "", "en": ""})
-    return {"zh": f"{mark['zh']}{label.zh}", "en": f"{mark['en']}{label.en}"}
+    label = label_of(kept)
+    return marked({"zh": label.zh, "en": label.en}, kept.alert.status)
+
+
+def marked(words: Mapping[str, str], status: str) -> dict[str, str]:
+    """Words by language with the mark of their status (of CAP) before them, unless they begin with it of themselves."""
+    marks = MARKS.get(status, {})
+    return {
+        language: text if text.startswith(marks.get(language, "").strip()) else f"{marks[language]}{text}"
+        for language, text in words.items()
+    }
 
 
 def summary(kept: Kept, at: dt.datetime, address: Address) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from geoservice.alerts import read as alerts
+from geoservice.alerts.zone import label_of
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.geojson import checked, parse_zone
 from geoservice.analysis.kept import find_kept, whole_area
@@ -29,6 +31,7 @@ from layers.sheets import parse_sheet
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
 _ACTUAL = {"status": "Actual"}
+_ALERT_ID = re.compile(r"[0-9a-f]{24}")
 MAX_KEY = 500
 WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
 _EXPECTED = (
@@ -83,7 +86,7 @@ def zone_request(body: object, max_vertices: int) -> ZoneRequest:
     Args:
         body: Parsed JSON: `{"zone": GeoJSON}` or `{"zone": "id of a kept zone"}`,
             `{"bbox": [w, s, e, n]}`, `{"adcode": "..."}` (or `division`),
-            `{"alert": "..."}`, `{"feature": {"collection": "...", "id": "..."}}` (or `"collection/id"`),
+            `{"alert": "id or identifier"}`, `{"feature": {"collection": "...", "id": "..."}}` (or `"collection/id"`),
             `{"sheet": "..."}` (a number of GB/T 13989) or `{"postcode": "..."}`.
         max_vertices: Most vertices of a drawn zone.
 
@@ -131,8 +134,21 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
         return Place(
             checked(await asyncio.to_thread(whole_area, kept.zone), where.origin), where.origin, kept.zone.label
         )
-    shapes = await _shapes(connection, where, context)
+    shapes = await _warned(connection, where, context) or await _shapes(connection, where, context)
     return await asyncio.to_thread(_place, shapes, where.origin)
+
+
+async def _warned(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
+    """The areas of the message that has this id under `/alerts`; none where no alert is meant, or it is no such id.
+
+    An id names one message; an identifier may be that of several senders (CAP 1.2, 3.2.1).
+    """
+    if where.collection is not None or not _ALERT_ID.fullmatch(where.key):
+        return []
+    _, decision = _open(where, context)
+    kept = await alerts.one(connection, decision.rule, where.key)
+    shapes = [] if kept is None else [area.geometry for area in kept.areas if area.geometry is not None]
+    return [] if kept is None else [FoundShape(where.key, label_of(kept), shapely.to_wkb(shape)) for shape in shapes]
 
 
 async def _served(connection: AsyncConnection, where: NamedPostcode, context: AnalysisContext) -> Place:

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import format_sse_event
 from starlette.responses import Response
 
 from geoservice.api.bulletin import Marks
-from geoservice.api.job_events import CHECK_SECONDS, LONGEST_SECONDS, PING_SECONDS, EventStream
+from geoservice.api.job_events import ALIVE, CHECK_SECONDS, LONGEST_SECONDS, PING_SECONDS, EventStream
 from geoservice.api.jobs import still_the_same
 from geoservice.changes.read import Span
 from geoservice.events.news import message
@@ -122,7 +122,7 @@ async def _follow(follower: Follower, marks: Marks) -> AsyncGenerator[bytes]:
                 yield told
         if time.monotonic() - spoke >= PING_SECONDS:
             spoke = time.monotonic()
-            yield KEEPALIVE_COMMENT
+            yield ALIVE
 
 
 async def _news(follower: Follower, name: str, marks: Marks) -> bytes | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from geoservice.jobs.desk import Desk
@@ -26,6 +26,9 @@ from layers.errors import DatabaseUnavailable, QueryTimeout
 
 LOOK_SECONDS = 1.0
 PING_SECONDS = 15.0
+ALIVE = format_sse_event(event="alive", data_str="{}")
+"""Said when there is nothing else to say for so long. An event and no comment: a script never hears of comments, and a
+page must be able to tell a quiet service from one that is gone. It has no id, so that the place to go on from stays."""
 CHECK_SECONDS = 2.0
 """How often a follower is asked for again; with the seconds that keys are remembered, a revoked one hears no more
 after five."""
@@ -130,7 +133,7 @@ class Newsroom:
             follower: Who follows.
 
         Yields:
-            Events `progress`, and `end` as the last one, in wire format; comments keep quiet connections open.
+            Events `progress`, and `end` as the last one, in wire format; `alive` keeps quiet connections open.
         """
         self._followed[job.id] += 1
         self._latest.setdefault(job.id, job)
@@ -149,7 +152,7 @@ class Newsroom:
                     checked = time.monotonic()
                 if time.monotonic() - spoke >= PING_SECONDS:
                     spoke = time.monotonic()
-                    yield KEEPALIVE_COMMENT
+                    yield ALIVE
         finally:
             self._leave(job.id)
 

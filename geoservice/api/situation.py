@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.alerts.present import marked
 from geoservice.analysis.context import AnalysisContext
 from geoservice.api.situation_scope import PRIVATE, Exercise, looking
 from geoservice.house import Asker, House, Inside
@@ -30,7 +31,6 @@ from layers.extent import parse_bbox
 
 router = APIRouter(prefix="/situation", tags=["situation"])
 _TITLE = {"zh": "态势", "en": "Situation"}
-_PLAYED = {"zh": "【演练】", "en": "[Exercise] "}
 _ELSEWHERE = {"zh": "不在已知区划内", "en": "In no known division"}
 
 
@@ -96,7 +96,7 @@ def board_document(request: Request, shown: Shown, exercise: dict[str, Any] | No
     """The board as a document, without links to other forms of it."""
     head: dict[str, Any] = {"title": _TITLE["en"], "titles": _TITLE}
     if exercise is not None:
-        titles = {lang: f"{_PLAYED[lang]}{exercise['title'][lang]}" for lang in ("zh", "en")}
+        titles = marked(exercise["title"], "Exercise")
         head = {"exercise": exercise, "title": titles["en"], "titles": titles}
     return {
         **head,

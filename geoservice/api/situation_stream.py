@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import format_sse_event
 from starlette.responses import Response
 
-from geoservice.api.job_events import CHECK_SECONDS, LONGEST_SECONDS, PING_SECONDS, EventStream
+from geoservice.api.job_events import ALIVE, CHECK_SECONDS, LONGEST_SECONDS, PING_SECONDS, EventStream
 from geoservice.api.jobs import still_the_same
 from geoservice.api.situation import board_document, viewing
 from geoservice.api.situation_scope import Exercise, looking
@@ -121,7 +121,7 @@ async def _follow(follower: Follower, beat: Beat) -> AsyncGenerator[bytes]:
         first, known = False, beat
         if time.monotonic() - spoke >= PING_SECONDS:
             spoke = time.monotonic()
-            yield KEEPALIVE_COMMENT
+            yield ALIVE
         await pulse.other(known, CHECK_SECONDS)
         beat = pulse.beat
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.alerts import read as alerts_read
 from geoservice.alerts.desk import LAYER
-from geoservice.alerts.present import headline
+from geoservice.alerts.present import headline, marked
 from geoservice.alerts.read import Asked, Kept
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.kept import whole_area
@@ -46,7 +46,6 @@ FIRE_GAP, FIRE_LEAST = 0.02, 3
 _MOST_POINTS = 5_000
 JUST_NOW = dt.timedelta(hours=3)
 """How old a value beyond a limit may be."""
-_MARK = {"zh": "【演练】", "en": "[Exercise] "}
 _MOST_ZONES, _ZONES_AT_ONCE = 2_000, 50
 _EARTHQUAKE, _FIRE = "earthquake", "active_fire"
 
@@ -99,7 +98,7 @@ def _alert(kept: Kept) -> Event:
         geometry=kept_shape(shapely.union_all(shapes)) if shapes else None,
         facts={**facts, **({} if colour is None else {"colour": colour})},
         places={"alert": f"/alerts/{kept.id}", "zone": f"/alerts/{kept.id}/zone"},
-        impact={"alert": kept.alert.identifier} if shapes else None,
+        impact={"alert": kept.id} if shapes else None,
     )
 
 
@@ -139,12 +138,11 @@ class Zones:
 
 def _zone(text: str, kept: dt.datetime) -> Event:
     zone = HazardZone.model_validate_json(text)
-    mark = _MARK if zone.status == "exercise" else {"zh": "", "en": ""}
     since = zone.start or kept
     return Event(
         id=f"zone:{zone.id}",
         kind="zone",
-        title={"zh": f"{mark['zh']}{zone.label.zh}", "en": f"{mark['en']}{zone.label.en}"},
+        title=marked({"zh": zone.label.zh, "en": zone.label.en}, zone.status.capitalize()),
         severity=_zone_severity(zone),
         since=since,
         until=zone.end or max(since, kept) + OPEN_ZONE,

@@ -87,6 +87,27 @@ def keep(watch: Watch, who: str = "author", clearance: str = "public", **more: A
     return found
 
 
+def test_an_alert_of_the_board_is_the_zone_of_an_analysis_and_no_other_of_its_identifier(watch: Watch) -> None:
+    """Identifiers are unique per sender only; the id under which an alert is listed names one message."""
+    here = watch.taken(cap("same"))["id"]
+    there = watch.taken(cap("same", info(area(EAST)), sender="other@test.example"))["id"]
+    hidden = watch.taken(cap("hidden", scope="Restricted", restriction="staff"))["id"]
+    events = {one["id"]: one for one in board(watch)["events"]}
+    for number, west in ((here, 80.02), (there, 80.12)):
+        answer = watch.ask("POST", "/analysis/zone", json=events[f"alert:{number}"]["impact"]["body"])
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["zone"]["bbox"] == pytest.approx([west, 40.02, west + 0.06, 40.08])
+    assert watch.ask("POST", "/analysis/zone", json={"alert": hidden}).status_code == 404
+    assert watch.ask("POST", "/analysis/zone", "reader", json={"alert": hidden}).status_code == 200
+
+
+def test_a_mark_of_an_exercise_is_said_once(watch: Watch) -> None:
+    watch.taken(cap("e-1", info(headline="【演练】洪水"), status="Exercise"))
+    watch.taken(cap("e-2", info(headline="洪水"), status="Exercise"))
+    told = watch.ask("GET", "/alerts?status=Exercise").json()["alerts"]
+    assert {one["headline"]["zh"] for one in told} == {"【演练】洪水"}
+
+
 def test_events_are_told_by_division_the_worst_first(watch: Watch) -> None:
     flood = watch.taken(cap("flood"))["id"]
     storm = watch.taken(cap("storm", info(area(EAST), severity="Extreme", headline="暴雨")))["id"]
@@ -105,7 +126,7 @@ def test_events_are_told_by_division_the_worst_first(watch: Watch) -> None:
     assert (regions["990102"]["worst"], regions["990101"]["worst"]) == ("Extreme", "Severe")
     events = {one["id"]: one for one in found["events"]}
     assert events[fire]["points"] == 3
-    assert events[f"alert:{storm}"]["impact"]["body"] == {"alert": "storm"}
+    assert events[f"alert:{storm}"]["impact"]["body"] == {"alert": storm}
     assert events[f"zone:{zone}"]["impact"]["body"] == {"zone": zone}
     assert "exercise" not in json.dumps(found).lower().replace("/situation/exercises", "")
     for one in found["events"]:

@@ -9,6 +9,7 @@ const layersOf = new Map();
 const shown = new Set();
 const opacities = new Map();
 const filters = new Map();
+const FOLLOWS = 4000;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let highlight = null;
@@ -53,6 +54,17 @@ export function setFilter(id, filter) {
     const both = own && filter ? ["all", own, filter] : (filter ?? own);
     gl.setFilter(one.id, both);
   }
+}
+
+/**
+ * Ask for the tiles of a layer anew, because its data have changed.
+ *
+ * Low zooms are drawn ahead by the service and follow the data by a second or two: so it is asked twice.
+ */
+export function redraw(id) {
+  const again = () => { const source = gl.getSource(id); source?.setTiles?.(source.tiles); };
+  again();
+  setTimeout(again, FOLLOWS);
 }
 
 /** Fit a box (west, south, east, north), leaving room for the open panels. */

@@ -3,6 +3,7 @@
 import { config, currentLanguage, t, words } from "../state.js";
 import { button, el, icon, patiently, stateLine } from "../dom.js";
 import { codeName, moment } from "../format.js";
+import { redraw } from "../map.js";
 import { ask } from "../request.js";
 import { flow, go } from "./flow.js";
 import { follow, heard, liveLine } from "./live.js";
@@ -10,6 +11,7 @@ import { follow, heard, liveLine } from "./live.js";
 const COLOURS = ["red", "orange", "yellow", "blue"];
 const SEVERITIES = ["Extreme", "Severe", "Moderate", "Minor", "Unknown"];
 const NOTABLE = { Exercise: "exercise", Test: "test", Draft: "draft", System: "system" };
+const LAYER = "cap_alert";
 const MOST = 200;
 const PAST = 50;
 let stop = null;
@@ -77,6 +79,7 @@ async function load(list) {
     // A look that changed nothing must not take the focus away from whoever is reading.
     const told = JSON.stringify([currentLanguage(), alerts]);
     if (list.dataset.told === told) return;
+    if (list.dataset.told) redraw(LAYER);
     list.dataset.told = told;
     fill(list, alerts);
   } catch (error) {

@@ -1,12 +1,14 @@
 // Whether what is seen is up to date: a stream of news, a look every minute where there is none, and words for both.
 
-import { config, offers, on, t } from "../state.js";
+import { config, currentLanguage, offers, on, t } from "../state.js";
 import { el } from "../dom.js";
 import { flow } from "./flow.js";
 
 const EVERY = 60_000;
 const SOON = 300;
+// A look every minute, or a word of the stream every 15 seconds (geoservice/api/job_events.py): three of them missed.
 const STALE = 150_000;
+const QUIET = 50_000;
 const NEWS = ["changed", "board", "event", "over", "unit", "mark"];
 const ALL = "all";
 const listeners = new Set();
@@ -18,7 +20,7 @@ let soon = null;
 
 function state() {
   if (navigator.onLine === false) return "offline";
-  if (failed || (seen && Date.now() - seen > STALE)) return "stale";
+  if (failed || (seen && Date.now() - seen > (streaming ? QUIET : STALE))) return "stale";
   return streaming ? "live" : "minute";
 }
 
@@ -26,7 +28,7 @@ function tell() {
   for (const one of document.querySelectorAll("[data-live]")) fill(one);
 }
 
-const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = (time) => new Date(time).toLocaleTimeString(currentLanguage() === "zh" ? "zh-CN" : "en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 function fill(line) {
   line.dataset.live = state();
@@ -69,13 +71,20 @@ function disconnect() {
 function connect() {
   if (source || !listeners.size) return;
   source = new EventSource(address());
-  source.onopen = () => { streaming = true; tell(); };
+  source.onopen = () => { streaming = true; alive(); };
   source.onerror = () => {
     streaming = false;
     if (source?.readyState === EventSource.CLOSED) source = null;
     tell();
   };
+  source.addEventListener("alive", alive);
   for (const name of NEWS) source.addEventListener(name, ring);
+}
+
+function alive() {
+  // What had failed is looked at anew: a stream that speaks says that the service is back.
+  if (failed) ring();
+  else heard();
 }
 
 /** Call `listener` when something has changed, and every minute where no stream tells; returns how to stop. */
@@ -95,7 +104,7 @@ export function startLive() {
   on("flow", (change) => { if ("exercise" in change) { disconnect(); connect(); } });
   setInterval(() => {
     tell();
-    if (document.hidden || streaming) return;
+    if (document.hidden || (streaming && state() === "live")) return;
     connect();
     ring();
   }, EVERY);
