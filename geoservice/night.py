@@ -197,13 +197,17 @@ def _thing(night: Night) -> dict[str, Any]:
 def _told(found: Any) -> str:
     """An impact in one line."""
     people, ways = found.get("people"), found.get("ways")
-    said = [] if people is None else [f"{people['value']:.0f} people"]
-    said += [
-        f"{one['layer']} {one['total']['value']:.0f} {one['unit']}" for one in found["sections"] if one.get("total")
-    ]
+    said = [] if people is None else [f"{people['value']:,.0f} people"]
+    said += [_figure(one) for one in found["sections"] if one.get("total")]
     if ways is not None and ways["status"] == "ok":
         said.append(f"{ways['closed_edges']} roads closed, {ways['isolated']} settlements cut off")
     return "; ".join(said)
+
+
+def _figure(section: Any) -> str:
+    """What a layer has in the zone: a name, a number, and its unit unless things are counted."""
+    unit = "" if section["unit"] == "1" else f" {section['unit']}"
+    return f"{section['title']['en']} {section['total']['value']:,.0f}{unit}"
 
 
 def _text(moment: dt.datetime) -> str:

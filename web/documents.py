@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,14 +16,14 @@ from web.loads import load_context, load_title, page_context, place_features, st
 from web.maps import LANGUAGE_TAGS, findings_map, small_map
 from web.page import Page, with_nonce
 from web.places import Crumb, as_page, crumbs, own_path, word
-from web.reading import Reader, number
+from web.reading import Reader, minute, number
 from web.texts import TEXTS, text
 
 Json = dict[str, Any]
 TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
-        "functions", "load", "loads", "editions", "processes", "process", "situation",
+        "functions", "load", "loads", "editions", "processes", "process", "situation", "alerts", "alert", "exceedances",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""
@@ -37,7 +38,7 @@ _FORMATS = {
     "jsonfg": "JSON-FG", "flatgeobuf": "FlatGeobuf", "parquet": "GeoParquet", "gpkg": "GeoPackage",
     "shapefile": "Shapefile", "xlsx": "XLSX", "dxf": "DXF", "boundary": "TXT", "csv-xy": "CSV (x, y)",
     "mapbox": "MapLibre", "sld10": "SLD 1.0", "sld11": "SLD 1.1",
-    "tilejson": "TileJSON", "gml": "GML",
+    "tilejson": "TileJSON", "gml": "GML", "cap": "CAP",
 }  # fmt: skip
 """Names of formats by the value of `f`."""
 
@@ -165,6 +166,8 @@ class Document:
             return text({"next": "next", "prev": "previous"}[link["rel"]], self.language)
         if (known := word(path, self.language) if path else None) is not None:
             return known
+        if (key := f"link_{'_'.join(str(link.get('title')).lower().split())}") in TEXTS:
+            return text(key, self.language)
         return str(link.get("title") or last or link["rel"])
 
     @cached_property
@@ -240,6 +243,8 @@ def _shared(document: Document) -> Json:
     more: Json = {}
     if document.kind in ABOUT_LOADS:
         more = load_context(document.body, document.language) if document.kind == "load" else page_context()
+    elif document.kind == "alert":
+        more = {"portal_hash": _portal_hash(document.body)}
     elif document.kind not in TEMPLATES:
         shown = {name: value for name, value in document.body.items() if name not in ("title", "description")}
         lead = document.body.get("description")
@@ -262,6 +267,7 @@ def _shared(document: Document) -> Json:
         "crumbs": document.crumbs,
         "named": document.named,
         "number": number,
+        "minute": minute,
         "as_page": lambda href: as_page(href, document.root, document.language),
         "columns": document.columns,
         "drawn": bool(document.drawn),
@@ -270,6 +276,13 @@ def _shared(document: Document) -> Json:
         "count": _count,
         "day": _day,
     }
+
+
+def _portal_hash(alert: Json) -> str:
+    """Where the portal shows the zone of an alert; what is no warning in earnest in the mode of exercises."""
+    recipe = quote(json.dumps({"way": "alert", "id": alert["id"]}, separators=(",", ":")), safe="")
+    played = "&exercise=all" if alert["status"] == "Exercise" else ""
+    return f"#zone={recipe}&step=zone{played}"
 
 
 def _count(value: int | None) -> str:

@@ -17,7 +17,7 @@ collections/*/styles/* collections/*/tiles collections/*/tiles/* collections/*/m
 collections/*/map/tiles/*
 collections/*/contours collections/*/maps
 indices indices/* exceedances exceedances/now
-situation situation/exercises situation/exercises/*
+situation situation/exercises situation/exercises/* alerts alerts/*
 tiles tiles/* tileMatrixSets tileMatrixSets/* styles styles/* styles/*/metadata archives
 processes processes/* jobs jobs/* exports exports/* loads/*
 gazetteer/divisions gazetteer/divisions/at gazetteer/divisions/* gazetteer/divisions/*/children
@@ -28,6 +28,8 @@ _NEEDY = frozenset(
     {"gazetteer/names", "gazetteer/geocode", "gazetteer/reverse", "gazetteer/sheets", "gazetteer/convert"}
 )
 """Pages that answer a question only; without one they are no place to go back to."""
+_PLAIN = frozenset({"alerts/feed.atom", "alerts/certificate.pem", "alerts/drafts"})
+"""What is no page although its path looks like that of one."""
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -53,6 +55,8 @@ def is_page(path: str) -> bool:
 
 def kind_of(path: str) -> str | None:
     """The kind of page at a path, with `*` for what differs between pages of the kind; None where there is no page."""
+    if path in _PLAIN:
+        return None
     return next((kind for kind, each in zip(_PATHS, _KNOWN, strict=True) if each.fullmatch(path)), None)
 
 

@@ -101,7 +101,7 @@ class Reader:
         if key in _WORDED and word in TEXTS:
             return Cell(text(word, self.language))
         if _MOMENT.fullmatch(value):
-            return Cell(_minute(value))
+            return Cell(minute(value))
         return Cell(value)
 
     def section(self, body: Json, title: str = "") -> Section:
@@ -205,7 +205,8 @@ def _target(one: Json) -> str | None:
     return next((str(known[rel]) for rel in ("href", "self", "item", "stylesheet") if known.get(rel)), None)
 
 
-def _minute(value: str) -> str:
+def minute(value: str) -> str:
+    """An instant (ISO 8601) to the minute, in UTC; any other text as it is."""
     try:
         moment = dt.datetime.fromisoformat(value)
     except ValueError:
