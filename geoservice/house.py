@@ -25,6 +25,7 @@ from geoservice.edits.desk import EditDesk
 from geoservice.features.places import Seal
 from geoservice.features.state import LayerState, read_states
 from geoservice.impact.keeper import AtomKeeper
+from geoservice.impact.raster_keeper import RasterKeeper
 from geoservice.jobs.desk import Desk
 from geoservice.jobs.uploads import UploadStore
 from geoservice.maps.renderer import Renderer
@@ -101,7 +102,8 @@ class House:
         self.press = Press(settings.report_timeout, settings.report_presses)
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
-        self.exposure = AtomKeeper(settings.home / "exposure", self.pools)
+        sums = RasterKeeper(settings.home / "raster-sums", self.pools, settings.raster_sums_mb << 20)
+        self.exposure = AtomKeeper(settings.home / "exposure", self.pools, sums)
         self.pulse = Pulse(self.pools)
 
     async def settle(self) -> None:

@@ -310,6 +310,12 @@ class Settings(BaseSettings):
         description="Largest zone (km2) whose impact is answered at once; larger ones become a job for whoever has an "
         "API key, and are answered with 413 to others. Unset: all are answered at once.",
     )
+    raster_sums_mb: int = Field(
+        default=2_048,
+        ge=0,
+        description="Most megabytes of sums that are kept of rasters of exposure layers, so that zones over them are "
+        "quick; 0 keeps none.",
+    )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
     edit_version_required: bool = Field(
         default=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,10 @@ class RasterSummer(Protocol):
         """Sum the assets (the newest first) inside a zone in longitude and latitude."""
 
 
+def _nothing(assets: Sequence[Asset]) -> None:
+    """Prepare nothing."""
+
+
 @dataclass(frozen=True)
 class AnalysisContext:
     """The surroundings of one analysis.
@@ -46,6 +50,7 @@ class AnalysisContext:
             does not cost the others their answer.
         schema: Schema names to replace, where readers see views instead of tables (`Reading.schema`).
         raster_sum: How rasters are summed.
+        prepare: Told which rasters are summed, so that the next time is quicker.
         as_of: Instant of system time as of which named zones are looked up; None for now.
     """
 
@@ -55,4 +60,5 @@ class AnalysisContext:
     seconds: float = 60.0
     schema: Mapping[str, str] | None = None
     raster_sum: RasterSummer = zonal
+    prepare: Callable[[Sequence[Asset]], object] = _nothing
     as_of: dt.datetime | None = None

@@ -145,6 +145,7 @@ async def _raster_section(job: _Job, layer: RasterLayer, decision: Decision) -> 
     assets = [asset for asset in assets_of(layer, rows, job.context.rasters) if any(map(asset.meets, boxes))]
     if not assets:
         return empty_section(layer, RASTER_MEASURE, unit, edition, NOTHING_LOADED)
+    job.context.prepare(assets)
     work = asyncio.to_thread(job.context.raster_sum, assets, job.place.geometry)
     try:
         found = await asyncio.wait_for(work, job.clock.share())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,8 @@ class Sums:
     minimum: Floats
     maximum: Floats
 
-    def some(self, at: Longs) -> Sums:
-        """Some of them."""
+    def some(self, at: Any) -> Sums:
+        """Some of them, by an index of numpy."""
         return Sums(*(array[at] for array in self.arrays().values()))
 
     def arrays(self) -> dict[str, Floats]:
@@ -52,6 +52,11 @@ class Sums:
     def none(cls, number: int) -> Sums:
         """So many of nothing."""
         return cls(*(np.full(number, value) for value in (0.0, 0.0, 0.0, np.inf, -np.inf)))
+
+    @classmethod
+    def room(cls, shape: tuple[int, int]) -> Sums:
+        """Room for so many rows and columns, to be filled."""
+        return cls(*(np.empty(shape) for _ in range(5)))
 
     @classmethod
     def of(cls, value: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_], area: Floats) -> Sums:
@@ -67,8 +72,8 @@ class Sums:
         """Each by its share."""
         return Sums(self.total * share, self.count * share, self.area * share, self.minimum, self.maximum)
 
-    def put(self, at: Longs, others: Sums) -> None:
-        """Write others in some places."""
+    def put(self, at: Any, others: Sums) -> None:
+        """Write others in some places, by an index of numpy."""
         for name, array in others.arrays().items():
             self.arrays()[name][at] = array
 
@@ -182,24 +187,33 @@ def by_owner(parts: list[tuple[Parted, Pieces]], number: int) -> Sums:
     return total
 
 
-def block_sums(cells: Sums) -> Sums:
-    """Sums of whole blocks of a sheet of cells, whose first one begins a block; what is left over belongs to none.
+def block_sums(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], area: Floats) -> Sums:
+    """Sums of whole blocks of cells, whose first one begins a block; what is left over belongs to none.
 
-    The order of additions is spelled out: it must not hang on the size of the sheet.
+    The order of additions is spelled out: it must not hang on how many cells there are.
+
+    Args:
+        values: Values of the cells.
+        valid: Whether each has data.
+        area: Square metres of each.
     """
-    total, count, area = (_folded(getattr(cells, name), np.add) for name in _NAMES)
+    numbers = values if values.dtype.kind == "f" else values.astype(np.float64)
+    whole = bool(valid.all())
+    total = numbers if whole else np.where(valid, numbers, numbers.dtype.type(0))
+    low = numbers if whole else np.where(valid, numbers, numbers.dtype.type(np.inf))
+    high = numbers if whole else np.where(valid, numbers, numbers.dtype.type(-np.inf))
     return Sums(
-        total,
-        count,
-        area,
-        _folded(cells.minimum, np.minimum),
-        _folded(cells.maximum, np.maximum),
+        _folded(total, np.add),
+        _folded(valid.astype(np.float32), np.add),
+        _folded(area if whole else np.where(valid, area, 0.0), np.add),
+        _folded(low, np.minimum),
+        _folded(high, np.maximum),
     )
 
 
-def _folded(cells: Floats, join: np.ufunc) -> Floats:
+def _folded(cells: npt.NDArray[np.floating[Any]], join: np.ufunc) -> Floats:
     rows, columns = (size // SIDE * SIDE for size in cells.shape)
-    tall = cells[:rows:SIDE, :columns].copy()
+    tall = cells[:rows:SIDE, :columns].astype(np.float64)
     for step in range(1, SIDE):
         join(tall, cells[step:rows:SIDE, :columns], out=tall)
     found = tall[:, ::SIDE].copy()

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 
-from geoservice.analysis.cells import CoveredCells, on_raster, polygons
+from geoservice.analysis.cells import on_raster, polygons
+from geoservice.analysis.raster_sums import RasterSums
+from geoservice.analysis.sheet import CoveredCells
 from geoservice.analysis.sums import Sums
 from layers.area import ellipsoidal_area
 from layers.asset import Asset
@@ -89,7 +91,9 @@ class _Totals:
             self.classes[int(code)].append(part)
 
 
-def zonal(assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = False) -> ZonalResult:
+def zonal(
+    assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = False, kept: RasterSums | None = None
+) -> ZonalResult:
     """Statistics of the first band of a raster layer in a zone.
 
     Args:
@@ -97,6 +101,7 @@ def zonal(assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = Fa
         zone: Polygon or multipolygon in EPSG:4490 (x=longitude, y=latitude, degrees); parts on both sides of 180
             degrees are separate polygons.
         classed: Whether cells are codes, so that areas by code are wanted.
+        kept: Sums that are kept beside the rasters; they change no figure.
 
     Returns:
         The figures; `covered` tells no data from zero.
@@ -111,7 +116,7 @@ def zonal(assets: Sequence[Asset], zone: shapely.Geometry, *, classed: bool = Fa
     needed = [a for a in assets if a.meets(tuple(shapely.bounds(zone).tolist()))]
     rest = zone
     for place, asset in enumerate(needed):
-        with on_raster(asset, rest) as here:
+        with on_raster(asset, rest, kept.blocks(asset) if kept is not None else None) as here:
             if classed:
                 for cells in here.cells():
                     totals.add(cells)

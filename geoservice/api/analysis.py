@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.request import zone_request
+from geoservice.analysis.zonal import zonal
 from geoservice.analysis.zone import zone_answer
 from geoservice.house import Asker, Inside
 from geoservice.http.encoding import encoded
@@ -46,6 +48,8 @@ async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody) ->
         rasters=house.rasters,
         seconds=house.settings.analysis_timeout,
         schema=house.reading.schema(asker.clearance),
+        raster_sum=partial(zonal, kept=house.exposure.rasters.sums),
+        prepare=house.exposure.rasters.prepare,
     )
     async with house.pools.connection(asker.clearance) as connection:
         answer = await zone_answer(connection, asked, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from geoservice.analysis.sections import UNCLASSIFIED
@@ -65,14 +66,28 @@ class Words:
         """Name of a group."""
         if code is None:
             return UNCLASSIFIED
+        found = self._labels.get(code)
+        if found is None:
+            # Thousands of divisions tell the same few groups.
+            found = self._labels[code] = self._label(code)
+        return found
+
+    def order(self, code: str | None) -> tuple[bool, int, str]:
+        """Where a group stands: in the order of the list, strangers after it, what has no class at the end."""
+        return (code is None, self._places.get(code or "", len(self._places)), code or "")
+
+    def _label(self, code: str) -> Text:
         if self.codes is None:
             return Text(zh=code, en=code)
         return Text(zh=self.codes.label(code, "zh"), en=self.codes.label(code, "en"))
 
-    def order(self, code: str | None) -> tuple[bool, int, str]:
-        """Where a group stands: in the order of the list, strangers after it, what has no class at the end."""
-        places = {one: place for place, one in enumerate(self.codes.codes)} if self.codes else {}
-        return (code is None, places.get(code or "", len(places)), code or "")
+    @cached_property
+    def _labels(self) -> dict[str, Text]:
+        return {}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {one: place for place, one in enumerate(self.codes.codes)} if self.codes else {}
 
 
 def figure_of(ledger: Ledger, sums: Mapping[Bound, Sum], words: Words) -> Figure:

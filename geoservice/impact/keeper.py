@@ -17,6 +17,7 @@ from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
 from geoservice.impact.atoms import Atoms, atoms_of
 from geoservice.impact.fetch import Ground, Wanted, read_divisions, read_editions, read_parts
+from geoservice.impact.raster_keeper import RasterKeeper
 from geoservice.impact.store import FORMAT, AtomStore, Stamp
 from layers.access import Decision
 from layers.answer import EditionRef
@@ -29,11 +30,16 @@ _log = logging.getLogger(__name__)
 
 
 class AtomKeeper:
-    """The kept atoms of one process; files are shared by all."""
+    """The kept atoms of one process; files are shared by all.
 
-    def __init__(self, folder: Path, pools: Pools, kept_from: int = KEPT_FROM) -> None:
+    Attributes:
+        kept_from: Features from which on a layer is kept ready.
+        rasters: What is kept of exposure layers that are rasters.
+    """
+
+    def __init__(self, folder: Path, pools: Pools, rasters: RasterKeeper, kept_from: int = KEPT_FROM) -> None:
         """Remember what to work with; nothing is made before it is asked for."""
-        self._folder, self._pools, self.kept_from = folder, pools, kept_from
+        self._folder, self._pools, self.rasters, self.kept_from = folder, pools, rasters, kept_from
         self._held: OrderedDict[str, tuple[Stamp, Atoms]] = OrderedDict()
         self._making: dict[str, asyncio.Task[None]] = {}
         # One layer after the other, so that questions find a connection and a processor meanwhile.
@@ -45,6 +51,7 @@ class AtomKeeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.rasters.close()
         self._held.clear()
 
     async def get(self, wanted: Wanted, stamp: Stamp) -> Atoms | None:

@@ -29,6 +29,7 @@ from geoservice.impact.needs import needs_of
 from geoservice.impact.outlook import look_out
 from geoservice.impact.people import people_of
 from geoservice.impact.raster import pieces_of_zone, raster_tally
+from geoservice.impact.raster_keeper import Splitting
 from geoservice.impact.secondary import ROLES, beyond, read_sites, secondary_of
 from geoservice.impact.sections import (
     Counted,
@@ -270,9 +271,16 @@ async def _of_raster(work: _Work, layer: RasterLayer, decision: Decision, editio
     if not near:
         return empty(bare, NOTHING_LOADED)
 
+    rasters = work.keeper.rasters
+    if work.asked.as_of is None:
+        divided = work.editions.get(DIVISIONS)
+        rasters.prepare(assets, Splitting(office.context.catalog, office.reading, work.divisions, divided))
+
     def added() -> ImpactSection:
-        pieces = {bound: pieces_of_zone(parts, laid.divisions) for bound, parts in laid.parts.items()}
-        tallies = {bound: raster_tally(near, found) for bound, found in pieces.items()}
+        sums = rasters.sums
+        known = next((one for asset in near if (one := sums.polygons(asset)) is not None), None)
+        pieces = {bound: pieces_of_zone(parts, laid.divisions, known) for bound, parts in laid.parts.items()}
+        tallies = {bound: raster_tally(near, found, sums) for bound, found in pieces.items()}
         return raster_section(layer, tallies, laid, edition)
 
     return await asyncio.to_thread(added)

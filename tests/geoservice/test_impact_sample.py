@@ -19,6 +19,7 @@ import shapely
 from exactextract import exact_extract
 
 from geoservice.db.engine import Database
+from geoservice.impact import raster_keeper
 from ingest.job import plan
 from ingest.load import load
 from ingest.raster import load_raster
@@ -470,3 +471,19 @@ def test_every_need_is_people_times_a_ratio_with_its_source(county: County) -> N
         assert one["source"].startswith("Sphere Handbook 2018")
         assert "people ×" in one["explain"]["formula"]
     assert people["explain"]["formula"].startswith("sum over cells")
+
+
+def test_sums_kept_beside_a_raster_change_no_byte(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
+    rasters = county.service.client.app.state.house.exposure.rasters  # type: ignore[attr-defined]
+    body = {"zone": drawn(county.zone().buffer(0.1)), "layers": ["population"]}
+    plain = county.post(body).content
+    monkeypatch.setattr(raster_keeper, "LEAST_BYTES", 0)
+    monkeypatch.setattr(raster_keeper, "LEAST_DIVISIONS", 1)
+    rasters._tried.clear()
+    assert county.post(body).content == plain
+    until = time.monotonic() + 60
+    while rasters._making and time.monotonic() < until:
+        time.sleep(0.05)
+    kept = sorted(file.suffix for file in rasters._folder.iterdir())
+    assert kept == ["", ".blocks", ".polygons"]
+    assert county.post(body).content == plain

@@ -147,7 +147,7 @@ def test_strips_and_neighbours_change_no_bit(tmp_path: Path, monkeypatch: pytest
             return np.stack(list(here.sums(parts).arrays().values()))
 
     together = asked(shapes)
-    monkeypatch.setattr("geoservice.analysis.cells.CELLS_PER_STRIP", 100 * 16)
+    monkeypatch.setattr("geoservice.analysis.sheet.TILE", 32)
     monkeypatch.setattr("geoservice.analysis.sums._AT_ONCE", 50)
     assert np.array_equal(asked(shapes), together)
     assert np.array_equal(np.hstack([asked([shape]) for shape in shapes]), together)

@@ -180,7 +180,7 @@ def test_strips_give_the_same_as_one_read(tmp_path: Path, monkeypatch: pytest.Mo
     asset = stored(tmp_path, cells)
     zone = shapely.buffer(shapely.Point(100.3, 39.65), 0.22)
     at_once = zonal([asset], zone)
-    monkeypatch.setattr("geoservice.analysis.cells.CELLS_PER_STRIP", 200)
+    monkeypatch.setattr("geoservice.analysis.sheet.TILE", 16)
     in_strips = zonal([asset], zone)
     assert in_strips.sum == pytest.approx(at_once.sum, rel=1e-6)
     assert in_strips.count == pytest.approx(at_once.count, rel=1e-6)
