@@ -73,6 +73,10 @@ def figure(page: Page, name: str) -> float:
     return float(found[0].replace(",", ""))
 
 
+MARKED = {"facility", "danger", "dam", "power", "monument", "bridge"}
+"""Roles whose single features are marked on the map of an impact."""
+
+
 def asked_for(site: Site, alert: str) -> dict[str, Any]:
     """The answer that the service gives to whoever asks it without the portal."""
     zone = httpx.get(f"{site.url}/alerts/{alert}/zone", timeout=60).json()
@@ -110,6 +114,12 @@ def test_the_straight_line(desk: tuple[Portal, str], site: Site, alerts: dict[st
     assert figure(page, "roads") == pytest.approx(answer["ways"]["closed_m"] / 1000, abs=0.06)
     known = [one for one in answer["sections"] if one["role"] in {"facility", "dam", "power", "danger"}]
     assert figure(page, "facilities") == sum(one["total"]["count"] for one in known if one["status"] == "ok")
+    # What the answer names stands on the map as well, and its key in the panel.
+    named = [one for one in answer["sections"] if one["role"] in MARKED and one["status"] == "ok"]
+    places = sum(len(one["features"]) for one in named) + len(answer["ways"]["settlements"])
+    assert page.locator("path.impact-mark").count() == places > 0
+    expect(page.locator(".impact-key li").first).to_be_visible()
+    assert page.evaluate("window.geoserviceMap.gl.getMaplibreMap().getLayer('impact-cut-road') !== undefined")
     # What has no data is named, and never shown as zero.
     nothing = next(one for one in answer["sections"] if one["status"] == "no-data")
     expect(page.locator(".step .nodata").last).to_contain_text(nothing["title"][language])
@@ -118,8 +128,9 @@ def test_the_straight_line(desk: tuple[Portal, str], site: Site, alerts: dict[st
     portal.shot(f"impact-{language}")
     page.reload()
     page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
-    # Nothing is lost: the same step of the same zone, with its answer.
+    # Nothing is lost: the same step of the same zone, with its answer, and the zone fills the map.
     expect(page.locator("[data-figure=people] .key-value")).to_be_visible(timeout=60_000)
+    assert page.locator("path.zone-class").bounding_box()["width"] > page.viewport_size["width"] / 5  # type: ignore[index]
     page.click("#go-report")
     with page.expect_download() as got:
         page.get_by_role("button", name="CSV").click()

@@ -49,15 +49,18 @@ class Studio:
 
 
 def events(response: httpx.Response, most: int) -> Iterator[dict[str, str]]:
-    """The first events of a stream, as their fields."""
+    """The first events of a stream that tell something, as their fields."""
     fields: dict[str, str] = {}
     for line in response.iter_lines():
         name, _, value = line.partition(": ")
         if line and not line.startswith(":"):
             fields[name] = value
         elif fields:
-            yield fields
-            most, fields = most - 1, {}
+            told, fields = fields, {}
+            if told.get("event") == "alive":
+                continue
+            yield told
+            most -= 1
             if most == 0:
                 return
 

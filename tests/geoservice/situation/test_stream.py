@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import httpx
 import pytest
 
+from geoservice.api import situation_stream
 from geoservice.app import create_app
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
@@ -126,3 +128,14 @@ def test_what_is_played_is_heard_by_whom_asks_for_it_alone(ears: Ears) -> None:
     assert [one["identifier"] for one in told[0][1]["events"]] == ["s-played"]
     assert told[1][1]["properties"]["exercise"]["id"] == drill
     assert ears.watch.ask("GET", "/situation/stream?exercise=none").status_code == 404
+
+
+def test_a_quiet_stream_says_that_it_is_alive_and_moves_no_mark(ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page cannot hear comments; without a word it would take a quiet service for one that is gone."""
+    monkeypatch.setattr(situation_stream, "PING_SECONDS", 0.2)
+    with httpx.stream("GET", f"{ears.address}/situation/stream", timeout=60) as response:
+        lines = response.iter_lines()
+        told = [line for line in islice((line for line in lines if line), 12) if line]
+    place = told.index("event: alive")
+    assert told[place + 1] == "data: {}"
+    assert told[place + 2] == "event: alive", "neither an id nor anything else"

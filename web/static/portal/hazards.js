@@ -11,6 +11,7 @@ import { openBoard } from "./emergency/board.js";
 import { exerciseButton, filterAlerts, startExercise } from "./emergency/exercise.js";
 import { flow, go, startFlow, STEPS } from "./emergency/flow.js";
 import { impactView } from "./emergency/impact.js";
+import { drawImpact } from "./emergency/impact_map.js";
 import { startLive } from "./emergency/live.js";
 import { hazardBlock } from "./emergency/observed.js";
 import { startOfficers, stopOfficers } from "./emergency/officers.js";
@@ -70,6 +71,7 @@ async function advance() {
   }
   if (mine.signal.aborted) return;
   pending = null;
+  drawImpact(ASKED.includes(flow.step) ? flow.answer : null);
   if (openPanelName() === PANEL) redraw();
 }
 
@@ -112,6 +114,7 @@ function changed(change) {
   if ("recipe" in change) {
     for (const name of ["first", "second"]) drawZone(name, null);
     forgetWay();
+    drawImpact(null);
     filterAlerts();
   }
   if ("step" in change && flow.recipe) advance();

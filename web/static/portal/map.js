@@ -13,6 +13,9 @@ const FOLLOWS = 4000;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let highlight = null;
+let zooming = false;
+leaflet.on("zoomanim", () => { zooming = true; });
+leaflet.on("zoomend", () => { zooming = false; });
 
 /** Whether a layer is switched on. */
 export const isShown = (id) => shown.has(id);
@@ -76,9 +79,12 @@ export function fitBox([west, south, east, north], maxZoom = 17) {
   const drawer = document.getElementById("drawer");
   const right = !narrow && !drawer.hidden ? drawer.getBoundingClientRect().width : 0;
   const below = narrow ? Math.max(...[panel, drawer].map((one) => (one.hidden ? 0 : one.getBoundingClientRect().height))) : 0;
-  leaflet.fitBounds([[south, west], [north, wide]], {
+  const move = () => leaflet.fitBounds([[south, west], [north, wide]], {
     paddingTopLeft: [left + 24, 24], paddingBottomRight: [right + 24, below + 24], maxZoom, animate: !calm,
   });
+  // While Leaflet animates a zoom it takes no other view, and says nothing.
+  if (zooming) leaflet.once("zoomend", move);
+  else move();
 }
 
 /** Box of a GeoJSON geometry in degrees, or null when it has no coordinates. */

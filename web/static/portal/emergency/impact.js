@@ -8,6 +8,7 @@ import { showFeature } from "../identify.js";
 import { compareBox } from "./compare.js";
 import { barsOf, cutOff, FIGURES, keyFigures, listedSections } from "./figures.js";
 import { flow, go } from "./flow.js";
+import { impactKey } from "./impact_map.js";
 import { barTable, figureCard, sourceOf } from "./numbers.js";
 import { reachHospitals } from "./route.js";
 import { strength } from "./zone_map.js";
@@ -132,11 +133,11 @@ export function impactView(zone, answer) {
   const figures = keyFigures(answer);
   const area = answer.zone.area_m2;
   return [
-    el("h2", { className: "zone-title" }, words(zone.label), el("span", { className: "hint" }, ` ${fine(area / 1e6)} ${t("km2")}`)),
+    el("h2", { className: "zone-title" }, words(zone.label), el("span", { className: "hint block" }, `${fine(area / 1e6)} ${t("km2")}`)),
     zone.screening ? el("p", { className: "caution" }, t("zone_screening")) : null,
     el("div", { className: "key-figures", role: "group", "aria-label": t("figures_title") }, FIGURES.map((id, place) => figureCard(figures[place]))),
     el("button", { type: "button", className: "primary wide next-step", id: "go-report", onclick: () => go({ step: "report" }) }, t("report_go")),
-    settlements(answer), barsBox(figures), secondary(answer), ...listedSections(answer).map(listOf), needs(answer), noData(answer), compareBox(flow.zone), used(answer),
+    impactKey(answer), settlements(answer), barsBox(figures), secondary(answer), ...listedSections(answer).map(listOf), needs(answer), noData(answer), compareBox(flow.zone), used(answer),
     button("zone_other", () => go({ step: "alerts" })),
   ].filter(Boolean);
 }
