@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, Secret, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from geoservice.notice_settings import NoticeSettings
 from layers.errors import ConfigurationError
 from tiles.sets.standard import ZoneFamily
 
@@ -96,7 +97,7 @@ def _absolute(path: Path) -> Path:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(BaseSettings):
+class Settings(NoticeSettings):
     """All settings; values come from arguments first, then from the environment."""
 
     model_config = SettingsConfigDict(
@@ -357,20 +358,6 @@ class Settings(BaseSettings):
         description="Most streams of job progress of one principal at a time in each worker process; more are answered "
         "with 429.",
     )
-    webhook_hosts: tuple[str, ...] = Field(
-        default=(),
-        description="Hosts to which messages about new editions may be posted, written as those of remote sources. "
-        "None by default.",
-    )
-    webhook_timeout: float = Field(
-        default=10.0, gt=0, le=120, description="Seconds in which a receiver of messages must answer."
-    )
-    webhook_attempts: int = Field(
-        default=8, ge=1, le=50, description="Attempts to deliver a message, with growing pauses; then it is given up."
-    )
-    webhook_failures: int = Field(
-        default=5, ge=1, le=1000, description="Messages given up in a row after which a subscription is disabled."
-    )
     zones_each: int = Field(default=1_000, ge=1, le=1_000_000, description="Most kept hazard zones of one API key.")
     zone_threads: int = Field(
         default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
@@ -395,7 +382,6 @@ class Settings(BaseSettings):
     )
     shares_each: int = Field(default=20, ge=1, le=1_000, description="Most links in force to one report.")
     share_days: float = Field(default=30.0, gt=0, le=3_660, description="Days that a link to a report may be in force.")
-    subscriptions_each: int = Field(default=20, ge=1, le=10_000, description="Most subscriptions of one API key.")
     alert_lifetime_hours: float = Field(
         default=24.0, gt=0, le=8760, description="Hours for which an alert holds that does not say when it expires."
     )

@@ -401,9 +401,22 @@ subscription = sa.Table(
     # Deliveries that failed for good one after the other; too many of them disable the subscription.
     sa.Column("failures", sa.Integer(), nullable=False, server_default=sa.text("0")),
     sa.Column("disabled", sa.DateTime(timezone=True)),
+    sa.Column("kind", sa.Text(), nullable=False, server_default="layer"),
+    # What else it asks for, where (for people, and as WKB in longitude and latitude), and in which language.
+    sa.Column("condition", JSONB(), nullable=False, server_default=sa.text("'{}'::jsonb")),
+    sa.Column("place", JSONB()),
+    sa.Column("area", sa.LargeBinary()),
+    sa.Column("lang", sa.Text(), nullable=False, server_default="zh"),
+    sa.Column("exercises", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+    # Number of the last alert that was looked at.
+    sa.Column("heard", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+    # When whoever reads a mail address agreed, and when they had enough.
+    sa.Column("confirmed", sa.DateTime(timezone=True)),
+    sa.Column("parted", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("kind IN ('layer', 'alert', 'exceedance')", name="subscription_kind"),
     sa.Index("subscription_principal", "principal"),
 )
-"""Who is told of new editions of which layers, where, signed with which secret; no reader may select it."""
+"""Who is told of what, where, signed with which secret; no reader may select it, nor the tables that belong to it."""
 
 subscription_mark = sa.Table(
     "subscription_mark",
@@ -414,13 +427,37 @@ subscription_mark = sa.Table(
 )
 """Up to which edition of a layer the messages of a subscription are written down."""
 
+subscription_standing = sa.Table(
+    "subscription_standing",
+    metadata,
+    sa.Column("subscription", sa.Text(), sa.ForeignKey("meta.subscription.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("thing", sa.Text(), primary_key=True),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False),
+    sa.Column("told", JSONB(), nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+)
+"""Exceedances of which a subscriber was told that they began, and not yet that they ended."""
+
+mail_asked = sa.Table(
+    "mail_asked",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("principal", sa.Text(), nullable=False),
+    sa.Column("address", sa.LargeBinary(), nullable=False),
+    sa.Column("asked", sa.DateTime(timezone=True), nullable=False, server_default=_now()),
+    sa.Index("mail_asked_asked", "asked"),
+)
+"""Which addresses (their SHA-256) were asked to confirm a subscription lately, and by which key."""
+
 delivery = sa.Table(
     "delivery",
     metadata,
     sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
     sa.Column("subscription", sa.Text(), sa.ForeignKey("meta.subscription.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("layer", sa.Text(), nullable=False),
-    sa.Column("edition", sa.BigInteger(), nullable=False),
+    sa.Column("layer", sa.Text()),
+    sa.Column("edition", sa.BigInteger()),
+    sa.Column("event", sa.Text()),
+    sa.Column("clearance", sa.SmallInteger(), nullable=False, server_default=sa.text("0")),
     sa.Column("payload", JSONB(), nullable=False),
     # waiting, delivered, failed (after the last attempt) or dropped (the subscriber may not have it any more).
     sa.Column("state", sa.Text(), nullable=False, server_default="waiting"),
@@ -433,6 +470,7 @@ delivery = sa.Table(
     sa.CheckConstraint("state IN ('waiting', 'delivered', 'failed', 'dropped')", name="delivery_state"),
     sa.Index("delivery_due", "next_attempt", postgresql_where=sa.text("state = 'waiting'")),
     sa.Index("delivery_subscription", "subscription", "id"),
+    sa.Index("delivery_event", "subscription", "event", unique=True),
 )
 """Messages of subscriptions, and what became of each."""
 

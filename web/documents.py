@@ -24,6 +24,7 @@ TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
         "functions", "load", "loads", "editions", "processes", "process", "situation", "alerts", "alert", "exceedances",
+        "consent",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""

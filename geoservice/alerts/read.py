@@ -101,6 +101,13 @@ async def one(connection: AsyncConnection, rule: RowRule, alert_id: str) -> Kept
     return None if row is None else (await with_areas(connection, rule, [_kept(row)]))[0]
 
 
+async def fresh(connection: AsyncConnection, rule: RowRule, since: int, most: int) -> list[Kept]:
+    """Messages that came after the one with a number, with their areas, in the order in which they came."""
+    table = tables.message.c
+    rows = await connection.execute(_messages(rule).where(table.number > since).order_by(table.number).limit(most))
+    return await with_areas(connection, rule, [_kept(row) for row in rows])
+
+
 async def content(connection: AsyncConnection, rule: RowRule, alert_id: str) -> bytes | None:
     """The bytes of a message as it came."""
     table = tables.message.c

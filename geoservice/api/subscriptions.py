@@ -1,52 +1,52 @@
-"""Subscriptions to new editions (webhooks): each key makes, sees and removes its own."""
+"""Subscriptions by webhook or mail: each key makes, sees and removes its own."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
+from geoservice.alerts.desk import LAYER as ALERTS
+from geoservice.analysis.context import AnalysisContext
+from geoservice.analysis.request import find_place, zone_request
+from geoservice.api.subscription_bodies import NewSubscription, condition_of, require_sound
 from geoservice.db.writing import Writer
 from geoservice.events import ledger
-from geoservice.events.ledger import Subscription
+from geoservice.events.errors import ReceiverRefused
 from geoservice.events.postman import require_receiver
 from geoservice.events.signing import shown
+from geoservice.events.wishes import MAILTO, Area, Subscription, Wish
 from geoservice.house import Asker, House, Inside
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import JSON
 from geoservice.ogc.block import Block, no_links
 from ingest.remote.guard import Guard, parse_hosts
 from layers.access import Principal
-from layers.errors import NotAuthenticated
+from layers.errors import BadBody, NotAuthenticated
+from layers.model import Layer, VectorLayer
 
 router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 PRIVATE = {"Cache-Control": "private, no-store"}
 
 
-class NewSubscription(BaseModel):
-    """The body that makes a subscription."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(min_length=8, max_length=2000, description="Where messages are posted; its host must be allowed.")
-    collections: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(min_length=1, max_length=100)
-
-
-@router.post("", status_code=201, summary="Subscribe to new editions")
+@router.post("", status_code=201, summary="Subscribe")
 async def subscribe(request: Request, house: Inside, asker: Asker, body: NewSubscription) -> Response:
-    """Messages about new editions of collections; the answer shows the key that signs them, once."""
+    """Messages about editions, alerts or exceedances; for webhooks the answer shows the key that signs them, once."""
     _require_key(asker)
-    layers = [house.open_layer(asker, name)[0] for name in body.collections]
-    require_receiver(Guard(parse_hosts(house.settings.webhook_hosts)), body.url)
-    names = list(dict.fromkeys(layer.name for layer in layers))
-    make = partial(_subscribe, house.writer, asker.id, body.url, names, house.settings.subscriptions_each)
-    made, secret = await run_in_threadpool(make)
+    require_sound(body)
+    layers = await _layers(house, asker, body)
+    address = _receiver(house, body)
+    area = None if body.area is None else await _area(house, asker, body.area)
+    names = tuple(dict.fromkeys(layer.name for layer in layers)) if body.kind == "layer" else ()
+    wish = Wish(body.kind, address, names, condition_of(body), area, body.lang, body.exercises)
+    make = partial(ledger.subscribe, principal=asker.id, wish=wish, most=house.settings.subscriptions_each)
+    made, secret = await run_in_threadpool(_read, house.writer, make)
     headers = {**PRIVATE, "Location": url(request, f"/subscriptions/{made.id}")}
-    return JSONResponse({**_document(request, made), "secret": shown(secret)}, 201, headers)
+    shown_once = {"secret": shown(secret)} if wish.mail is None else {}
+    return JSONResponse({**_document(request, made), **shown_once}, 201, headers)
 
 
 @router.get("", summary="Your subscriptions")
@@ -94,9 +94,39 @@ async def _found(house: House, asker: Principal, number: str) -> Subscription:
     return await run_in_threadpool(_read, house.writer, partial(ledger.find, principal=asker.id, number=plain))
 
 
-def _subscribe(writer: Writer, principal: str, address: str, names: list[str], most: int) -> tuple[Subscription, bytes]:
-    with writer.transaction() as connection:
-        return ledger.subscribe(connection, principal, address, names, most)
+async def _layers(house: House, asker: Principal, body: NewSubscription) -> list[Layer]:
+    """The layers that a subscription depends on, each of which the asker may see."""
+    if body.kind == "exceedance":
+        return []
+    layers = [house.open_layer(asker, name)[0] for name in (body.collections or [ALERTS])]
+    if body.area is not None and (other := next((la for la in layers if not isinstance(la, VectorLayer)), None)):
+        raise BadBody(f"{other.name} has no features with a place; leave area out.", where="area")
+    return layers
+
+
+def _receiver(house: House, body: NewSubscription) -> str:
+    """Where messages go.
+
+    Raises:
+        ReceiverRefused: When the host is not allowed, or the service sends no mail.
+    """
+    settings = house.settings
+    if body.url is not None:
+        require_receiver(Guard(parse_hosts(settings.webhook_hosts)), body.url)
+        return body.url
+    if settings.mail_host is None or settings.mail_sender is None or settings.public_url is None:
+        raise ReceiverRefused("This service sends no mail; ask its operator to set a mail server, or use a url.")
+    return f"{MAILTO}{body.mail}"
+
+
+async def _area(house: House, asker: Principal, asked: dict[str, Any]) -> Area:
+    """An area as the asker may see it now; it stays as it is."""
+    request = await run_in_threadpool(zone_request, asked, house.settings.max_zone_vertices)
+    context = AnalysisContext(asker, house.catalog, house.rasters, schema=house.reading.schema(asker.clearance))
+    async with house.pools.connection(asker.clearance) as connection:
+        place = await find_place(connection, request, context)
+    label = {} if place.label is None else {"label": {"zh": place.label.zh, "en": place.label.en}}
+    return Area(place.geometry, {"origin": place.origin, "bbox": list(place.described().bbox), **label})
 
 
 def _read(writer: Writer, what: Any) -> Any:
@@ -105,13 +135,18 @@ def _read(writer: Writer, what: Any) -> Any:
 
 
 def _document(request: Request, found: Subscription) -> dict[str, Any]:
-    path = f"/subscriptions/{found.id}"
+    path, wish = f"/subscriptions/{found.id}", found.wish
+    way = {"url": wish.url} if wish.mail is None else {"mail": wish.mail, "lang": wish.lang}
+    about = {"collections": list(wish.collections)} if wish.kind == "layer" else dict(wish.condition)
     return {
         "id": found.id,
-        "url": found.url,
-        "collections": list(found.collections),
+        "kind": wish.kind,
+        **way,
+        **about,
+        **({} if found.place is None else {"area": dict(found.place)}),
+        **({"exercises": wish.exercises} if wish.kind == "alert" else {}),
         "created": _plain(found.created),
-        "state": "active" if found.disabled is None else "disabled",
+        "state": found.state,
         "failures": found.failures,
         "links": [
             link(url(request, path), "self", JSON, "This subscription"),

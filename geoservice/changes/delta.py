@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from geoservice.features.geojson import features_select
 from geoservice.features.rows import EDITION
 from layers.access import Decision
+from layers.crs import STORAGE_SRID
 from layers.model import RowLayer, VectorLayer
 from layers.system import raised
 from layers.table import current_table, history_table, row_predicate
@@ -56,10 +57,15 @@ class Delta:
         columns = (found.c.key, found.c.action, found.c.changed, feature.label("feature"))
         return sa.select(*columns).order_by(found.c.key)
 
-    def counts(self) -> sa.Select[Any]:
-        """How many rows were created, updated and deleted: `action`, `rows`."""
+    def counts(self, area: bytes | None = None) -> sa.Select[Any]:
+        """How many rows were created, updated and deleted: `action`, `rows`.
+
+        Args:
+            area: Only those that lay or lie in an area (WKB, longitude and latitude in degrees). Where a row lay that
+                was closed further since is not told.
+        """
         every = sa.union(*(keys for keys, _ in self._keys()))
-        joined = self._joined(every.subquery("wanted")).subquery("joined")
+        joined = self._joined(every.subquery("wanted"), area).subquery("joined")
         return sa.select(joined.c.action, sa.func.count().label("rows")).group_by(joined.c.action)
 
     def _keys(self) -> list[tuple[sa.Select[Any], sa.ColumnElement[str]]]:
@@ -103,7 +109,7 @@ class Delta:
         content = (sa.type_coerce(table.c[n], _as_it_is(table.c[n])).label(n) for n in self._content())
         return sa.select(table.c.key, table.c[edition].label(EDITION), *content).where(*conditions)
 
-    def _joined(self, wanted: sa.FromClause) -> sa.Select[Any]:
+    def _joined(self, wanted: sa.FromClause, area: bytes | None = None) -> sa.Select[Any]:
         """The rows of some keys before and after; those that look the same to the reader are left out."""
         written = sa.union_all(self._rows(self._written_now(), EDITION), self._rows(self._written_then(), EDITION))
         after = written.subquery("after_")
@@ -121,9 +127,16 @@ class Delta:
         known = sa.or_(after.c.key.is_not(None), had)
         fresh = sa.or_(after.c.key.is_(None), before.c.key.is_(None), *differs)
         content = (after.c[n] for n in self._content())
-        return (
-            sa.select(wanted.c.key, action, changed, after.c[EDITION], *content).select_from(joined).where(known, fresh)
-        )
+        met = [] if area is None else [sa.or_(*(_met(side.c.geom, area) for side in (after, before)))]
+        chosen = sa.select(wanted.c.key, action, changed, after.c[EDITION], *content).select_from(joined)
+        return chosen.where(known, fresh, *met)
+
+
+def _met(geom: sa.ColumnElement[Any], area: bytes) -> sa.ColumnElement[bool]:
+    where = sa.func.ST_GeomFromWKB(sa.bindparam("area", area, type_=sa.LargeBinary()), STORAGE_SRID)
+    there = sa.type_coerce(geom, sa.types.NullType())
+    # A missing side meets nothing.
+    return sa.func.coalesce(sa.func.ST_Intersects(there, where), sa.false())
 
 
 def _number(name: str) -> sa.ColumnElement[int]:

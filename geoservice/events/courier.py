@@ -13,6 +13,7 @@ import logging
 import math
 import threading
 import time
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -23,8 +24,13 @@ from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.reading import Reading
 from geoservice.db.sync import READERS, require_mode
+from geoservice.events import consent
+from geoservice.events.alert_watch import AlertWatch
 from geoservice.events.dispatch import Dispatch
+from geoservice.events.excess_watch import ExcessWatch
+from geoservice.events.mailer import Mailer
 from geoservice.events.news import envelope, message
+from geoservice.events.outbox import Note, active, enqueue
 from geoservice.events.postman import Postman
 from ingest.remote.guard import Guard, parse_hosts
 from layers.access import Clearance, Decision, Principal, decide
@@ -40,6 +46,25 @@ _LOCK = "geoservice.events.courier"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Behind:
+    """A subscription that has not been told of all editions of a layer.
+
+    Attributes:
+        subscription: Its id.
+        principal: Whose key it is.
+        layer: Name of the layer.
+        span: The edition that it was told of, and the one that is there now.
+        area: Where changes count, as WKB (longitude and latitude in degrees); None for everywhere.
+    """
+
+    subscription: str
+    principal: Principal
+    layer: str
+    span: tuple[int, int]
+    area: bytes | None
+
+
 class Courier:
     """Delivers what is new to subscribers, for as long as a worker runs."""
 
@@ -52,9 +77,11 @@ class Courier:
         self._engine = database.sync_engine(Role.WRITER)
         self._catalog = catalog
         postman = Postman(Guard(parse_hosts(settings.webhook_hosts)), settings.webhook_timeout)
-        self._dispatch = Dispatch(
-            self._engine.begin, settings, postman, lambda who, name: bool(self._opened(who, name))
-        )
+        mailer = Mailer(settings, settings.webhook_timeout)
+        begin = self._engine.begin
+        self._dispatch = Dispatch(begin, settings, postman, mailer, self._may)
+        self._alerts = AlertWatch(database, begin, self._may, self._root())
+        self._excess = ExcessWatch(database, begin)
         self._looked = self._swept = -math.inf
 
     def keep(self) -> None:
@@ -101,17 +128,19 @@ class Courier:
             if not connection.execute(sa.select(sa.select(subscription.c.id).exists())).scalar():
                 return
             behind = self._behind(connection)
-        for number, principal, name, since, until in behind:
+        for one in behind:
             try:
-                self._write_down(number, principal, name, (since, until))
+                self._write_down(one)
             except DBAPIError as error:
                 # Counting may take too long; the others are told all the same, and the mark stays for the next look.
-                _log.warning("what is new in %s could not be counted: %s", name, type(error.orig).__name__)
+                _log.warning("what is new in %s could not be counted: %s", one.layer, type(error.orig).__name__)
+        self._alerts.look()
+        self._excess.look()
         if not self._stop.is_set():
             self._dispatch.start()
         self._sweep()
 
-    def _behind(self, connection: sa.Connection) -> list[tuple[str, Principal, str, int, int]]:
+    def _behind(self, connection: sa.Connection) -> list[_Behind]:
         """Marks of active subscriptions, of keys that hold, behind which there are editions."""
         mark, state, key = subscription_mark.c, layer_state.c, api_key.c
         joined = (
@@ -119,11 +148,24 @@ class Courier:
             .join(layer_state, state.layer == mark.layer)
             .join(api_key, key.id == subscription.c.principal)
         )
-        columns = (mark.subscription, key.id, key.clearance, mark.layer, mark.edition, state.edition)
-        found = sa.select(*columns).select_from(joined)
-        fresh = (subscription.c.disabled.is_(None), key.revoked.is_(None), state.edition > mark.edition)
-        rows = connection.execute(found.where(*fresh).order_by(mark.subscription, mark.layer))
-        return [(r[0], Principal(r[1], Clearance(r[2])), r[3], r[4], r[5]) for r in rows]
+        columns = (
+            mark.subscription,
+            key.id,
+            key.clearance,
+            mark.layer,
+            mark.edition,
+            state.edition,
+            subscription.c.area,
+        )
+        found = sa.select(*columns).select_from(joined).where(*active("layer"), state.edition > mark.edition)
+        rows = connection.execute(found.order_by(mark.subscription, mark.layer))
+        return [
+            _Behind(r[0], Principal(r[1], Clearance(r[2])), r[3], (r[4], r[5]), None if r[6] is None else bytes(r[6]))
+            for r in rows
+        ]
+
+    def _may(self, principal: Principal, name: str) -> bool:
+        return self._opened(principal, name) is not None
 
     def _opened(self, principal: Principal, name: str) -> tuple[RowLayer | RasterLayer, Decision] | None:
         """The layer as the subscriber may see it; None when they may not, or it is gone."""
@@ -136,31 +178,32 @@ class Courier:
         decision = decide(principal, "read", layer)
         return (layer, decision) if decision.allowed else None
 
-    def _write_down(self, number: str, principal: Principal, name: str, span: tuple[int, int]) -> None:
+    def _write_down(self, one: _Behind) -> None:
         """Move a mark, and write down the message about what lies between, if the subscriber may see any of it."""
-        opened = self._opened(principal, name)
+        opened = self._opened(one.principal, one.layer)
         data = None
         if opened is not None and isinstance(opened[0], RasterLayer):
-            data = message(self._root(), name, span, None)
+            data = message(self._root(), one.layer, one.span, None)
         elif opened is not None and not isinstance(opened[0], RasterLayer):
-            counts = self._counts((opened[0], opened[1]), span)
-            data = message(self._root(), name, span, counts) if any(counts.values()) else None
-        mine = (subscription_mark.c.subscription == number, subscription_mark.c.layer == name)
+            counts = self._counts((opened[0], opened[1]), one.span, one.area)
+            data = message(self._root(), one.layer, one.span, counts) if any(counts.values()) else None
+        mine = (subscription_mark.c.subscription == one.subscription, subscription_mark.c.layer == one.layer)
         with self._engine.begin() as connection:
-            moved = sa.update(subscription_mark).where(*mine, subscription_mark.c.edition == span[0])
+            moved = sa.update(subscription_mark).where(*mine, subscription_mark.c.edition == one.span[0])
             counted = {"preserve_rowcount": True}
-            done = connection.execute(moved.values(edition=span[1]), execution_options=counted).rowcount
-            if done and data is not None:
-                instant = sa.select(edition.c.committed).where(edition.c.id == span[1])
+            done = connection.execute(moved.values(edition=one.span[1]), execution_options=counted).rowcount
+            if done and data is not None and opened is not None:
+                instant = sa.select(edition.c.committed).where(edition.c.id == one.span[1])
                 payload = envelope(connection.execute(instant).scalar_one(), data)
-                values = {"subscription": number, "layer": name, "edition": span[1], "payload": payload}
-                connection.execute(sa.insert(delivery).values(**values))
+                seen = opened[1].rule.max_clearance
+                note = Note(one.subscription, payload, None, one.layer, one.span[1], seen)
+                enqueue(connection, note)
 
     def _root(self) -> str:
         return (self._settings.public_url or "").rstrip("/")
 
-    def _counts(self, opened: tuple[RowLayer, Decision], span: tuple[int, int]) -> dict[str, int]:
-        """What the subscriber may know of the changes, read as a reader of their clearance."""
+    def _counts(self, opened: tuple[RowLayer, Decision], span: tuple[int, int], area: bytes | None) -> dict[str, int]:
+        """What the subscriber may know of the changes in an area, read as a reader of their clearance."""
         layer, decision = opened
         engine = self._database.sync_engine(READERS[decision.rule.max_clearance])
         with self._engine.connect() as writer:
@@ -168,7 +211,7 @@ class Courier:
         with engine.connect() as connection:
             options = {"schema_translate_map": schema} if schema else {}
             bound = {delta.SINCE: span[0], delta.UNTIL: span[1]}
-            rows = connection.execute(Delta(layer, decision).counts(), bound, execution_options=options)
+            rows = connection.execute(Delta(layer, decision).counts(area), bound, execution_options=options)
             found = {row.action: int(row.rows) for row in rows}
         return {action: found.get(action, 0) for action in (delta.CREATED, delta.UPDATED, delta.DELETED)}
 
@@ -184,3 +227,4 @@ class Courier:
             waiting = sa.update(delivery).where(delivery.c.state == "waiting", delivery.c.subscription.in_(off))
             connection.execute(waiting.values(**given_up))
             connection.execute(sa.delete(delivery).where(delivery.c.state != "waiting", delivery.c.finished < old))
+            consent.sweep(connection)

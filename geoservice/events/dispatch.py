@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import random
 import time
 from collections import Counter
@@ -24,8 +25,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from geoservice.events.consent import path
+from geoservice.events.letters import Envelope, letter
+from geoservice.events.mailer import Mailer
+from geoservice.events.outbox import CONFIRM, agreed
 from geoservice.events.postman import GONE, Postman, Receipt
 from geoservice.events.signing import signed_headers
+from geoservice.events.wishes import mail_of
 from geoservice.settings import Settings
 from layers.access import Clearance, Principal
 from layers.system import api_key, delivery, subscription
@@ -38,7 +44,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 6 * 3600.0
 """Seconds after the first failure, and at most; each pause is four times the one before, and then up to half of it
 shorter, so that what failed together does not come back together."""
 _HOST = "^[^:]*://([^/?#]*)"
-_DROPPED = {"state": "dropped", "error": "The key may not see the collection any more."}
+_DROPPED = {"state": "dropped", "error": "The key may not see this any more."}
+
+_log = logging.getLogger(__name__)
 
 Transaction = Callable[[], AbstractContextManager[sa.Connection]]
 
@@ -54,20 +62,35 @@ class Due:
 
     id: int
     subscription: str
-    layer: str
+    layer: str | None
+    clearance: int
+    event: str | None
     payload: Mapping[str, object]
     attempts: int
     url: str
+    lang: str
+    place: Mapping[str, Any] | None
     receiver: str
     secret: bytes
     principal: Principal | None
+
+
+def _due(row: sa.Row[Any]) -> Due:
+    holder = None if row.holder is None else Principal(row.holder, Clearance(row.cleared))
+    told = (row.id, row.subscription, row.layer, row.clearance, row.event, row.payload, row.attempts)
+    return Due(*told, row.url, row.lang, row.place, row.receiver, bytes(row.secret), holder)
 
 
 class Dispatch:
     """Sends messages that are due, and writes down what became of them."""
 
     def __init__(
-        self, begin: Transaction, settings: Settings, postman: Postman, may: Callable[[Principal, str], bool]
+        self,
+        begin: Transaction,
+        settings: Settings,
+        postman: Postman,
+        mailer: Mailer,
+        may: Callable[[Principal, str], bool],
     ) -> None:
         """Get ready; nothing is sent yet.
 
@@ -75,11 +98,13 @@ class Dispatch:
             begin: Opens a transaction of the writer.
             settings: For the limits of webhooks.
             postman: Who posts.
+            mailer: Who hands over mail.
             may: Whether a subscriber may see a layer, by its name, at this moment.
         """
         self._begin = begin
         self._settings = settings
         self._postman = postman
+        self._mailer = mailer
         self._may = may
         self._lanes = ThreadPoolExecutor(LANES, "webhook")
         self._flying: dict[Future[Receipt], Due] = {}
@@ -96,15 +121,19 @@ class Dispatch:
         sent = Counter(due.receiver for due in self._flying.values())
         dropped: list[Due] = []
         for row in rows:
-            holder = None if row.holder is None else Principal(row.holder, Clearance(row.clearance))
-            told = (row.id, row.subscription, row.layer, row.payload, row.attempts, row.url, row.receiver)
-            due = Due(*told, bytes(row.secret), holder)
-            if due.principal is None or not self._may(due.principal, due.layer):
+            due = _due(row)
+            if not self._allowed(due):
                 dropped.append(due)
             elif sent[due.receiver] < EACH:
                 sent[due.receiver] += 1
                 self._flying[self._lanes.submit(self._post, due)] = due
         self._write((due, _DROPPED, False) for due in dropped)
+
+    def _allowed(self, due: Due) -> bool:
+        """Whether the key still holds, is cleared for the message, and may see its layer."""
+        if due.principal is None or int(due.principal.clearance) < due.clearance:
+            return False
+        return due.layer is None or self._may(due.principal, due.layer)
 
     def settle(self, seconds: float) -> None:
         """Wait until something has come back, so many seconds at most, and write down what became of it."""
@@ -131,11 +160,13 @@ class Dispatch:
         key, one = api_key.c, delivery.c
         flying = [due.subscription for due in self._flying.values()]
         full = [name for name, many in Counter(due.receiver for due in self._flying.values()).items() if many >= EACH]
-        receiver = sa.func.lower(sa.func.substring(subscription.c.url, _HOST))
+        # All mail goes to one server.
+        receiver = sa.func.coalesce(sa.func.lower(sa.func.substring(subscription.c.url, _HOST)), "mail")
         first = (
             sa.select(one.id, one.next_attempt, receiver.label("receiver"))
             .select_from(delivery.join(subscription, subscription.c.id == one.subscription))
             .where(one.state == "waiting", subscription.c.disabled.is_(None), one.subscription.not_in(flying))
+            .where(sa.or_(agreed(), one.event == CONFIRM), self._room())
             .ext(distinct_on(one.subscription))
             .order_by(one.subscription, one.id)
             .subquery("first")
@@ -149,15 +180,51 @@ class Dispatch:
             .join(subscription, subscription.c.id == one.subscription)
             .outerjoin(api_key, sa.and_(key.id == subscription.c.principal, key.revoked.is_(None)))
         )
-        columns = (one.id, one.subscription, one.layer, one.payload, one.attempts, subscription.c.url, some.c.receiver)
-        found = sa.select(*columns, subscription.c.secret, key.id.label("holder"), key.clearance).select_from(joined)
+        of = subscription.c
+        columns = (one.id, one.subscription, one.layer, one.clearance, one.event, one.payload, one.attempts)
+        theirs = (of.url, of.lang, of.place, some.c.receiver, of.secret)
+        holder = (key.id.label("holder"), key.clearance.label("cleared"))
+        found = sa.select(*columns, *theirs, *holder).select_from(joined)
         due = found.where(some.c.turn <= EACH).order_by(some.c.next_attempt, one.id)
         return due.limit(LANES - len(self._flying))
 
+    def _room(self) -> sa.ColumnElement[bool]:
+        """Whether a subscription by mail has had fewer mails in the last hour than it may have."""
+        sent = sa.alias(delivery, "sent").c
+        lately = sent.subscription == delivery.c.subscription, sent.finished > sa.func.now() - dt.timedelta(hours=1)
+        many = sa.select(sa.func.count()).where(*lately, sent.state == "delivered").scalar_subquery()
+        return sa.or_(subscription.c.url.not_like("mailto:%"), many < self._settings.mail_each_hour)
+
     def _post(self, due: Due) -> Receipt:
+        mail = mail_of(due.url)
+        if mail is not None:
+            return self._mail(due, mail)
         body = json.dumps(due.payload, ensure_ascii=False, separators=(",", ":")).encode()
         headers = signed_headers(due.secret, f"msg_{due.subscription}_{due.id}", int(time.time()), body)
         return self._postman.post(due.url, body, headers)
+
+    def _mail(self, due: Due, mail: str) -> Receipt:
+        root, place = (self._settings.public_url or "").rstrip("/"), due.place or {}
+        sender = self._settings.mail_sender
+        if sender is None or not root:
+            return Receipt(None, "This service sends no mail.", refused=True)
+        named = place.get("label") or {}
+        envelope = Envelope(
+            sender=sender,
+            receiver=mail,
+            subscription=due.subscription,
+            event=due.event or str(due.id),
+            lang=due.lang,
+            confirm=f"{root}{path(due.subscription, due.secret, 'confirm')}",
+            leave=f"{root}{path(due.subscription, due.secret, 'leave')}",
+            place=named.get(due.lang) or place.get("origin", ""),
+        )
+        try:
+            written = letter(due.payload, envelope, dt.datetime.now(dt.UTC))
+        except Exception as error:  # noqa: BLE001 - whatever one message does to the library, the others are delivered
+            _log.exception("the mail %s could not be written", due.id)
+            return Receipt(None, type(error).__name__, final=True)
+        return self._mailer.send(written)
 
     def _outcome(self, due: Due, receipt: Receipt) -> tuple[dict[str, object], bool]:
         """What is to be written down: delivered, tried again later, or given up; and whether the receiver has left."""
@@ -166,7 +233,7 @@ class Dispatch:
         if receipt.arrived:
             return {**values, "state": "delivered"}, False
         gone = receipt.status == GONE
-        if gone or attempts >= self._settings.webhook_attempts:
+        if gone or receipt.final or attempts >= self._settings.webhook_attempts:
             values["state"] = "failed"
         pause = dt.timedelta(seconds=pause_after(attempts, random.random()))  # noqa: S311 - spreads load, keeps no secret
         values["next_attempt"] = dt.datetime.now(dt.UTC) + pause

@@ -11,6 +11,12 @@ class TooManySubscriptions(GeoError):
     title = "Too many subscriptions"
 
 
+class TooManyQuestions(TooManySubscriptions):
+    """Readers of a mail address were asked too often whether they agree."""
+
+    title = "Too many questions"
+
+
 class ReceiverRefused(RemoteRefused):
     """Messages are not posted to the address of a subscription."""
 

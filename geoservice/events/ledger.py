@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import shapely
 import sqlalchemy as sa
 
+from geoservice.events.consent import ask, begin
 from geoservice.events.errors import TooManySubscriptions
 from geoservice.events.signing import make_secret
+from geoservice.events.wishes import Subscription, Wish
 from layers.errors import UnknownResource
 from layers.system import delivery, layer_state, subscription, subscription_mark
 
 SHOWN = 100
 """Deliveries that the log shows, the latest ones."""
+_SHOWN = (
+    "id", "kind", "url", "collections", "condition", "place", "lang", "exercises", "created", "disabled", "failures",
+    "confirmed", "parted",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Subscription:
-    """A subscription as its owner sees it.
-
-    Attributes:
-        id: Its id.
-        url: Where messages go.
-        collections: Names of the layers.
-        created: Since when.
-        disabled: When it was given up because messages did not arrive; None while it is active.
-        failures: Deliveries that have failed one after the other.
-    """
-
-    id: str
-    url: str
-    collections: tuple[str, ...]
-    created: dt.datetime
-    disabled: dt.datetime | None
-    failures: int
-
-
-def subscribe(
-    connection: sa.Connection, principal: str, url: str, collections: Sequence[str], most: int
-) -> tuple[Subscription, bytes]:
-    """Make a subscription to what happens from now on.
+def subscribe(connection: sa.Connection, principal: str, wish: Wish, most: int) -> tuple[Subscription, bytes]:
+    """Make a subscription to what happens from now on; whoever reads a mail address is asked first.
 
     Args:
         connection: A transaction of the writer.
         principal: Id of the key.
-        url: Where messages go; it has been checked.
-        collections: Names of layers that the key may see.
+        wish: What is asked for; it has been checked, and the key may see its layers.
         most: Most subscriptions of one key.
 
     Returns:
@@ -57,6 +37,7 @@ def subscribe(
 
     Raises:
         TooManySubscriptions: When the key has so many already.
+        TooManyQuestions: When the address was asked too often today.
     """
     # Two requests of one key at the same time must not both find the last place free.
     turn = sa.func.hashtextextended(f"geoservice.subscription.{principal}", 0)
@@ -65,13 +46,30 @@ def subscribe(
     if connection.execute(mine).scalar_one() >= most:
         raise TooManySubscriptions(f"A key has at most {most} subscriptions; remove one that is not needed.", most=most)
     number, secret = secrets.token_hex(12), make_secret()
-    values = {"id": number, "principal": principal, "url": url, "collections": list(collections), "secret": secret}
-    connection.execute(sa.insert(subscription).values(**values))
+    connection.execute(sa.insert(subscription).values(id=number, principal=principal, secret=secret, **_values(wish)))
     state = layer_state.c
     columns = (sa.literal(number), state.layer, sa.func.coalesce(state.edition, 0))
-    now = sa.select(*columns).where(state.layer.in_(collections))
+    now = sa.select(*columns).where(state.layer.in_(wish.collections))
     connection.execute(sa.insert(subscription_mark).from_select(["subscription", "layer", "edition"], now))
+    if wish.mail is None:
+        begin(connection, number)
+    else:
+        ask(connection, principal, number, wish.mail)
     return find(connection, principal, number), secret
+
+
+def _values(wish: Wish) -> dict[str, Any]:
+    area = wish.area
+    return {
+        "kind": wish.kind,
+        "url": wish.url,
+        "collections": list(wish.collections),
+        "condition": dict(wish.condition),
+        "place": None if area is None else dict(area.place),
+        "area": None if area is None else shapely.to_wkb(area.geometry),
+        "lang": wish.lang,
+        "exercises": wish.exercises,
+    }
 
 
 def listing(connection: sa.Connection, principal: str) -> list[Subscription]:
@@ -110,15 +108,52 @@ def log(connection: sa.Connection, principal: str, number: str) -> list[sa.RowMa
         UnknownResource: See `find`.
     """
     find(connection, principal, number)
-    names = ("id", "layer", "edition", "state", "attempts", "status", "error", "created", "finished", "next_attempt")
+    names = (
+        "id",
+        "event",
+        "layer",
+        "edition",
+        "state",
+        "attempts",
+        "status",
+        "error",
+        "created",
+        "finished",
+        "next_attempt",
+    )
     mine = sa.select(*(delivery.c[n] for n in names)).where(delivery.c.subscription == number)
     return list(connection.execute(mine.order_by(delivery.c.id.desc()).limit(SHOWN)).mappings())
 
 
+def overview(connection: sa.Connection) -> list[dict[str, Any]]:
+    """How the subscriptions of all keys fare, the oldest first: for the operator."""
+    one, sent = subscription.c, delivery.c
+
+    def many(state: str) -> sa.ColumnElement[int]:
+        counted = sa.select(sa.func.count()).where(sent.subscription == one.id, sent.state == state)
+        return counted.scalar_subquery().label(state)
+
+    last = sa.select(sent.error).where(sent.subscription == one.id, sent.error.is_not(None)).order_by(sent.id.desc())
+    columns = (
+        one.principal,
+        *map(many, ("waiting", "failed", "delivered")),
+        last.limit(1).scalar_subquery().label("e"),
+    )
+    rows = connection.execute(_select().add_columns(*columns).order_by(one.created, one.id))
+    return [
+        {
+            "id": row.id, "key": row.principal, "kind": row.kind, "receiver": row.url, "created": str(row.created),
+            "state": _subscription(row).state, "waiting": row.waiting, "failed": row.failed,
+            "delivered": row.delivered, "error": row.e,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
 def _select() -> sa.Select[Any]:
-    names = ("id", "url", "collections", "created", "disabled", "failures")
-    return sa.select(*(subscription.c[n] for n in names))
+    return sa.select(*(subscription.c[n] for n in _SHOWN))
 
 
 def _subscription(row: sa.Row[Any]) -> Subscription:
-    return Subscription(row.id, row.url, tuple(row.collections), row.created, row.disabled, row.failures)
+    wish = Wish(row.kind, row.url, tuple(row.collections), row.condition, lang=row.lang, exercises=row.exercises)
+    return Subscription(row.id, wish, row.created, row.disabled, row.failures, row.confirmed, row.parted, row.place)

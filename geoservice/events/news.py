@@ -29,4 +29,9 @@ def message(root: str, name: str, span: tuple[int, int], counts: Mapping[str, in
 
 def envelope(committed: dt.datetime, data: Mapping[str, Any]) -> dict[str, Any]:
     """A message as it is posted: its type, when the edition was committed, its data."""
-    return {"type": KIND, "timestamp": committed.isoformat().replace("+00:00", "Z"), "data": dict(data)}
+    return {"type": KIND, "timestamp": moment(committed), "data": dict(data)}
+
+
+def moment(instant: dt.datetime) -> str:
+    """An instant as messages write it."""
+    return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

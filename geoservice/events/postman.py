@@ -32,11 +32,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What came of a posting: the status, or a word about why there is none; `refused` when the host is not allowed."""
+    """What came of a posting: the status, or a word about why there is none; `refused` when the host is not allowed.
+
+    `final` says that trying again is of no use.
+    """
 
     status: int | None
     error: str | None = None
     refused: bool = False
+    final: bool = False
 
     @property
     def arrived(self) -> bool:

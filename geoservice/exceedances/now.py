@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,13 @@ from geoservice.exceedances.limits import (
 )
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import datastream, latest, observed_property, rollup_day, rollup_hour
+from geoservice.observations.units import conversion
 from layers.access import Clearance
 
 FRESH = dt.timedelta(days=1)
 """What is older says nothing about now."""
+OWN = "own"
+"""Standard of a limit that whoever asks made up."""
 _ROLLUPS: Mapping[Basis, tuple[sa.Table, dt.timedelta, float]] = {
     "hour": (rollup_hour, dt.timedelta(hours=1), 0.75),
     "day": (rollup_day, dt.timedelta(days=1), 20 / 24),
@@ -50,6 +53,21 @@ _Beyond = list[tuple[Stream, float, dt.datetime, Limit]]
 
 
 @dataclass(frozen=True)
+class OwnLimit:
+    """A limit that whoever asks made up, for readings.
+
+    Attributes:
+        value: The limit.
+        below: Whether values must not be below it, instead of above.
+        unit: Its unit; None for that of each datastream.
+    """
+
+    value: float
+    below: bool = False
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
 class Current:
     """Which current exceedances are wanted.
 
@@ -61,6 +79,7 @@ class Current:
         grade: Grade of the limits of air.
         boxes: Where, in degrees; none for everywhere.
         limit: Most answers.
+        own: A limit for the properties, in place of those of standards and thresholds.
     """
 
     at: dt.datetime
@@ -70,6 +89,7 @@ class Current:
     grade: Grade = "2"
     boxes: tuple[Box, ...] = ()
     limit: int = 1000
+    own: OwnLimit | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ async def beyond_now(connection: AsyncConnection, clearance: Clearance, wish: Cu
     for basis, some in limits.items():
         rows = (await connection.execute(_standard(basis, some, clearance, wish))).mappings()
         found += [(*_read(row), some[row["place"]][2]) for row in rows]
-    if wish.standard in (None, DECLARED):
+    if wish.own is None and wish.standard in (None, DECLARED):
         for basis in _PATHS:
             found += await _declared_beyond(connection, basis, clearance, wish)
     # A thing that stands at several places at once is told at the first.
@@ -127,10 +147,23 @@ async def _limits(connection: AsyncConnection, clearance: Clearance, wish: Curre
     moment = dt.timedelta(microseconds=1)
     for row in await connection.execute(_kinds(clearance, wish)):
         kind = Kind(row.code, row.unit or "")
-        for limit in standard_limits(kind, wish.at, wish.at + moment, wish.grade):
-            if wish.standard in (None, limit.standard):
+        for limit in _own(kind, wish) or standard_limits(kind, wish.at, wish.at + moment, wish.grade):
+            if wish.standard in (None, limit.standard) or wish.own is not None:
                 found[limit.basis].append((row.id, kind.unit, limit))
     return found
+
+
+def _own(kind: Kind, wish: Current) -> Iterable[Limit] | None:
+    """The limit that whoever asks made up, in the unit of the values; none where it cannot be converted."""
+    if wish.own is None:
+        return None
+    own, unit = wish.own, wish.own.unit or kind.unit
+    way = conversion(unit, kind.unit)
+    if way is None:
+        return iter(())
+    level = own.value * way.factor + way.shift
+    limit = Limit("reading", wish.at, wish.at, own.value, unit, level, False, own.below, OWN, None, OWN, level)
+    return iter((limit,))
 
 
 def _kinds(clearance: Clearance, wish: Current) -> sa.Select[Any]:

@@ -48,6 +48,7 @@ from geoservice.api import (
     situation_units,
     static_map,
     stations,
+    subscription_consent,
     subscriptions,
     uploads,
 )
@@ -92,6 +93,7 @@ BLOCKS: tuple[Block, ...] = (
     situation_marks.BLOCK,
     situation_exercises.BLOCK,
     subscriptions.BLOCK,
+    subscription_consent.BLOCK,
     change_events.BLOCK,
     tilesets.BLOCK,
     tiles.BLOCK,

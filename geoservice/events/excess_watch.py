@@ -1,0 +1,208 @@
+"""Looking for exceedances that subscribers asked for: once when one begins, once when it is over.
+
+What stands is kept for each subscription, so that a courier that starts anew tells nothing twice. Whoever has many
+messages waiting is told of no further ones until some have gone: what is over by then is not told at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from geoservice.db.engine import Database
+from geoservice.db.pools import Pools
+from geoservice.events.exceeding import FRESH, Beyond, Look, beyond, stations_now, values_now
+from geoservice.events.news import moment
+from geoservice.events.outbox import Note, active, enqueue
+from geoservice.observations.read import UNCOUNTED
+from geoservice.stations.state import Station
+from geoservice.stations.statements import Latest
+from layers.access import Clearance
+from layers.errors import GeoError
+from layers.system import api_key, delivery, subscription, subscription_standing
+
+LOOK_SECONDS = 15.0
+MOST_WAITING = 100
+"""Messages that may wait for a subscription before it is told of no further exceedances."""
+BEGAN, ENDED = "exceedance.began", "exceedance.ended"
+Transaction = Callable[[], AbstractContextManager[sa.Connection]]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """A subscription to exceedances."""
+
+    id: str
+    condition: Mapping[str, Any]
+    area: shapely.Geometry | None
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What ended things are worth now: readings by number of the datastream, stations by key."""
+
+    streams: Mapping[int, Latest | None]
+    stations: Mapping[str, Station]
+
+
+@dataclass(frozen=True)
+class _End:
+    """That something is over: what is told of it; None where it is not to be spoken of."""
+
+    thing: str
+    event: str
+    payload: Mapping[str, Any] | None
+
+
+class ExcessWatch:
+    """Looks for exceedances."""
+
+    def __init__(self, database: Database, begin: Transaction) -> None:
+        """Look at nothing yet; `begin` opens a transaction of the writer."""
+        self._database = database
+        self._begin = begin
+        self._looked = -math.inf
+
+    def look(self, *, now: bool = False) -> None:
+        """Write down what began and what ended, when it is time to look again, or at once."""
+        if not now and time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for (clearance, text), followers in self._asked().items():
+            at = dt.datetime.now(dt.UTC)
+            try:
+                found = asyncio.run(_beyond(self._database, clearance, json.loads(text), at))
+                for one in followers:
+                    self._compare(one, clearance, found, at)
+            except (GeoError, DBAPIError) as error:
+                # One question may be too large; the others are answered all the same.
+                _log.warning("exceedances could not be looked at: %s", error)
+
+    def _asked(self) -> dict[tuple[Clearance, str], list[_Follower]]:
+        """Subscriptions by what they have in common: eyes and condition, so that each question is asked once."""
+        one = subscription.c
+        found = sa.select(one.id, one.condition, one.area, api_key.c.clearance).where(*active("exceedance"))
+        groups = defaultdict[tuple[Clearance, str], list[_Follower]](list)
+        with self._begin() as connection:
+            for row in connection.execute(found.order_by(one.id)):
+                area = None if row.area is None else shapely.from_wkb(bytes(row.area))
+                key = (Clearance(row.clearance), json.dumps(row.condition, sort_keys=True))
+                groups[key].append(_Follower(row.id, row.condition, area))
+        return groups
+
+    def _compare(self, follower: _Follower, clearance: Clearance, found: Look, at: dt.datetime) -> None:
+        """Tell a subscription what differs from what it was told."""
+        inside = found.inside(follower.area)
+        known = self._known(follower.id)
+        gone = [row for key, row in known.items() if key not in inside] if found.whole else []
+        over = self._over(gone, clearance, at)
+        fresh = [one for key, one in inside.items() if key not in known]
+        if not over and not fresh:
+            return
+        table = subscription_standing
+        with self._begin() as connection:
+            # A subscription that was removed meanwhile is told nothing.
+            mine = sa.select(subscription.c.id).where(subscription.c.id == follower.id).with_for_update()
+            if connection.execute(mine).scalar() is None:
+                return
+            for one in over:
+                ended = table.c.subscription == follower.id, table.c.thing == one.thing
+                connection.execute(sa.delete(table).where(*ended))
+                if one.payload is not None:
+                    enqueue(connection, Note(follower.id, one.payload, one.event, clearance=clearance))
+            room = MOST_WAITING - _waiting(connection, follower.id)
+            for begun in fresh[: max(room, 0)]:
+                _start(connection, follower.id, begun, clearance, at)
+
+    def _known(self, number: str) -> dict[str, Any]:
+        """What stands, as the subscriber was told."""
+        table = subscription_standing.c
+        chosen = sa.select(table.thing, table.told, table.since, table.clearance)
+        with self._begin() as connection:
+            return {row.thing: row for row in connection.execute(chosen.where(table.subscription == number))}
+
+    def _over(self, gone: Sequence[Any], clearance: Clearance, at: dt.datetime) -> list[_End]:
+        """What of that which is not beyond its limit any more is over."""
+        # What was seen with a higher clearance is not spoken of any more, nor looked at.
+        hidden = [_End(row.thing, "", None) for row in gone if row.clearance > clearance]
+        seen = [row for row in gone if row.clearance <= clearance]
+        if not seen:
+            return hidden
+        now = asyncio.run(_worth(self._database, clearance, seen, at))
+        return hidden + [one for one in (_end(row, now, at) for row in seen) if one is not None]
+
+
+def _start(connection: sa.Connection, number: str, one: Beyond, clearance: Clearance, at: dt.datetime) -> None:
+    told = {"facts": dict(one.facts), "stream": one.stream}
+    values = {"subscription": number, "thing": one.key, "clearance": int(clearance), "told": told, "since": one.time}
+    connection.execute(sa.insert(subscription_standing).values(**values))
+    payload = {"type": BEGAN, "timestamp": moment(at), "data": dict(one.facts)}
+    enqueue(connection, Note(number, payload, f"exceedance:{one.key}:{moment(one.time)}:began", clearance=clearance))
+
+
+def _waiting(connection: sa.Connection, number: str) -> int:
+    waits = delivery.c.subscription == number, delivery.c.state == "waiting"
+    return int(connection.execute(sa.select(sa.func.count()).select_from(delivery).where(*waits)).scalar_one())
+
+
+def _end(row: Any, now: _Now, at: dt.datetime) -> _End | None:
+    """Whether something that is no longer beyond its limit is over; None while nobody knows."""
+    facts, stream = dict(row.told["facts"]), row.told["stream"]
+    event = f"exceedance:{row.thing}:{moment(row.since)}:ended"
+    if stream is not None and stream in now.streams:
+        said = _said(now.streams[stream], at)
+        # A reading that is marked as bad says nothing.
+        if said is None:
+            return None
+        if facts["limit"]["basis"] != "reading":
+            said.pop("value", None)
+    elif stream is None and facts["station"] in now.stations:
+        said = _judged(now.stations[facts["station"]])
+    else:
+        return _End(row.thing, event, None)
+    was = {"began": moment(row.since), "was": facts.pop("value")}
+    payload = {"type": ENDED, "timestamp": moment(at), "data": {**facts, **was, **said}}
+    return _End(row.thing, event, payload)
+
+
+def _said(latest: Latest | None, at: dt.datetime) -> dict[str, Any] | None:
+    if latest is None or latest.time <= at - FRESH:
+        return {"why": "silent"}
+    if latest.number is None or (latest.quality or "") in UNCOUNTED:
+        return None
+    return {"why": "recovered", "value": latest.number, "datetime": moment(latest.time)}
+
+
+def _judged(station: Station) -> dict[str, Any]:
+    judged = station.judgement
+    if station.stale or judged is None:
+        return {"why": "silent"}
+    value = judged.verdict.code if judged.verdict.value is None else judged.verdict.value
+    return {"why": "recovered", "value": value, "datetime": moment(judged.hour)}
+
+
+async def _beyond(database: Database, clearance: Clearance, condition: Mapping[str, Any], at: dt.datetime) -> Look:
+    async with Pools(database) as pools, pools.connection(clearance) as connection:
+        return await beyond(connection, clearance, condition, at)
+
+
+async def _worth(database: Database, clearance: Clearance, rows: Sequence[Any], at: dt.datetime) -> _Now:
+    streams = [row.told["stream"] for row in rows if row.told["stream"] is not None]
+    keys = {row.told["facts"]["station"] for row in rows if row.told["stream"] is None}
+    async with Pools(database) as pools, pools.connection(clearance) as connection:
+        found = await values_now(connection, clearance, streams, at)
+        return _Now(found, await stations_now(connection, clearance, keys, at))
