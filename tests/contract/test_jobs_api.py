@@ -273,7 +273,7 @@ def read_events(quay: Quay, path: str, last: str | None = None) -> tuple[int, li
         event: dict[str, Any] = {}
         for line in response.iter_lines():
             if not line:
-                found += [event] if "data" in event else []
+                found += [event] if "data" in event and event.get("event") != "alive" else []
                 event = {}
             elif not line.startswith(":"):
                 name, _, value = line.partition(":")
