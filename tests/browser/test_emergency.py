@@ -166,6 +166,8 @@ def test_an_exercise_cannot_be_taken_for_real(desk: tuple[Portal, str], alerts: 
     expect(page.locator("#board .board-region")).to_contain_text("溃坝演练")
     assert "gradient" in page.evaluate("getComputedStyle(document.getElementById('board')).borderImageSource")
     page.keyboard.press("Escape")
+    expect(page.locator("#board")).to_be_hidden()
+    expect(page.locator("#panel")).to_be_visible()  # one step back, not two
     page.emulate_media(media="print")
     expect(page.locator("#exercise-frame")).to_be_visible()
     page.emulate_media(media="screen")

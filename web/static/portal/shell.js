@@ -139,7 +139,8 @@ function back() {
 const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
 
 function key(event) {
-  if (byId("dialog").open) return;
+  // A dialog, the board too, answers its own keys: Esc takes one step back, not two.
+  if (document.querySelector("dialog[open]")) return;
   const writing = event.target.closest?.("input, select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || (writing && event.key !== "Escape")) return;
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
