@@ -12,6 +12,7 @@ import { filterAlerts } from "./exercise.js";
 import { flow } from "./flow.js";
 import { follow, heard, liveLine } from "./live.js";
 import { figureCard } from "./numbers.js";
+import { drawImpact } from "./impact_map.js";
 import { drawZone, fitZone } from "./zone_map.js";
 import { resolve, zoneTitle } from "./zones.js";
 
@@ -53,6 +54,7 @@ async function show() {
   if (!alert) {
     shown = null;
     drawZone("first", null);
+    drawImpact(null);
     box.replaceChildren();
     return room();
   }
@@ -63,10 +65,12 @@ async function show() {
     const zone = await resolve({ way: "alert", id: alert.id });
     if (shown !== mine) return undefined;
     drawZone("first", zone);
+    drawImpact(null);
     filterAlerts(zone);
     fitZone(zone);
     const answer = await askImpact(zone);
     if (shown !== mine) return undefined;
+    drawImpact(answer);
     const figures = keyFigures(answer);
     box.replaceChildren(el("h2", {}, zoneTitle(zone)), el("div", { className: "key-figures" }, FIGURES.map((_, at) => figureCard(figures[at], true))));
     room();
@@ -128,6 +132,7 @@ export function closeWall() {
   stop?.();
   shown = null;
   drawZone("first", flow.zone);
+  drawImpact(flow.answer);
   filterAlerts();
   if (document.fullscreenElement) document.exitFullscreen();
   leaflet.invalidateSize();
