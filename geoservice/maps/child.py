@@ -1,30 +1,27 @@
 """Entry point of the confined renderer (`python -m geoservice.maps.child`): MapLibre Native draws here.
 
-Standard input carries jobs, standard output images (`geoservice.maps.frames`). A job brings its style and every tile
-and sprite that the style names; glyphs are read from the folder of the service. Nothing else can be had: there is no
-network, no database and no view of other files, so a job draws what its reader may see and no more.
+Standard input carries jobs, standard output images (`geoservice.confined.frames`). A job brings its style and every
+tile and sprite that the style names; glyphs are read from the folder of the service. Nothing else can be had: there is
+no network, no database and no view of other files, so a job draws what its reader may see and no more.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote
 
 import mapli
 
-from geoservice.maps.frames import LENGTH, MOST, head_of, packed
-from ingest.confine import Confinement, cut_network, lock_in
+from geoservice.confined.frames import received
+from geoservice.confined.inside import locked_in
 
 SCHEME = "job"
 GLYPHS = f"{SCHEME}://glyphs/{{fontstack}}/{{range}}"
-_NEEDED = ("/usr/share/glvnd", "/usr/share/drirc.d", "/proc/self", "/sys/devices/system/cpu")
-"""What the OpenGL libraries read beside themselves."""
 _BLANK = {"version": 8, "sources": {}, "layers": []}
 
 
@@ -57,32 +54,27 @@ def _glyphs(folder: Path, span: str) -> bytes:
 
 def main() -> int:
     """Lock in, draw a first map to have everything ready, then draw until the jobs end."""
-    jobs, images = sys.stdin.buffer, _own_output()
-    order, _ = head_of(_read(jobs, LENGTH.unpack(_read(jobs, LENGTH.size))[0]))
-    achieved: dict[str, Any] = {"network": cut_network()}
-    wanted = order["confinement"]
-    readable = (*wanted["readable"], order["glyphs"], *_NEEDED)
-    achieved |= lock_in(Confinement(**{**wanted, "readable": readable}))
-    shelf = Shelf(Path(order["glyphs"]))
+    bench = locked_in()
+    shelf = Shelf(Path(bench.orders["glyphs"]))
     mapli.register_scheme_handler(SCHEME, shelf)
     pool = mapli.RenderPool(workers=1, max_renderers_per_worker=1)
     _draw(pool, 0, {"style": _BLANK, "lon": 0, "lat": 0, "zoom": 0, "width": 64, "height": 64, "ratio": 1})
-    images.write(packed({"confinement": achieved}, {}))
+    bench.answer({"confinement": bench.achieved}, {})
     number = 0
-    while length := jobs.read(LENGTH.size):
-        job, sizes = head_of(_read(jobs, LENGTH.unpack(length)[0]))
+    while (found := received(bench.jobs)) is not None:
+        job, files = found
         number += 1
-        shelf.put(number, {name: _read(jobs, size) for name, size in sizes.items()})
+        shelf.put(number, files)
         job["style"] = json.loads(json.dumps(job["style"]).replace(f"{SCHEME}://files/", f"{SCHEME}://{number}/"))
-        images.write(_answer(pool, number, job))
+        bench.answer(*_answer(pool, number, job))
     return 0
 
 
-def _answer(pool: mapli.RenderPool, number: int, job: dict[str, Any]) -> bytes:
+def _answer(pool: mapli.RenderPool, number: int, job: dict[str, Any]) -> tuple[Any, dict[str, bytes]]:
     try:
-        return packed({}, {"image": _draw(pool, number, job)})
+        return {}, {"image": _draw(pool, number, job)}
     except (mapli.MapliError, ValueError) as error:
-        return packed({"error": str(error)[:500]}, {})
+        return {"error": str(error)[:500]}, {}
 
 
 def _draw(pool: mapli.RenderPool, number: int, job: dict[str, Any]) -> bytes:
@@ -91,20 +83,6 @@ def _draw(pool: mapli.RenderPool, number: int, job: dict[str, Any]) -> bytes:
     pool.register_style(name, json=job["style"])
     place = {part: job[part] for part in ("lon", "lat", "zoom", "width", "height")}
     return bytes(pool.render(name, **place, pixel_ratio=job["ratio"]))
-
-
-def _read(stream: IO[bytes], size: int) -> bytes:
-    found = stream.read(size) if size <= MOST else b""
-    if len(found) != size:
-        raise EOFError("the job broke off")
-    return found
-
-
-def _own_output() -> IO[bytes]:
-    """Keep standard output for images alone: whatever a library prints goes to standard error."""
-    images = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return images
 
 
 if __name__ == "__main__":

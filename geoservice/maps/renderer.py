@@ -7,31 +7,40 @@ replaced after a number of maps too, so that nothing in the drawing library can 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from geoservice.maps.frames import LENGTH, MOST, head_of, packed
-from ingest.sandbox import unprivileged
+from geoservice.confined.child import Broken, Child, Kind, start
+from geoservice.confined.frames import packed
 from layers.errors import MapUnavailable
 from web.assets import STACK
 
-MEMORY = 3 << 30
-"""Bytes of address space of a child; drawing 16 million pixels takes about half of it."""
+GLYPHS = str(resources.files("web").joinpath("static", "vendor", "glyphs", STACK))
+"""Folder of the glyphs, as a child is told."""
+CHILD = Kind(
+    module="geoservice.maps.child",
+    prefix="geoservice-map-",
+    # Drawing 16 million pixels takes about half of it.
+    memory=3 << 30,
+    file_size=1 << 20,
+    # The glyphs, and what the OpenGL libraries read beside themselves.
+    readable=(GLYPHS, "/usr/share/glvnd", "/usr/share/drirc.d", "/proc/self", "/sys/devices/system/cpu"),
+    # OpenGL in software, without a display, without a cache on disk.
+    environment={
+        "EGL_PLATFORM": "surfaceless",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "LP_NUM_THREADS": "1",
+        "MESA_SHADER_CACHE_DISABLE": "true",
+    },
+)
 MOST_PIXELS = 16_777_216
 LIFE = 500
 """Maps that one child draws before another takes its place."""
-_PROCESSOR_SECONDS = 3600
+PROCESSOR_SECONDS = 3600
 _START_SECONDS = 30.0
-_FILE_BYTES = 1 << 20
-_PACKAGE_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -60,17 +69,11 @@ class Job:
         return packed({"style": self.style, **place}, self.files)
 
 
-class _Broken(Exception):
-    """A child is gone or speaks nonsense."""
-
-
 @dataclass
-class Child:
-    """A child that draws, and its private folder."""
+class Painter:
+    """A child that draws, and how many maps it has drawn."""
 
-    process: asyncio.subprocess.Process
-    folder: Path
-    achieved: dict[str, str] = field(default_factory=dict)
+    child: Child
     drawn: int = 0
 
     async def draw(self, message: bytes) -> bytes:
@@ -78,40 +81,13 @@ class Child:
 
         Raises:
             MapUnavailable: When the drawing library refuses the map.
-            _Broken: When the child is of no use any more.
+            Broken: When the child is of no use any more.
         """
-        value, files = await self.ask(message)
+        value, files = await self.child.ask(message)
         self.drawn += 1
         if "image" in files:
             return files["image"]
         raise MapUnavailable(f"The map could not be drawn: {value.get('error', 'no reason was given')}.")
-
-    async def ask(self, message: bytes) -> tuple[Any, dict[str, bytes]]:
-        """Send a message and wait for the answer."""
-        sent, heard = self.process.stdin, self.process.stdout
-        if sent is None or heard is None:
-            raise _Broken
-        try:
-            sent.write(message)
-            await sent.drain()
-            length = LENGTH.unpack(await heard.readexactly(LENGTH.size))[0]
-            if length > MOST:
-                raise _Broken
-            value, sizes = head_of(await heard.readexactly(length))
-            return value, {name: await heard.readexactly(size) for name, size in sizes.items()}
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError, TypeError) as error:
-            raise _Broken from error
-
-    async def end(self) -> None:
-        """End the child, whatever it is doing, and remove its folder."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
-        # The transport holds the pipes; without this they would be closed by the garbage collector.
-        transport: Any = getattr(self.process, "_transport", None)
-        if transport is not None:
-            transport.close()
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
 
 class Renderer:
@@ -121,7 +97,7 @@ class Renderer:
         """Keep at most so many children; a map may take so many seconds, waiting included."""
         self.seconds = seconds
         self._free = asyncio.Semaphore(children)
-        self._idle: list[Child] = []
+        self._idle: list[Painter] = []
 
     async def draw(self, job: Job) -> bytes:
         """Draw a map.
@@ -137,109 +113,52 @@ class Renderer:
             async with asyncio.timeout(self.seconds), self._free:
                 try:
                     return await self._once(message)
-                except _Broken:
+                except Broken:
                     # It may have been ended from outside; a map that ends two children is not tried again.
                     return await self._once(message)
         except TimeoutError:
             raise MapUnavailable(
                 f"The map took longer than the {self.seconds:g} s that a map may take; ask for less of it."
             ) from None
-        except _Broken:
+        except Broken:
             raise MapUnavailable("The renderer broke down over this map; the service's log says more.") from None
 
     async def _once(self, message: bytes) -> bytes:
-        async with self._child() as child:
-            return await child.draw(message)
+        async with self._painter() as one:
+            return await one.draw(message)
 
     @asynccontextmanager
-    async def _child(self) -> AsyncIterator[Child]:
-        child = self._idle.pop() if self._idle else await start()
+    async def _painter(self) -> AsyncIterator[Painter]:
+        one = self._idle.pop() if self._idle else await begin()
         try:
-            yield child
+            yield one
         except MapUnavailable:
-            self._idle.append(child)
+            self._idle.append(one)
             raise
         except BaseException:
-            await asyncio.shield(child.end())
+            await asyncio.shield(one.child.end())
             raise
-        if child.drawn < LIFE:
-            self._idle.append(child)
+        if one.drawn < LIFE:
+            self._idle.append(one)
         else:
-            await child.end()
+            await one.child.end()
 
     async def close(self) -> None:
         """End all children."""
         while self._idle:
-            await self._idle.pop().end()
+            await self._idle.pop().child.end()
 
 
-async def start() -> Child:
+async def begin() -> Painter:
     """Start a child and wait until it has locked itself in and drawn a first map.
 
     Raises:
         MapUnavailable: When it does not start; libraries may be missing.
     """
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="geoservice-map-"))
-    user = unprivileged()
-    if user is not None:
-        os.chown(folder, *user)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "geoservice.maps.child",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=folder,
-        env=environment(folder),
-        start_new_session=True,
-    )
-    child = Child(process, folder)
     try:
         async with asyncio.timeout(_START_SECONDS):
-            value, _ = await child.ask(packed(order(folder, user), {}))
-        child.achieved = value["confinement"]
-    except (_Broken, TimeoutError, KeyError):
-        await child.end()
+            return Painter(await start(CHILD, PROCESSOR_SECONDS, {"glyphs": GLYPHS}))
+    except (Broken, TimeoutError):
         raise MapUnavailable(
             "The renderer does not start; it needs the Debian packages libegl1, libgl1, libgl1-mesa-dri and libcurl4."
         ) from None
-    except BaseException:
-        await asyncio.shield(child.end())
-        raise
-    return child
-
-
-def order(folder: Path, user: tuple[int, int] | None) -> dict[str, Any]:
-    """What a child is told first: what it may use, as whom, and where the glyphs are."""
-    confinement: dict[str, Any] = {
-        "uid": user[0] if user else None,
-        "gid": user[1] if user else None,
-        "memory": MEMORY,
-        "cpu": _PROCESSOR_SECONDS,
-        "file_size": _FILE_BYTES,
-        "readable": [],
-        "writable": str(folder),
-        "parent": os.getpid(),
-    }
-    glyphs = resources.files("web").joinpath("static", "vendor", "glyphs", STACK)
-    return {"confinement": confinement, "glyphs": str(glyphs)}
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The whole environment of a child: OpenGL in software, without a display, without a cache on disk."""
-    return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "PYTHONPATH": str(_PACKAGE_ROOT),
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONSAFEPATH": "1",
-        "EGL_PLATFORM": "surfaceless",
-        "LIBGL_ALWAYS_SOFTWARE": "1",
-        "LP_NUM_THREADS": "1",
-        "MESA_SHADER_CACHE_DISABLE": "true",
-        "MALLOC_ARENA_MAX": "2",
-    }

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
-from geoservice.maps.frames import LENGTH, head_of, packed
-from geoservice.maps.renderer import environment, order
-from ingest.sandbox import unprivileged
+from geoservice.confined.child import own_folder
+from geoservice.confined.frames import LENGTH, head_of
+from geoservice.maps.renderer import CHILD, GLYPHS, PROCESSOR_SECONDS
 
 _SECONDS = 60.0
 
@@ -23,15 +19,12 @@ def try_renderer() -> dict[str, str] | None:
     Returns:
         What confinement it achieved, by kind; None when it does not start.
     """
-    folder = Path(tempfile.mkdtemp(prefix="geoservice-map-"))
-    user = unprivileged()
-    if user is not None:
-        os.chown(folder, *user)
+    folder = own_folder(CHILD)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "geoservice.maps.child"],
-            input=packed(order(folder, user), {}),
-            env=environment(folder),
+            CHILD.command(),
+            input=CHILD.orders(folder, PROCESSOR_SECONDS, {"glyphs": GLYPHS}),
+            env=CHILD.surroundings(folder),
             cwd=folder,
             capture_output=True,
             check=False,

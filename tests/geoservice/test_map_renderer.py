@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,8 @@ def plain(colour: str) -> Job:
 
 
 def child_of(drawing: Renderer) -> Any:
-    (child,) = drawing._idle
-    return child
+    (one,) = drawing._idle
+    return one.child
 
 
 async def test_marks_stand_on_their_pixels(drawing: Renderer) -> None:
@@ -145,8 +146,11 @@ async def test_a_child_that_stands_still_is_ended_in_time() -> None:
 
 async def test_a_map_beyond_all_memory_ends_the_child_alone(drawing: Renderer) -> None:
     huge = Job(plain("#445566").style, {}, CAMERA, (1_000_000, 1_000_000))
+    await drawing.draw(plain("#445566"))
+    drawing.seconds = 3.0
     with pytest.raises(MapUnavailable):
         await drawing.draw(huge)
+    drawing.seconds = 30.0
     assert await drawing.draw(plain("#445566"))
 
 
@@ -217,7 +221,7 @@ def test_the_doctor_tells_how_the_renderer_is_shut_in(monkeypatch: pytest.Monkey
     (found,) = check_renderer(Settings())
     assert found.level == Level.OK
     assert "landlock" in found.message
-    monkeypatch.setattr(trial, "environment", lambda _: {"PATH": "/usr/bin:/bin"})
+    monkeypatch.setattr(trial, "CHILD", replace(trial.CHILD, module="geoservice.maps.nowhere"))
     (broken,) = check_renderer(Settings())
     assert broken.level == Level.PROBLEM
     assert "libegl1" in broken.remedy
