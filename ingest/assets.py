@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from layers.model import RasterLayer
 from layers.system import edition as edition_table
 from layers.system import layer_figures, raster_asset
 from layers.system import quarantine as quarantine_table
+from layers.taken import taken
 
 _CORNERS = {"west": "ST_XMin", "south": "ST_YMin", "east": "ST_XMax", "north": "ST_YMax"}
 
@@ -159,7 +161,7 @@ def touched(connection: sa.Connection, layer: RasterLayer, edition: int) -> dict
 
 
 def renew_figures(connection: sa.Connection, layer: RasterLayer) -> None:
-    """Compute count and extent of the current assets anew, for each clearance that may see the layer."""
+    """Compute count, extent and time span of the current assets anew, for each clearance that may see the layer."""
     connection.execute(sa.delete(layer_figures).where(layer_figures.c.layer == layer.name))
     for clearance in Clearance:
         if clearance < layer.clearance:
@@ -169,8 +171,22 @@ def renew_figures(connection: sa.Connection, layer: RasterLayer) -> None:
         )
         figures = dict(connection.execute(statement).mappings().one())
         if figures["rows"]:
+            figures |= _span(connection, layer, clearance)
             values = {"layer": layer.name, "clearance": int(clearance), **figures}
             connection.execute(sa.insert(layer_figures).values(**values))
+
+
+def _span(connection: sa.Connection, layer: RasterLayer, clearance: Clearance) -> dict[str, dt.datetime]:
+    """From when the earliest asset was taken until when the latest was; empty where no name states a time."""
+    if layer.time is None:
+        return {}
+    mine = (_is_current(layer), raster_asset.c.clearance <= int(clearance))
+    names = connection.execute(sa.select(raster_asset.c.source).where(*mine)).scalars()
+    times = [found for found in (taken(name, layer.time) for name in names) if found is not None]
+    begins = [one.start for one in times if one.start is not None]
+    # Half open: the last second that still belongs to it, so that a year does not seem to reach into the next.
+    ends = [one.end - dt.timedelta(seconds=1) for one in times if one.end is not None]
+    return {"begins": min(begins), "ends": max(ends)} if begins and ends else {}
 
 
 def files(connection: sa.Connection) -> set[str]:

@@ -38,6 +38,7 @@ AGREED = {
     "hazard/cap_alert", "hazard/flood_extent", "hazard/typhoon_track", "hazard/active_fire", "admin/division_change",
     "address/address", "address/postcode", "safety/shelter", "heritage/monument", "transport/bridge",
     "energy/power_line", "energy/pipeline", "land/planning_zone", "land/land_approval",
+    "imagery/orthophoto",
 }  # fmt: skip
 NOT_PUBLIC = {
     "land/control_line": Clearance.INTERNAL,

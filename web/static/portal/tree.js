@@ -2,7 +2,7 @@
 
 import { address, config, currentLanguage, on, t, words } from "./state.js";
 import { el, iconButton, stateLine } from "./dom.js";
-import { day, number } from "./format.js";
+import { day, moment, number } from "./format.js";
 import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
 import { legendList, swatch } from "./legend.js";
 import { openDialog } from "./shell.js";
@@ -13,6 +13,9 @@ const folded = new Set(["base", "terrain"]);
 export const clearanceBadge = (layer) =>
   layer.clearance === "public" ? null : el("span", { className: `badge badge-${layer.clearance}` }, t(layer.clearance));
 
+/** From when to when the pictures of a layer were taken, where their names say so. */
+const taken = (layer) => (layer.kind === "raster" && layer.edition?.interval) || null;
+
 function about(layer) {
   const edition = layer.edition;
   const rows = [
@@ -21,6 +24,7 @@ function about(layer) {
     ["source", edition?.source],
     ["features", edition?.features !== null && edition ? number(edition.features, 0) : null],
     ["cycle", edition ? `${layer.cycle} · ${t(layer.overdue ? "overdue" : "fresh")}` : layer.cycle],
+    ["taken", taken(layer)?.map(moment).join(" – ")],
     ["licence", `${t(layer.licence.share)} · ${layer.licence.basis}`],
     ["terms", layer.licence.terms],
     ["attribution", layer.licence.attribution],
@@ -44,6 +48,7 @@ function slider(layer) {
 
 function hint(layer) {
   if (!layer.edition) return el("span", { className: "hint" }, t("no_data"));
+  if (taken(layer)) return el("span", { className: "hint" }, t("taken_latest", { time: moment(taken(layer)[1]) }));
   if (!layer.fromZoom) return null;
   return el("span", { className: "hint", hidden: tileZoom() >= layer.fromZoom, dataset: { fromZoom: layer.fromZoom } }, t("from_zoom", { z: layer.fromZoom }));
 }
