@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from layers.codelist import CodeList
-from layers.maplibre import legend
+from layers.maplibre import LegendClass, legend
 from layers.model import RasterLayer, Text, VectorLayer, codelists_of
 from layers.stylesheet import Drawn, stylesheet
 from web.config import row_entry, words
@@ -68,6 +68,27 @@ class Packed:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """Features that lie on top of all layers and come with the page itself.
+
+    Attributes:
+        id: Its name, which no layer has.
+        title: What it is called.
+        features: As GeoJSON in longitude and latitude; properties are plain values.
+        paint: How they are drawn: layers of a MapLibre style without id and source.
+        legend: Their classes.
+        attributes: Titles of the properties that a reader is shown, by name.
+    """
+
+    id: str
+    title: Text
+    features: tuple[Json, ...]
+    paint: tuple[Json, ...]
+    legend: tuple[LegendClass, ...]
+    attributes: Mapping[str, Text]
+
+
+@dataclass(frozen=True)
 class PackageView:
     """What the page shows.
 
@@ -79,6 +100,9 @@ class PackageView:
         archives: Files of tiles by name.
         files: Further files of the folder that the page names: path and kind (a text key).
         codelists: Code lists by id.
+        overlays: What lies on top of the layers, the topmost first.
+        banner: What must not be overlooked, such as that it is an exercise.
+        page: Name of the page.
     """
 
     title: Text
@@ -88,6 +112,9 @@ class PackageView:
     archives: Mapping[str, Path]
     files: tuple[tuple[str, str], ...]
     codelists: Mapping[str, CodeList]
+    overlays: tuple[Overlay, ...] = ()
+    banner: Text | None = None
+    page: str = "index.html"
 
 
 def write_page(folder: Path, view: PackageView) -> None:
@@ -102,7 +129,7 @@ def write_page(folder: Path, view: PackageView) -> None:
     config = f"window.PACKAGE = {json.dumps(_config(view), ensure_ascii=False)};\n"
     (folder / "page" / "config.js").write_text("".join(registered) + config, encoding="utf-8")
     page = environment().get_template("package.html").render(policy=POLICY, title=view.title.zh)
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    (folder / view.page).write_text(page, encoding="utf-8")
 
 
 def _glyphs(static: Path) -> dict[str, Path]:
@@ -129,7 +156,9 @@ def _config(view: PackageView) -> Json:
         "title": words(view.title),
         "clearance": view.clearance,
         "bounds": list(view.bounds),
-        "layers": [_layer(packed, view) for packed in view.layers],
+        "banner": words(view.banner) if view.banner else None,
+        "layers": [*map(_overlay, view.overlays), *(_layer(packed, view) for packed in view.layers)],
+        "own": _own(view.overlays),
         "images": sorted({packed.archive for packed in view.layers if isinstance(packed.layer, RasterLayer)}),
         "codes": {name: dict(_codes(view.codelists[name])) for name in sorted(lists) if name in view.codelists},
         "files": [{"path": path, "kind": kind} for path, kind in view.files],
@@ -156,6 +185,32 @@ def _layer(packed: Packed, view: PackageView) -> Json:
         "committed": packed.committed,
         "attribution": layer.licence.attribution,
     }
+
+
+def _overlay(one: Overlay) -> Json:
+    """An overlay as the page lists it: always seen at first, and of no edition."""
+    return {
+        "id": one.id,
+        "title": words(one.title),
+        "visible": True,
+        "own": True,
+        "legend": [item.as_dict() for item in one.legend],
+        "attributes": [{"name": name, "title": words(title)} for name, title in one.attributes.items()],
+    }
+
+
+def _own(overlays: tuple[Overlay, ...]) -> Json:
+    """Sources and layers of all overlays, from the lowest up."""
+    sources = {
+        f"own-{one.id}": {"type": "geojson", "data": {"type": "FeatureCollection", "features": list(one.features)}}
+        for one in overlays
+    }
+    parts = [
+        {**paint, "id": f"own-{one.id}-{number}", "source": f"own-{one.id}", "metadata": {"layer": one.id}}
+        for one in reversed(overlays)
+        for number, paint in enumerate(one.paint)
+    ]
+    return {"sources": sources, "layers": parts}
 
 
 def _style(view: PackageView, language: str) -> Json:

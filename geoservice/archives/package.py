@@ -126,7 +126,7 @@ def _fill(work: _Work, requests: Mapping[str, ArchiveRequest], archives: Mapping
         title=_title(layers),
         clearance=work.request.clearance.label,
         bounds=bounds_of(states, area) or (-180.0, -85.0, 180.0, 85.0),
-        layers=tuple(one for name, choice in choices.items() for one in _packed(work, name, choice, states)),
+        layers=tuple(one for name, choice in choices.items() for one in packed(work.request, name, choice, states)),
         archives={name: built.file for name, built in archives.items()},
         files=tuple(files),
         codelists=work.catalog.codelists,
@@ -142,12 +142,20 @@ def _title(layers: list[Drawn]) -> Text:
     return Text(zh=zh, en=en) if len(layers) <= most else Text(zh=f"{zh} 等", en=f"{en} and others")
 
 
-def _packed(work: _Work, name: str, choice: Choice, states: Mapping[str, LayerState]) -> list[Packed]:
-    return [_one(work, name, layer, choice, states[layer.name]) for layer, _ in choice.layers]
+def packed(request: ArchiveRequest, archive: str, choice: Choice, states: Mapping[str, LayerState]) -> list[Packed]:
+    """The layers of an archive as the page of a package shows them to its readers.
+
+    Args:
+        request: What the archive holds, and for whom.
+        archive: Its name.
+        choice: Its layers.
+        states: Their editions.
+    """
+    return [_one(request, archive, layer, choice, states[layer.name]) for layer, _ in choice.layers]
 
 
-def _one(work: _Work, archive: str, layer: Drawn, choice: Choice, state: LayerState) -> Packed:
-    decision: Decision = decide(reader(work.request.clearance), "read", layer)
+def _one(request: ArchiveRequest, archive: str, layer: Drawn, choice: Choice, state: LayerState) -> Packed:
+    decision: Decision = decide(reader(request.clearance), "read", layer)
     low, high = max(choice.zooms[0], layer.tiles.from_), min(choice.zooms[1], layer.tiles.to)
     shown = as_seen(layer.crediting(state.mappings), decision.attributes)
     if not isinstance(shown, VectorLayer | RasterLayer):

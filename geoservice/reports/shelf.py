@@ -17,6 +17,7 @@ FOLDER = "reports"
 _ID = re.compile(r"[0-9a-f]{32}")
 _MODE = 0o700
 _HOUR = 3600.0
+_MAP = "map"
 _FILES = {"json": JSON_NAME, **NAMES}
 
 
@@ -41,10 +42,44 @@ def get(settings: Settings, number: str, name: str) -> bytes:
     Raises:
         UnknownResource: When it is not there.
     """
+    return file_of(settings, number, name).read_bytes()
+
+
+def file_of(settings: Settings, number: str, name: str) -> Path:
+    """Where a file of a report lies, by format.
+
+    Raises:
+        UnknownResource: When it is not there.
+    """
     file = settings.home / FOLDER / number / _FILES[name]
     if not _ID.fullmatch(number) or not file.is_file():
         raise UnknownResource(f"The file of report {number[:40]} is not there any more.")
-    return file.read_bytes()
+    return file
+
+
+def files_of(settings: Settings, number: str) -> dict[str, bytes]:
+    """All files of a report by their names; its map lies in a folder of its own and is not among them."""
+    files = (file for file in sorted(path_of(settings, number).iterdir()) if file.is_file())
+    return {file.name: file.read_bytes() for file in files}
+
+
+def map_folder(settings: Settings, number: str) -> Path:
+    """Where the map of a report lies once it has been made."""
+    return path_of(settings, number) / _MAP
+
+
+def keep_map(settings: Settings, number: str, made: Path) -> None:
+    """Put a finished map beside the files of its report; when another process was quicker, that one stays.
+
+    Raises:
+        UnknownResource: When the report has gone in the meantime.
+    """
+    target = map_folder(settings, number)
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise UnknownResource(f"The files of report {number[:40]} are not there any more.") from None
 
 
 def remove(settings: Settings, number: str) -> None:

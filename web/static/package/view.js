@@ -108,6 +108,8 @@
 
   function style() {
     const found = structuredClone(config.styles[language]);
+    Object.assign(found.sources, config.own.sources);
+    found.layers.push(...structuredClone(config.own.layers));
     for (const part of found.layers) {
       const layer = part.metadata?.layer;
       if (layer) part.layout = { ...part.layout, visibility: shown.get(layer) ? "visible" : "none" };
@@ -117,7 +119,7 @@
 
   function show(id, on) {
     shown.set(id, on);
-    for (const part of config.styles[language].layers) {
+    for (const part of [...config.styles[language].layers, ...config.own.layers]) {
       if (part.metadata?.layer === id) map?.setLayoutProperty(part.id, "visibility", on ? "visible" : "none");
     }
   }
@@ -154,10 +156,11 @@
     box.addEventListener("change", () => show(layer.id, box.checked));
     const single = layer.legend.length === 1 && layer.legend[0].shape !== "ramp" ? swatch(layer.legend[0]) : null;
     const label = el("label", { htmlFor: box.id }, single, words(layer.title));
-    const edition = layer.edition === null ? "–" : `${layer.edition} · ${(layer.committed ?? "").slice(0, 10)}`;
-    const facts = el("p", { className: "facts" }, `${t("package_edition")} ${edition}`, layer.attribution ? ` · ${layer.attribution}` : "");
     const inner = legend(layer);
     const more = inner ? el("details", { open: shown.get(layer.id) && layer.legend.length <= 14 }, el("summary", {}, words(layer.title)), inner) : null;
+    if (layer.own) return el("li", { className: "layer" }, box, label, more);
+    const edition = layer.edition === null ? "–" : `${layer.edition} · ${(layer.committed ?? "").slice(0, 10)}`;
+    const facts = el("p", { className: "facts" }, `${t("package_edition")} ${edition}`, layer.attribution ? ` · ${layer.attribution}` : "");
     return el("li", { className: "layer" }, box, label, facts, more);
   }
 
@@ -182,7 +185,8 @@
   }
 
   function card([layer, properties]) {
-    const rows = Object.entries(properties).filter(([, value]) => value !== null && value !== "");
+    const own = layer.own && new Set(layer.attributes.map((one) => one.name));
+    const rows = Object.entries(properties).filter(([name, value]) => value !== null && value !== "" && (!own || own.has(name)));
     return el("section", { className: "card" }, el("h3", {}, words(layer.title)), el("table", {}, rows.map((row) => line(layer, row))));
   }
 
@@ -202,6 +206,8 @@
     document.documentElement.lang = language;
     document.title = `${words(config.title)} · ${t("package")}`;
     byId("title").textContent = words(config.title);
+    byId("banner").textContent = config.banner ? words(config.banner) : "";
+    document.body.classList.toggle("warned", Boolean(config.banner));
     byId("kind").textContent = `${t("package")} · ${t("package_clearance")}: ${t(`clearance_${config.clearance}`)}`;
     byId("hint").textContent = t("package_hint");
     byId("switch").textContent = t("package_switch");
