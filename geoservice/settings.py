@@ -382,6 +382,9 @@ class Settings(NoticeSettings):
     )
     shares_each: int = Field(default=20, ge=1, le=1_000, description="Most links in force to one report.")
     share_days: float = Field(default=30.0, gt=0, le=3_660, description="Days that a link to a report may be in force.")
+    share_reads: int = Field(
+        default=60, ge=1, le=1_000_000, description="Most files per minute and worker that one link to a report gives."
+    )
     alert_lifetime_hours: float = Field(
         default=24.0, gt=0, le=8760, description="Hours for which an alert holds that does not say when it expires."
     )

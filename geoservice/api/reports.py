@@ -24,7 +24,7 @@ from geoservice.reports.field import field_package
 from geoservice.reports.made import ALL
 from geoservice.reports.make import make_report
 from layers.access import Clearance, Principal
-from layers.errors import BadBody, BadParameter, NotAuthenticated
+from layers.errors import BadBody, BadParameter, NotAuthenticated, TooLarge
 
 router = APIRouter(tags=["reports"])
 _CREATED, _NO_CONTENT = 201, 204
@@ -141,13 +141,21 @@ async def _lowered(house: House, asker: Principal, kept: Kept, level: Clearance)
     manifest = kept.manifest
     question = {"as_of": manifest.moment.isoformat(), **manifest.question[manifest.kind]}
     asked = ReportAsked(manifest.kind, question, manifest.title, manifest.note, manifest.language)
-    return await _made(house, replace(asker, clearance=level, rights=frozenset()), asked, kept.id)
+    lower = replace(asker, clearance=level, rights=frozenset())
+    if await _too_large(house, lower, asked):
+        most = house.settings.impact_max_km2
+        raise TooLarge(
+            f"The zone of this report is larger than {most:,.0f} km2, so that it is not answered anew for readers up "
+            f"to {level.label}. Make a link for readers up to {kept.clearance.label}, or links to reports of parts.",
+            limit=most,
+        )
+    return await _made(house, lower, asked, kept.id)
 
 
 async def _file(request: Request, house: House, kept: Kept, chosen: str) -> Response:
     desk: ReportDesk = house.reports
     if chosen == "zip":
-        body = await run_in_threadpool(field_package, house.settings, kept.id)
+        body = await run_in_threadpool(field_package, house.settings, house.catalog, kept.id)
     else:
         body = await run_in_threadpool(desk.file, kept, chosen)
     return file_response(request, body, chosen, kept.id)

@@ -86,6 +86,7 @@ STATUS: dict[type[errors.GeoError], int] = {
     TooManySubscriptions: 429,
     TooManyZones: 429,
     reports.ReportTooMany: 429,
+    reports.ShareTooOften: 429,
     reports.ReportUnavailable: 503,
     reports.ReportDoubtful: 422,
     EmptyZone: 422,

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from geoservice.db.writing import Writer
 from geoservice.reports import shelf
-from geoservice.reports.errors import ReportTooMany
+from geoservice.reports.errors import ReportTooMany, ShareTooOften
 from geoservice.reports.made import Made
 from geoservice.reports.manifest import Manifest
+from geoservice.reports.pace import Pace
 from geoservice.reports.tables import report, share
 from geoservice.settings import Settings
 from layers.access import Clearance, Principal
@@ -30,6 +31,8 @@ from layers.system import api_key
 SHOWN = 200
 """Reports that a list shows, the latest ones."""
 _TOKEN_BYTES, _ID_BYTES = 32, 8
+_MISSES = 10
+"""Times as many links that show nothing as files of one that does: many people may hold a link that has expired."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class ReportDesk:
         """Nothing is done before the first report."""
         self._settings = settings
         self._writer = writer
+        self._opened = Pace(settings.share_reads)
+        self._missed = Pace(settings.share_reads * _MISSES)
 
     def require_room(self, asker: Principal) -> None:
         """Make sure, before the work, that a key may keep another report.
@@ -241,6 +246,7 @@ class ReportDesk:
 
         Raises:
             UnknownResource: When it shows nothing, for whatever reason.
+            ShareTooOften: When it was opened too often, or too many were that show nothing.
         """
         original = report.alias("original")
         held = (api_key.c.revoked.is_(None), api_key.c.clearance >= original.c.clearance)
@@ -253,6 +259,10 @@ class ReportDesk:
         )
         with self._writer.transaction() as connection:
             row = connection.execute(wanted).one_or_none()
+        # All links that show nothing are one, so that their kinds stay alike and guessing is slow.
+        pace, name = (self._missed, b"") if row is None else (self._opened, _hash(token))
+        if not pace.allows(name):
+            raise ShareTooOften("This link was opened too often within a minute; try again in half a minute.")
         if row is None:
             raise UnknownResource("This link shows nothing: it is not in force, or never was.")
         return _kept(row)

@@ -11,6 +11,12 @@ class ReportTooMany(GeoError):
     title = "Too many reports"
 
 
+class ShareTooOften(GeoError):
+    """A link to a report, or links that show nothing, were opened more often than they may be."""
+
+    title = "Link opened too often"
+
+
 class ReportUnavailable(GeoError):
     """A file of a report could not be made in the time and room that it has."""
 
