@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from geoservice.alerts import ledger, tables, wording
 from geoservice.alerts.desk import AlertDesk, Bearer, Taken
 from geoservice.alerts.errors import AlertRefused, DraftChanged, DraftSettled, NoSender
+from geoservice.alerts.referred import Referred, referred
 from geoservice.alerts.wording import Wording
 from geoservice.alerts.xml import as_bytes, parcels, written
 from geoservice.db.writing import Writer
@@ -76,6 +78,11 @@ class DraftDesk:
             values = {"id": number, "author": asker.id, "changed_by": asker.id, "content": content}
             connection.execute(sa.insert(tables.draft).values(**values))
             return _found(connection, number)
+
+    def referred(self, asker: Principal, ids: Sequence[str], identifier: str | None) -> tuple[Referred, ...]:
+        """Alerts that a draft is to be about; see `geoservice.alerts.referred`."""
+        with self._writer.transaction() as connection:
+            return referred(connection, ids, identifier, asker.clearance, self._settings.alert_sender)
 
     def change(self, asker: Principal, number: str, body: Wording) -> Draft:
         """Write a draft anew; whoever has changed it counts as its author too.

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geoservice.alerts.errors import AlertRefused
+from geoservice.alerts.referred import Referred
 from geoservice.alerts.wording import Wording
 from layers.cap import Category, Certainty, Info, Moment, Named, Severity, Urgency
 from layers.hazard import HazardZone
@@ -78,6 +79,24 @@ def wording_of(answer: ImpactAnswer, zone: Mapping[str, Any] | HazardZone, reply
         info=tuple(_info(answer, reply, language) for language in ("zh-CN", "en-US")),
         zone=told,
         area_desc=reply.area_desc,
+    )
+
+
+def answering(wording: Wording, report: str, digest: str, alerts: Sequence[Referred]) -> Wording:
+    """The wording of a draft that answers alerts with a report.
+
+    Args:
+        wording: What it says.
+        report: Id of the report.
+        digest: SHA-256 of its answer.
+        alerts: What it is about. Our own ones are updated; others nobody but their senders may change, so that they are
+            named in the note of a new alert.
+    """
+    ours = tuple(one.id for one in alerts if one.ours)
+    told = [f"Report {report}, SHA-256 of its answer {digest}.", *(f"On the alert {one.written}." for one in alerts)]
+    kind: Literal["Alert", "Update"] = "Update" if ours else "Alert"
+    return wording.model_copy(
+        update={"msg_type": kind, "about": ours, "source": f"report {report}", "note": " ".join(told)}
     )
 
 

@@ -14,16 +14,17 @@ from starlette.responses import JSONResponse, Response
 
 from geoservice.alerts.desk import LAYER
 from geoservice.alerts.reply import Reply, wording_of
+from geoservice.alerts.wording import Wording
 from geoservice.api.alert_drafts import PRIVATE, draft_document
 from geoservice.api.alerts import require_right
 from geoservice.api.impact import require_answerable
 from geoservice.api.routing import office_of
-from geoservice.house import Asker, Inside
+from geoservice.house import Asker, House, Inside
 from geoservice.http.links import url
-from geoservice.impact.asked import impact_asked
+from geoservice.impact.asked import ImpactAsked, impact_asked
 from geoservice.impact.run import impact_answer, located
 from geoservice.ogc.block import Block, no_links
-from layers.access import ALERT, ANONYMOUS
+from layers.access import ALERT, ANONYMOUS, Principal
 
 router = APIRouter(prefix="/impact", tags=["impact"])
 
@@ -43,13 +44,33 @@ async def draft(request: Request, house: Inside, asker: Asker, body: ReplyBody) 
     require_right(asker, ALERT)
     house.open_layer(asker, LAYER)
     asked = await run_in_threadpool(impact_asked, body.impact, house.settings.max_zone_vertices)
+    return await drafted(request, house, asker, await public_wording(house, asker, asked, body.alert))
+
+
+async def public_wording(house: House, asker: Principal, asked: ImpactAsked, reply: Reply) -> Wording:
+    """What an alert about an impact says.
+
+    Args:
+        house: The service.
+        asker: Who writes it; the zone is looked up for them.
+        asked: The question.
+        reply: What is added.
+
+    Raises:
+        TooLarge, AlertRefused: When the zone is too large, or is not meant as the alert would be.
+    """
     zoned = await located(office_of(house, asker), asked)
     require_answerable(house, zoned)
     # An alert goes to everybody, so that it says what everybody may see and nothing of what only the asker may.
     seen = replace(asked, zone=zoned, explain=False)
     answer = await impact_answer(office_of(house, ANONYMOUS), house.exposure, seen)
     zone = zoned.hazard or json.loads(shapely.to_geojson(zoned.whole()))
-    made = await run_in_threadpool(house.drafts.create, asker, wording_of(answer, zone, body.alert))
+    return wording_of(answer, zone, reply)
+
+
+async def drafted(request: Request, house: House, asker: Principal, wording: Wording) -> Response:
+    """Keep a draft, and tell where it is."""
+    made = await run_in_threadpool(house.drafts.create, asker, wording)
     headers = {**PRIVATE, "Location": url(request, f"/alerts/drafts/{made.id}")}
     return JSONResponse(draft_document(request, made), 201, headers)
 

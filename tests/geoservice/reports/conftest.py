@@ -35,6 +35,13 @@ class Office:
             headers["X-API-Key"] = self.service.keys[clearance]
         return self.service.client.post(path, content=json.dumps(body), headers=headers)
 
+    def end_links(self) -> None:
+        """Revoke all links to the report."""
+        place = f"/reports/{self.made['id']}/shares"
+        headers = {"X-API-Key": self.service.keys[Clearance.RESTRICTED]}
+        for one in self.service.client.get(place, headers=headers).json()["shares"]:
+            assert self.service.client.delete(f"{place}/{one['id']}", headers=headers).status_code == 204
+
 
 def question() -> dict[str, Any]:
     """Two classes of a flood over the square."""
@@ -47,6 +54,13 @@ def question() -> dict[str, Any]:
     method = {"id": "drawn", "version": "1", "source": "test", "title": {"zh": "手绘", "en": "Drawn"}}
     label = {"zh": "清水河洪水", "en": "Flood of the Qingshui"}
     return {"hazard": {"kind": "flood", "label": label, "method": method, "classes": classes, "status": "exercise"}}
+
+
+@pytest.fixture
+def links(office: Office) -> Iterator[Office]:
+    """The office, whose links end with the test."""
+    yield office
+    office.end_links()
 
 
 @pytest.fixture(scope="session")

@@ -63,14 +63,14 @@ def test_the_map_has_the_zone_and_what_it_hits_on_top(package: dict[str, bytes])
     assert b"https://" not in package["map.html"]
 
 
-def test_a_link_for_the_public_has_a_map_for_the_public(office: Office, package: dict[str, bytes]) -> None:
+def test_a_link_for_the_public_has_a_map_for_the_public(links: Office, package: dict[str, bytes]) -> None:
     for level in (Clearance.PUBLIC, Clearance.INTERNAL, Clearance.RESTRICTED):
         assert f"CNRY-{int(level)}".encode() in tiles_of(package), "the map of the owner shows all of it"
     expires = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
     body = {"expires": expires, "clearance": "public"}
-    made = office.post(f"/reports/{office.made['id']}/shares", body)
+    made = links.post(f"/reports/{links.made['id']}/shares", body)
     assert made.status_code == 201, made.text
-    shared = office.service.get(f"{made.json()['url'].removeprefix('http://testserver')}?f=zip")
+    shared = links.service.get(f"{made.json()['url'].removeprefix('http://testserver')}?f=zip")
     assert shared.status_code == 200, shared.text
     files = files_of(shared.content)
     assert b"CNRY-0" in tiles_of(files)

@@ -33,11 +33,11 @@ def link_to(office: Office) -> str:
 
 
 @pytest.fixture
-def paced(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+def paced(links: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
     """Few reads, and a clock that stands still."""
-    monkeypatch.setattr(house_of(office).reports, "_opened", Pace(READS, lambda: 0.0))
-    monkeypatch.setattr(house_of(office).reports, "_missed", Pace(READS, lambda: 0.0))
-    return office
+    monkeypatch.setattr(house_of(links).reports, "_opened", Pace(READS, lambda: 0.0))
+    monkeypatch.setattr(house_of(links).reports, "_missed", Pace(READS, lambda: 0.0))
+    return links
 
 
 def test_a_link_is_opened_so_often_and_no_more(paced: Office) -> None:
@@ -50,10 +50,10 @@ def test_a_link_is_opened_so_often_and_no_more(paced: Office) -> None:
     assert paced.service.get(own, Clearance.RESTRICTED).status_code == 200, "the owner is not held up"
 
 
-def test_without_a_pace_a_link_is_opened_as_often_as_one_likes(office: Office) -> None:
+def test_without_a_pace_a_link_is_opened_as_often_as_one_likes(links: Office) -> None:
     """The negative control: it is the pace that refuses."""
-    link = link_to(office)
-    assert {office.service.get(f"{link}?f=json").status_code for _ in range(READS + 2)} == {200}
+    link = link_to(links)
+    assert {links.service.get(f"{link}?f=json").status_code for _ in range(READS + 2)} == {200}
 
 
 def test_links_that_show_nothing_are_guessed_slowly(paced: Office) -> None:
@@ -79,14 +79,14 @@ def test_a_pace_fills_up_again_and_forgets_the_oldest(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("most", "status"), [(300.0, 413), (500.0, 201)])
 def test_a_link_for_a_lower_clearance_is_bound_by_the_size_of_the_zone(
-    office: Office, monkeypatch: pytest.MonkeyPatch, most: float, status: int
+    links: Office, monkeypatch: pytest.MonkeyPatch, most: float, status: int
 ) -> None:
     # The zone has 0.2 by 0.2 degrees at 38 degrees north: 390 km2.
-    house = house_of(office)
+    house = house_of(links)
     monkeypatch.setattr(house, "settings", house.settings.model_copy(update={"impact_max_km2": most}))
-    place = f"/reports/{office.made['id']}/shares"
-    answer = office.post(place, {"expires": soon(), "clearance": "public"})
+    place = f"/reports/{links.made['id']}/shares"
+    answer = links.post(place, {"expires": soon(), "clearance": "public"})
     assert answer.status_code == status, answer.text
     if status == 413:
         assert "300 km2" in answer.json()["detail"]
-        assert office.post(place, {"expires": soon(), "clearance": "restricted"}).status_code == 201, "nothing is asked"
+        assert links.post(place, {"expires": soon(), "clearance": "restricted"}).status_code == 201, "nothing is asked"

@@ -4,6 +4,7 @@ import { config, currentLanguage, offers, t, words } from "../state.js";
 import { button, copy, el, stateLine } from "../dom.js";
 import { moment } from "../format.js";
 import { request } from "../request.js";
+import { answerBox } from "./answer_alert.js";
 import { asImpactCsv } from "./csv.js";
 import { flow, go } from "./flow.js";
 import { questionOf } from "./ask_impact.js";
@@ -65,7 +66,7 @@ function keptView(report) {
   const base = `${config.urls.reports}/${encodeURIComponent(report.id)}`;
   const link = ([kind, key]) => el("a", { className: "button-link", href: `${base}?f=${kind}&lang=${currentLanguage()}`, download: kind === "html" ? null : fileName(kind), target: kind === "html" ? "_blank" : null, rel: "noopener" }, t(key));
   return el("div", { id: "report-kept" }, el("p", { className: "done" }, t("report_done", { id: report.id })),
-    el("div", { className: "choices" }, [...KINDS, ["zip", "report_zip"]].map(link)), shareBox(report),
+    el("div", { className: "choices" }, [...KINDS, ["zip", "report_zip"]].map(link)), shareBox(report), answerBox(report),
     el("details", { className: "method" }, el("summary", {}, t("report_signature")), el("p", { className: "code" }, String(report.digest ?? "")), el("p", { className: "code" }, String(report.signature?.value ?? report.signature ?? ""))));
 }
 
