@@ -103,6 +103,7 @@ class PackageView:
         overlays: What lies on top of the layers, the topmost first.
         banner: What must not be overlooked, such as that it is an exercise.
         page: Name of the page.
+        start: What the map shows at first, where that is less than all of it.
     """
 
     title: Text
@@ -115,6 +116,7 @@ class PackageView:
     overlays: tuple[Overlay, ...] = ()
     banner: Text | None = None
     page: str = "index.html"
+    start: tuple[float, float, float, float] | None = None
 
 
 def write_page(folder: Path, view: PackageView) -> None:
@@ -155,7 +157,7 @@ def _config(view: PackageView) -> Json:
     return {
         "title": words(view.title),
         "clearance": view.clearance,
-        "bounds": list(view.bounds),
+        "start": list(view.start or view.bounds),
         "banner": words(view.banner) if view.banner else None,
         "layers": [*map(_overlay, view.overlays), *(_layer(packed, view) for packed in view.layers)],
         "own": _own(view.overlays),

@@ -87,8 +87,10 @@ def _zone(zone: Sequence[ZonePart], kind: str) -> Overlay:
 
 
 def _points(name: str, title: Text, features: list[Json], colour: str, attributes: dict[str, Text]) -> Overlay:
-    ring = {"circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5}
-    paint = {"type": "circle", "paint": {"circle-color": colour, "circle-radius": 5, **ring}}
+    # From afar hundreds of houses would cover the town in which they stand.
+    radius = ["interpolate", ["linear"], ["zoom"], 9, 2, 14, 5]
+    ring = {"circle-stroke-color": "#ffffff", "circle-stroke-width": 1}
+    paint = {"type": "circle", "paint": {"circle-color": colour, "circle-radius": radius, **ring}}
     return Overlay(name, title, tuple(features), (paint,), (LegendClass(title, "circle", colour),), attributes)
 
 

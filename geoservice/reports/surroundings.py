@@ -38,7 +38,8 @@ PAGE = "map.html"
 MOST_BYTES = 10 << 20
 """Bytes of the tiles; in the scripts of the page they are a third larger."""
 _MOST_TILES, _HIGHEST, _TRIES = 160, 15, 3
-_MARGIN, _LEAST, _LIMIT = 0.3, 0.02, 85.0
+_AROUND, _AT_FIRST, _LEAST, _LIMIT = 0.8, 0.1, 0.04, 85.0
+"""Shares of the zone's sides by which the layers, and the first view, reach beyond it; degrees at the least."""
 Box = tuple[float, float, float, float]
 _turn = threading.Lock()
 
@@ -67,7 +68,8 @@ def map_of(settings: Settings, catalog: Catalog, sealed: Sealed) -> Path:
 def write_map(settings: Settings, catalog: Catalog, sealed: Sealed, folder: Path) -> None:
     """Write the map of a report into a folder: one page and the scripts that it loads."""
     zone = list(_zone(settings, sealed.manifest.id))
-    around = _around([part.shape for part in zone])
+    shapes = [part.shape for part in zone]
+    around = _around(shapes, _AROUND)
     tiles = _Surroundings((), None)
     request = ArchiveRequest((), sealed.manifest.level, area=shapely.box(*around), high=_highest(around))
     database = Database.from_settings(settings)
@@ -136,9 +138,9 @@ def _zone(settings: Settings, number: str) -> Iterator[overlays.ZonePart]:
             yield overlays.ZonePart(row["rank"], row["code"], label, shape)
 
 
-def _around(shapes: Sequence[shapely.Geometry]) -> Box:
+def _around(shapes: Sequence[shapely.Geometry], share: float) -> Box:
     west, south, east, north = shapely.total_bounds(np.array(shapes, dtype=np.object_)).tolist()
-    wide, high = (max(side * _MARGIN, _LEAST) for side in (east - west, north - south))
+    wide, high = (max(side * share, _LEAST * share) for side in (east - west, north - south))
     return (
         max(west - wide, -180.0),
         max(south - high, -_LIMIT),
@@ -177,4 +179,5 @@ def _view(
         overlays=tuple(overlays.overlays(sealed, catalog, zone)),
         banner=banner,
         page=PAGE,
+        start=_around([part.shape for part in zone], _AT_FIRST),
     )

@@ -91,7 +91,7 @@
     map = new maplibregl.Map({
       container: "map",
       style: style(),
-      bounds: config.bounds,
+      bounds: config.start,
       fitBoundsOptions: { padding: 24 },
       maxZoom: 20,
       attributionControl: false,
@@ -109,7 +109,11 @@
   function style() {
     const found = structuredClone(config.styles[language]);
     Object.assign(found.sources, config.own.sources);
-    found.layers.push(...structuredClone(config.own.layers));
+    // Names stay readable: areas and their edges lie beneath the first label, points on top of all.
+    const label = found.layers.findIndex((part) => part.type === "symbol");
+    const own = structuredClone(config.own.layers);
+    found.layers.splice(label < 0 ? found.layers.length : label, 0, ...own.filter((part) => part.type !== "circle"));
+    found.layers.push(...own.filter((part) => part.type === "circle"));
     for (const part of found.layers) {
       const layer = part.metadata?.layer;
       if (layer) part.layout = { ...part.layout, visibility: shown.get(layer) ? "visible" : "none" };
@@ -157,7 +161,7 @@
     const single = layer.legend.length === 1 && layer.legend[0].shape !== "ramp" ? swatch(layer.legend[0]) : null;
     const label = el("label", { htmlFor: box.id }, single, words(layer.title));
     const inner = legend(layer);
-    const more = inner ? el("details", { open: shown.get(layer.id) && layer.legend.length <= 14 }, el("summary", {}, words(layer.title)), inner) : null;
+    const more = inner && layer.own ? inner : inner ? el("details", { open: shown.get(layer.id) && layer.legend.length <= 14 }, el("summary", {}, words(layer.title)), inner) : null;
     if (layer.own) return el("li", { className: "layer" }, box, label, more);
     const edition = layer.edition === null ? "–" : `${layer.edition} · ${(layer.committed ?? "").slice(0, 10)}`;
     const facts = el("p", { className: "facts" }, `${t("package_edition")} ${edition}`, layer.attribution ? ` · ${layer.attribution}` : "");
