@@ -142,8 +142,7 @@ class Settings(NoticeSettings):
         description="Folder with initdb, pg_ctl and postgres; default: the newest one found on the machine.",
     )
     postgres_options: dict[Annotated[str, Field(pattern=r"^[a-z_.]+$")], str] = Field(
-        default_factory=dict,
-        description="Extra postgresql.conf settings of the embedded cluster, as a JSON object.",
+        default_factory=dict, description="Extra postgresql.conf settings of the embedded cluster, as a JSON object."
     )
     service_user: str = Field(
         default="geoservice",

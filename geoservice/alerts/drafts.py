@@ -79,10 +79,10 @@ class DraftDesk:
             connection.execute(sa.insert(tables.draft).values(**values))
             return _found(connection, number)
 
-    def referred(self, asker: Principal, ids: Sequence[str], identifier: str | None) -> tuple[Referred, ...]:
+    def referred(self, asker: Principal, ids: Sequence[str], called: str | None) -> tuple[Referred, ...]:
         """Alerts that a draft is to be about; see `geoservice.alerts.referred`."""
         with self._writer.transaction() as connection:
-            return referred(connection, ids, identifier, asker.clearance, self._settings.alert_sender)
+            return referred(connection, ids, called, asker.clearance, self._settings.alert_sender)
 
     def change(self, asker: Principal, number: str, body: Wording) -> Draft:
         """Write a draft anew; whoever has changed it counts as its author too.

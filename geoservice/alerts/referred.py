@@ -29,14 +29,14 @@ class Referred:
 
 
 def referred(
-    connection: sa.Connection, ids: Sequence[str], identifier: str | None, clearance: Clearance, sender: str | None
+    connection: sa.Connection, ids: Sequence[str], called: str | None, clearance: Clearance, sender: str | None
 ) -> tuple[Referred, ...]:
-    """Find alerts by their ids, or the latest one of an identifier.
+    """Find alerts by their ids, or the one that a question about its zone calls by its id or identifier.
 
     Args:
         connection: Of the writer.
-        ids: Ids, as `GET /alerts` tells them; where there are any, the identifier is not looked for.
-        identifier: An identifier; None and one that nobody knows find nothing.
+        ids: Ids, as `GET /alerts` tells them; where there are any, nothing else is looked for.
+        called: An id, or an identifier, of which the latest is meant; None and what nobody knows find nothing.
         clearance: Of whoever asks: alerts above it do not exist.
         sender: Whom this installation calls itself as a sender.
 
@@ -45,9 +45,10 @@ def referred(
     """
     table = tables.message.c
     seen = (table.verdict == "kept", table.clearance <= int(clearance), table.msg_type.in_(WARNING))
-    wanted = table.id.in_(ids) if ids else table.identifier == identifier
+    wanted = table.id.in_(ids) if ids else sa.or_(table.id == called, table.identifier == called)
     columns = (table.id, table.sender, table.identifier, table.sent)
     rows = connection.execute(sa.select(*columns).where(*seen, wanted).order_by(table.sent.desc(), table.number)).all()
+    rows = sorted(rows, key=lambda row: row.id != called)
     found = [Referred(r.id, Name(r.sender, r.identifier, r.sent), r.sender == sender) for r in rows]
     if missing := sorted(set(ids) - {one.id for one in found}):
         raise AlertRefused(f"There is no alert {missing[0][:40]!r} that the report could be about.")

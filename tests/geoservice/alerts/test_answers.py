@@ -81,10 +81,11 @@ def test_an_alert_of_others_is_named_and_left_alone(watch: Watch) -> None:
 
 
 def test_a_report_that_names_an_alert_as_its_zone_answers_it(watch: Watch) -> None:
-    watch.taken(cap("foreign-2"))
-    made = answer(watch, kept(watch, {"alert": "foreign-2"}))
-    assert made.status_code == 201, made.text
-    assert ",foreign-2," in made.json()["content"]["note"]
+    theirs = watch.taken(cap("foreign-2"))
+    for called in ("foreign-2", theirs["id"]):
+        made = answer(watch, kept(watch, {"alert": called}))
+        assert made.status_code == 201, made.text
+        assert ",foreign-2," in made.json()["content"]["note"]
 
 
 def test_a_report_of_an_exercise_answers_no_real_alert(watch: Watch) -> None:
