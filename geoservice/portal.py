@@ -42,7 +42,7 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
             for layer in layers
         ),
         codelists=house.catalog.codelists,
-        reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label),
+        reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label, tuple(sorted(asker.rights))),
         urls=_urls(request),
         sample=await _sample_box(house, asker),
         offers=frozenset(block.name for block in request.app.state.blocks),

@@ -27,7 +27,7 @@ def portal_config(view: PortalView) -> Json:
     shown = [entry for entry in view.layers if not isinstance(entry.layer, TableLayer)]
     return {
         "language": view.language,
-        "reader": {"label": view.reader.label, "clearance": view.reader.clearance},
+        "reader": {"label": view.reader.label, "clearance": view.reader.clearance, "rights": list(view.reader.rights)},
         "urls": {name: getattr(view.urls, name) for name in view.urls.__slots__},
         "offers": sorted(view.offers & OFFERED),
         "texts": PORTAL_TEXTS,

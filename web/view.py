@@ -97,10 +97,11 @@ class UrlPatterns:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks at the page: what to call them, and their clearance by name."""
+    """Who looks at the page: what to call them, their clearance by name, and what else they may do."""
 
     label: str | None = None
     clearance: str = "public"
+    rights: tuple[str, ...] = ()
 
     @property
     def anonymous(self) -> bool:

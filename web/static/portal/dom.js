@@ -65,7 +65,7 @@ export function patiently(box, work) {
 export function notice(message, kind = "info") {
   const line = el("div", { className: `notice notice-${kind}` }, message);
   byId("notices").replaceChildren(line);
-  setTimeout(() => line.remove(), kind === "error" ? 9000 : 4000);
+  setTimeout(() => line.remove(), kind === "info" ? 4000 : 9000);
 }
 
 /** Copy text and say so. */

@@ -1,4 +1,4 @@
-// Draws a line or a polygon: by clicks, or by keyboard with the crosshair at the centre of the map.
+// Draws a point, a line or a polygon: by clicks, or by keyboard with the crosshair at the centre of the map.
 
 import { on, t } from "./state.js";
 import { byId, button, el, notice } from "./dom.js";
@@ -7,7 +7,8 @@ import { setIdentifying } from "./identify.js";
 
 const LINE = { color: "#0078ff", weight: 2.5, dashArray: "6 4", fillOpacity: 0.08, interactive: false };
 const CORNER = { radius: 5, color: "#0078ff", weight: 2, fillColor: "#fff", fillOpacity: 1, interactive: false };
-const FEW = { area: 3, line: 2 };
+const FEW = { area: 3, line: 2, point: 1 };
+const TOO_FEW = { area: "draw_few", line: "draw_few_line", point: "draw_few_point" };
 let active = null;
 
 /** Twice the signed area of the triangle a, b, c. */
@@ -38,6 +39,7 @@ const position = (one) => [Number(one.lng.toFixed(6)), Number(one.lat.toFixed(6)
 function drawnSoFar() {
   const { corners, kind } = active;
   if (corners.length < FEW[kind] || (kind === "area" && crossesItself(corners))) return null;
+  if (kind === "point") return { type: "Point", coordinates: position(corners[0]) };
   if (kind === "line") return { type: "LineString", coordinates: corners.map(position) };
   return { type: "Polygon", coordinates: [[...corners, corners[0]].map(position)] };
 }
@@ -45,6 +47,8 @@ function drawnSoFar() {
 function add(latlng) {
   const last = active.corners.at(-1);
   if (last && leaflet.latLngToContainerPoint(last).distanceTo(leaflet.latLngToContainerPoint(latlng)) < 4) return;
+  // A point is where it was put last.
+  if (active.kind === "point") active.corners = [];
   active.corners.push(latlng);
   redraw();
 }
@@ -56,7 +60,7 @@ function undo() {
 
 function finish() {
   const corners = active.corners;
-  if (corners.length < FEW[active.kind]) return notice(t(active.kind === "line" ? "draw_few_line" : "draw_few"), "error");
+  if (corners.length < FEW[active.kind]) return notice(t(TOO_FEW[active.kind]), "error");
   const drawn = drawnSoFar();
   if (!drawn) return notice(t("draw_crossing"), "error");
   const done = active.done;
@@ -96,7 +100,7 @@ function toolbar(cancel, above) {
 
 /**
  * Start drawing; `done` gets the geometry in longitude and latitude, `cancelled` is told when it was given up.
- * Further wishes: `kind` ("area" or "line"), `changed` (told the geometry after each corner, null while there is none),
+ * Further wishes: `kind` ("area", "line" or "point"), `changed` (told the geometry after each corner, null while there is none),
  * `above` (an element on top of the toolbar).
  */
 export function startDrawing(done, cancelled, { kind = "area", changed = null, above = null } = {}) {

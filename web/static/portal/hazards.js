@@ -15,6 +15,7 @@ import { drawImpact } from "./emergency/impact_map.js";
 import { startLive } from "./emergency/live.js";
 import { hazardBlock } from "./emergency/observed.js";
 import { startOfficers, stopOfficers } from "./emergency/officers.js";
+import { plotBox } from "./emergency/plot.js";
 import { reportView } from "./emergency/report.js";
 import { forgetWay } from "./emergency/route.js";
 import { openWall, startWall } from "./emergency/wall.js";
@@ -88,7 +89,7 @@ function firstStep() {
   const layers = hazardLayers();
   const tools = el("div", { className: "row wrap emergency-tools" }, button("board_open", openBoard), button("wall_open", openWall), exerciseButton());
   const observed = layers.length ? el("details", { className: "hazard observed", open: true }, el("summary", {}, el("h2", {}, t("observed"))), layers.map(hazardBlock)) : null;
-  return [tools, alertList(), zonePick(), observed].filter(Boolean);
+  return [tools, alertList(), zonePick(), plotBox(), observed].filter(Boolean);
 }
 
 function content(box) {
