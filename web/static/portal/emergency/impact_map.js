@@ -11,8 +11,7 @@ const MOST = 400;
 let marks = null;
 
 function mark({ lon, lat, label, id }, colour, radius) {
-  const tip = el("span", {}, words(label) || String(id));
-  return L.circleMarker([lat, lon], { radius, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "impact-mark" }).bindTooltip(tip, { direction: "top" });
+  return L.circleMarker([lat, lon], { radius, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "impact-mark" }).bindTooltip(() => document.createTextNode(words(label) || String(id)), { direction: "top" });
 }
 
 /** What is marked: settlements by what becomes of them, and single things by their role; settlements lie on top. */
