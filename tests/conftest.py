@@ -11,6 +11,7 @@ import pytest
 
 from geoservice.db.engine import Database
 from geoservice.settings import Settings
+from tests.support.county import WrittenCounty, written_county
 from tests.support.database import copied_database, private_cluster
 
 PREFIX = "GEOSERVICE_"
@@ -44,6 +45,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """Folder of the real data pack (tests that use it carry the marker `realdata`)."""
     return Path(os.environ[DATA])
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def small_county(shared_folder: Path) -> WrittenCounty:
+    """The sample county with 500 patches, as its makers write it. Do not write into its folder."""
+    return written_county(shared_folder)
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,11 @@ from geoservice.gazetteer import index
 from geoservice.settings import Settings
 from layers.access import Clearance
 from layers.catalog import read_catalog
+from tests.support.county import PARCELS, WrittenCounty
 from tests.support.database import copied_database
 from tests.support.service import make_keys
 from tests.support.serving import serving
 
-PARCELS = 500
 LOADED = {
     "cap_alert",
     "control_line",
@@ -56,12 +56,13 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(cluster_settings: Settings) -> Iterator[Site]:
+def site(cluster_settings: Settings, small_county: WrittenCounty) -> Iterator[Site]:
     """The service with the sample region and the open data that come with the front-end packages."""
     catalog = read_catalog()
     with copied_database(cluster_settings) as database:
         settings = database.settings
         synchronise(settings, database)
+        small_county.lay_out(settings)
         for one in [*sample_deliveries(settings, catalog, PARCELS), *_bundled()]:
             if catalog.layer(one.layer).name in LOADED or one.mapping != "sample":
                 load_source(catalog, database, one.layer, one.file, one.mapping, quiet=True)

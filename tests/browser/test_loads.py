@@ -14,12 +14,12 @@ from playwright.sync_api import Browser, Page
 
 from geoservice.cli.ingest import load_source
 from geoservice.db.engine import Database
-from ingest.sample.write import write_sample
 from layers.access import Clearance
 from layers.catalog import read_catalog
 from layers.errors import SourceError
 from tests.architecture.checkout import ROOT
-from tests.browser.conftest import DESKTOP, PARCELS, PHONE, Site, Witness
+from tests.browser.conftest import DESKTOP, PHONE, Site, Witness
+from tests.support.county import WrittenCounty
 from tests.support.jobs import environment, worker
 from tests.support.service import make_loader
 
@@ -28,17 +28,15 @@ TANGLED, UNKNOWN = 5, 7
 
 
 @pytest.fixture(scope="module")
-def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dirty(tmp_path_factory: pytest.TempPathFactory, small_county: WrittenCounty) -> Path:
     """The patches of the sample region, some tangled, some of an unknown class."""
-    folder = tmp_path_factory.mktemp("dirty")
-    write_sample(folder, PARCELS)
-    patches = gpd.read_file(folder / "sample_landuse_patch.gpkg")
+    patches = gpd.read_file(small_county.folder / "sample_landuse_patch.gpkg")
     for row in range(TANGLED):
         west, south, east, north = patches.geometry.iloc[row].bounds
         tangle = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
         patches.loc[row, "geometry"] = tangle
     patches.loc[20 : 20 + UNKNOWN - 1, "class_code"] = "9999"
-    file = folder / "sample_landuse_patch.dirty.gpkg"
+    file = tmp_path_factory.mktemp("dirty") / "sample_landuse_patch.dirty.gpkg"
     patches.to_file(file, driver="GPKG", engine="pyogrio")
     return file
 

@@ -12,11 +12,11 @@ from playwright.sync_api import Browser, Page
 
 from geoservice.cli.ingest import load_source
 from geoservice.db.engine import Database
-from ingest.sample.write import write_sample
 from layers.access import Clearance
 from layers.catalog import read_catalog
-from tests.browser.conftest import DESKTOP, PARCELS, PHONE, Site, Witness
+from tests.browser.conftest import DESKTOP, PHONE, Site, Witness
 from tests.browser.test_loads import accessible
+from tests.support.county import WrittenCounty
 from tests.support.jobs import environment, worker
 from tests.support.service import make_loader
 
@@ -48,10 +48,9 @@ def page(request: pytest.FixtureRequest, browser: Browser, site: Site, key: str)
 
 
 @pytest.fixture
-def load(site: Site, tmp_path: Path) -> int:
+def load(site: Site, tmp_path: Path, small_county: WrittenCounty) -> int:
     """Number of a load that left patches of an unknown class in quarantine."""
-    write_sample(tmp_path, PARCELS)
-    patches = gpd.read_file(tmp_path / "sample_landuse_patch.gpkg")
+    patches = gpd.read_file(small_county.folder / "sample_landuse_patch.gpkg")
     patches.loc[: LEFT_OUT - 1, "class_code"] = "9999"
     # Every load of this file is another one, whatever was mended before.
     patches.loc[LEFT_OUT:, "surveyor"] = tmp_path.name

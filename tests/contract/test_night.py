@@ -46,12 +46,12 @@ from ingest.job import plan
 from ingest.load import load
 from ingest.raster import load_raster
 from ingest.sample.night import LEVELS, WARNING_LEVEL
-from ingest.sample.write import write_sample
 from layers.access import ALERT, OBSERVE, Clearance
 from layers.catalog import Catalog, read_catalog
 from layers.model import RasterLayer
 from layers.system import api_key
 from tests.support.broker import broker
+from tests.support.county import WrittenCounty
 from tests.support.editing import give_key
 from tests.support.jobs import until
 from tests.support.loading import prepared
@@ -75,7 +75,6 @@ LOADED = (
 )
 CATALOG = Catalog({name: ALL.layer(name) for name in (*LOADED, "cap_alert")}, ALL.codelists)
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
-PARCELS = 500
 REACH, SNAPPED, RAPIDS = 20_000, 360, 5_000
 """Metres down the river: where a dam's wave has died away, where its course begins at the latest, and to where the
 makers' river falls gently (18 m of water at the dam, 15 m there)."""
@@ -105,9 +104,8 @@ class County:
 
 
 @pytest.fixture(scope="module")
-def county(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
-    folder = tmp_path_factory.mktemp("county")
-    write_sample(folder, parcels=PARCELS)
+def county(module_database: Database, small_county: WrittenCounty) -> Iterator[County]:
+    folder = small_county.folder
     target = prepared(module_database, CATALOG)
     for name in LOADED:
         chosen = plan(CATALOG.layer(name), next(folder.glob(f"sample_{name}.*")), dict(CATALOG.codelists), "sample")

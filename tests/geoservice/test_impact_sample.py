@@ -24,10 +24,10 @@ from ingest.job import plan
 from ingest.load import load
 from ingest.raster import load_raster
 from ingest.sample.manifest import SampleManifest
-from ingest.sample.write import write_sample
 from layers.access import Clearance
 from layers.catalog import Catalog, read_catalog
 from layers.model import RasterLayer
+from tests.support.county import WrittenCounty
 from tests.support.loading import prepared
 from tests.support.service import Service, running
 
@@ -52,7 +52,6 @@ NAMES = (
 )
 CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists)
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
-PARCELS = 500
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,8 @@ class County:
 
 
 @pytest.fixture(scope="module")
-def county(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
-    folder = tmp_path_factory.mktemp("sample")
-    truth = write_sample(folder, parcels=PARCELS)
+def county(module_database: Database, small_county: WrittenCounty) -> Iterator[County]:
+    folder, truth = small_county.folder, small_county.truth
     target = prepared(module_database, CATALOG)
     for name in NAMES:
         chosen = plan(CATALOG.layer(name), next(folder.glob(f"sample_{name}.*")), dict(CATALOG.codelists), "sample")

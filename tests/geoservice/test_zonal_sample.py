@@ -13,9 +13,9 @@ from ingest.job import plan
 from ingest.raster_facts import RasterFacts, cog_name, read_facts
 from ingest.readers.raster import convert
 from ingest.sample.manifest import SampleManifest
-from ingest.sample.write import write_sample
 from layers.asset import Asset
 from layers.catalog import read_catalog
+from tests.support.county import WrittenCounty
 from tiles.raster import point_value
 
 Sample = tuple[Path, SampleManifest]
@@ -23,26 +23,25 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    folder = tmp_path_factory.mktemp("sample")
-    return folder, write_sample(folder, parcels=500)
+def sample(small_county: WrittenCounty) -> Sample:
+    return small_county.folder, small_county.truth
 
 
-def converted(sample: Sample, layer: str) -> tuple[Asset, RasterFacts]:
+def converted(sample: Sample, layer: str, folder: Path) -> tuple[Asset, RasterFacts]:
     """The raster of a layer as its load stores it."""
     catalog = read_catalog()
     source = sample[0] / f"sample_{layer}.tif"
-    directory = sample[0] / f"cog_{layer}"
-    directory.mkdir(exist_ok=True)
+    directory = folder / f"cog_{layer}"
+    directory.mkdir()
     summary = convert(plan(catalog.layer(layer), source, dict(catalog.codelists)), source, directory)
     assert summary.findings == ()
     facts = read_facts(summary.facts)
     return Asset(directory / cog_name(0), facts.outline.bounds, facts.crs), facts
 
 
-def test_people_of_the_county_and_of_its_townships(sample: Sample) -> None:
+def test_people_of_the_county_and_of_its_townships(sample: Sample, tmp_path: Path) -> None:
     folder, truth = sample
-    asset, facts = converted(sample, "population")
+    asset, facts = converted(sample, "population", tmp_path)
     assert facts.bands[0].total == pytest.approx(truth.population, rel=1e-7)
     around = shapely.buffer(shapely.box(*truth.bounds), 0.01)
     assert zonal([asset], around).sum == pytest.approx(truth.population, rel=1e-7)
@@ -58,9 +57,9 @@ def test_people_of_the_county_and_of_its_townships(sample: Sample) -> None:
         assert found[code] == pytest.approx(people, rel=5e-3)
 
 
-def test_land_cover_adds_up_to_the_county(sample: Sample) -> None:
+def test_land_cover_adds_up_to_the_county(sample: Sample, tmp_path: Path) -> None:
     folder, truth = sample
-    asset, facts = converted(sample, "land_cover")
+    asset, facts = converted(sample, "land_cover", tmp_path)
     county = gpd.read_file(folder / "sample_division.gpkg").set_index("adcode").geometry[truth.adcode]
     found = zonal([asset], county, classed=True)
     assert set(found.class_areas) == set(facts.bands[0].classes)
@@ -68,8 +67,8 @@ def test_land_cover_adds_up_to_the_county(sample: Sample) -> None:
     assert found.valid_area == pytest.approx(truth.area, rel=2e-3)
 
 
-def test_the_dam_stands_in_its_valley(sample: Sample) -> None:
-    asset, facts = converted(sample, "elevation")
+def test_the_dam_stands_in_its_valley(sample: Sample, tmp_path: Path) -> None:
+    asset, facts = converted(sample, "elevation", tmp_path)
     there = point_value([asset], *sample[1].dam)
     assert there is not None
     assert there.values[0] is not None
