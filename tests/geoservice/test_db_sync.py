@@ -23,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 
 @pytest.fixture
 def short_waits(database: Database) -> None:
-    """A statement that would wait behind a lock fails soon instead of hanging the test."""
+    """A statement that would wait behind a lock fails in the end instead of hanging the test."""
     with database.psycopg(Role.ADMIN, autocommit=True) as admin:
-        admin.execute("ALTER DATABASE " + database.settings.database_name + " SET lock_timeout = '20s'")
+        admin.execute("ALTER DATABASE " + database.settings.database_name + " SET lock_timeout = '120s'")
 
 
 def test_many_reconcile_at_the_same_moment(database: Database) -> None:

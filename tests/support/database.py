@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
 
 from geoservice.db.binaries import INSTALL_COMMAND
@@ -17,7 +18,7 @@ from geoservice.db.credentials import Role
 from geoservice.db.embedded import EmbeddedCluster
 from geoservice.db.engine import Database
 from geoservice.db.errors import PostgresMissing
-from geoservice.db.provision import MAINTENANCE_DATABASE, open_database, prepare_embedded
+from geoservice.db.provision import MAINTENANCE_DATABASE, open_database
 from geoservice.settings import Settings
 
 # A test cluster is thrown away: it need not survive a power failure, and several may share one machine.
@@ -29,6 +30,11 @@ FAST_OPTIONS = {
     "max_wal_size": "1GB",
 }
 TEMPLATE = "geoservice_template"
+RIGHTS = """
+    SELECT pg_catalog.pg_get_userbyid(given.grantee), array_agg(given.privilege_type::text)
+    FROM pg_catalog.pg_database, aclexplode(datacl) AS given WHERE datname = %s GROUP BY given.grantee
+"""
+"""Who may do what with a database. PUBLIC, whose number is 0, has no right to any of ours."""
 _numbers = count(1)
 
 
@@ -69,13 +75,21 @@ def copied_database(settings: Settings) -> Iterator[Database]:
     """A migrated database of its own on a running test cluster (a copy of the template, about 0.1 s)."""
     name = f"geoservice_t{os.getpid()}_{next(_numbers)}"
     template = Database.from_settings(settings)
-    copy = settings.model_copy(update={"database_name": name})
     with template.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as admin:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        _copy_rights(admin, name)
     try:
-        # Rights on the database itself are not copied from a template.
-        yield prepare_embedded(copy, force=True)
+        yield Database.from_settings(settings.model_copy(update={"database_name": name}))
     finally:
         with template.psycopg(Role.ADMIN, autocommit=True, dbname=MAINTENANCE_DATABASE) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _copy_rights(admin: psycopg.Connection, name: str) -> None:
+    """Rights on the database itself are not copied from a template, as everything in it is."""
+    database = sql.Identifier(name)
+    admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    for role, rights in admin.execute(RIGHTS, (TEMPLATE,)).fetchall():
+        words = sql.SQL(", ").join(map(sql.SQL, rights))
+        admin.execute(sql.SQL("GRANT {} ON DATABASE {} TO {}").format(words, database, sql.Identifier(role)))
