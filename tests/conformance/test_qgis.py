@@ -46,13 +46,18 @@ def height(crs: str) -> int:
     return round(WIDTH * (north - south) / (east - west))
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """The environment of QGIS without a screen; whatever it leaves behind goes into the folder."""
+    own = dict.fromkeys(("HOME", "TMPDIR", "XDG_RUNTIME_DIR"), str(folder))
+    return {**os.environ, "QT_QPA_PLATFORM": "offscreen", **own}
+
+
 def draw(layers: list[tuple[str, str]], crs: str, folder: Path) -> npt.NDArray[Any]:
     """Let QGIS draw layers; the first lies on top. Red, green, blue by row and column."""
     image = folder / "drawn.png"
     asked = {"layers": layers, "crs": crs, "extent": extent(crs), "size": (WIDTH, height(crs)), "image": str(image)}
-    surroundings = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     done = subprocess.run(
-        [SYSTEM_PYTHON, str(PROGRAM)], input=json.dumps(asked), env=surroundings,
+        [SYSTEM_PYTHON, str(PROGRAM)], input=json.dumps(asked), env=surroundings(folder),
         check=True, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     said = json.loads(done.stdout)

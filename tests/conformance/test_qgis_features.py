@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pyproj
 import pytest
 import shapely
 
-from tests.conformance.test_qgis import SYSTEM_PYTHON, pytestmark
+from tests.conformance.test_qgis import SYSTEM_PYTHON, pytestmark, surroundings
 from tests.support.serving import Watched
 from tests.support.site import SOUTH, WEST, spots
 
@@ -24,9 +23,8 @@ ITEMS = "/collections/spot/items"
 
 def qgis(folder: Path, **asked: Any) -> Any:
     """What QGIS makes of it."""
-    surroundings = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     done = subprocess.run(
-        [SYSTEM_PYTHON, str(PROGRAM)], input=json.dumps(asked), env=surroundings,
+        [SYSTEM_PYTHON, str(PROGRAM)], input=json.dumps(asked), env=surroundings(folder),
         check=True, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     return json.loads(done.stdout)
