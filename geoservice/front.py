@@ -11,6 +11,9 @@ from geoservice.settings import Settings
 from layers.access import Principal
 from layers.errors import BadBody
 
+_SPELLING = 4
+"""How much longer a question may become when it is written again."""
+
 
 async def ask(settings: Settings, principal: Principal, call: Call) -> Any:
     """Put a question for a principal and read the answer.
@@ -23,8 +26,10 @@ async def ask(settings: Settings, principal: Principal, call: Call) -> Any:
     Raises:
         BadBody: When it is refused, with the sentence of the refusal.
     """
-    # A job has the time that an answer at once has not.
-    app = create_app(settings.model_copy(update={"impact_max_km2": None}))
+    # A job has the time that an answer at once has not; its question was measured when it came, in other spelling.
+    longer = _SPELLING * settings.max_body_bytes
+    patient = {"impact_max_km2": None, "impact_max_vertices": None, "max_body_bytes": longer}
+    app = create_app(settings.model_copy(update=patient))
     # The principal was looked up by the number of the key; the key itself is nowhere to be had.
     app.state.house.keys.everybody = principal
     async with app.router.lifespan_context(app), client(app) as asking:

@@ -311,10 +311,13 @@ class Settings(NoticeSettings):
         "API key, and are answered with 413 to others. Unset: all are answered at once.",
     )
     raster_sums_mb: int = Field(
-        default=2_048,
-        ge=0,
-        description="Most megabytes of sums that are kept of rasters of exposure layers, so that zones over them are "
-        "quick; 0 keeps none.",
+        default=2_048, ge=0, description="Most megabytes of sums kept of rasters of exposure layers; 0 keeps none."
+    )
+    impact_max_vertices: int | None = Field(
+        default=100_000, ge=4, description="The same limit for the vertices of a zone, all estimates together."
+    )
+    hazard_max_vertices: int = Field(
+        default=1_000_000, ge=4, le=10_000_000, description="Most vertices of a hazard zone, or zone of an impact."
     )
     max_body_bytes: int = Field(default=5_000_000, ge=1_024, description="Largest request body, in bytes.")
     edit_version_required: bool = Field(

@@ -130,7 +130,10 @@ class ZoneClassFigure(_Value):
 
 
 class ImpactZone(_Value):
-    """The zone: where it came from, how it was found, its classes, its box (west, south, east, north; degrees)."""
+    """The zone: where it came from, how it was found, its classes, its box (west, south, east, north; degrees).
+
+    `uncertainty` says why figures have no low and high value, where they have none.
+    """
 
     kind: str
     origin: str
@@ -141,6 +144,7 @@ class ImpactZone(_Value):
     inputs: tuple[dict[str, Any], ...] = ()
     bbox: tuple[float, float, float, float]
     area_m2: float
+    uncertainty: Text | None = None
     classes: tuple[ZoneClassFigure, ...]
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from web.compliance import compliance_context
 from web.loads import load_context, load_title, page_context, place_features, standalone_page
 from web.maps import LANGUAGE_TAGS, findings_map, small_map
 from web.page import Page, with_nonce
@@ -24,7 +25,7 @@ TEMPLATES = frozenset(
     {
         "landing", "conformance", "collections", "collection", "items", "item", "schema", "api", "problem",
         "functions", "load", "loads", "editions", "processes", "process", "situation", "alerts", "alert", "exceedances",
-        "consent",
+        "consent", "compliance",
     }
 )  # fmt: skip
 """Kinds with a page of their own; any other document is shown as it is built."""
@@ -72,7 +73,7 @@ class Document:
     @cached_property
     def machine(self) -> str | None:
         """Address of the JSON form."""
-        if self.kind in ("problem", "api"):
+        if self.kind in ("problem", "api", "compliance"):
             return None
         for one in self.body.get("links") or ():
             if one["rel"] == "alternate" and "json" in one.get("type", ""):
@@ -246,6 +247,8 @@ def _shared(document: Document) -> Json:
         more = load_context(document.body, document.language) if document.kind == "load" else page_context()
     elif document.kind == "alert":
         more = {"portal_hash": _portal_hash(document.body)}
+    elif document.kind == "compliance":
+        more = compliance_context(document.body, document.language)
     elif document.kind not in TEMPLATES:
         shown = {name: value for name, value in document.body.items() if name not in ("title", "description")}
         lead = document.body.get("description")

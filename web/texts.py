@@ -20,7 +20,7 @@ PORTAL_TEXTS: Words = {key: words for name in _PORTAL_PARTS for key, words in _r
 PACKAGE_TEXTS: Words = _read("texts_package.json")
 """Words of the page of an offline package."""
 
-_PARTS = ("pages", "fields", "loads", "environment", "situation", "alerts", "report")
+_PARTS = ("pages", "fields", "loads", "environment", "situation", "alerts", "report", "compliance")
 TEXTS: Words = {
     key: words
     for part in (PORTAL_TEXTS, *(_read(f"texts_{name}.json") for name in _PARTS))

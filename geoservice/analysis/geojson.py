@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 import shapely
 
+from geoservice.analysis.tangles import require_mergeable, require_untangled
 from layers.area import MAX_EDGE_DEGREES
 from layers.errors import BadGeometry, TooLarge
 
@@ -19,28 +21,26 @@ PolygonGeometry: TypeAlias = shapely.Polygon | shapely.MultiPolygon
 
 MAX_DEPTH = 4
 """Nesting of collections; GeoJSON asks for none (RFC 7946, 3.1.8), programs write one or two."""
-MAX_CROSSINGS = 100_000
-"""Pairs of edges whose boxes meet, when the polygons of a collection are merged: what GEOS may have to look at."""
 MAX_PIECES = 500_000
 """Pieces of at most 1 km (of the equator) into which measuring cuts edges: a few long edges are many of them. The box
 around the world has 120,000."""
 MIN_RING = 4
 HALF_TURN = 180.0
 QUARTER_TURN = 90.0
-_EDGE_BLOCK = 256
+_WORLD = np.array([HALF_TURN, QUARTER_TURN])
 _SAME_AS_CRS84 = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490", "EPSG/0/4326", "EPSG/0/4490")
 _FLAT_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _EXPECTED = "a zone is a GeoJSON Polygon or MultiPolygon, or a Feature, FeatureCollection or GeometryCollection of such"
 
 
-def parse_zone(geojson: Mapping[str, Any], max_vertices: int) -> PolygonGeometry:
+def parse_zone(geojson: Mapping[str, Any], most: int | Budget) -> PolygonGeometry:
     """Read the polygon of a zone from GeoJSON.
 
     Polygons of a collection may overlap or touch: they are merged. Heights are ignored.
 
     Args:
         geojson: A parsed GeoJSON object; positions are longitude, latitude in degrees (CRS84).
-        max_vertices: Most positions of all rings together.
+        most: Most positions of all rings together, or what is left of them for several zones together.
 
     Returns:
         A valid polygon or multipolygon in longitude and latitude. A zone over the antimeridian comes as parts
@@ -52,7 +52,7 @@ def parse_zone(geojson: Mapping[str, Any], max_vertices: int) -> PolygonGeometry
         TooLarge: When it has more vertices than allowed, a longer outline than `measurable` takes, or a collection
             whose outlines cross too often.
     """
-    budget = _Budget(max_vertices)
+    budget = most if isinstance(most, Budget) else Budget(most)
     parts = list(_parts(geojson, "zone", budget, 0))
     if not parts:
         raise BadGeometry(f"The zone is empty; {_EXPECTED}.", where="zone")
@@ -98,13 +98,19 @@ def checked(geometry: shapely.Geometry, where: str) -> PolygonGeometry:
     return geometry
 
 
-class _Budget:
+class Budget:
     """Positions that may still be read."""
 
     def __init__(self, most: int) -> None:
+        """Allow so many positions."""
         self.most, self.used = most, 0
 
     def spend(self, number: int) -> None:
+        """Count positions.
+
+        Raises:
+            TooLarge: When there are more than allowed.
+        """
         self.used += number
         if self.used > self.most:
             raise TooLarge(
@@ -112,7 +118,7 @@ class _Budget:
             )
 
 
-def _parts(value: object, where: str, budget: _Budget, depth: int) -> Iterator[PolygonGeometry]:
+def _parts(value: object, where: str, budget: Budget, depth: int) -> Iterator[PolygonGeometry]:
     """The polygons of a GeoJSON object, one by one, each valid."""
     if not isinstance(value, Mapping):
         raise BadGeometry(f"{where} is not a GeoJSON object; {_EXPECTED}.", where=where)
@@ -127,7 +133,9 @@ def _parts(value: object, where: str, budget: _Budget, depth: int) -> Iterator[P
         for number, item in enumerate(_array(value.get(member), f"{where}.{member}")):
             yield from _parts(item, f"{where}.{member}[{number}]", budget, depth + 1)
     else:
-        yield checked(_geometry(kind, value.get("coordinates"), where, budget), where)
+        area = _geometry(kind, value.get("coordinates"), where, budget)
+        require_untangled(area)
+        yield checked(area, where)
 
 
 def _check_crs(value: Mapping[str, Any], where: str) -> None:
@@ -144,7 +152,7 @@ def _check_crs(value: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _geometry(kind: object, coordinates: object, where: str, budget: _Budget) -> PolygonGeometry:
+def _geometry(kind: object, coordinates: object, where: str, budget: Budget) -> PolygonGeometry:
     place = f"{where}.coordinates"
     if kind == "Polygon":
         return _polygon(coordinates, place, budget)
@@ -156,17 +164,20 @@ def _geometry(kind: object, coordinates: object, where: str, budget: _Budget) ->
     raise BadGeometry(f"{where} has the type {str(kind)[:40]!r}; {_EXPECTED}.", where=f"{where}.type")
 
 
-def _polygon(value: object, where: str, budget: _Budget) -> shapely.Polygon:
+def _polygon(value: object, where: str, budget: Budget) -> shapely.Polygon:
     rings = [_ring(ring, f"{where}[{number}]", budget) for number, ring in enumerate(_array(value, where))]
     if not rings:
         raise BadGeometry(f"{where} has no ring.", where=where)
     return shapely.Polygon(rings[0], rings[1:])
 
 
-def _ring(value: object, where: str, budget: _Budget) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _ring(value: object, where: str, budget: Budget) -> np.ndarray[Any, np.dtype[np.float64]]:
     positions = _array(value, where)
     budget.spend(len(positions))
-    ring = np.array([_position(item, f"{where}[{number}]") for number, item in enumerate(positions)], dtype=np.float64)
+    ring = _quick(positions)
+    if ring is None:
+        read = [_position(item, f"{where}[{number}]") for number, item in enumerate(positions)]
+        ring = np.array(read, dtype=np.float64)
     if len(ring) < MIN_RING or not np.array_equal(ring[0], ring[-1]):
         raise BadGeometry(
             f"{where} is not closed: a ring has at least {MIN_RING} positions and ends where it began "
@@ -175,6 +186,17 @@ def _ring(value: object, where: str, budget: _Budget) -> np.ndarray[Any, np.dtyp
         )
     _check_spans(ring, where)
     return ring
+
+
+def _quick(positions: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """Positions that are all in order, at once; None where one may not be, so that they have to be looked at singly."""
+    if set(map(type, positions)) != {list} or set(map(type, chain.from_iterable(positions))) != {float}:
+        return None
+    if len(set(map(len, positions))) != 1:
+        return None
+    ring = np.array(positions, dtype=np.float64)
+    fits = ring.shape[1] >= len(_WORLD) and bool((np.abs(ring[:, :2]) <= _WORLD).all())
+    return ring[:, :2] if fits else None
 
 
 def _check_spans(ring: np.ndarray[Any, np.dtype[np.float64]], where: str) -> None:
@@ -214,31 +236,11 @@ def _array(value: object, where: str) -> Sequence[Any]:
 
 
 def _merge(parts: Sequence[PolygonGeometry]) -> shapely.Geometry:
-    """The union of valid polygons; what GEOS may have to intersect is counted before it begins."""
+    """The union of valid polygons; what GEOS may have to look at is counted before it begins."""
     whole = shapely.get_parts(np.array(parts))
     apart = shapely.MultiPolygon(list(whole))
+    require_untangled(apart)
     if apart.is_valid:
         return apart
-    _check_crossings(whole)
+    require_mergeable(parts)
     return shapely.union_all(whole)
-
-
-def _check_crossings(polygons: np.ndarray[Any, Any]) -> None:
-    edges = _edges(polygons)
-    tree, found = shapely.STRtree(edges), -len(edges)
-    for start in range(0, len(edges), _EDGE_BLOCK):
-        found += tree.query(edges[start : start + _EDGE_BLOCK]).shape[1]
-        # Each pair is met twice, and each edge meets its two neighbours.
-        if found / 2 - 2 * len(edges) > MAX_CROSSINGS:
-            raise TooLarge(
-                "The outlines of the zone's parts cross too often to be merged; merge or simplify them first.",
-                limit=MAX_CROSSINGS,
-            )
-
-
-def _edges(polygons: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    rings = shapely.get_rings(polygons)
-    points, owner = shapely.get_coordinates(rings, return_index=True)
-    pairs = np.stack([points[:-1], points[1:]], axis=1)
-    within: np.ndarray[Any, Any] = shapely.linestrings(pairs[owner[:-1] == owner[1:]])
-    return within

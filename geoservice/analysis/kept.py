@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import shapely
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,7 +63,9 @@ async def find_kept(connection: AsyncConnection, clearance: Clearance, number: s
         # The same content may have been kept more than once: it is as open as its most open one.
         rows = await connection.execute(mine.order_by(table.clearance).limit(1), {"number": number})
         if (row := rows.first()) is not None:
-            return KeptZone(HazardZone.model_validate_json(row.document), Clearance(row.clearance), row.kept)
+            # A zone may have a million vertices, which take seconds to read.
+            zone = await asyncio.to_thread(HazardZone.model_validate_json, row.document)
+            return KeptZone(zone, Clearance(row.clearance), row.kept)
     raise UnknownResource(f"There is no kept zone {number[:60]!r}.", zone=number[:60])
 
 
@@ -79,5 +83,13 @@ async def list_kept(
 
 def whole_area(zone: HazardZone) -> shapely.Geometry:
     """All classes of a zone together (best estimate), in longitude and latitude."""
-    parts = [shapely.from_geojson(json.dumps(one.geometry)) for one in zone.classes]
+    parts = [area_of(one.geometry) for one in zone.classes]
     return parts[0] if len(parts) == 1 else shapely.union_all(parts, grid_size=GRID)
+
+
+def area_of(geometry: Mapping[str, Any]) -> shapely.Geometry:
+    """The polygon or multipolygon of a kept class; ring by ring, since its text again would take a gigabyte."""
+    several = geometry["type"] == "MultiPolygon"
+    polygons = geometry["coordinates"] if several else [geometry["coordinates"]]
+    parts = [shapely.Polygon(np.array(rings[0]), [np.array(ring) for ring in rings[1:]]) for rings in polygons]
+    return shapely.MultiPolygon(parts) if several else parts[0]

@@ -19,7 +19,7 @@ from geoservice.http.documents import document
 from geoservice.http.links import link, url
 from geoservice.http.negotiation import DOCUMENT, negotiate
 from geoservice.http.parameters import together
-from geoservice.impact.redline import SUFFIXES, TEXT, ZIP, RedLine, Sent, read_redline
+from geoservice.impact.redline import SUFFIXES, TEXT, ZIP, RedLine, Sent, outline, read_redline
 from geoservice.jobs.errors import WrongMediaType
 from geoservice.ogc.block import Block
 from geoservice.reports.answer import compliance_asked, judged
@@ -117,7 +117,8 @@ async def _judged(
     if chosen not in DOCUMENT:
         asked = asked_of(request, "compliance", body, language)
         return await report_file(request, house, office.context.principal, asked, chosen, found)
-    return document(request, "compliance", found.answer, chosen, language, headers=_PRIVATE)
+    body = found.answer if chosen != "html" else {**found.answer, "outline": outline(line.place.geometry)}
+    return await run_in_threadpool(document, request, "compliance", body, chosen, language, headers=_PRIVATE)
 
 
 def _links(request: Request) -> list[dict[str, Any]]:

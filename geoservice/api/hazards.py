@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.kept import find_kept, list_kept
+from geoservice.api.zone_limits import most_vertices
 from geoservice.hazards.collection import feature_collection
 from geoservice.hazards.gather import gather
 from geoservice.hazards.keep import clearance_for, document, keep
@@ -84,7 +85,7 @@ async def kept_zone(request: Request, house: Inside, asker: Asker, zone_id: str,
     chosen = negotiate(request, f, _FORMATS)
     async with house.pools.connection(asker.clearance) as connection:
         found = await find_kept(connection, asker.clearance, zone_id)
-    return _answer(request, found.zone, chosen, PRIVATE)
+    return await run_in_threadpool(_answer, request, found.zone, chosen, PRIVATE)
 
 
 async def made(house: House, asker: Principal, method: HazardMethod, told: Parameters) -> tuple[HazardZone, Found]:
@@ -102,6 +103,7 @@ async def made(house: House, asker: Principal, method: HazardMethod, told: Param
             method,
             told,
             most_vertices=settings.max_zone_vertices,
+            most_of_area=most_vertices(house, asker),
             folder=settings.layers_dir,
         )
     try:
@@ -129,11 +131,11 @@ def _add(method: HazardMethod) -> None:
             clearance_for(asker, clearance, Clearance.PUBLIC)
         zone, found = await made(house, asker, method, body)
         if not keep:
-            return _answer(request, zone, chosen, PRIVATE)
+            return await run_in_threadpool(_answer, request, zone, chosen, PRIVATE)
         level = clearance_for(asker, clearance, found.clearance)
         await run_in_threadpool(partial(_kept, house, zone, level, asker.id))
         place = {"Location": url(request, f"/hazards/zones/{zone.id}"), "Geoservice-Clearance": level.label}
-        response = _answer(request, zone, chosen, {**PRIVATE, **place})
+        response = await run_in_threadpool(_answer, request, zone, chosen, {**PRIVATE, **place})
         response.status_code = _CREATED
         return response
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from geoservice.api.report_files import FORMATS, REPORT, asked_of, job, report_file
 from geoservice.api.routing import office_of
+from geoservice.api.zone_limits import most_vertices, require_answerable, too_large
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
 from geoservice.http.encoding import encoded
@@ -25,14 +26,13 @@ from geoservice.impact.run import impact_answer, located
 from geoservice.impact.zoned import Zoned
 from geoservice.ogc.block import Block
 from layers.access import Principal
-from layers.errors import BadBody, TooLarge
+from layers.errors import BadBody
 from layers.impact import ImpactAnswer
 
 router = APIRouter(prefix="/impact", tags=["impact"])
 
 _PAIR = ("first", "second")
 _PROCESS = "impact"
-SQUARE_METRES_PER_KM2 = 1e6
 _SQUARE = [[[105, 38.4], [105.2, 38.4], [105.2, 38.6], [105, 38.6], [105, 38.4]]]
 _EXAMPLES: list[dict[str, Any]] = [
     {"adcode": "990101"},
@@ -97,35 +97,14 @@ async def compare(request: Request, house: Inside, asker: Asker, body: PairBody)
 
 async def question_of(house: House, asker: Principal, body: Mapping[str, Any]) -> ImpactAsked:
     """The question with its zone looked up, so that its size is known before anything is read for it."""
-    asked = await run_in_threadpool(impact_asked, body, house.settings.max_zone_vertices)
-    return replace(asked, zone=await located(office_of(house, asker), asked))
+    asked = await run_in_threadpool(impact_asked, body, most_vertices(house, asker))
+    return replace(asked, zone=await located(office_of(house, asker), asked, most_vertices(house, asker)))
 
 
 async def _answer(house: House, asker: Principal, asked: ImpactAsked) -> ImpactAnswer:
     if isinstance(asked.zone, Zoned):
         require_answerable(house, asked.zone)
     return await impact_answer(office_of(house, asker), house.exposure, asked)
-
-
-def too_large(house: House, asked: ImpactAsked) -> bool:
-    """Whether the zone of a question is larger than what is answered at once."""
-    most = house.settings.impact_max_km2
-    return most is not None and isinstance(asked.zone, Zoned) and asked.zone.exceeds(most * SQUARE_METRES_PER_KM2)
-
-
-def require_answerable(house: House, zone: Zoned) -> None:
-    """Refuse a zone that is too large to be answered while somebody waits.
-
-    Raises:
-        TooLarge: With the largest one, and what to do.
-    """
-    most = house.settings.impact_max_km2
-    if most is not None and zone.exceeds(most * SQUARE_METRES_PER_KM2):
-        raise TooLarge(
-            f"The zone is larger than {most:,.0f} km2, of which the impact is not answered at once. Ask about parts of "
-            "it, or let a job do it: with an API key POST /impact makes one, and impact-compare is a process.",
-            limit=most,
-        )
 
 
 def _dumped(answer: ImpactAnswer) -> dict[str, Any]:

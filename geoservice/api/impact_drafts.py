@@ -17,8 +17,8 @@ from geoservice.alerts.reply import Reply, wording_of
 from geoservice.alerts.wording import Wording
 from geoservice.api.alert_drafts import PRIVATE, draft_document
 from geoservice.api.alerts import require_right
-from geoservice.api.impact import require_answerable
 from geoservice.api.routing import office_of
+from geoservice.api.zone_limits import most_vertices, require_answerable
 from geoservice.house import Asker, House, Inside
 from geoservice.http.links import url
 from geoservice.impact.asked import ImpactAsked, impact_asked
@@ -43,7 +43,7 @@ async def draft(request: Request, house: Inside, asker: Asker, body: ReplyBody) 
     """A draft with the zone's classes and the key figures that the public may see; a person has to release it."""
     require_right(asker, ALERT)
     house.open_layer(asker, LAYER)
-    asked = await run_in_threadpool(impact_asked, body.impact, house.settings.max_zone_vertices)
+    asked = await run_in_threadpool(impact_asked, body.impact, most_vertices(house, asker))
     return await drafted(request, house, asker, await public_wording(house, asker, asked, body.alert))
 
 
@@ -59,7 +59,7 @@ async def public_wording(house: House, asker: Principal, asked: ImpactAsked, rep
     Raises:
         TooLarge, AlertRefused: When the zone is too large, or is not meant as the alert would be.
     """
-    zoned = await located(office_of(house, asker), asked)
+    zoned = await located(office_of(house, asker), asked, most_vertices(house, asker))
     require_answerable(house, zoned)
     # An alert goes to everybody, so that it says what everybody may see and nothing of what only the asker may.
     seen = replace(asked, zone=zoned, explain=False)

@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from geoservice.api.routing import office_of
+from geoservice.api.zone_limits import most_vertices
 from geoservice.formats.known import XLSX
 from geoservice.house import House
 from geoservice.http.documents import language_of
@@ -52,7 +53,7 @@ async def report_file(
         found: The answer, where it is there already.
     """
     if found is None:
-        found = await answered(office_of(house, asker), house.exposure, asked, house.settings.max_zone_vertices)
+        found = await answered(office_of(house, asker), house.exposure, asked, most_vertices(house, asker, asked.kind))
     made = await make_report(house, asker, asked, found, frozenset({chosen}))
     return file_response(request, made.files[chosen], chosen, made.sealed.manifest.id)
 

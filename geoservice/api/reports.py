@@ -9,9 +9,10 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from geoservice.api.impact import question_of, too_large
+from geoservice.api.impact import question_of
 from geoservice.api.report_files import FORMATS, PRIVATE, REPORT, ZIP, file_response, job
 from geoservice.api.routing import office_of
+from geoservice.api.zone_limits import most_vertices, too_large
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
 from geoservice.http.links import link, url
@@ -131,7 +132,7 @@ async def shared(request: Request, house: Inside, token: str, f: Format = None) 
 
 
 async def _made(house: House, asker: Principal, asked: ReportAsked, origin: str | None) -> Kept:
-    found = await answered(office_of(house, asker), house.exposure, asked, house.settings.max_zone_vertices)
+    found = await answered(office_of(house, asker), house.exposure, asked, most_vertices(house, asker, asked.kind))
     made = await make_report(house, asker, asked, found, ALL)
     return await run_in_threadpool(house.reports.keep, asker, made, origin)
 
@@ -162,7 +163,8 @@ async def _file(request: Request, house: House, kept: Kept, chosen: str) -> Resp
 
 
 async def _too_large(house: House, asker: Principal, asked: ReportAsked) -> bool:
-    if asked.kind != "impact" or house.settings.impact_max_km2 is None:
+    limits = house.settings.impact_max_km2, house.settings.impact_max_vertices
+    if asked.kind != "impact" or limits == (None, None):
         return False
     return too_large(house, await question_of(house, asker, asked.question))
 

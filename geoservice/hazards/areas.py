@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import shapely
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from geoservice.analysis.geojson import parse_zone
+from geoservice.analysis.geojson import Budget, parse_zone
+from geoservice.analysis.tangles import require_mergeable
 from geoservice.hazards.grading import DEPTHS, Breaks, ascending, band_grade, bands_of_areas
 from geoservice.hazards.method import (
     Box,
@@ -198,12 +199,12 @@ def _inline(document: Json, most: int) -> list[Area]:
         raise BadBody("features is a GeoJSON FeatureCollection.")
     if len(members) > MOST_FEATURES:
         raise BadBody(f"features has at most {MOST_FEATURES} features; this one has {len(members)}.")
-    found, left = list[Area](), most
+    found, budget = list[Area](), Budget(most)
     for number, one in enumerate(members):
-        area = parse_zone(one, left)
-        left -= int(shapely.get_num_coordinates(area))
+        area = parse_zone(one, budget)
         properties = one.get("properties")
         found.append(Area(str(number), area, properties if isinstance(properties, dict) else {}))
+    require_mergeable([one.geometry for one in found])
     return found
 
 
@@ -251,11 +252,11 @@ def _by_class(features: Sequence[Area], told: PolygonParameters) -> Graded:
 
 
 def _drawn_estimate(told: DrawnParameters, found: Found) -> Estimates:
-    left, graded = found.most_vertices, list[tuple[Grade, shapely.Geometry]]()
+    budget, graded = Budget(found.most_vertices), list[tuple[Grade, shapely.Geometry]]()
     for one in told.classes:
-        area = parse_zone(one.area, left)
-        left -= int(shapely.get_num_coordinates(area))
+        area = parse_zone(one.area, budget)
         graded.append((Grade(one.code, one.label or Text(zh=one.code, en=one.code)), area))
+    require_mergeable([area for _, area in graded])
     return Estimates(best=ranked(graded), nothing="The drawn areas are smaller than a centimetre.", codes=told.codes)
 
 

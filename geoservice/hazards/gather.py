@@ -50,6 +50,7 @@ async def gather(
     told: Parameters,
     *,
     most_vertices: int,
+    most_of_area: int,
     folder: Path | None = None,
 ) -> Found:
     """What a method wants, as far as the asker may see it.
@@ -59,28 +60,32 @@ async def gather(
         context: Who asks, and the layers.
         method: The method.
         told: Its parameters.
-        most_vertices: Most vertices of a drawn geometry.
+        most_vertices: Most vertices of a drawn geometry around which something is computed.
+        most_of_area: Most vertices of areas that are taken as they are.
         folder: An agency's folder of layers, for its attenuation relations.
 
     Raises:
         UnknownLayer, UnknownFeature: When something that was named is not there, or not for the asker.
         BadParameter, BadBody, BadGeometry, TooLarge: When what is wanted does not fit the layers or the limits.
     """
-    found = Found(relations=relations(folder), most_vertices=most_vertices)
+    found = Found(relations=relations(folder), most_vertices=most_of_area)
     done = set[str]()
     while new := {name: want for name, want in method.wanted(told, found).items() if name not in done}:
         for name, want in new.items():
-            found = await _with(connection, context, found, name, want)
+            found = await _with(connection, context, found, (name, want), most_vertices)
         done |= set(new)
     return found
 
 
-async def _with(connection: AsyncConnection, context: AnalysisContext, found: Found, name: str, want: Wanted) -> Found:
+async def _with(
+    connection: AsyncConnection, context: AnalysisContext, found: Found, wish: tuple[str, Wanted], most: int
+) -> Found:
+    name, want = wish
     if isinstance(want, FeaturesWanted):
         return await _with_features(connection, context, found, name, want)
     if isinstance(want, RasterWanted):
         return await _with_raster(connection, context, found, name, want)
-    asked = await read_in_thread(want.body, found.most_vertices)
+    asked = await read_in_thread(want.body, most)
     where = asked if isinstance(asked, Where) else await find_where(connection, asked, context)
     # What a name stands for may be a row of any clearance that the asker has.
     seen = Clearance.PUBLIC if set(want.body) <= _DRAWN else context.principal.clearance

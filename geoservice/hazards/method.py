@@ -134,7 +134,7 @@ class Found:
         inputs: The layers with their editions.
         clearance: The lowest clearance that may see everything that was found.
         relations: Attenuation relations by name.
-        most_vertices: Most vertices of a drawn geometry.
+        most_vertices: Most vertices of areas that are taken as they were sent.
     """
 
     features: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)

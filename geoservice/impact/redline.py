@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ TEXT, ZIP = "text/plain", "application/zip"
 SUFFIXES: Mapping[str, str] = {TEXT: ".txt", ZIP: ".zip"}
 _LIMITS = ReadLimits(seconds=60.0, memory=1 << 30, unpacked=200 << 20, entries=50, vertices=200_000)
 _MOST_PARCELS = 10_000
+_SKETCHED = 1_000
+"""Steps of a sketch across the longer side."""
 _NAME = "redline"
 _LAYER: dict[str, Any] = {
     "format": 1,
@@ -123,4 +126,12 @@ def _parcels(job: IngestPlan, most_vertices: int) -> list[shapely.Geometry]:
                     )
     if not found:
         raise BadGeometry("The file holds no parcel, so that there is no red line.", where="file")
+    return found
+
+
+def outline(geometry: shapely.Geometry) -> dict[str, Any]:
+    """A red line as it is sketched (GeoJSON): with no more corners than a small drawing shows."""
+    west, south, east, north = shapely.bounds(geometry).tolist()
+    coarse = shapely.simplify(geometry, max(east - west, north - south) / _SKETCHED, preserve_topology=False)
+    found: dict[str, Any] = json.loads(shapely.to_geojson(geometry if shapely.is_empty(coarse) else coarse))
     return found

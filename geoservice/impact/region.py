@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
@@ -32,6 +33,8 @@ _UNEVEN = 0.4891
 """Where a polygon is parted. Not in the middle, because data often have borders at round coordinates."""
 _MOST_DEPTH = 40
 _SAME = 1e-9
+_MOST_STEPS = 500_000
+"""Steps along an outline that are looked at together: a long thin zone has very many cells of its height."""
 _HALF_TURN = 180.0
 
 
@@ -121,16 +124,20 @@ class Region:
     def _rim(self, shape: tuple[int, int]) -> Truths:
         """The cells that the outline crosses, and perhaps some beside them."""
         rim = np.zeros(shape, dtype=np.bool_)
-        rings = shapely.get_rings(shapely.segmentize(shapely.get_parts(self.shape), float(self._step.min())))
-        at, ring = shapely.get_coordinates(rings, return_index=True)
-        cell = self._cells(at)
+        at, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(self.shape)), return_index=True)
         same = ring[1:] == ring[:-1]
-        begin, end = cell[:-1][same], cell[1:][same]
-        # A step is no longer than a cell is wide, so that it lies in the cells between those of its two ends.
-        low, high = np.minimum(begin, end), np.maximum(begin, end)
-        for across in (0, 1):
-            for up in (0, 1):
-                rim[np.minimum(low[:, 0] + across, high[:, 0]), np.minimum(low[:, 1] + up, high[:, 1])] = True
+        begin, end = at[:-1][same], at[1:][same]
+        # Cut so that a step is no longer than a cell is wide and high: it lies in the cells between those of its ends.
+        steps = np.ceil(np.abs((end - begin) / self._step).max(axis=1)).astype(np.int64) + 1
+        for some in _blocks(steps):
+            edge, share = _stepped(steps[some])
+            start, along = begin[some][edge], (end - begin)[some][edge]
+            near = self._cells(start + along * share[:, :1])
+            far = self._cells(start + along * share[:, 1:])
+            low, high = np.minimum(near, far), np.maximum(near, far)
+            for across in (0, 1):
+                for up in (0, 1):
+                    rim[np.minimum(low[:, 0] + across, high[:, 0]), np.minimum(low[:, 1] + up, high[:, 1])] = True
         return rim
 
     def _cells(self, at: Floats) -> Longs:
@@ -199,6 +206,20 @@ def _clipped(part: shapely.Geometry, box: Box) -> shapely.Geometry:
 
 def _intersected(part: shapely.Geometry, box: Box) -> shapely.Geometry:
     return shapely.intersection(part, shapely.box(*box))
+
+
+def _blocks(steps: Longs) -> list[slice]:
+    """Runs of edges that have at most about `_MOST_STEPS` steps together."""
+    made = np.cumsum(steps)
+    ends = np.searchsorted(made, np.arange(_MOST_STEPS, int(made[-1]) + _MOST_STEPS, _MOST_STEPS), side="left") + 1
+    return [slice(first, last) for first, last in pairwise(np.unique([0, *np.minimum(ends, len(steps))]).tolist())]
+
+
+def _stepped(steps: Longs) -> tuple[Longs, Floats]:
+    """The edge of each step, and at which shares of it the step begins and ends."""
+    edge = np.repeat(np.arange(len(steps)), steps)
+    number = np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)
+    return edge, np.column_stack([number, number + 1]) / steps[edge, None]
 
 
 def _summed(cells: Truths) -> Longs:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import asyncpg
 import numpy as np
 
+from geoservice.analysis.kept import find_kept
 from geoservice.analysis.place import Place
-from geoservice.analysis.request import DIVISIONS, find_place
+from geoservice.analysis.request import DIVISIONS, NamedZone, find_place
 from geoservice.analysis.sections import NOTHING_LOADED, TOO_SLOW, exposed
 from geoservice.analysis.statements import MAX_LISTED, Counting, counting_of
 from geoservice.db.pools import QUERY_CANCELLED, RawConnection
@@ -41,7 +42,7 @@ from geoservice.impact.sections import (
     raster_section,
     vector_section,
 )
-from geoservice.impact.zoned import Zoned, zoned_place
+from geoservice.impact.zoned import Zoned, require_vertices, zoned_kept, zoned_place
 from geoservice.queries.sources import open_layer
 from geoservice.routing.ground import Office
 from layers.access import Decision, decide, visible
@@ -80,19 +81,19 @@ async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) 
     Args:
         office: Connections, networks, and the context of whoever asks.
         keeper: Large layers that are kept ready.
-        asked: The question.
+        asked: The question, with the zone that `located` found.
 
     Raises:
-        UnknownFeature: When the zone is named by a feature that does not exist or may not be seen.
         UnknownLayer: When a layer is named that there is not.
-        BadGeometry: When the named feature is no area.
         BadBody: When a named layer takes no part in analyses.
     """
     context = replace(office.context, as_of=asked.as_of)
     office = replace(office, context=context)
     clearance = context.principal.clearance
     layers = _chosen(office, asked)
-    zoned = await located(office, asked)
+    zoned = asked.zone
+    if not isinstance(zoned, Zoned):
+        raise TypeError("The zone of the question has not been looked up; see `located`.")
     async with (
         office.pools.raw(clearance) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -130,18 +131,28 @@ def _chosen(office: Office, asked: ImpactAsked) -> list[VectorLayer | RasterLaye
     return chosen
 
 
-async def located(office: Office, asked: ImpactAsked) -> Zoned:
+async def located(office: Office, asked: ImpactAsked, most_vertices: int) -> Zoned:
     """The zone of a question, looked up as it was at the instant of the question.
+
+    A kept zone comes with its classes and all estimates that it has.
 
     Raises:
         UnknownFeature: When the zone is named by a feature that does not exist or may not be seen.
+        UnknownResource: When there is no kept zone of the id that the principal may see.
         BadGeometry: When the named feature is no area.
+        TooLarge: When it has too many vertices.
     """
     if isinstance(asked.zone, Zoned):
         return asked.zone
-    context = replace(office.context, as_of=asked.as_of)
-    async with office.pools.connection(context.principal.clearance) as connection:
-        return zoned_place(await find_place(connection, asked.zone, context))
+    context, where = replace(office.context, as_of=asked.as_of), asked.zone.where
+    clearance = context.principal.clearance
+    async with office.pools.connection(clearance) as connection:
+        if isinstance(where, NamedZone):
+            kept = await find_kept(connection, clearance, where.id)
+            return await asyncio.to_thread(zoned_kept, kept.zone, where.origin, most_vertices)
+        found = zoned_place(await find_place(connection, asked.zone, context))
+    require_vertices(found.vertices, most_vertices)
+    return found
 
 
 async def _prepared(

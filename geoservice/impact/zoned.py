@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
 
 from geoservice.analysis.cells import polygons
-from geoservice.analysis.geojson import PolygonGeometry, checked, parse_zone
+from geoservice.analysis.geojson import Budget, PolygonGeometry, checked, parse_zone
+from geoservice.analysis.kept import area_of
 from geoservice.analysis.place import Box, Place
+from geoservice.analysis.tangles import require_mergeable
 from layers.answer import Zone
 from layers.area import ellipsoidal_area
 from layers.errors import BadGeometry, TooLarge
@@ -20,6 +23,14 @@ from layers.model import Text
 
 ONE_CLASS = "zone"
 _ONE = Text(zh="范围", en="zone")
+_EXACT = Text(
+    zh="该范围按确定的范围处理，因此数值没有低值和高值。",
+    en="The area is taken to be exact, so that figures have no low and no high value.",
+)
+_UNSAID = Text(
+    zh="该危险区的方法未给出不确定性，因此数值没有低值和高值。",
+    en="The method of the zone does not say how uncertain it is, so that figures have no low and no high value.",
+)
 
 
 @dataclass(frozen=True)
@@ -53,10 +64,28 @@ class Zoned:
             made["high"] = self.high
         return made
 
+    @cached_property
+    def vertices(self) -> int:
+        """Vertices of all classes of all estimates together."""
+        return _vertices(one.shape for classes in self.bounds.values() for one in classes)
+
     def place(self) -> Place:
         """Everything that any estimate covers, as a place: what has to be read."""
-        shapes = [severity.shape for classes in self.bounds.values() for severity in classes]
-        return Place(_together(shapes), self.origin, self.label)
+        return Place(self._everything, self.origin, self.label)
+
+    def _silence(self) -> Text | None:
+        """Why there are no low and high figures, where there are none."""
+        if self.low is not None or self.high is not None:
+            return None
+        return _EXACT if self.hazard is None else _UNSAID
+
+    @cached_property
+    def _everything(self) -> PolygonGeometry:
+        return _together([severity.shape for classes in self.bounds.values() for severity in classes])
+
+    @cached_property
+    def _best(self) -> PolygonGeometry:
+        return _together([severity.shape for severity in self.best])
 
     def boxes(self) -> tuple[Box, ...]:
         """Boxes around all estimates, for the index."""
@@ -64,7 +93,7 @@ class Zoned:
 
     def whole(self, bound: Bound = "best") -> PolygonGeometry:
         """An estimate as one polygon, all classes together."""
-        return _together([severity.shape for severity in self.bounds[bound]])
+        return self._best if bound == "best" else _together([severity.shape for severity in self.bounds[bound]])
 
     def exceeds(self, square_metres: float) -> bool:
         """Whether all estimates together are larger than an area; boxes that are smaller answer without measuring."""
@@ -83,6 +112,7 @@ class Zoned:
             label=self.label,
             bbox=place.bbox,
             area_m2=round(sum(areas["best"].values()), 4),
+            uncertainty=self._silence(),
             classes=tuple(_figure(severity, areas) for severity in self.best),
             **{"kind": "area", **told},
         )
@@ -94,31 +124,60 @@ def zoned_place(place: Place) -> Zoned:
 
 
 def zoned_hazard(hazard: HazardZone, most_vertices: int) -> Zoned:
-    """The zone of a hazard. GEOS works on its geometries: call it in a thread.
+    """The zone of a hazard that somebody sent. GEOS works on its geometries: call it in a thread.
 
     Raises:
         BadGeometry: When a class is no proper area, or nothing of it is left beside the worse ones.
-        TooLarge: When all classes together have too many vertices.
+        TooLarge: When all classes of all estimates together have too many vertices, or their outlines cross too often.
     """
-    made = {name: _severities(hazard.bound(name), most_vertices) for name in ("best", "low", "high")}
-    count = sum(int(shapely.get_num_coordinates(one.shape)) for classes in made.values() for one in classes)
-    if count > 3 * most_vertices:
-        raise TooLarge(f"The classes of the zone have {count} vertices together.", limit=most_vertices)
-    return Zoned(
-        origin=f"hazard:{hazard.kind}",
-        label=hazard.label,
-        best=made["best"],
-        low=made["low"] if hazard.low is not None else None,
-        high=made["high"] if hazard.high is not None else None,
-        hazard=hazard,
-    )
+    budget, made = Budget(most_vertices), dict[Bound, tuple[Severity, ...] | None]()
+    for name, classes in _estimates(hazard).items():
+        shapes = [parse_zone(one.geometry, budget) for one in classes or ()]
+        made[name] = None if classes is None else _severities(classes, shapes)
+    return _zoned(hazard, f"hazard:{hazard.kind}", made)
 
 
-def _severities(classes: Sequence[ZoneClass], most_vertices: int) -> tuple[Severity, ...]:
+def zoned_kept(hazard: HazardZone, origin: str, most_vertices: int) -> Zoned:
+    """The zone of a hazard that was kept: its classes were made so that they do not overlap. Call it in a thread.
+
+    Raises:
+        TooLarge: When all classes of all estimates together have too many vertices.
+    """
+    made: dict[Bound, tuple[Severity, ...] | None] = {}
+    for name, classes in _estimates(hazard).items():
+        read = [(one, checked(area_of(one.geometry), origin)) for one in classes or ()]
+        severities = tuple(Severity(one.rank, one.code, one.label, shape) for one, shape in read)
+        made[name] = None if classes is None else severities
+    zoned = _zoned(hazard, origin, made)
+    require_vertices(zoned.vertices, most_vertices)
+    return zoned
+
+
+def require_vertices(number: int, most: int) -> None:
+    """Make sure that a zone has no more vertices than may be asked about.
+
+    Raises:
+        TooLarge: When it has.
+    """
+    if number > most:
+        raise TooLarge(f"The zone has {number:,} vertices; at most {most:,} are asked about.", limit=most)
+
+
+def _estimates(hazard: HazardZone) -> dict[Bound, Sequence[ZoneClass] | None]:
+    return {"best": hazard.classes, "low": hazard.low, "high": hazard.high}
+
+
+def _zoned(hazard: HazardZone, origin: str, made: Mapping[Bound, tuple[Severity, ...] | None]) -> Zoned:
+    best = made["best"] or ()
+    return Zoned(origin=origin, label=hazard.label, best=best, low=made["low"], high=made["high"], hazard=hazard)
+
+
+def _severities(classes: Sequence[ZoneClass], shapes: Sequence[PolygonGeometry]) -> tuple[Severity, ...]:
     """Classes as polygons; a place belongs to its worst class, also where the sender forgot to cut it out."""
+    require_mergeable(shapes)
     found: list[Severity] = []
-    for one in classes:
-        shape: shapely.Geometry = parse_zone(one.geometry, most_vertices)
+    for one, sent in zip(classes, shapes, strict=True):
+        shape: shapely.Geometry = sent
         for worse in found:
             if shapely.relate_pattern(shape, worse.shape, "2********"):
                 shape = shapely.difference(shape, worse.shape)
@@ -127,6 +186,10 @@ def _severities(classes: Sequence[ZoneClass], most_vertices: int) -> tuple[Sever
             raise BadGeometry(f"{where} lies wholly in worse classes, so that nothing is left of it.", where=where)
         found.append(Severity(one.rank, one.code, one.label, checked(_polygonal(shape), where)))
     return tuple(found)
+
+
+def _vertices(shapes: Iterable[shapely.Geometry]) -> int:
+    return sum(int(shapely.get_num_coordinates(shape)) for shape in shapes)
 
 
 def _polygonal(shape: shapely.Geometry) -> shapely.Geometry:

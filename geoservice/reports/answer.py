@@ -80,7 +80,7 @@ async def _impact(
     office: Office, keeper: AtomKeeper, asked: ReportAsked, most_vertices: int, now: dt.datetime
 ) -> Answered:
     question = await asyncio.to_thread(impact_asked, asked.question, most_vertices)
-    zoned = await located(office, question)
+    zoned = await located(office, question, most_vertices)
     answer = await impact_answer(office, keeper, replace(question, zone=zoned))
     parts = tuple(
         Part(bound, one.rank, one.code, one.label, one.shape)

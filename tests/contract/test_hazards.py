@@ -36,7 +36,7 @@ RINGS = {"geometry": POINT, "radii": [1000]}
 def service(module_database: Database) -> Iterator[Service]:
     prepare(module_database, CATALOG)
     _plant(module_database)
-    with running(module_database, CATALOG, zones_each=6, max_zone_vertices=2000) as started:
+    with running(module_database, CATALOG, zones_each=6, max_zone_vertices=2000, hazard_max_vertices=2000) as started:
         yield started
 
 

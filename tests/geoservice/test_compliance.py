@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import lxml.html
 import pyproj
 import pytest
 import shapely
@@ -165,6 +166,28 @@ def test_a_page_can_be_printed_in_both_languages(service: Service) -> None:
     assert chinese.headers["content-type"].startswith("text/html")
     assert "占用永久基本农田" in chinese.text
     assert "Permanent basic farmland is taken" in english.text
+    for page, word, unjudged in ((chinese, "不通过", "无法判定"), (english, "Does not pass", "Cannot be judged")):
+        # The verdict comes first, then the rules from the worst on, then what they follow from.
+        told = lxml.html.fromstring(page.content)
+        (verdict,) = told.xpath("//section[contains(@class, 'verdict')]")
+        assert verdict.xpath("string(p[1])").strip() == word
+        order = [row.get("class") for row in told.xpath("//table[contains(@class, 'rules')]/tbody/tr")]
+        assert order == ["conflict"] * 3 + ["no-data"] * 2 + ["attention"] * 3 + ["clear"]
+        assert unjudged in page.text
+        (outline,) = told.xpath("//*[contains(@class, 'outline')]/@d")
+        assert outline.count("L") == 4
+
+
+def test_a_page_tells_hectares_mu_and_shares_of_each_class(service: Service) -> None:
+    found = ask(service, drawn(LINE)).json()
+    page = lxml.html.fromstring(ask(service, drawn(LINE), query="?f=html&lang=en").content)
+    tables = page.xpath("//table[contains(@class, 'overlap')]")
+    sections = [one for one in found["sections"] if one["status"] == "ok"]
+    assert len(tables) == len(sections)
+    told = {cell for table in tables for cell in table.xpath(".//td/text()")}
+    for row in (row for section in sections for row in section["rows"]):
+        share = 100 * row["m2"] / found["red_line"]["area"]["m2"]
+        assert {f"{row['ha']:,.4f}", f"{row['mu']:,.2f}", f"{share:.2f} %"} <= told
 
 
 BOUNDARY = """[属性描述]

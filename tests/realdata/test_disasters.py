@@ -25,13 +25,23 @@ from geoservice.db.engine import Database
 from layers.access import ALERT, Clearance
 from layers.catalog import Catalog, read_catalog
 from tests.support.editing import give_key
-from tests.support.loading import load_file, prepared
+from tests.support.loading import load_file, prepared, trial_layer
 from tests.support.service import Service, running
+from tests.support.zones import plant
 
 pytestmark = pytest.mark.realdata
 ALL = read_catalog()
 NAMES = ("flood_extent", "active_fire", "earthquake", "cap_alert")
-CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists)
+LAND = trial_layer(
+    "land",
+    geometry="polygon",
+    style={"fill": "#aabbcc"},
+    row_clearance=None,
+    time=None,
+    attributes={"code": {"type": "text", "required": True}, "kind": {"type": "text"}},
+    exposure={"role": "land", "measure": "area", "by": "kind"},
+)
+CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists).with_([LAND], [])
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 ALERTS = ("*.cap", "*.edxlde", "*.atom")
 SOBERANES = (-122.2, 36.1, -121.3, 36.7)
@@ -116,17 +126,34 @@ def test_the_flood_in_veneto_is_as_large_as_geopandas_finds_it(service: Service,
     zone = asked(service, "/hazards/zones/flood-extent", {"bbox": [west, south, east, north]})
     made = shapely.union_all(shapes(zone))
     assert metres2(made) == pytest.approx(metres2(whole), rel=1e-4)
-    # The whole flood has more vertices than one question may have, which is said; a quarter of it is answered.
-    refused = service.client.post("/impact", json={"hazard": zone})
-    assert (refused.status_code, refused.json()["limit"]) == (413, 20_000)
-    quarter = [west, south, (west + east) / 2, (south + north) / 2]
-    part = asked(service, "/hazards/zones/flood-extent", {"bbox": quarter})
-    found = asked(service, "/impact", {"hazard": part})
-    within = frame[frame.intersects(shapely.box(*quarter))].geometry.make_valid().union_all()
-    assert found["zone"]["area_m2"] == pytest.approx(metres2(within), rel=1e-4)
-    # None of the layers of exposure is here: that is said, and is no zero.
-    assert {one["status"] for one in found["sections"]} <= {"no-data"}
-    assert "people" not in found
+    assert shapely.get_num_coordinates(made) > 30_000
+    quarters = _land(service, whole)
+    kept = service.client.post("/hazards/zones/flood-extent?keep=true", json={"bbox": [west, south, east, north]})
+    assert kept.status_code == 201, kept.text
+    sent, named = (
+        asked(service, "/impact", {**one, "ways": False}) for one in ({"hazard": zone}, {"zone": zone["id"]})
+    )
+    for found in (sent, named):
+        assert found["zone"]["area_m2"] == pytest.approx(metres2(whole), rel=1e-4)
+        land, *others = found["sections"]
+        assert {row["code"]: row["value"] for row in land["rows"]} == {
+            code: pytest.approx(metres2(whole.intersection(shape)), rel=1e-4) for code, shape in quarters.items()
+        }
+        # No other layer of exposure is here: that is said, and is no zero.
+        assert {one["status"] for one in others} <= {"no-data"}
+        assert "people" not in found
+    assert named["sections"] == sent["sections"]
+
+
+def _land(service: Service, flood: Any) -> dict[str, Any]:
+    """Land of two classes on both sides of the middle of a flood."""
+    west, south, east, north = flood.bounds
+    middle = (west + east) / 2
+    halves = {"left": shapely.box(west - 1, south - 1, middle, north + 1)}
+    halves["right"] = shapely.box(middle, south - 1, east + 1, north + 1)
+    rows = [{"code": code, "kind": code, "geom": shape} for code, shape in halves.items()]
+    plant(service.database, LAND, rows)  # type: ignore[arg-type]
+    return halves
 
 
 def test_the_soberanes_fire_holds_its_points(service: Service, real_data: Path) -> None:
