@@ -253,10 +253,7 @@ class Settings(NoticeSettings):
         "a changed tile is never handed out.",
     )
     analysis_timeout: float = Field(
-        default=60.0,
-        gt=0,
-        le=3600,
-        description="Seconds one statement of a zone analysis, or of a change over HTTP, may take.",
+        default=60.0, gt=0, le=3600, description="Seconds one statement of an analysis, or of an edit, may take."
     )
     query_memory_mb: int = Field(
         default=1024,
@@ -307,8 +304,7 @@ class Settings(NoticeSettings):
     impact_max_km2: float | None = Field(
         default=500_000.0,
         gt=0,
-        description="Largest zone (km2) whose impact is answered at once; larger ones become a job for whoever has an "
-        "API key, and are answered with 413 to others. Unset: all are answered at once.",
+        description="Largest zone (km2) of an impact at once; others: a job with a key, or 413.",
     )
     raster_sums_mb: int = Field(
         default=2_048, ge=0, description="Most megabytes of sums kept of rasters of exposure layers; 0 keeps none."
