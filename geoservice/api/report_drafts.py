@@ -14,6 +14,7 @@ from geoservice.alerts.errors import AlertRefused
 from geoservice.alerts.reply import Reply, answering
 from geoservice.api.alerts import require_right
 from geoservice.api.impact_drafts import drafted, public_wording
+from geoservice.api.zone_limits import most_vertices
 from geoservice.house import Asker, Inside
 from geoservice.impact.asked import impact_asked
 from geoservice.ogc.block import Block, no_links
@@ -44,7 +45,7 @@ async def draft(request: Request, house: Inside, asker: Asker, report_id: str, b
     if manifest.kind != "impact":
         raise AlertRefused("A report on compliance warns of nothing; an alert is drafted from a report on an impact.")
     question = {"as_of": manifest.moment.isoformat(), **manifest.question[manifest.kind]}
-    asked = await run_in_threadpool(impact_asked, question, house.settings.max_zone_vertices)
+    asked = await run_in_threadpool(impact_asked, question, most_vertices(house, asker))
     named = question.get("alert")
     about = await run_in_threadpool(house.drafts.referred, asker, body.about, named if isinstance(named, str) else None)
     wording = await public_wording(house, asker, asked, body.alert)
