@@ -11,7 +11,7 @@ import shapely
 from tests.geoservice.test_impact_bounds import QUIET, Service, mapped, metres2, service
 
 __all__ = ["service"]
-NORTH = [[-180, 80], [-60, 80], [60, 80], [180, 80], [180, 90], [60, 90], [-60, 90], [-180, 90], [-180, 80]]
+NORTH = [[-180, 89], [-60, 89], [60, 89], [180, 89], [180, 90], [60, 90], [-60, 90], [-180, 90], [-180, 89]]
 FIJI = [shapely.box(179, -18, 180, -17), shapely.box(-180, -18, -179.5, -17)]
 
 
