@@ -357,6 +357,13 @@ class Settings(NoticeSettings):
         "with 429.",
     )
     zones_each: int = Field(default=1_000, ge=1, le=1_000_000, description="Most kept hazard zones of one API key.")
+    zone_days: float = Field(
+        default=1830.0,
+        gt=0,
+        le=36_500,
+        description="Days after which a kept hazard zone is removed that has ended and to which no report or exercise "
+        "refers.",
+    )
     zone_threads: int = Field(
         default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
     )

@@ -38,6 +38,7 @@ from geoservice.cli import (
     tile_cache,
     tiles,
     verify,
+    zones,
 )
 from geoservice.db.errors import ClusterError
 from layers.errors import DatabaseUnavailable, GeoError, QueryTimeout
@@ -65,6 +66,7 @@ GROUPS = (
     jobs,
     alerts,
     verify,
+    zones,
     tiles,
     archives,
     tile_cache,

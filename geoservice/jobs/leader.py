@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.edits import memo
+from geoservice.hazards.retention import prune
 from geoservice.jobs import queue, schedule
 from geoservice.jobs.incoming import sweep_incoming
 from geoservice.jobs.intake import NOTHING, Intake, Schedule, read_intake
@@ -110,6 +111,7 @@ class Leader:
         with self._engine.begin() as connection:
             memo.sweep(connection, settings.idempotency_hours)
             sweep_reports(connection, settings)
+            zones = prune(connection, settings.zone_days)
             open_jobs = queue.listing(connection, which=JobFilter(("queued", "running")), limit=_MOST_JOBS)
             failed = queue.listing(connection, which=JobFilter(("failed",)), limit=_MOST_JOBS)
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)
@@ -118,5 +120,7 @@ class Leader:
         removed += sweep_incoming(settings, needed, _HOUR)
         if (expired := sweep_results(settings, {job.id for job in open_jobs})) > 0:
             _log.info("%s results have expired", expired)
+        if zones:
+            _log.info("%s kept hazard zones were removed", zones)
         if removed:
             _log.info("%s unused uploads were removed", removed)

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from geoservice.observations.reading import SCHEMA, json_text, result_columns
-from layers.errors import BadBody
+from layers.errors import BadBody, TooLarge
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 TIMES = {
@@ -39,12 +39,15 @@ ALIASES = {
     "station_id": "station",
 }
 FIELDS = frozenset({*TIMES, *TEXTS, *NUMBERS, "result", "parameters"})
+MOST_ROWS = 2_000_000
+"""Readings of one batch."""
 MOST_FIELD = 100_000
 """Characters of a field of CSV."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_A_NUMBER = {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 _WIDEST = 1 << 63
 _LINE = 1_000
+_BLOCK = 10_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -119,9 +122,21 @@ def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table_of_rows(rows: Iterable[Mapping[str, Any] | str]) -> pa.Table:
-    """Rows of fields, or the text of those that could not be read at all, as a table of readings."""
-    read = [_read(position, row) for position, row in enumerate(rows)]
-    return pa.Table.from_pylist(read, schema=SCHEMA)
+    """Rows of fields, or the text of those that could not be read at all, as a table of readings.
+
+    Raises:
+        TooLarge: When there are too many.
+    """
+    blocks, waiting = [SCHEMA.empty_table()], list[dict[str, Any]]()
+    for position, row in enumerate(rows, 1):
+        if position > MOST_ROWS:
+            raise TooLarge(f"A batch has at most {MOST_ROWS} readings.")
+        waiting.append(_read(position - 1, row))
+        if len(waiting) == _BLOCK:
+            # Rows as objects take many times what they take in columns.
+            blocks.append(pa.Table.from_pylist(waiting, schema=SCHEMA))
+            waiting.clear()
+    return pa.concat_tables([*blocks, pa.Table.from_pylist(waiting, schema=SCHEMA)])
 
 
 def unreadable(reason: str, told: str) -> dict[str, Any]:

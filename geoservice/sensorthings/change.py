@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from geoservice.observations import tables
 from geoservice.observations.register import remove_streams
+from geoservice.observations.removal import remove
 from geoservice.sensorthings.draft import Draft
 from geoservice.sensorthings.make import Made, Maker
 from geoservice.sensorthings.model import Entity
-from geoservice.sensorthings.readings import forget, replace
+from geoservice.sensorthings.readings import replace
 from geoservice.sensorthings.rows import columns_of
 from layers.access import Clearance, Principal
 from layers.errors import BadBody, NotAllowed, UnknownResource
@@ -173,7 +174,7 @@ class Changer:
         naming = self._streams(own.c.id.in_(named))
         about = sa.or_(one.c.foi == row["id"], sa.and_(one.c.foi.is_(None), one.c.datastream.in_(usual)))
         if usual or naming:
-            forget(self._connection, sorted({*usual, *naming}), about)
+            remove(self._connection, sorted({*usual, *naming}), about)
         table = tables.feature_of_interest
         self._connection.execute(sa.delete(table).where(table.c.id == row["id"]))
 
@@ -183,4 +184,4 @@ class Changer:
         which = one.c.id == row["id"]
         if not row["superseded"]:
             which = one.c.phenomenon_time == row["phenomenon_time"]
-        forget(self._connection, [row["datastream"]], which)
+        remove(self._connection, [row["datastream"]], which)

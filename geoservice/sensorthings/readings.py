@@ -9,10 +9,11 @@ from importlib import resources
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from geoservice.observations import tables
 from geoservice.observations.reading import Reading, Source
+from geoservice.observations.removal import remove
 from geoservice.observations.write import Outcome, write
 from geoservice.sensorthings.draft import GEOJSON, Draft
 from layers.access import Clearance, Principal
@@ -114,7 +115,7 @@ def replace(connection: sa.Connection, row: Any, draft: Draft, foi: int | None, 
         ReadingsRefused: When it would be flawed.
     """
     standing = Draft(draft.entity, {**_values(row), **draft.values})
-    forget(connection, [row["datastream"]], tables.observation.c.id == row["id"])
+    remove(connection, [row["datastream"]], tables.observation.c.id == row["id"])
     reading = reading_of(standing, row["datastream"], row["foi"] if foi is None else foi)
     (fresh,) = write_all(connection, [reading], principal)
     if connection.execute(_stood_before(fresh)).scalar_one():
@@ -152,62 +153,3 @@ def _values(row: Any) -> dict[str, Any]:
         "validTime": (row["valid_begin"], row["valid_end"]),
         "parameters": row["parameters"],
     }
-
-
-def forget(connection: sa.Connection, streams: Sequence[int], which: sa.ColumnElement[bool]) -> None:
-    """Delete readings of some datastreams, and let latest values, spans and roll-ups follow.
-
-    Args:
-        connection: A transaction of the writer.
-        streams: Numbers of the datastreams; writers of them wait.
-        which: Which of their readings.
-    """
-    own, one, due = tables.datastream, tables.observation, tables.rollup_due
-    held = sa.select(own.c.id).where(own.c.id.in_(streams)).order_by(own.c.id).with_for_update(key_share=True)
-    connection.execute(held)
-    gone = (
-        sa.delete(one)
-        .where(one.c.datastream.in_(streams), which)
-        .returning(one.c.datastream, one.c.phenomenon_time, one.c.clearance)
-        .cte("gone")
-    )
-    day = sa.func.date_trunc("day", gone.c.phenomenon_time, own.c.zone)
-    days = sa.select(gone.c.datastream, day, sa.func.max(gone.c.clearance)).join(own, own.c.id == gone.c.datastream)
-    marks = insert(due).from_select(["datastream", "day", "clearance"], days.group_by(gone.c.datastream, day))
-    marks = marks.on_conflict_do_update(
-        index_elements=["datastream", "day"], set_={"clearance": marks.excluded.clearance}
-    )
-    connection.execute(marks)
-    _renew_latest(connection, streams)
-    _renew_spans(connection, streams)
-
-
-def _renew_latest(connection: sa.Connection, streams: Sequence[int]) -> None:
-    latest, one = tables.latest, tables.observation
-    connection.execute(sa.delete(latest).where(latest.c.datastream.in_(streams)))
-    shared = [c.name for c in latest.c if c.name not in ("datastream", "observation")]
-    named = sa.func.unnest(sa.literal(list(streams), ARRAY(sa.BigInteger()))).table_valued("stream").render_derived()
-    newest = (
-        sa.select(one.c.datastream, one.c.id.label("observation"), *(one.c[name] for name in shared))
-        .where(one.c.datastream == named.c.stream, one.c.superseded.is_(False))
-        .order_by(one.c.phenomenon_time.desc())
-        .limit(1)
-        .lateral("newest")
-    )
-    rows = sa.select(*newest.c).select_from(sa.join(named, newest, sa.true()))
-    connection.execute(sa.insert(latest).from_select([c.name for c in newest.c], rows))
-
-
-def _renew_spans(connection: sa.Connection, streams: Sequence[int]) -> None:
-    own, one = tables.datastream, tables.observation
-    times = {
-        "phenomenon_begin": sa.func.min(one.c.phenomenon_time),
-        "phenomenon_end": sa.func.max(sa.func.coalesce(one.c.phenomenon_end, one.c.phenomenon_time)),
-        "result_begin": sa.func.min(one.c.result_time),
-        "result_end": sa.func.max(one.c.result_time),
-    }
-    spans = {
-        name: sa.select(time).where(one.c.datastream == own.c.id).correlate(own).scalar_subquery()
-        for name, time in times.items()
-    }
-    connection.execute(sa.update(own).where(own.c.id.in_(streams)).values(**spans))

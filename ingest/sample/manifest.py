@@ -25,6 +25,9 @@ class SampleManifest(BaseModel):
         reservoir_capacity: Volume below it in 10^6 m3.
         dam: Longitude and latitude of the dam.
         alert_identifier: Identifier of the CAP alert.
+        rain_by_gauge: Millimetres of the month by station.
+        highest_by_gauge: Highest water level of the month in metres by station: above the zero of the gauge in a river,
+            above that of the heights in the reservoir.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,3 +50,5 @@ class SampleManifest(BaseModel):
     reservoir_capacity: float
     dam: tuple[float, float]
     alert_identifier: str
+    rain_by_gauge: dict[str, float]
+    highest_by_gauge: dict[str, float]

@@ -45,10 +45,10 @@ POLLUTANTS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """One hourly mean; the time is the start of its hour, Beijing time."""
+    """One hourly value: a mean, or the sum of what fell; the time is the start of its hour, Beijing time."""
 
     station: str
-    pollutant: str
+    observed: str
     time: dt.datetime
     value: float
     unit: str

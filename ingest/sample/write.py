@@ -19,6 +19,7 @@ from ingest.sample.alert import IDENTIFIER, build_alert
 from ingest.sample.changes import COLUMNS, build_changes
 from ingest.sample.facilities import Feature
 from ingest.sample.farmland import FarmlandCollector, control_lines
+from ingest.sample.gauges import Gauge, build_gauges
 from ingest.sample.manifest import SampleManifest
 from ingest.sample.planning import planning_zones
 from ingest.sample.rasters import (
@@ -88,9 +89,13 @@ def write_sample(
         tell("other vector layers", 0.75)
         counts = {name: _write_features(directory, name, build(region)) for name, build in LAYERS.items()}
         counts["control_line"] = _write_features(directory, "control_line", control_lines(region, farmland))
+        gauges = build_gauges(region)
+        counts["gauge_station"] = _write_features(directory, "gauge_station", [one.station for one in gauges])
     tell("readings and warning", 0.85)
     readings = build_readings(seed)
     _write_readings(directory / "sample_air_observation.csv", readings)
+    levels = [one for gauge in gauges for one in gauge.readings()]
+    _write_readings(directory / "sample_water_observation.csv", levels)
     changes = build_changes(region.settlements)
     _write_rows(directory / "sample_division_change.csv", COLUMNS, changes)
     (directory / "sample_cap_alert.xml").write_bytes(build_alert(region.flood.polygon, _flooded(region)))
@@ -98,8 +103,8 @@ def write_sample(
     _write_rasters(directory, region, painter)
     tell("done", 1.0)
     counts |= {"landuse_patch": region.parcels.count, "air_observation": len(readings), "cap_alert": 1}
-    counts["division_change"] = len(changes)
-    return _manifest(region, counts, areas)
+    counts |= {"division_change": len(changes), "water_observation": len(levels)}
+    return _manifest(region, counts, areas, gauges)
 
 
 def _check(parcels: int, seed: int) -> None:
@@ -196,7 +201,7 @@ def _write_readings(path: Path, readings: list[Reading]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("station_id", "property", "phenomenon_time", "value", "unit", "quality"))
         for r in readings:
-            writer.writerow((r.station, r.pollutant, r.time.isoformat(), r.value, r.unit, r.quality))
+            writer.writerow((r.station, r.observed, r.time.isoformat(), r.value, r.unit, r.quality))
 
 
 def _flooded(region: Region) -> list[str]:
@@ -217,7 +222,9 @@ def _planned(region: Region) -> dict[str, float]:
     return {str(one.values["kind"]): round(float(ellipsoidal_area(one.geometry)), 2) for one in made}
 
 
-def _manifest(region: Region, counts: dict[str, int], areas: dict[str, float]) -> SampleManifest:
+def _manifest(
+    region: Region, counts: dict[str, int], areas: dict[str, float], gauges: Sequence[Gauge]
+) -> SampleManifest:
     settlements, reservoir = region.settlements, region.reservoir
     people = {t.code: settlements.people(n) for n, t in enumerate(settlements.townships)}
     used = Counter(region.parcels.classes.tolist())
@@ -240,4 +247,6 @@ def _manifest(region: Region, counts: dict[str, int], areas: dict[str, float]) -
         reservoir_capacity=round(reservoir.capacity, 3),
         dam=reservoir.dam,
         alert_identifier=IDENTIFIER,
+        rain_by_gauge={g.key: round(float(g.values.sum()), 1) for g in gauges if g.observed == "rain"},
+        highest_by_gauge={g.key: float(g.values.max()) for g in gauges if g.observed == "water_level"},
     )

@@ -18,9 +18,9 @@ from tests.ingest.sample.conftest import PARCELS, Written
 CATALOG = read_catalog()
 VECTOR = (
     "active_fault", "address", "air_station", "airport", "bridge", "building", "control_line", "dam", "division",
-    "flood_extent", "geological_unit", "hazard_source", "hospital", "lake", "land_approval", "landuse_patch",
-    "monument", "pipeline", "planning_zone", "populated_place", "postcode", "power_line", "power_plant",
-    "protected_area", "railway", "river", "road", "school", "shelter",
+    "flood_extent", "gauge_station", "geological_unit", "hazard_source", "hospital", "lake", "land_approval",
+    "landuse_patch", "monument", "pipeline", "planning_zone", "populated_place", "postcode", "power_line",
+    "power_plant", "protected_area", "railway", "river", "road", "school", "shelter",
 )  # fmt: skip
 RASTERS = ("elevation", "imagery", "land_cover", "population")
 GEOMETRIES = {"point": {"Point"}, "line": {"LineString"}, "polygon": {"Polygon", "MultiPolygon"}}
@@ -38,6 +38,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 def test_there_is_one_file_per_layer_and_nothing_else(sample: Written) -> None:
     expected = {f"sample_{n}.gpkg" for n in VECTOR} | {f"sample_{n}.tif" for n in RASTERS}
     expected |= {"sample_air_observation.csv", "sample_cap_alert.xml", "sample_division_change.csv"}
+    expected |= {"sample_water_observation.csv"}
     assert {p.name for p in sample.folder.iterdir()} == expected
 
 
