@@ -12,6 +12,7 @@ import pytest
 import shapely
 
 from geoservice.db.engine import Database
+from geoservice.observations import rollup
 from geoservice.observations.follow import courses, follow
 from ingest.job import plan
 from ingest.load import load
@@ -86,6 +87,7 @@ def test_a_service_shows_levels_and_rain(sample: Written, module_database: Datab
         load(plan(catalog.layer(name), next(sample.folder.glob(f"sample_{name}.*")), dict(catalog.codelists)), target)
     for course in courses(catalog):
         follow(module_database, course)
+    rollup.refresh_all(module_database)
     with running(module_database, catalog) as service:
         body: Any = service.get("/stations?theme=hydrology&datetime=2026-06-18T00:30:00Z").json()
         level = service.get("/stations?property=water_level&datetime=2026-06-18T00:30:00Z").json()
