@@ -1,16 +1,15 @@
-"""How fast readings are written and read: `python -m tests.bench.observations`, on a cluster of its own.
+"""How fast readings are written and read, written to the docs: `scripts/bench observations`, on a cluster of its own.
 
 Bulk and data arrays go through `write`, MQTT through a real broker and the listener; reads go through the public
-reader's pool, row policies on. What is printed is the median of the repetitions, with the smallest and the largest.
+reader's pool, row policies on.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import datetime as dt
 import json
-import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -34,6 +33,11 @@ from geoservice.observations.register import Station, ensure_stations, ensure_st
 from geoservice.observations.topics import Pattern
 from geoservice.observations.write import write
 from layers.access import Clearance
+from tests.bench import machine, table
+from tests.bench.__main__ import DOCS
+from tests.bench.queries import delays
+from tests.bench.results import Figures, comparison
+from tests.bench.results import write as write_figures
 from tests.support.broker import broker
 from tests.support.database import copied_database, private_cluster
 from tests.support.loading import prepared, trial_catalog
@@ -44,24 +48,66 @@ BEGIN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "256MB"}
 
 
+COMMAND = "scripts/bench observations"
+WRITING = (
+    "Readings into a database with 10,000 stations of one stream each, every batch committed and on disk (`fsync`, "
+    "`synchronous_commit` and `full_page_writes` on), by one writer. {told}"
+)
+WRITTEN = {
+    "Readings in bulk": "Batches of 20,000 readings, two of each station.",
+    "A year of one station": "8,760 hourly readings of one station at once.",
+    "Readings in data arrays": "Arrays of 100 readings of one station, ten after the other.",
+    "Readings by MQTT": "3,000 messages of one reading each (MQTT 5, quality of service 1) through a real broker on "
+    "loopback to the listener, from the first that is sent to the last that is written.",
+}
+READING = (
+    "{repeated} times each by the public reader's role with its row policies, on one connection, without HTTP. "
+    "Roll-ups of {days:,} days of stations were made in {seconds:.1f} s."
+)
+
+
 def main() -> None:
-    """Measure everything once and print a table."""
+    """Measure everything, print it and write it to the docs."""
+    asked = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    asked.add_argument("--out", type=Path, default=DOCS, help="folder of the figures")
+    out: Path = asked.parse_args().out
+    figures = _measured()
+    print(table.render(figures))
+    write_figures(out / "benchmarks-observations.json", figures)
+    (out / "benchmarks-observations.md").write_text(table.render(figures), encoding="utf-8")
+
+
+def _measured() -> Figures:
     with private_cluster(postgres_options=SAFE) as settings, copied_database(settings) as database:
         prepared(database, trial_catalog())
         _register(database)
         writer = Writer(database)
-        _print("bulk, batches of 20,000, 10,000 stations (readings/s)", _bulk(writer), 20_000)
-        _print("a year of one station (readings/s)", [_rate(YEAR, lambda: _write(writer, _year()))], 20_000)
-        _print("data arrays of 100 (readings/s)", _arrays(writer), 2_000)
-        _print("MQTT, one message per reading (readings/s)", [_mqtt(database)], 500)
+        rates = {
+            "Readings in bulk": _bulk(writer),
+            "A year of one station": [_rate(YEAR, lambda: _write(writer, _year()))],
+            "Readings in data arrays": _arrays(writer),
+            "Readings by MQTT": [_mqtt(database)],
+        }
         began = time.perf_counter()
         days = rollup.refresh_all(database)
-        print(f"roll-ups of {days} days: {time.perf_counter() - began:.1f} s")
+        seconds = time.perf_counter() - began
         with database.transaction(Role.OWNER) as connection:
             for table in tables.metadata.sorted_tables:
                 connection.execute(Analyse(table))
-        asyncio.run(_reads(database))
+        read = asyncio.run(_reads(database))
         writer.close()
+        facts = {**machine.facts(database), "Compared with": "nothing"}
+    written = [
+        comparison(title, "readings/s", WRITING.format(told=WRITTEN[title]), {"geoservice": found})
+        for title, found in rates.items()
+    ]
+    told = READING.format(repeated=REPEATED, days=days, seconds=seconds)
+    return {
+        "command": COMMAND,
+        "machine": facts,
+        "comparisons": written,
+        "delays": [delays("Reading what was written", told, read)],
+    }
 
 
 def _register(database: Database) -> None:
@@ -145,29 +191,26 @@ def _mqtt(database: Database) -> float:
     return MESSAGES / seconds
 
 
-async def _reads(database: Database) -> None:
+async def _reads(database: Database) -> dict[str, list[float]]:
+    """Seconds of each answer."""
+    measured: dict[str, list[float]] = {}
     async with Pools(database) as pools, pools.raw(Clearance.PUBLIC) as connection:
         stream = await stream_number(connection, "s0:level")
         span = (BEGIN + 100 * HOUR, BEGIN + (100 + YEAR) * HOUR)
         found = [len(await latest(connection, Wanted())), len(await series(connection, stream, *span, YEAR))]
         assert found == [STATIONS, YEAR], found
         for what, work in (
-            ("latest value of 10,000 stations (ms)", lambda: latest(connection, Wanted())),
-            ("a year of hourly values (ms)", lambda: series(connection, stream, *span, YEAR)),
-            ("a year by day, kept roll-ups (ms)", lambda: rollups(connection, stream, *span, "day")),
+            ("latest value of 10,000 stations", lambda: latest(connection, Wanted())),
+            ("a year of hourly values of one station", lambda: series(connection, stream, *span, YEAR)),
+            ("a year by day, kept roll-ups", lambda: rollups(connection, stream, *span, "day")),
         ):
             times = []
             for _ in range(REPEATED):
                 began = time.perf_counter()
                 await work()
-                times.append((time.perf_counter() - began) * 1000)
-            _print(what, times, {"latest": 100}.get(what.partition(" ")[0], 50))
-
-
-def _print(what: str, figures: list[float], wanted: float) -> None:
-    low, high = min(figures), max(figures)
-    print(f"{what}: {low:,.0f} / {statistics.median(figures):,.0f} / {high:,.0f}; wanted {wanted:,}")
-    sys.stdout.flush()
+                times.append(time.perf_counter() - began)
+            measured[what] = times
+    return measured
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ ratios.
 def render(figures: dict[str, Any]) -> str:
     """The page as Markdown."""
     parts = [HEAD, f"    {figures['command']}\n", _machine(figures["machine"])]
-    parts += [_comparison(one) for one in figures["comparisons"]]
+    parts += [comparison_part(one) for one in figures["comparisons"]]
     parts += [_delays(one) for one in figures.get("delays", ())]
     return "\n".join(parts)
 
@@ -28,7 +28,8 @@ def _machine(machine: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comparison(one: dict[str, Any]) -> str:
+def comparison_part(one: dict[str, Any]) -> str:
+    """A comparison as Markdown."""
     lines = [
         f"## {one['title']}", "", one["conditions"], "",
         f"| | {one['unit']} | geoservice is |", "| --- | --- | --- |",
