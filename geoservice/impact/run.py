@@ -285,7 +285,7 @@ async def _of_raster(work: _Work, layer: RasterLayer, decision: Decision, editio
     rasters = work.keeper.rasters
     if work.asked.as_of is None:
         divided = work.editions.get(DIVISIONS)
-        rasters.prepare(assets, Splitting(office.context.catalog, office.reading, work.divisions, divided))
+        rasters.prepare(near, Splitting(office.context.catalog, office.reading, work.divisions, divided))
 
     def added() -> ImpactSection:
         sums = rasters.sums

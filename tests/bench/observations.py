@@ -79,6 +79,8 @@ def main() -> None:
 
 def _measured() -> Figures:
     with private_cluster(postgres_options=SAFE) as settings, copied_database(settings) as database:
+        facts = machine.facts(database)
+        del facts["Compared with"]
         prepared(database, trial_catalog())
         _register(database)
         writer = Writer(database)
@@ -96,7 +98,6 @@ def _measured() -> Figures:
                 connection.execute(Analyse(table))
         read = asyncio.run(_reads(database))
         writer.close()
-        facts = {**machine.facts(database), "Compared with": "nothing"}
     written = [
         comparison(title, "readings/s", WRITING.format(told=WRITTEN[title]), {"geoservice": found})
         for title, found in rates.items()

@@ -43,7 +43,7 @@ def main() -> int:
     place = prepare(asked.home)
     try:
         figures = {
-            "command": COMMAND,
+            "command": _command(asked),
             "machine": {**machine.facts(place.database), "Compared with": _peers()},
             "comparisons": [],
             "delays": [_impacts(place, asked)],
@@ -133,6 +133,12 @@ def _post(port: int, body: object) -> dict[str, object]:
         return found
     finally:
         connection.close()
+
+
+def _command(asked: argparse.Namespace) -> str:
+    plain = _arguments().parse_args([])
+    other = [name for name in ("small", "large", "zones", "side") if getattr(asked, name) != getattr(plain, name)]
+    return " ".join([COMMAND, *(f"--{name} {getattr(asked, name)}" for name in other)])
 
 
 def _peers() -> str:
