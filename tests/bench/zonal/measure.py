@@ -28,7 +28,7 @@ ALL = (
     "bits ({side:,} by {side:,}, tiles of 512 cells, zstd), once. geoservice: one process, one thread, nothing kept. "
     "exactextract: two processes, each with half of the counties, which lie together, `feature-sequential`; starting "
     "the processes and reading the counties is not measured. Numbers of cells and sums are the same to {sums:.0e}, "
-    "extremes to the last bit, but in {grazed} counties whose outline grazes a cell that only one side counts."
+    "extremes to the last bit (but of {grazed}, whose outline grazes a cell that only one side counts)."
 )
 AGAIN = (
     "{what} The other side is geoservice itself with nothing kept; every figure is the same to the last bit. Kept sums "
