@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import io
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import morecantile
 import numpy as np
 import rasterio
 from affine import Affine
+from PIL import Image
 from pyproj import Transformer
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
@@ -158,7 +160,8 @@ def _tile(client: httpx.Client, zoom: int) -> None:
     tile = morecantile.tms.get("WebMercatorQuad").tile(*MIDDLE, zoom)
     path = f"/collections/{LAYER}/map/tiles/WebMercatorQuad/{zoom}/{tile.y}/{tile.x}?f=png"
     answer = _good(client.get(path))
-    if answer.headers["content-type"] != "image/png" or len(answer.content) < BLOCK:
+    image = Image.open(io.BytesIO(answer.content)).convert("RGBA")
+    if not image.getchannel("A").getextrema()[1]:
         raise BenchError(f"The tile at zoom level {zoom} shows nothing.")
 
 
