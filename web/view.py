@@ -79,6 +79,7 @@ class UrlPatterns:
     situation: str = "/situation"
     exercises: str = "/situation/exercises"
     news: str = "/situation/stream"
+    subscriptions: str = "/subscriptions"
     alert_news: str = "/events?collections=cap_alert"
     stations: str = "/stations"
     station: str = "/stations/{id}"

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geoservice.cli.layers import ensure_tables
 from geoservice.db.credentials import Role
 from geoservice.db.provision import open_database
 from geoservice.events.ledger import overview
@@ -34,9 +33,7 @@ def register(root: typer.Typer) -> None:
 def status(json_: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False) -> None:
     """Show each subscription: whose it is, its state, what waits, what was given up, and the last error."""
     settings = load_settings()
-    database = open_database(settings)
-    ensure_tables(settings, database)
-    with database.transaction(Role.WRITER) as connection:
+    with open_database(settings).transaction(Role.WRITER) as connection:
         rows = overview(connection)
     if json_:
         for row in rows:

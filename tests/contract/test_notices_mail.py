@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from geoservice.cli import run
 from geoservice.db.engine import Database
 from geoservice.events import consent
 from geoservice.events.dispatch import Dispatch
@@ -226,3 +228,22 @@ def test_a_service_without_a_mail_server_says_so(desk: Desk) -> None:
         house.settings = kept
     assert refused.status_code == 403
     assert "sends no mail" in refused.json()["detail"]
+
+
+def test_the_operator_sees_how_subscriptions_fare_and_whether_mail_arrives(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = desk.ask({"mail": MAIL, "kind": "alert"}).json()["id"]
+    settings = desk.courier._settings
+    for name in ("home", "database_name", "mail_host", "mail_port", "mail_ca_file", "mail_sender"):
+        monkeypatch.setenv(f"GEOSERVICE_{name.upper()}", str(getattr(settings, name)))
+    assert run(["subscriptions", "status", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["id"], row["receiver"], row["state"], row["waiting"]) == (number, f"mailto:{MAIL}", "unconfirmed", 1)
+    assert run(["subscriptions", "status"]) == 0
+    assert run(["subscriptions", "mail", "operator@agency.example"]) == 0
+    assert [mail["To"] for mail in desk.post.mails] == ["operator@agency.example"]
+    desk.post.receivers[:] = ["550 nobody"]
+    assert run(["subscriptions", "mail", "operator@agency.example"]) != 0
+    assert "(550)" in capsys.readouterr().err
+    assert run(["subscriptions", "mail", "not an address"]) == 2

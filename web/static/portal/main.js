@@ -13,6 +13,7 @@ import { drawQuery, startQuery } from "./query.js";
 import { startSearch } from "./search.js";
 import { startSession } from "./session.js";
 import { addPanel, redraw, startShell } from "./shell.js";
+import { drawSubscriptions, PANEL as SUBSCRIPTIONS } from "./subscriptions.js";
 import { startStatus } from "./status.js";
 import { startGrid } from "./grid.js";
 import { drawTools, startTools } from "./tools.js";
@@ -29,6 +30,7 @@ async function start() {
   addPanel("environment", "environment", drawEnvironment);
   addPanel("toolbox", "toolbox", drawTools);
   addPanel("jobs", "jobs", drawJobs);
+  addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
   readEnvironment();
   startStatus();
   startTree();

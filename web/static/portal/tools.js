@@ -4,6 +4,7 @@ import { on, recall, remember, t } from "./state.js";
 import { button, byId, copy, el, iconButton, stateLine } from "./dom.js";
 import { isOn, setGrid } from "./grid.js";
 import { startMeasure } from "./measure.js";
+import { PANEL as SUBSCRIPTIONS, subscribes } from "./subscriptions.js";
 import { openPanelName, openPanel, redraw } from "./shell.js";
 
 const MOST = 30;
@@ -42,13 +43,16 @@ function bookmarks() {
     lines.length ? el("ul", { className: "plain" }, lines) : stateLine("empty", t("bookmarks_none")));
 }
 
+const subscriptions = () => el("section", {}, el("h2", {}, t("subscriptions")), el("div", { className: "row wrap" }, button("notice_open", () => openPanel(SUBSCRIPTIONS))),
+  el("p", { className: "hint" }, t("notice_hint")));
+
 /** Fill the panel. */
 export function drawTools(body) {
   body.append(el("div", { className: "toolbox" },
     el("section", {}, el("h2", {}, t("measuring")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
     el("section", {}, el("h2", {}, t("grids")), grid("graticule"), grid("sheets")),
     el("section", {}, el("h2", {}, t("share_view")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
-    bookmarks()));
+    bookmarks(), subscribes() ? subscriptions() : null));
 }
 
 /** Wire the key that measures. */
