@@ -24,6 +24,9 @@ def centre(portal: Portal) -> tuple[float, float]:
 def asked(portal: Portal, text: str) -> None:
     """Write a text into the search, as the keyboard does, and wait for its list."""
     portal.page.keyboard.press("/")
+    # The list of the question before would be there at once.
+    portal.page.locator("#search-text").fill("")
+    expect(portal.page.locator("#search-drop")).to_be_hidden()
     portal.page.locator("#search-text").fill(text)
     expect(portal.page.locator("#search-list [role=option]").first).to_be_visible()
 
