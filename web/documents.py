@@ -257,6 +257,7 @@ def _shared(document: Document) -> Json:
         reader = Reader(document.language, document.root)
         more = {"reading": reader.section(shown), "lead": lead if isinstance(lead, str) else ""}
     return {
+        "minute": minute,
         **more,
         "kind": document.kind,
         "standalone": False,
@@ -271,7 +272,6 @@ def _shared(document: Document) -> Json:
         "crumbs": document.crumbs,
         "named": document.named,
         "number": number,
-        "minute": minute,
         "as_page": lambda href: as_page(href, document.root, document.language),
         "columns": document.columns,
         "drawn": bool(document.drawn),
