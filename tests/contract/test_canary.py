@@ -17,12 +17,12 @@ from geoservice.features.query import FeatureQuery
 from geoservice.features.read import page_statement
 from layers.access import ANONYMOUS, Clearance, decide
 from tests.support.service import SQUARE, Service, canary, plain_bytes
+from tests.support.streams import STREAMS
 
 FOUND = re.compile(rb"CNRY-(\d)-[a-z]+-\d+")
 COLLECTIONS = ("spot", "area", "way", "reading")
 ASKERS: tuple[Clearance | None, ...] = (None, *Clearance)
 ZOOM, ROW, COLUMN = 8, 98, 202
-STREAMS = ("/events", "/situation/stream")
 
 
 def level_of(asker: Clearance | None) -> Clearance:

@@ -12,13 +12,12 @@ from schemathesis.schemas import APIOperation
 from geoservice.http.problems import PROBLEM_JSON
 from layers.access import Clearance
 from tests.support.service import Service, canary
+from tests.support.streams import ENDLESS
 
 EXAMPLES = 3
 """Requests for each operation and way of filling its path."""
 FOREIGN = ("/wms", "/wmts", "/wfs", "/ows")
 """Protocols whose exceptions are reports of their own, in XML."""
-ENDLESS = ("/jobs/{job_id}/events", "/events", "/situation/stream")
-"""Streams that go on for as long as somebody listens."""
 KNOWN = {
     "collection_id": "spot",
     "feature_id": canary(Clearance.PUBLIC, "spot", 0),

@@ -14,6 +14,7 @@ from lxml import etree
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from tests.support.alerts import Json, Watch, cap, keeping_watch, moment
+from tests.support.streams import STREAMS
 
 UNIT, SENDER = "33010041600000", "eoc@city.example"
 MARK = "溃坝预警 CNRY-DRAFT"
@@ -55,7 +56,7 @@ def ways_out(watch: Watch) -> Iterator[str]:
     """What everybody may get from every route that needs no names, and from those of the layer of alerts."""
     for block in watch.client.app.state.blocks:  # type: ignore[attr-defined]
         for route in block.router.routes:
-            if not isinstance(route, APIRoute) or "GET" not in (route.methods or ()) or route.path == "/events":
+            if not isinstance(route, APIRoute) or "GET" not in (route.methods or ()) or route.path in STREAMS:
                 continue
             path = route.path.replace("{collection_id}", "cap_alert")
             if "{" not in path and not path.startswith("/alerts/drafts"):

@@ -121,7 +121,7 @@ async function add(event) {
 
 function made(told) {
   if (!told.secret) return stateLine("done", t("notice_asked", { mail: told.mail }));
-  return el("div", {}, stateLine("done", t("notice_secret")), el("pre", {}, told.secret), button("copy", () => copy(told.secret)));
+  return el("div", {}, stateLine("done", t("notice_signing_key")), el("pre", {}, told.secret), button("copy", () => copy(told.secret)));
 }
 
 function about(one) {
