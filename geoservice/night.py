@@ -20,8 +20,11 @@ from layers.errors import RemoteUnavailable, UnknownResource
 
 STA = "/sensorthings/v1.1"
 GAUGE = "样例县坝下水文站 Gauge below the dam (fictional)"
+PLAYED_GAUGE = "【演练】样例县坝下水文站 [Exercise] Gauge below the dam (fictional)"
+"""Name of the gauge of a night that is not meant in earnest: its readings are played, and told to nobody unasked."""
 _MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 _CREATED, _MISSING = 201, (404, 405)
+_EARNEST = "Actual"
 _BEFORE = dt.timedelta(hours=12, minutes=5)
 Send = Callable[[int, Sequence[tuple[dt.datetime, float]]], None]
 """Sends readings (time, metres) of a datastream, by its number."""
@@ -63,7 +66,7 @@ class Player:
         dam, flood = self._feature("dam"), self._feature("flood_extent")
         place = tuple(dam["geometry"]["coordinates"][:2])
         night = tell((place[0], place[1]), shapely.geometry.shape(flood["geometry"]), now - _BEFORE, self.status)
-        yield self._step("gauge", f"station {GAUGE}", self._gauge(night))
+        yield self._step("gauge", f"station {self._name}", self._gauge(night))
         yield from self._river_rises(night)
         yield from self._warning(night)
         yield from self._update(night)
@@ -78,7 +81,8 @@ class Player:
             yield self._step("level", f"{some[-1][0]:%H:%M}Z: the gauge shows {some[-1][1]} m", some)
         end = night.levels[-1][0] + dt.timedelta(minutes=1)
         query = {"datetime": f"{_text(night.begin)}/{_text(end)}", "standard": "declared"}
-        found = self._get("/exceedances", **query)
+        asked = {"exercise": "true"} if self._played else {}
+        found = self._get("/exceedances", **query, **asked)
         yield self._step("exceedances", f"{len(found['exceedances'])} times beyond a level", found)
 
     def _warning(self, night: Night) -> Iterator[Step]:
@@ -116,12 +120,23 @@ class Player:
         taken = self._hand_in(night.cancel)
         yield self._step("cancel", f"all clear: {taken['state']}", taken, "/alerts?f=html")
 
+    @property
+    def _played(self) -> bool:
+        return self.status != _EARNEST
+
+    @property
+    def _name(self) -> str:
+        return PLAYED_GAUGE if self._played else GAUGE
+
     def _gauge(self, night: Night) -> int:
         """Number of the datastream of the gauge, which is made if it is not there."""
-        known = self._get(f"{STA}/Things", **{"$filter": f"name eq '{GAUGE}'", "$expand": "Datastreams"})["value"]
-        if known:
-            return int(known[0]["Datastreams"][0]["@iot.id"])
-        made = self.client.post(f"{STA}/Things", json=_thing(night))
+        named = f"name eq '{self._name}'"
+        known = self._get(f"{STA}/Things", **{"$filter": named, "$expand": "Datastreams"})["value"]
+        # A thing of that name that somebody made, and that is not played, is not the gauge of an exercise.
+        own = next((one for one in known if _is_played(one) == self._played), None)
+        if own is not None:
+            return int(own["Datastreams"][0]["@iot.id"])
+        made = self.client.post(f"{STA}/Things", json=_thing(night, self._name, played=self._played))
         self._answered(made)
         number = made.headers["Location"].rpartition("(")[2].rstrip(")")
         return int(self._get(f"{STA}/Things({number})/Datastreams")["value"][0]["@iot.id"])
@@ -169,7 +184,11 @@ class Player:
         return Step(name, said, answer, look)
 
 
-def _thing(night: Night) -> dict[str, Any]:
+def _is_played(thing: Any) -> bool:
+    return (thing.get("properties") or {}).get("exercise") is True
+
+
+def _thing(night: Night, name: str, *, played: bool) -> dict[str, Any]:
     """The gauge with its place and its datastream, as SensorThings takes them."""
     point = {"type": "Point", "coordinates": list(night.gauge)}
     thresholds = [
@@ -191,7 +210,8 @@ def _thing(night: Night) -> dict[str, Any]:
         },
     }
     place = {"name": "dam", "description": "dam", "encodingType": "application/geo+json", "location": point}
-    return {"name": GAUGE, "description": "fictional", "Locations": [place], "Datastreams": [stream]}
+    mark = {"properties": {"exercise": True}} if played else {}
+    return {"name": name, "description": "fictional", **mark, "Locations": [place], "Datastreams": [stream]}
 
 
 def _told(found: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.api.played import Exercise, played_of
 from geoservice.exceedances.find import Exceedance, Wish, find_exceedances
 from geoservice.exceedances.limits import AIR, DECLARED, WATER, Grade, Limit
 from geoservice.exceedances.now import Current, Standing, beyond_now
@@ -18,6 +19,7 @@ from geoservice.http.links import self_links
 from geoservice.http.negotiation import DOCUMENT, negotiate
 from geoservice.http.parameters import parse_limit, together
 from geoservice.http.texts import storable
+from geoservice.observations.played import mark
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Format, Language
 from layers.errors import BadParameter
@@ -45,6 +47,7 @@ class ExceedanceQuery:
     standard: Annotated[str | None, Query(description="gb3095 (air), gb3838 (surface water) or declared.")] = None
     grade: Annotated[Grade, Query(description="Grade of the limits of air.")] = "2"
     limit: Annotated[str | None, Query(description=f"Most events, 1 to {MOST}; large values are clamped.")] = None
+    exercise: Exercise = None
 
     def wish(self) -> Wish:
         """The same for the domain.
@@ -62,6 +65,7 @@ class ExceedanceQuery:
             standard=_standard(self.standard),
             grade=self.grade,
             limit=parse_limit(self.limit, FEW, MOST),
+            played=played_of(self.exercise),
         )
         return wish if self.bbox is None else Wish(**{**vars(wish), "boxes": tuple(parse_bbox(self.bbox).boxes())})
 
@@ -76,6 +80,7 @@ class CurrentQuery:
     grade: Annotated[Grade, Query(description="Grade of the limits of air.")] = "2"
     hours: Annotated[int, Query(ge=1, le=168, description="How old a reading, or the end of a mean, may be.")] = 24
     limit: Annotated[str | None, Query(description=f"Most answers, 1 to {MOST}; large values are clamped.")] = None
+    exercise: Exercise = None
 
     def wish(self) -> Current:
         """The same for the domain, as of this moment.
@@ -92,6 +97,7 @@ class CurrentQuery:
             grade=self.grade,
             boxes=() if self.bbox is None else tuple(parse_bbox(self.bbox).boxes()),
             limit=parse_limit(self.limit, FEW, MOST),
+            played=played_of(self.exercise),
         )
 
 
@@ -148,6 +154,7 @@ async def exceedances_now(
 def _told(one: Exceedance) -> dict[str, Any]:
     limit, stream = one.limit, one.stream
     return {
+        **mark(stream.exercise),
         "station": stream.station,
         "name": stream.name,
         "datastream": stream.key,
@@ -177,6 +184,7 @@ def _limit(limit: Limit) -> dict[str, Any]:
 def _standing(one: Standing) -> dict[str, Any]:
     stream = one.stream
     return {
+        **mark(stream.exercise),
         "station": stream.station,
         "name": stream.name,
         "datastream": stream.key,

@@ -11,6 +11,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from geoservice.api.played import Exercise, played_of
 from geoservice.edr.model import Average
 from geoservice.house import Asker, Inside
 from geoservice.http.encoding import encoded
@@ -54,6 +55,7 @@ class SurfaceQuery:
     reach: Annotated[
         float | None, Query(gt=0, le=500, allow_inf_nan=False, description="Kilometres from the nearest station.")
     ] = None
+    exercise: Exercise = None
 
     def asked(self) -> SurfaceRequest:
         """The same for the domain.
@@ -72,6 +74,7 @@ class SurfaceQuery:
             variogram=self.variogram,
             width=self.width,
             reach=None if self.reach is None else self.reach * 1000,
+            played=played_of(self.exercise),
         )
 
 
@@ -90,6 +93,8 @@ async def interpolation(
         sampled = await sampled_for(connection, asker.clearance, asked)
     body, facts = await anyio.to_thread.run_sync(_made, asked, sampled, (chosen, show), limiter=_PLACES)
     headers = {"Cache-Control": "private, no-store", "Geoservice-Bbox": ",".join(map(str, facts["bbox"]))}
+    if "exercise" in facts:
+        headers["Geoservice-Exercise"] = "true"
     return encoded(request, body, _FORMATS[chosen], headers)
 
 
@@ -101,7 +106,8 @@ def _made(asked: SurfaceRequest, sampled: Sampled, form: tuple[str, Shown]) -> t
         return geotiff(one), facts
     if chosen == "png":
         return picture(one, shown), facts
-    body = {**contours(one), "method": facts["method"]} if chosen == "geojson" else facts
+    told: dict[str, Any] = {name: facts[name] for name in ("exercise", "method") if name in facts}
+    body = {**contours(one), **told} if chosen == "geojson" else facts
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), facts
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geoservice.exceedances.limits import Limit
+from geoservice.observations.played import mark
 from geoservice.observations.units import conversion, find
 from geoservice.stations.detail import Detail, Measured
 from geoservice.stations.frames import Film
@@ -63,6 +64,7 @@ def _feature(station: Station) -> Json:
         "id": station.key,
         "geometry": {"type": "Point", "coordinates": [station.x, station.y]},
         "properties": {
+            **mark(station.exercise),
             **_names(station),
             "themes": list(station.themes),
             **_judged(station.judgement),
@@ -102,6 +104,7 @@ def detail_document(found: Detail, at: dt.datetime) -> Json:
     station = found.station
     return {
         "id": station.key,
+        **mark(station.exercise),
         **_names(station),
         "point": [station.x, station.y],
         "datetime": _text(at),
@@ -123,6 +126,7 @@ def _measured(one: Measured) -> Json:
     cadence = one.stream.cadence
     return {
         "datastream": said.key,
+        **mark(said.exercise),
         "property": said.property,
         "theme": theme_of(said.property),
         "label": {"zh": said.label_zh or said.label, "en": said.label},

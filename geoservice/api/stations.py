@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.request import find_place, zone_request
+from geoservice.api.played import Exercise, played_of
 from geoservice.api.station_documents import detail_document, film_document, list_document, written
 from geoservice.house import Asker, House, Inside
 from geoservice.http.encoding import encoded
@@ -46,6 +47,7 @@ class StationsQuery:
     adcode: Annotated[str | None, Query(description="Code of the division in which they stand.")] = None
     q: Annotated[str | None, Query(description="Part of their name or key.", max_length=LONGEST_TEXT)] = None
     limit: Annotated[str | None, Query(description=f"Most stations, 1 to {MOST}; large values are clamped.")] = None
+    exercise: Exercise = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class FramesQuery:
     datetime: Annotated[str | None, Query(description="Interval start/end; default: the last day.")] = None
     every: Annotated[int, Query(ge=1, le=24, description="Every so many hours.")] = 1
     bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84).")] = None
+    exercise: Exercise = None
 
 
 @router.get("/stations", summary="Stations by class of their index, the worst first")
@@ -77,12 +80,13 @@ async def station(
     asker: Asker,
     station_id: str,
     datetime: Annotated[str | None, Query(description="RFC 3339 instant; now.")] = None,
+    exercise: Exercise = None,
 ) -> Response:
     """What a station measures at a time, with quality and limits, and how its index was worked out."""
-    at = _instant(datetime)
+    at, wanted = _instant(datetime), played_of(exercise)
     key = _storable("station_id", station_id) or ""
     async with house.pools.connection(asker.clearance) as connection:
-        found = await find_station(connection, asker.clearance, key, at)
+        found = await find_station(connection, asker.clearance, key, at, wanted)
     return encoded(request, written(detail_document, found, at), JSON, _PRIVATE)
 
 
@@ -91,9 +95,10 @@ async def frames(
     request: Request, house: Inside, asker: Asker, asked: Annotated[FramesQuery, together(FramesQuery)]
 ) -> Response:
     """The classes of all stations by one index, hour by hour: of each hour a character for each station."""
-    times = hours_of(*_span(asked.datetime), asked.every)
+    times, boxes = hours_of(*_span(asked.datetime), asked.every), _boxes(asked.bbox)
+    wanted = played_of(asked.exercise)
     async with house.pools.connection(asker.clearance) as connection:
-        made = await film(connection, asker.clearance, asked.index, times, _boxes(asked.bbox))
+        made = await film(connection, asker.clearance, asked.index, times, boxes, wanted)
     return encoded(request, written(film_document, made, asked.index), JSON, _PRIVATE)
 
 
@@ -106,6 +111,7 @@ async def _wish(house: House, asker: Principal, asked: StationsQuery) -> Wish:
         area=None if asked.adcode is None else await _division(house, asker, asked.adcode),
         text=_storable("q", asked.q) or "",
         limit=parse_limit(asked.limit, FEW, MOST),
+        played=played_of(asked.exercise),
     )
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box, Wanted
+from geoservice.observations.played import EARNEST, Played, meant, told
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import (
     datastream,
@@ -33,7 +34,7 @@ _ROLLUPS = {"hour": rollup_hour, "day": rollup_day, "month": rollup_month}
 
 @dataclass(frozen=True)
 class Stream:
-    """A datastream, with its station, property and place (degrees)."""
+    """A datastream, with its station, property and place (degrees); `exercise` is not None when it is played."""
 
     id: int
     key: str
@@ -51,6 +52,7 @@ class Stream:
     properties: dict[str, Any] | None
     x: float
     y: float
+    exercise: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,18 @@ class Value:
     number: float
 
 
-def streams_statement(clearance: Clearance, boxes: Sequence[Box], station: str | None) -> sa.Select[Any]:
+def streams_statement(
+    clearance: Clearance, boxes: Sequence[Box], station: str | None, wanted: Played = EARNEST
+) -> sa.Select[Any]:
     """Datastreams with numbers, up to a clearance, where their things are now, in the order of stations.
 
     Args:
         clearance: The highest that is shown; policies stand behind it.
         boxes: Where to look; none when the station is named.
         station: Key of a thing.
+        wanted: Whether played ones are among them.
     """
-    found = placed_streams(clearance)
+    found = placed_streams(clearance, wanted)
     if station is not None:
         found = found.where(thing.c.key == station)
     if boxes:
@@ -83,8 +88,8 @@ def inside(boxes: Sequence[Box]) -> sa.ColumnElement[bool]:
     return sa.or_(*(location.c.geom.op("&&")(sa.func.ST_MakeEnvelope(*box, STORAGE_SRID)) for box in boxes))
 
 
-def placed_streams(clearance: Clearance) -> sa.Select[Any]:
-    """The columns of `Stream` for every datastream with a place, up to a clearance."""
+def placed_streams(clearance: Clearance, wanted: Played = EARNEST) -> sa.Select[Any]:
+    """The columns of `Stream` for every datastream with a place, up to a clearance; of played ones those wanted."""
     tables = (thing, location, thing_location, observed_property, datastream)
     point = sa.func.ST_PointOnSurface(location.c.geom)
     joined = (
@@ -111,9 +116,10 @@ def placed_streams(clearance: Clearance) -> sa.Select[Any]:
             datastream.c.properties,
             sa.func.ST_X(point).label("x"),
             sa.func.ST_Y(point).label("y"),
+            told().label("exercise"),
         )
         .select_from(joined)
-        .where(*(table.c.clearance <= int(clearance) for table in tables), location.c.geom.is_not(None))
+        .where(*(table.c.clearance <= int(clearance) for table in tables), location.c.geom.is_not(None), meant(wanted))
     )
 
 
@@ -170,10 +176,14 @@ async def read_summary(connection: AsyncConnection, clearance: Clearance) -> Sum
 
 
 async def read_streams(
-    connection: AsyncConnection, clearance: Clearance, boxes: Sequence[Box], station: str | None
+    connection: AsyncConnection,
+    clearance: Clearance,
+    boxes: Sequence[Box],
+    station: str | None,
+    wanted: Played = EARNEST,
 ) -> list[Stream]:
     """The datastreams of `streams_statement`, one more than may be answered where there are more."""
-    rows = await connection.execute(streams_statement(clearance, boxes, station))
+    rows = await connection.execute(streams_statement(clearance, boxes, station, wanted))
     # A thing that stands at several places at once is shown at the first.
     found = dict[int, Stream]()
     for row in rows.mappings():

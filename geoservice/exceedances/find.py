@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from geoservice.edr.model import Box
 from geoservice.edr.statements import MOST_STREAMS, Stream, read_streams
 from geoservice.exceedances.limits import Basis, Grade, Limit, kind_of, limits_of
+from geoservice.observations.played import EARNEST, Played
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import observation, rollup_day, rollup_hour
 from layers.access import Clearance
@@ -40,6 +41,7 @@ class Wish:
         grade: Grade of the limits of air.
         boxes: Where; the whole world by default.
         limit: Most events.
+        played: Whether played ones are among them.
     """
 
     start: dt.datetime
@@ -50,6 +52,7 @@ class Wish:
     grade: Grade = "2"
     boxes: tuple[Box, ...] = _WORLD
     limit: int = 1000
+    played: Played = EARNEST
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ async def find_exceedances(
     Raises:
         TooLarge: When too many values would have to be looked at.
     """
-    streams = await read_streams(connection, clearance, () if wish.station else wish.boxes, wish.station)
+    streams = await read_streams(connection, clearance, () if wish.station else wish.boxes, wish.station, wish.played)
     wanted = [one for one in streams if wish.properties is None or one.property in wish.properties]
     limits = [(one, limit) for one in wanted for limit in limits_of(kind_of(one), wish.start, wish.end, wish.grade)]
     kept = [(one, limit) for one, limit in limits if wish.standard in (None, limit.standard)]

@@ -29,6 +29,7 @@ from geoservice.exceedances.limits import (
     kind_of,
     standard_limits,
 )
+from geoservice.observations.played import EARNEST, Played
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import datastream, latest, observed_property, rollup_day, rollup_hour
 from geoservice.observations.units import conversion
@@ -80,6 +81,7 @@ class Current:
         boxes: Where, in degrees; none for everywhere.
         limit: Most answers.
         own: A limit for the properties, in place of those of standards and thresholds.
+        played: Whether played ones are among them.
     """
 
     at: dt.datetime
@@ -90,6 +92,7 @@ class Current:
     boxes: tuple[Box, ...] = ()
     limit: int = 1000
     own: OwnLimit | None = None
+    played: Played = EARNEST
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,7 @@ def _standard(
 
 def _told(clearance: Clearance, wish: Current, values: Any) -> sa.Select[Any]:
     """The streams of some values, each with number and time."""
-    found = placed_streams(clearance).join(values, values.c.stream == datastream.c.id)
+    found = placed_streams(clearance, wish.played).join(values, values.c.stream == datastream.c.id)
     found = found.add_columns(values.c.number, values.c.time).where(*_named(wish))
     return found.where(inside(wish.boxes)) if wish.boxes else found
 

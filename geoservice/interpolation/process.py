@@ -20,6 +20,7 @@ from geoservice.interpolation.request import (
 )
 from geoservice.interpolation.samples import Sampled
 from geoservice.interpolation.surface import Method, Variogram
+from geoservice.observations.played import played
 from geoservice.processes.model import Execution, Process
 from layers.interval import parse_instant
 from layers.model import Text
@@ -43,6 +44,13 @@ class InterpolationInputs(BaseModel):
     variogram: Variogram = Field(default="spherical", description="Model of kriging.")
     width: int = Field(default=USUAL_WIDTH, ge=8, le=MOST_CELLS, description="Columns.")
     reach: float | None = Field(default=None, gt=0, le=500, description="Kilometres from the nearest station.")
+    exercise: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        pattern=r"^[^\x00]+$",
+        description="What is played, too, marked: true, or the id of an exercise.",
+    )
 
     def request(self) -> SurfaceRequest:
         """The same for the domain.
@@ -59,6 +67,7 @@ class InterpolationInputs(BaseModel):
             variogram=self.variogram,
             width=self.width,
             reach=None if self.reach is None else self.reach * 1000,
+            played=played(self.exercise),
         )
 
 

@@ -24,6 +24,7 @@ from geoservice.interpolation.surface import (
     root_mean_square,
     surface_of,
 )
+from geoservice.observations.played import EARNEST, Played, mark
 from layers.access import Clearance
 from layers.errors import BadParameter
 from layers.extent import parse_bbox
@@ -46,6 +47,7 @@ class SurfaceRequest:
         method, variogram: How.
         width: Columns.
         reach: Metres from the nearest station up to which it is drawn; None: as the stations lie.
+        played: Whether played stations count.
     """
 
     property: str
@@ -56,6 +58,7 @@ class SurfaceRequest:
     variogram: Variogram = "spherical"
     width: int = USUAL_WIDTH
     reach: float | None = None
+    played: Played = EARNEST
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Drawn:
         asked, sampled, surface = self.asked, self.sampled, self.surface
         library = f"PyKrige {pykrige.__version__}" if asked.method == "kriging" else f"SciPy {scipy.__version__}"
         return {
+            **mark(next((one.exercise for one in sampled.used if one.exercise is not None), None)),
             "property": asked.property,
             "label": sampled.label,
             "unit": sampled.unit,
@@ -100,6 +104,7 @@ class Drawn:
                     "value": one.value,
                     "datetime": _text(one.time),
                     "leftOut": float(missed),
+                    **mark(one.exercise),
                 }
                 for one, missed in zip(sampled.used, surface.missed, strict=True)
             ],
@@ -127,7 +132,7 @@ def box_of(text: str | None) -> Box | None:
 
 async def sampled_for(connection: AsyncConnection, clearance: Clearance, asked: SurfaceRequest) -> Sampled:
     """The values that a surface is drawn between; raises as `samples.sample`."""
-    return await sample(connection, clearance, asked.property, asked.moment, asked.box, asked.average)
+    return await sample(connection, clearance, asked.property, asked.moment, asked.box, asked.average, asked.played)
 
 
 def drawn(asked: SurfaceRequest, sampled: Sampled) -> Drawn:

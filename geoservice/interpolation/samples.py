@@ -15,6 +15,7 @@ from geoservice.edr.model import Average
 from geoservice.edr.statements import Stream, read_streams
 from geoservice.interpolation.errors import TooFewStations
 from geoservice.interpolation.surface import Box, Samples
+from geoservice.observations.played import EARNEST, Played
 from geoservice.observations.read import UNCOUNTED
 from geoservice.observations.tables import observation, rollup_day, rollup_hour, rollup_month
 from geoservice.observations.units import conversion
@@ -34,7 +35,7 @@ _WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 @dataclass(frozen=True)
 class Used:
-    """A station whose value was used: its reading in the unit of the surface."""
+    """A station whose value was used: its reading in the unit of the surface; `exercise` says that it is played."""
 
     station: str
     name: str
@@ -42,6 +43,7 @@ class Used:
     lat: float
     value: float
     time: dt.datetime
+    exercise: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ async def sample(
     moment: dt.datetime,
     box: Box | None,
     average: Average | None,
+    played: Played = EARNEST,
 ) -> Sampled:
     """The values of a property at a time, of the stations that a reader may see.
 
@@ -87,12 +90,13 @@ async def sample(
         moment: The time; readings of the hour before count, or the mean of the hour, day or month that holds it.
         box: Where: stations around the box count too, as far as half its size.
         average: The span of means; None for readings.
+        played: Whether played stations are among them.
 
     Raises:
         TooFewStations: When no station that the reader may see measures the property there.
         TooLarge: When there are too many stations.
     """
-    streams = await read_streams(connection, clearance, (_WORLD if box is None else _grown(box),), None)
+    streams = await read_streams(connection, clearance, (_WORLD if box is None else _grown(box),), None, played)
     wanted = {one.id: one for one in streams if one.property == name}
     if not wanted:
         raise TooFewStations(f"No station there that you may see measures {name[:60]!r}.", stations=0)
@@ -120,7 +124,7 @@ def _gathered(found: list[tuple[Stream, dt.datetime, float]], first: Stream) -> 
             left_out.append((stream.station, own))
             continue
         value = number * way.factor + way.shift
-        used = Used(stream.station, stream.name, stream.x, stream.y, value, time)
+        used = Used(stream.station, stream.name, stream.x, stream.y, value, time, stream.exercise)
         places[stream.x, stream.y].append(used)
     merged = [_merged(group) for _, group in sorted(places.items())]
     return Sampled(tuple(merged), tuple(left_out), unit, first.label)
@@ -129,7 +133,8 @@ def _gathered(found: list[tuple[Stream, dt.datetime, float]], first: Stream) -> 
 def _merged(group: list[Used]) -> Used:
     first = group[0]
     mean = sum(one.value for one in group) / len(group)
-    return Used(first.station, first.name, first.lon, first.lat, mean, max(one.time for one in group))
+    exercise = next((one.exercise for one in group if one.exercise is not None), None)
+    return Used(first.station, first.name, first.lon, first.lat, mean, max(one.time for one in group), exercise)
 
 
 def _commonest(units: list[str]) -> str:

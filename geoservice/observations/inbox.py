@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
+from geoservice.observations.reading import SCHEMA
 from geoservice.observations.topics import Pattern
-from geoservice.observations.wire import fields_of, table_of_rows
+from geoservice.observations.wire import fields_of, table_of_rows, unreadable
 
 MOST_BYTES = 1 << 20
 _SHOWN = 500
@@ -28,6 +29,23 @@ class Message:
     def __str__(self) -> str:
         """As it is set aside when it holds no reading."""
         return f"{self.topic}: {self.payload[:_SHOWN]!r}"
+
+
+@dataclass(frozen=True)
+class Refused(Message):
+    """A message that could not be written, and why, as a sentence."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """As it came."""
+        return super().__str__()
+
+
+def set_aside(messages: Sequence[Refused]) -> pa.Table:
+    """Messages that could not be written as readings that go to quarantine, in the columns of `reading.SCHEMA`."""
+    rows = [{"position": place, **unreadable(one.reason, str(one))} for place, one in enumerate(messages)]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 class Inbox(Protocol):

@@ -1,14 +1,14 @@
 """Readings by MQTT: those that a broker has are written, those that were written are published.
 
 A message is acknowledged when its reading is committed, and the broker keeps a session for this client: what comes
-while the database or this process is away is delivered again, and what was written already is unchanged.
+while the database or this process is away is delivered again, and what was written already is unchanged. A message
+that cannot be written goes to quarantine with the reason, and those that came with it are written.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import queue
 import ssl
 import threading
 from collections.abc import Mapping
@@ -30,16 +30,22 @@ from pydantic import SecretStr
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.db.writing import Writer
-from geoservice.observations.inbox import Inbox, Message, Named
+from geoservice.observations.basket import Basket
+from geoservice.observations.inbox import MOST_BYTES, Inbox, Message, Named, Refused, set_aside
 from geoservice.observations.landing import statement
+from geoservice.observations.played import mark
 from geoservice.observations.reading import Source
 from geoservice.observations.topics import Pattern
 from geoservice.observations.write import CHANNEL, write
 from layers.access import Clearance
-from layers.errors import BadParameter, DatabaseUnavailable, QueryTimeout
+from layers.errors import BadParameter, DatabaseUnavailable, GeoError, QueryTimeout
 
 MOST = 5_000
 """Messages of one batch, and messages that the broker may send before the first is acknowledged."""
+MOST_BATCH_BYTES = 16 << 20
+"""Bytes of the messages of one batch, and of those that wait in this process for the next one."""
+LARGEST = MOST_BYTES + (1 << 16) + (1 << 10)
+"""Bytes of a packet with the largest message, its topic and properties; a broker delivers no larger ones."""
 SESSION_SECONDS = 7 * 86_400
 """How long the broker keeps messages for this client while it is away."""
 AWAY_SECONDS = 2.0
@@ -104,14 +110,14 @@ class Listener:
         self._writer = Writer(database)
         self._inbox = Named(flow.incoming) if isinstance(flow.incoming, Pattern) else flow.incoming
         self._session = 0
-        self._messages: queue.Queue[tuple[int, mqtt.MQTTMessage]] = queue.Queue(MOST)
+        self._messages = Basket[tuple[int, mqtt.MQTTMessage]](MOST, MOST_BATCH_BYTES)
         self.ready, self.announcing = threading.Event(), threading.Event()
         self.written = 0
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, broker.client, protocol=mqtt.MQTTv5, manual_ack=True)
         self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self.ready.set()
-        # A full queue holds the network thread, and with it the broker.
-        self._client.on_message = lambda _client, _data, message: self._messages.put((self._session, message))
+        # A full basket holds the network thread, and with it the broker.
+        self._client.on_message = lambda _client, _data, one: self._messages.put((self._session, one), len(one.payload))
         if broker.user is not None:
             self._client.username_pw_set(broker.user, broker.password.get_secret_value() if broker.password else None)
         if broker.ca is not None:
@@ -127,6 +133,7 @@ class Listener:
         kept = make(PacketTypes.CONNECT)
         kept.SessionExpiryInterval = SESSION_SECONDS
         kept.ReceiveMaximum = MOST
+        kept.MaximumPacketSize = LARGEST
         self._client.connect(self._broker.host, self._broker.port, clean_start=False, properties=kept)
         self._client.loop_start()
         publisher = threading.Thread(target=self._publish, args=(stop,), name="mqtt-out", daemon=True)
@@ -136,6 +143,7 @@ class Listener:
             while not stop.is_set():
                 self._drain(stop)
         finally:
+            self._messages.close()
             self._client.disconnect()
             self._client.loop_stop()
             self._writer.close()
@@ -153,12 +161,7 @@ class Listener:
 
     def _drain(self, stop: threading.Event) -> None:
         """Write what has come as one batch; while one is written, the next one gathers."""
-        try:
-            taken = [self._messages.get(timeout=PAUSE_SECONDS)]
-        except queue.Empty:
-            return
-        while len(taken) < MOST and not self._messages.empty():
-            taken.append(self._messages.get_nowait())
+        taken = self._messages.take(PAUSE_SECONDS)
         # Those of a connection that broke are delivered again, under numbers of their own.
         session = self._session
         messages = [message for since, message in taken if since == session]
@@ -169,23 +172,35 @@ class Listener:
                 self._client.ack(message.mid, message.qos)
 
     def _written(self, messages: list[mqtt.MQTTMessage], stop: threading.Event) -> bool:
-        """Write messages, however long the database is away; what is not written is not acknowledged."""
+        """Write messages, however long the database is away; what is not written is not acknowledged.
+
+        When a batch cannot be written its halves are, each in a transaction of its own, down to the message at fault.
+        """
         if self._inbox is None:
             return True
-        read = [Message(one.topic, bytes(one.payload)) for one in messages]
-        source = Source("mqtt", self._broker.host, self._broker.client, self._flow.writes)
-        while not stop.is_set():
+        waiting = [[Message(one.topic, bytes(one.payload)) for one in messages]]
+        while waiting and not stop.is_set():
+            some = waiting.pop()
             try:
-                with self._writer.transaction() as connection:
-                    table = self._inbox.read(connection, read)
-                    if table.num_rows:
-                        self.written += write(connection, table, source).readings
+                self._write(some)
             except (DatabaseUnavailable, QueryTimeout) as error:
-                _log.warning("%s messages wait: %s", len(messages), error.detail)
+                _log.warning("%s messages wait: %s", len(some), error.detail)
+                waiting.append(some)
                 stop.wait(AWAY_SECONDS)
-            else:
-                return True
-        return False
+            except Exception as error:  # noqa: BLE001 - whatever one message does to the libraries, the others are written
+                half = len(some) // 2
+                waiting += [some[half:], some[:half]] if half else [[_refused(some[0], error)]]
+        return not waiting
+
+    def _write(self, messages: list[Message]) -> None:
+        if self._inbox is None:
+            return
+        source = Source("mqtt", self._broker.host, self._broker.client, self._flow.writes)
+        with self._writer.transaction() as connection:
+            refused = [one for one in messages if isinstance(one, Refused)]
+            table = set_aside(refused) if refused else self._inbox.read(connection, messages)
+            written = write(connection, table, source).readings if table.num_rows else 0
+        self.written += written
 
     def _publish(self, stop: threading.Event) -> None:
         """Publish readings of committed batches; those of a time without a database connection are not told later."""
@@ -213,12 +228,21 @@ class Listener:
                             self._client.publish(pattern.topic(_names(row)), _payload(row), qos=1)
 
 
+def _refused(message: Message, error: Exception) -> Refused:
+    """A message at fault as it is set aside; an error when not even that can be done, which is no fault of its own."""
+    if isinstance(message, Refused):
+        raise error
+    reason = error.detail if isinstance(error, GeoError) else f"It cannot be written: {type(error).__name__}."
+    _log.warning("a message is set aside: %s", reason)
+    return Refused(message.topic, message.payload, reason)
+
+
 def _names(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"stream": row["id"], "datastream": row["key"], "station": row["station"], "property": row["property"]}
 
 
 def _payload(row: Mapping[str, Any]) -> str:
-    """A reading in the words of OGC SensorThings, with its unit and quality."""
+    """A reading in the words of OGC SensorThings, with its unit and quality, and marked when it is played."""
     end = row["phenomenon_end"]
     time = _told(row["phenomenon_time"]) + (f"/{_told(end)}" if end is not None else "")
     result = next((row[name] for name in ("number", "text", "json") if row[name] is not None), None)
@@ -229,6 +253,7 @@ def _payload(row: Mapping[str, Any]) -> str:
         "result": result,
         "unit": row["unit"],
         "quality": row["quality"],
+        **mark(row["exercise"]),
     }
     return json.dumps(told, ensure_ascii=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from geoservice.observations import tables
 from geoservice.observations.inbox import MOST_BYTES, Message
 from geoservice.observations.reading import SCHEMA, Reading, table_of
 from geoservice.observations.wire import unreadable
@@ -18,7 +19,8 @@ from geoservice.sensorthings.desk import find
 from geoservice.sensorthings.draft import Draft, DraftReader
 from geoservice.sensorthings.make import Maker
 from geoservice.sensorthings.model import ENTITIES
-from geoservice.sensorthings.readings import reading_of
+from geoservice.sensorthings.readings import reading_of, write_all
+from geoservice.sensorthings.rows import columns_of
 from layers.access import OBSERVE, Clearance, Principal
 from layers.errors import BadBody, GeoError
 
@@ -86,6 +88,8 @@ class _Tray:
             if draft.links.setdefault(link, [number]) != [number]:
                 raise BadBody(f"{link} is given by the topic; the body says another one.")
         stream = _number(draft)
+        if any(isinstance(one, Draft) for one in draft.links.get("FeatureOfInterest", [])):
+            return self._with_feature(draft, stream)
         return reading_of(draft, stream, self._feature(draft, stream))
 
     def _owner(self, topic: str) -> Mapping[str, int]:
@@ -104,12 +108,37 @@ class _Tray:
         return {} if parent is None else {_LINKS[parent.entity.plural]: parent.id}
 
     def _feature(self, draft: Draft, stream: int) -> int | None:
-        """What the observation is about; a new feature is made with it, or not at all."""
+        """What the observation is about."""
         if not draft.links.get("FeatureOfInterest"):
             return self._maker.usual_feature(stream)
-        with self._connection.begin_nested():
-            (found,) = self._maker.linked(draft, "FeatureOfInterest")
+        (found,) = self._maker.linked(draft, "FeatureOfInterest")
         return found.id
+
+    def _with_feature(self, draft: Draft, stream: int) -> Reading:
+        """An observation that brings its feature along: both are written, or neither.
+
+        The reading is written at once, so that the feature goes with it when it is refused; written again with the
+        others it is unchanged. When the message was written already and comes again, its feature is there.
+        """
+        with self._connection.begin_nested():
+            known = self._known(draft, stream)
+            reading = reading_of(draft, stream, self._feature(draft, stream) if known is None else known)
+            write_all(self._connection, [reading], self._principal)
+        return reading
+
+    def _known(self, draft: Draft, stream: int) -> int | None:
+        """The feature of a reading of the same time that says the same of itself as the one that comes along."""
+        (new,) = draft.links["FeatureOfInterest"]
+        if not isinstance(new, Draft) or "phenomenonTime" not in draft.values:
+            return None
+        feature, one = tables.feature_of_interest, tables.observation
+        own = {name: value for name, value in columns_of(new.values).items() if name != "geom"}
+        same = [feature.c[name].is_not_distinct_from(value) for name, value in own.items()]
+        begin, _ = draft.values["phenomenonTime"]
+        found = sa.select(feature.c.id).join(one, one.c.foi == feature.c.id).where(*same)
+        found = found.where(one.c.datastream == stream, one.c.phenomenon_time == begin).limit(1)
+        level = int(self._principal.clearance)
+        return self._connection.execute(found.where(feature.c.clearance <= level)).scalar()
 
 
 def _number(draft: Draft) -> int:

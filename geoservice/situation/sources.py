@@ -23,6 +23,7 @@ from geoservice.alerts.read import Asked, Kept
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.kept import whole_area
 from geoservice.exceedances.now import Current, Standing, beyond_now
+from geoservice.observations.played import EARNEST, Played
 from geoservice.situation import tables
 from geoservice.situation.event import Event, kept_shape, worst
 from geoservice.situation.read import Scope
@@ -246,22 +247,24 @@ def _fire(row: Any) -> Event:
 
 
 async def exceedances(view: View) -> list[Event]:
-    """Limits of the environment that are exceeded now; none in an exercise."""
-    if view.scope.exercise is not None:
-        return []
-    wish = Current(at=view.scope.now, fresh=JUST_NOW, limit=MOST)
+    """Limits of the environment that are exceeded now; in an exercise by the readings that are played in it alone."""
+    exercise = view.scope.exercise
+    played = EARNEST if exercise is None else Played(of=exercise.id, alone=True)
+    wish = Current(at=view.scope.now, fresh=JUST_NOW, limit=MOST, played=played)
     found, _ = await beyond_now(view.connection, view.scope.clearance, wish)
-    return [_exceedance(one) for one in found]
+    return [_exceedance(one, None if exercise is None else exercise.id) for one in found]
 
 
-def _exceedance(one: Standing) -> Event:
+def _exceedance(one: Standing, exercise: str | None) -> Event:
     stream, limit = one.stream, one.limit
     unit = stream.unit_symbol or stream.unit or ""
     said = f"{stream.name or stream.station} {stream.property} {one.value:g} {unit}".strip()
+    title = {"zh": f"超标：{said}", "en": f"Limit exceeded: {said}"}
+    asked = {"station": stream.station, **({} if exercise is None else {"exercise": exercise})}
     return Event(
         id=f"exceedance:{stream.key}:{limit.standard}:{limit.title}:{limit.basis}",
         kind="exceedance",
-        title={"zh": f"超标：{said}", "en": f"Limit exceeded: {said}"},
+        title=title if exercise is None else marked(title, "Exercise"),
         severity="Unknown",
         since=one.time,
         until=None,
@@ -273,7 +276,7 @@ def _exceedance(one: Standing) -> Event:
             "value": {"value": one.value, "unit": unit},
             "limit": {"value": limit.value, "unit": limit.unit, "standard": limit.standard, "name": limit.title},
         },
-        places={"related": f"/exceedances?{urlencode({'station': stream.station})}"},
+        places={"related": f"/exceedances?{urlencode(asked)}"},
     )
 
 

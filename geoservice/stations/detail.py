@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from geoservice.edr.statements import Stream as Described
 from geoservice.edr.statements import read_streams as read_described
 from geoservice.exceedances.limits import Limit, kind_of, limits_of
+from geoservice.observations.played import EARNEST, Played
 from geoservice.observations.tables import thing
 from geoservice.stations.errors import UnknownStation
 from geoservice.stations.judge import Bench, air_by_day, edition_at
@@ -61,16 +62,18 @@ class Detail:
     measured: tuple[Measured, ...]
 
 
-async def find_station(connection: AsyncConnection, clearance: Clearance, key: str, at: dt.datetime) -> Detail:
-    """A station at a time.
+async def find_station(
+    connection: AsyncConnection, clearance: Clearance, key: str, at: dt.datetime, wanted: Played = EARNEST
+) -> Detail:
+    """A station at a time; one that is played when that is wanted.
 
     Raises:
         UnknownStation: When there is none that the reader may see.
     """
-    streams = await read_streams(connection, streams_statement(clearance, at, air_by_day(), (), key))
+    streams = await read_streams(connection, streams_statement(clearance, at, air_by_day(), (), key, wanted))
     if not streams:
         raise UnknownStation(f"There is no station {key[:80]!r} that you may see; /stations lists them.")
-    described = {one.id: one for one in await read_described(connection, clearance, (), key)}
+    described = {one.id: one for one in await read_described(connection, clearance, (), key, wanted)}
     latest = await read_latest(connection, clearance, [one.id for one in streams], at)
     said = await _said(connection, clearance, key)
     station = station_of(Bench(), streams, Wish(at))

@@ -11,6 +11,7 @@ import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box
+from geoservice.observations.played import EARNEST, Played
 from geoservice.stations.judge import Bench, air_by_day, thresholds
 from geoservice.stations.statements import (
     ENOUGH_HOURS,
@@ -70,14 +71,15 @@ async def film(
     index: IndexName,
     times: Sequence[dt.datetime],
     boxes: tuple[Box, ...],
+    played: Played = EARNEST,
 ) -> Film:
-    """The classes of the stations that a reader may see, by one index, at some hours.
+    """The classes of the stations that a reader may see, by one index, at some hours; of played ones those wanted.
 
     Raises:
         TooLarge: When too many values would have to be looked at.
     """
     by_day = air_by_day()
-    streams = await read_streams(connection, streams_statement(clearance, times[-1], by_day, boxes))
+    streams = await read_streams(connection, streams_statement(clearance, times[-1], by_day, boxes, wanted=played))
     own = [one for one in streams if one.property in ITEMS[index] or (index == "thresholds" and thresholds(one))]
     wanted = _with_days(times, by_day) if index == "aqi" else list(times)
     if len(own) * len(wanted) > MOST_VALUES:

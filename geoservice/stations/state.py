@@ -14,6 +14,7 @@ import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box
+from geoservice.observations.played import EARNEST, Played
 from geoservice.stations.judge import Bench, Judgement, air_by_day
 from geoservice.stations.statements import Stream, read_streams, streams_statement
 from geoservice.stations.themes import Theme, theme_of, themes_of
@@ -36,6 +37,7 @@ class Wish:
         area: Inside which area (longitude and latitude in degrees); None for anywhere.
         text: Part of a name or the key, without regard to case; empty for all.
         limit: Most stations.
+        played: Whether played ones are among them.
     """
 
     at: dt.datetime
@@ -45,6 +47,7 @@ class Wish:
     area: shapely.Geometry | None = None
     text: str = ""
     limit: int = 10_000
+    played: Played = EARNEST
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Station:
         hour: Begin of the latest hour with readings; None without any.
         stale: Whether its readings are overdue at that time.
         reading: The datastream of the property that was asked for.
+        exercise: What says that it is played, or some of it; None when it is meant in earnest.
     """
 
     key: str
@@ -71,6 +75,7 @@ class Station:
     hour: dt.datetime | None
     stale: bool
     reading: Stream | None
+    exercise: str | None = None
 
     @property
     def rank(self) -> tuple[bool, float, float, float, str]:
@@ -114,7 +119,7 @@ async def find_stations(connection: AsyncConnection, clearance: Clearance, wish:
     Raises:
         TooLarge: When too many datastreams would have to be looked at.
     """
-    statement = streams_statement(clearance, wish.at, air_by_day(), wish.boxes)
+    statement = streams_statement(clearance, wish.at, air_by_day(), wish.boxes, wanted=wish.played)
     streams = await read_streams(connection, statement)
     return await anyio.to_thread.run_sync(judged, streams, wish)
 
@@ -150,6 +155,7 @@ def station_of(bench: Bench, group: Sequence[Stream], wish: Wish) -> Station:
         hour=None if latest is None else latest.hour,
         stale=latest is None or is_stale(latest.hour, latest.cadence, wish.at),
         reading=reading,
+        exercise=next((one.exercise for one in group if one.exercise is not None), None),
     )
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.edr.model import Box
+from geoservice.observations.played import EARNEST, Played, meant, told
 from geoservice.observations.tables import (
     datastream,
     location,
@@ -46,6 +47,7 @@ class Stream:
         hour: Begin of the latest hour with readings that count; None without any.
         mean: Their mean.
         of_day: Mean of the 24 hours until then, where an index of that time takes it.
+        exercise: What says that it is played (see `observations.played`); None when it is meant in earnest.
     """
 
     id: int
@@ -62,6 +64,7 @@ class Stream:
     hour: dt.datetime | None
     mean: float | None
     of_day: float | None
+    exercise: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,17 @@ class ByDay:
 
 
 def streams_statement(
-    clearance: Clearance, at: dt.datetime, by_day: ByDay, box: Sequence[Box] = (), station: str | None = None
+    clearance: Clearance,
+    at: dt.datetime,
+    by_day: ByDay,
+    box: Sequence[Box] = (),
+    station: str | None = None,
+    wanted: Played = EARNEST,
 ) -> sa.Select[Any]:
-    """Datastreams of numbers up to a clearance, each with its latest hour that began by an instant."""
+    """Datastreams of numbers up to a clearance, each with its latest hour that began by an instant.
+
+    Of those that are played (see `observations.played`) only the wanted ones.
+    """
     joined = (
         datastream.join(thing, thing.c.id == datastream.c.thing)
         .join(observed_property, observed_property.c.id == datastream.c.property)
@@ -86,6 +97,7 @@ def streams_statement(
     day = _day(clearance, hour, by_day)
     tables = (thing, location, thing_location, observed_property, datastream)
     conditions: list[sa.ColumnElement[bool]] = [table.c.clearance <= int(clearance) for table in tables]
+    conditions.append(meant(wanted))
     if station is not None:
         conditions.append(thing.c.key == station)
     if box:
@@ -108,6 +120,7 @@ def streams_statement(
             hour.c.begins.label("hour"),
             hour.c.mean,
             day.c.mean.label("of_day"),
+            told().label("exercise"),
         )
         .select_from(joined.outerjoin(hour, sa.true()).outerjoin(day, sa.true()))
         .where(*conditions, location.c.geom.is_not(None))

@@ -26,6 +26,7 @@ _THEMES: Mapping[str, Theme] = {
     **dict.fromkeys(WATER_ITEMS, "water"),
     **dict.fromkeys((*AIR_ITEMS, "pm1", "no", "nox", "o3_8h", "bc"), "air"),
     **dict.fromkeys(("water_level", "tide_level", "discharge", "rain", "groundwater_level"), "hydrology"),
+    **dict.fromkeys(("reservoir_level", "reservoir_storage"), "hydrology"),
     **dict.fromkeys(("air_temperature", "humidity", "wind_speed", "wind_direction", "pressure"), "weather"),
     "water_temperature": "water",
     "noise": "noise",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.cite.subject import Subject, capabilities, one_tile
+from tests.cite.subject import CiteError, Subject, capabilities, one_tile
 
 Kind = Literal["testng", "ctl"]
 
@@ -68,9 +68,42 @@ def _wms(subject: Subject) -> Mapping[str, str]:
     return {"capabilities-url": capabilities(subject, "wms", "WMS", "1.3.0"), "updatesequence": "auto"}
 
 
+def _sensorthings(subject: Subject) -> Mapping[str, str]:
+    """Level 1 alone: what is beyond it writes, and the suite has no way to send a key."""
+    root = f"{subject.address}{SENSORTHINGS}"
+    for name in ENTITIES:
+        if not subject.json(f"{SENSORTHINGS}/{name}?$top=1")["value"]:
+            raise CiteError(f"{root} has no {name}; the suite needs one of each kind.")
+    return {"iut": root, "ics": "1"}
+
+
+def _edr(subject: Subject) -> Mapping[str, str]:
+    # Its parser of API definitions does not know OpenAPI 3.1. Releases differ in how they write the argument's name.
+    definition = f"{subject.address}/api?f=3.0"
+    return {
+        "iut": subject.address + "/",
+        "noofcollections": "-1",
+        "apidefinition": definition,
+        "apiDefinition": definition,
+    }
+
+
+SENSORTHINGS = "/sensorthings/v1.1"
+ENTITIES = (
+    "Things",
+    "Locations",
+    "HistoricalLocations",
+    "Datastreams",
+    "Sensors",
+    "ObservedProperties",
+    "Observations",
+    "FeaturesOfInterest",
+)
 SUITES = (
     Suite("ogcapi-features10", "1.9", "testng", "ogcapifeatures10", _features),
     Suite("ogcapi-tiles10", "1.2", "testng", "ogcapitiles10", _tiles),
     Suite("wmts10", "1.11", "ctl", "wmts10", _wmts),
     Suite("wms13", "1.34", "ctl", "wms13", _wms),
+    Suite("sta10", "1.2", "testng", "sta10", _sensorthings),
+    Suite("ogcapi-edr10", "1.3", "testng", "ogcapiedr10", _edr),
 )

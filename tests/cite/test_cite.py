@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,10 +15,11 @@ import pytest
 from tests.cite.__main__ import CLEAN, NOT_CLEAN, NOT_RUN, main
 from tests.cite.engine import as_properties, find_jar, run_suite
 from tests.cite.results import of_ctl, of_testng
-from tests.cite.subject import CiteError
-from tests.cite.suites import SUITES
+from tests.cite.subject import CiteError, Subject
+from tests.cite.suites import ENTITIES, SUITES
 
-FEATURES, _, WMTS, _ = SUITES
+BY_NAME = {suite.name: suite for suite in SUITES}
+FEATURES, WMTS = BY_NAME["ogcapi-features10"], BY_NAME["wmts10"]
 TESTNG = """<testng-results total="4" passed="1" failed="1" skipped="1"><suite name="s"><test name="t">
 <class name="org.opengis.cite.ogcapifeatures10.conformance.Core">
 <test-method name="prepare" status="{prepare}" is-config="true"/><test-method name="lands" status="PASS"/>
@@ -73,7 +76,7 @@ def jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_newest_jar_is_taken(jars: Path) -> None:
     assert find_jar(FEATURES, jars).name == "ets-ogcapi-features10-1.10-aio.jar"
     with pytest.raises(CiteError, match="holds no ets-wms13"):
-        find_jar(SUITES[-1], jars)
+        find_jar(BY_NAME["wms13"], jars)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,34 @@ def test_a_test_that_did_not_end_has_failed_and_one_that_inherits_a_failure_is_n
 def test_no_results_are_no_success(tmp_path: Path) -> None:
     assert not of_testng(tmp_path).clean
     assert not of_ctl(tmp_path).clean
+
+
+@dataclass(frozen=True)
+class Told(Subject):
+    """A service that has so many entities of each kind but one."""
+
+    empty: str = ""
+
+    def json(self, place: str) -> Any:
+        """Entities; the service answers with no other document."""
+        name = place.removeprefix("/sensorthings/v1.1/").removesuffix("?$top=1")
+        assert name in ENTITIES
+        return {"value": [] if name == self.empty else [{"@iot.id": 1}]}
+
+
+def test_suites_about_sensors_are_told_where_to_ask() -> None:
+    here = "http://127.0.0.1:9"
+    sta, edr = BY_NAME["sta10"], BY_NAME["ogcapi-edr10"]
+    assert (sta.main_class, edr.main_class) == (
+        "org.opengis.cite.sta10.TestNGController",
+        "org.opengis.cite.ogcapiedr10.TestNGController",
+    )
+    assert sta.arguments(Told(here)) == {"iut": f"{here}/sensorthings/v1.1", "ics": "1"}
+    for name in ENTITIES:
+        with pytest.raises(CiteError, match=f"has no {name}"):
+            sta.arguments(Told(here, name))
+    told = edr.arguments(Subject(here))
+    assert (told["iut"], told["apidefinition"]) == (f"{here}/", f"{here}/api?f=3.0")
 
 
 def test_arguments_are_escaped() -> None:

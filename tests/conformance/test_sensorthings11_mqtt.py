@@ -150,6 +150,36 @@ def test_observations_are_created_by_every_path(room: Room, mosquitto: Mosquitto
     assert named_so == ["paths", "paths", "weir pool", "paths", "weir pool", "sent along"]
 
 
+def test_a_feature_that_comes_along_is_made_with_its_observation_or_not_at_all(
+    room: Room, mosquitto: Mosquitto
+) -> None:
+    """An observation that is set aside leaves no feature; one that is delivered again makes no second one."""
+    _, flow = flow_of(room, "along")
+    before = len(set_aside(room))
+    place = {"type": "Point", "coordinates": [1.5, 2.5]}
+
+    def told(name: str, **more: Any) -> dict[str, Any]:
+        about = named(name, encodingType="application/geo+json", feature=place)
+        return {"phenomenonTime": at(1), "result": 1.5, "FeatureOfInterest": about, **more}
+
+    topic = f"Datastreams({flow})/Observations"
+    with listening(room, mosquitto.port), stations(mosquitto.port, None) as (station,):
+        for wrong in ({"phenomenonTime": "2099-01-01T00:00:00Z"}, {"result": "high"}):
+            station.post(topic, told("never made", **wrong))
+        station.post("Datastreams(10000000)/Observations", told("never made"))
+        for _ in range(2):
+            station.post(topic, told("made once"))
+        station.post(topic, told("made too", phenomenonTime=at(2)))
+        until(lambda: len(results_of(room, flow)) == 2, "what is right is written")
+        until(lambda: len(set_aside(room)) == before + 3, "what is wrong is set aside")
+    assert all("refused" in reason for _, reason in set_aside(room)[before:])
+    found = [one["name"] for one in room.values("FeaturesOfInterest", filter="startswith(name,'made')")]
+    assert sorted(found) == ["made once", "made too"]
+    assert room.values("FeaturesOfInterest", filter="name eq 'never made'") == []
+    (one, _) = room.values(f"Datastreams({flow})/Observations", orderby="phenomenonTime", expand="FeatureOfInterest")
+    assert one["FeatureOfInterest"]["name"] == "made once"
+
+
 def test_a_night_with_a_broker_that_restarts(room: Room, mosquitto: Mosquitto) -> None:
     """14.1, and what goes wrong on a river: late, twice, garbled, from nobody; the broker away, the listener away."""
     _, flow = flow_of(room, "night")

@@ -39,7 +39,7 @@ from geoservice.cli import night as command
 from geoservice.cli import run
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
-from geoservice.night import Player, Step
+from geoservice.night import PLAYED_GAUGE, Player, Step
 from geoservice.observations.listen import Broker, Flow, Listener
 from geoservice.observations.topics import Pattern
 from ingest.job import plan
@@ -373,16 +373,26 @@ def test_the_night_is_what_its_makers_know(county: County, tmp_path: Path) -> No
     assert set(seen) >= CHECKS.keys()
 
 
+def gauge_of(told: Any) -> list[Any]:
+    """What an answer says of the gauge of a night that is played."""
+    found = told["exceedances"] if "exceedances" in told else [one["properties"] for one in told["features"]]
+    return [one for one in found if one["name"] == PLAYED_GAUGE]
+
+
 def test_the_command_plays_an_exercise_that_is_never_among_what_is_meant_in_earnest(
     county: County, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, played, earnest = len(stored(county.database, "id")), [], []
+    gauges: dict[str, list[Any]] = {"told": [], "asked": []}
 
     def look(seconds: float) -> None:
         """Between two steps: what there is of the exercise, and what is told of as real."""
         assert seconds == 2
         played.append(len(county.get("/alerts?status=Exercise")["alerts"]))
         earnest.extend(county.get("/alerts")["alerts"])
+        for path in ("/exceedances", "/exceedances/now", "/stations"):
+            for way, query in (("told", ""), ("asked", "?exercise=true")):
+                gauges[way] += [(path, one.get("exercise")) for one in gauge_of(county.get(path + query))]
 
     monkeypatch.setattr(command, "load_settings", lambda: county.database.settings)
     monkeypatch.setattr(command, "open_database", lambda settings: county.database)
@@ -395,6 +405,8 @@ def test_the_command_plays_an_exercise_that_is_never_among_what_is_meant_in_earn
     assert names == ["gauge", *["level"] * 3, *[one for one in CHECKS if one != "gauge"]]
     assert all(line.startswith(f"  {address}/") and line.count("http") == 1 for line in said[1::2])
     assert earnest == []
+    assert gauges["told"] == []
+    assert set(gauges["asked"]) == {(path, True) for path in ("/exceedances", "/exceedances/now", "/stations")}
     assert (max(played), played[-1]) == (1, 0)
     assert {one["id"] for one in county.get("/situation")["events"]} <= board
     assert len(stored(county.database, "id")) == before + len(LEVELS)

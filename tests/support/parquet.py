@@ -49,7 +49,10 @@ def text(content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A column: its name and type, one page that says it has so many bytes, and the bytes of its contents, packed."""
+    """A column: its name and type, one page that says it has so many bytes, and the bytes of its contents, packed.
+
+    Whole pages, headers included, may stand before it; `values` are those of all.
+    """
 
     name: bytes
     kind: int
@@ -57,6 +60,17 @@ class Chunk:
     packed: bytes
     values: int
     encoding: int = PLAIN
+    before: bytes = b""
+
+
+def page(values: int, size: int, packed: bytes, also: int | None = None) -> bytes:
+    """A page of the second version; with a description of the first version, too, that counts other values."""
+    numbers = ((1, values), (2, 0), (3, values), (4, PLAIN), (5, 0), (6, 0))
+    second = structure(*((number, 5, zigzag(value)) for number, value in numbers))
+    first = structure(*((n, 5, zigzag(v)) for n, v in ((1, also or 0), (2, PLAIN), (3, 3), (4, 3))))
+    sizes = [(1, 5, zigzag(3)), (2, 5, zigzag(size)), (3, 5, zigzag(len(packed)))]
+    bodies = [(8, 12, second)] if also is None else [(5, 12, first), (8, 12, second)]
+    return structure(*sizes, *bodies) + packed
 
 
 def element(name: bytes, kind: int | None = None, children: int | None = None) -> bytes:
@@ -75,7 +89,7 @@ def parquet(chunks: Sequence[Chunk], rows: int) -> bytes:
         start = len(body)
         data = structure(*((n, 5, zigzag(v)) for n, v in ((1, one.values), (2, one.encoding), (3, 3), (4, 3))))
         sizes = [(1, 5, zigzag(0)), (2, 5, zigzag(one.said)), (3, 5, zigzag(len(one.packed)))]
-        body += structure(*sizes, (5, 12, data)) + one.packed
+        body += one.before + structure(*sizes, (5, 12, data)) + one.packed
         length = len(body) - start
         told = [(1, 5, zigzag(one.kind)), (2, 9, items(5, [zigzag(one.encoding)])), (3, 9, items(8, [text(one.name)]))]
         told += [(4, 5, zigzag(GZIP)), (5, 6, zigzag(one.values)), (6, 6, zigzag(one.said)), (7, 6, zigzag(length))]

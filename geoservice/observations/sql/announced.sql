@@ -12,7 +12,10 @@ SELECT
     o.text,
     o.json,
     o.quality,
-    coalesce(d.unit_symbol, d.unit_name) AS unit
+    coalesce(d.unit_symbol, d.unit_name) AS unit,
+    coalesce(
+        nullif(d.properties ->> 'exercise', 'false'), nullif(t.properties ->> 'exercise', 'false')
+    ) AS exercise
 FROM obs.observation AS o
 INNER JOIN obs.datastream AS d ON o.datastream = d.id
 INNER JOIN obs.thing AS t ON d.thing = t.id

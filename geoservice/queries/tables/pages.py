@@ -7,6 +7,7 @@ Parquet, parquet.thrift: PageHeader).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -18,8 +19,11 @@ _WHOLE = (4, 5, 6)
 _DEEPEST = 8
 _LONGEST_HEADER = 1 << 20
 """Statistics of a page have its least and greatest value in full."""
-_SIZE, _PACKED, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
-_VALUES, _ENCODING, _ENCODING_V2 = 1, 2, 4
+_TYPE, _SIZE, _PACKED = 1, 2, 3
+_BODIES = {0: 5, 1: 6, 2: 7, 3: 8}
+"""By type of a page (data, index, dictionary, data of the second version) the field that describes it."""
+_ENCODINGS = {0: 2, 2: 2, 3: 4}
+"""By type, the field of that description that names the encoding; an index has none."""
 PREFIXES = 7
 """The encoding DELTA_BYTE_ARRAY: a text is the beginning of the one before and what differs, so little says much."""
 
@@ -49,38 +53,46 @@ def pages_of(file: BinaryIO, footer: Any) -> Iterator[Page]:
 
 
 def _column(file: BinaryIO, column: Any) -> Iterator[Page]:
+    """All pages between the beginning and the end of a column, whatever they say of their rows.
+
+    A reader may go on where a count of rows says that it is done; so nothing that is stored goes unseen.
+    """
     begins = [column.data_page_offset]
     if column.has_dictionary_page and (column.dictionary_page_offset or 0) > 0:
         begins.append(column.dictionary_page_offset)
-    at, left = min(begins), column.num_values
+    at = min(begins)
     end = at + column.total_compressed_size
-    while left > 0 and at < end:
-        if at < 0:
-            raise pa.ArrowInvalid("a column begins outside the file")
+    if not 0 <= at <= end <= _length(file):
+        raise pa.ArrowInvalid("a column lies outside the file")
+    while at < end:
         file.seek(at)
         header, length = _header(file.read(min(_LONGEST_HEADER, end - at)))
         packed, size = header.get(_PACKED), header.get(_SIZE)
         if not isinstance(packed, int) or not isinstance(size, int) or packed < 0 or size < 0:
             raise pa.ArrowInvalid("the header of a page has no sizes")
-        values, encoding = _contents(header)
-        yield Page(size, encoding)
-        left -= values
+        yield Page(size, _encoding(header))
         at += length + packed
+    if at > end:
+        raise pa.ArrowInvalid("a page ends outside its column")
 
 
-def _contents(header: dict[int, Any]) -> tuple[int, int]:
-    """How many rows a page has, and its encoding; a dictionary has none."""
-    for field, encoding in ((_DATA, _ENCODING), (_DATA_V2, _ENCODING_V2)):
-        told = header.get(field)
-        if isinstance(told, dict):
-            return _whole(told, _VALUES), _whole(told, encoding)
-    told = header.get(_DICTIONARY)
-    return 0, _whole(told, _ENCODING) if isinstance(told, dict) else 0
+def _length(file: BinaryIO) -> int:
+    return file.seek(0, io.SEEK_END)
+
+
+def _encoding(header: dict[int, Any]) -> int:
+    """The encoding of a page, as the one description says that belongs to its type."""
+    kind = header.get(_TYPE)
+    told = {field for field in _BODIES.values() if field in header}
+    body = _BODIES.get(kind) if isinstance(kind, int) and not isinstance(kind, bool) else None
+    if body is None or told != {body} or not isinstance(header[body], dict):
+        raise pa.ArrowInvalid("the header of a page does not have the one description of its type")
+    return _whole(header[body], _ENCODINGS[kind]) if kind in _ENCODINGS else 0
 
 
 def _whole(told: dict[int, Any], field: int) -> int:
-    value = told.get(field, 0)
-    if not isinstance(value, int) or value < 0:
+    value = told.get(field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise pa.ArrowInvalid("the header of a page has a number that is none")
     return value
 
@@ -107,6 +119,8 @@ class _Compact:
         field = 0
         while head := self._byte():
             field = field + (head >> 4) if head >> 4 else self._signed()
+            if field in found:
+                raise pa.ArrowInvalid("the header of a page has a field twice")
             found[field] = self._value(head & 15, depth)
         return found
 

@@ -20,7 +20,7 @@ from geoservice.observations.forms import readings_of
 from geoservice.queries.tables.pages import pages_of
 from layers.errors import BadBody, TooLarge
 from tests.support.observing import NOON
-from tests.support.parquet import BYTE_ARRAY, INT64, Chunk, gzipped, parquet
+from tests.support.parquet import BYTE_ARRAY, INT64, Chunk, gzipped, page, parquet
 
 ROWS = 30_000
 MB = 1 << 20
@@ -144,6 +144,30 @@ def test_pages_that_lie_about_their_size_are_damaged() -> None:
     liar = Chunk(b"datastream", INT64, 80, gzipped(300 * MB), 10)
     with pytest.raises(BadBody, match="damaged"):
         readings_of(parquet([liar], 10), PARQUET)
+
+
+def after(first: bytes) -> bytes:
+    """A page of one number, and behind it one of two."""
+    return parquet([Chunk(b"result", INT64, 16, gzipped(16), 3, before=first)], 3)
+
+
+def test_a_page_that_describes_itself_twice_hides_nothing_behind_it() -> None:
+    """By the one description all rows are in the first page; a reader takes the other one, and reads on."""
+    number = gzipped(8, (7).to_bytes(8, "little"))
+    honest_one, forked = after(page(1, 8, number)), after(page(1, 8, number, also=3))
+    for body in (honest_one, forked):
+        assert pq.read_table(io.BytesIO(body))["result"].to_pylist() == [7, 0, 0], "the reader of both goes on"
+    found = list(pages_of(io.BytesIO(honest_one), pq.ParquetFile(io.BytesIO(honest_one)).metadata))
+    assert [one.size for one in found] == [8, 16]
+    with pytest.raises(BadBody, match="damaged"):
+        readings_of(forked, PARQUET)
+
+
+def test_pages_behind_the_last_row_are_looked_at() -> None:
+    number = gzipped(8, (7).to_bytes(8, "little"))
+    chunk = Chunk(b"result", INT64, 300 * MB, gzipped(300 * MB), 1, before=page(1, 8, number))
+    with pytest.raises(TooLarge, match="pages"):
+        readings_of(parquet([chunk], 1), PARQUET)
 
 
 def test_the_memory_is_bounded_because_somebody_looks(tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
 from pydantic import SecretStr
 
+from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
+from geoservice.observations.basket import Basket
+from geoservice.observations.inbox import Message, Named
 from geoservice.observations.listen import Broker, Flow, Listener
 from geoservice.observations.reading import Reading
 from geoservice.observations.topics import Pattern
@@ -27,8 +31,8 @@ IN = Pattern.parse("stations/{station}/{property}")
 OUT = Pattern.parse("v1.1/Datastreams({stream})/Observations")
 
 
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
+def until(true: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
@@ -104,6 +108,95 @@ def test_what_comes_while_nobody_listens_is_written_later(obs: Database, tmp_pat
         with listening(obs, port, Flow(IN, None)):
             until(lambda: len(stored(obs, "id")) == 200, "the broker kept the messages")
     assert [row[0] for row in stored(obs, "number")] == [float(i) for i in range(200)]
+
+
+def quarantined(database: Database) -> list[tuple[str, str]]:
+    with database.psycopg(Role.WRITER) as connection:
+        rows = connection.execute("SELECT reason, raw ->> 'line' FROM obs.quarantine ORDER BY id").fetchall()
+    return [(str(reason), str(line)) for reason, line in rows]
+
+
+def test_a_message_that_cannot_be_written_is_set_aside_and_the_listener_lives(
+    obs: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is too large for any batch, and one that a library stumbles over, among good ones in one batch."""
+    monkeypatch.setattr("geoservice.observations.wire.MOST_ROWS", 20)
+    understood = Named._rows
+
+    def stumble(self: Named, message: Message) -> Iterator[Mapping[str, Any] | str]:
+        if b"666" in message.payload:
+            raise OverflowError("no such number")
+        return understood(self, message)
+
+    monkeypatch.setattr(Named, "_rows", stumble)
+    station(obs, "g", level("g:level", "g"))
+    with broker(tmp_path) as port, client(port) as (other, _):
+        with listening(obs, port, Flow(IN, None)):
+            pass
+        good = [json.dumps({"time": (NOON + i * HOUR).isoformat(), "result": i}) for i in range(9)]
+        for payload in (*good[:4], json.dumps([1] * 21), *good[4:8], "666"):
+            other.publish("stations/g/water_level", payload, qos=1).wait_for_publish(10)
+        with listening(obs, port, Flow(IN, None)):
+            until(lambda: len(stored(obs, "id")) == 8 and len(quarantined(obs)) == 2, "the others are written")
+            other.publish("stations/g/water_level", good[8], qos=1).wait_for_publish(10)
+            until(lambda: len(stored(obs, "id")) == 9, "the listener lives")
+        (large, line), (strange, text) = sorted(quarantined(obs))
+        assert ("at most 20 readings" in large, "OverflowError" in strange) == (True, True)
+        assert line.startswith("stations/g/water_level: b'[1, 1")
+        assert "666" in text
+        # All were acknowledged: the broker has none of them for the next one.
+        with listening(obs, port, Flow(IN, None)) as again, pytest.raises(AssertionError):
+            until(lambda: again.written > 0, "nothing comes again", seconds=1)
+
+
+def test_what_keeps_all_messages_from_being_written_is_no_fault_of_theirs(
+    obs: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When not even setting aside is possible, the listener ends with the error, and the broker keeps the messages."""
+    station(obs, "g", level("g:level", "g"))
+    stop, ended = threading.Event(), list[type[Exception]]()
+    with broker(tmp_path) as port, client(port) as (other, _):
+        with monkeypatch.context() as broken:
+            broken.setattr("geoservice.observations.listen.write", lambda *_: 1 / 0)
+            faulty = Listener(obs, Broker("127.0.0.1", port, client="test-listener"), Flow(IN, None))
+
+            def listen() -> None:
+                try:
+                    faulty.listen(stop)
+                except ZeroDivisionError as error:
+                    ended.append(type(error))
+
+            thread = threading.Thread(target=listen)
+            thread.start()
+            assert faulty.ready.wait(20)
+            told = json.dumps({"time": NOON.isoformat(), "result": 1})
+            other.publish("stations/g/water_level", told, qos=1).wait_for_publish(10)
+            thread.join(20)
+        assert (ended, stored(obs, "id")) == ([ZeroDivisionError], [])
+        with listening(obs, port, Flow(IN, None)):
+            until(lambda: len(stored(obs, "id")) == 1, "the broker kept it")
+
+
+def test_a_full_basket_waits_for_room() -> None:
+    basket = Basket[str](2, 10)
+    basket.put("a" * 30, 30)
+    late = threading.Thread(target=basket.put, args=("b", 1))
+    late.start()
+    late.join(0.2)
+    assert late.is_alive(), "what is larger than the basket fills it alone"
+    assert basket.take(1.0) == ["a" * 30]
+    late.join(5)
+    assert basket.take(1.0) == ["b"]
+    assert basket.take(0.01) == []
+    for one in ("c", "d"):
+        basket.put(one, 1)
+    last = threading.Thread(target=basket.put, args=("e", 1))
+    last.start()
+    last.join(0.2)
+    assert last.is_alive(), "two are as many as it takes"
+    basket.close()
+    last.join(5)
+    assert basket.take(1.0) == ["c", "d", "e"]
 
 
 def test_readings_written_elsewhere_are_published(obs: Database, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from layers.catalog import Catalog
 from tests.support.alerts import ALL, COUNTIES, WHO, Json, Watch, area, cap, info, moment
 from tests.support.editing import give_key
 from tests.support.situation import OFFICERS, exercise, unit
+from tests.support.stations import Place, furnish, hourly, record
 from tests.support.zones import plant, prepare
 
 CATALOG = Catalog(
@@ -135,6 +136,34 @@ def test_events_are_told_by_division_the_worst_first(watch: Watch) -> None:
         if "makeZone" in one:
             path = one["makeZone"]["href"].removeprefix("http://testserver")
             assert watch.ask("POST", path, json=one["makeZone"]["body"]).status_code == 200
+
+
+def test_limits_that_are_exceeded_in_an_exercise_are_on_its_board_alone(watch: Watch) -> None:
+    drill = exercise(watch)
+    real, played = (
+        Place("real", 80.05, 40.05, {"water_level": "m"}),
+        Place("played", 80.15, 40.05, {"water_level": "m"}),
+    )
+    furnish(watch.database, [real, played])
+    moment = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=3)
+    record(watch.database, [one for place in (real, played) for one in hourly(place, "water_level", [9.0], moment)])
+    with watch.database.psycopg(Role.WRITER) as connection:
+        limits = '{"thresholds": [{"name": "warning", "above": 3.5}]}'
+        connection.execute("UPDATE obs.datastream SET properties = %s::jsonb", (limits,))
+        mark = json.dumps({"exercise": drill})
+        connection.execute("UPDATE obs.thing SET properties = %s::jsonb WHERE key = 'played'", (mark,))
+    (earnest,) = board(watch, "?kinds=exceedance")["events"]
+    assert earnest["station"] == "real"
+    assert "exercise" not in earnest
+    (one,) = board(watch, f"?kinds=exceedance&exercise={drill}")["events"]
+    assert (one["station"], one["exercise"]["id"]) == ("played", drill)
+    assert one["title"]["en"].startswith("[Exercise]")
+    (related,) = (link["href"] for link in one["links"] if "/exceedances" in link["href"])
+    told = watch.ask("GET", related.removeprefix("http://testserver")).json()["exceedances"]
+    assert [(found["station"], found["exercise"]) for found in told] == [("played", drill)]
+    assert ids(watch, f"?kinds=exceedance&exercise={exercise(watch)}") == []
+    with watch.database.psycopg(Role.WRITER) as connection:
+        connection.execute("DELETE FROM obs.latest")
 
 
 def test_a_board_can_be_cut_by_division_box_kind_and_severity(watch: Watch) -> None:
