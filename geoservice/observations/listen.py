@@ -49,6 +49,8 @@ LARGEST = MOST_BYTES + (1 << 16) + (1 << 10)
 SESSION_SECONDS = 7 * 86_400
 """How long the broker keeps messages for this client while it is away."""
 AWAY_SECONDS = 2.0
+PATIENCE = 5
+"""How often a single message may take longer than the database allows before it is set aside."""
 PAUSE_SECONDS = 0.2
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 _log = logging.getLogger(__name__)
@@ -109,7 +111,7 @@ class Listener:
         self._database, self._broker, self._flow = database, broker, flow
         self._writer = Writer(database)
         self._inbox = Named(flow.incoming) if isinstance(flow.incoming, Pattern) else flow.incoming
-        self._session = 0
+        self._session = self._slow = 0
         self._messages = Basket[tuple[int, mqtt.MQTTMessage]](MOST, MOST_BATCH_BYTES)
         self.ready, self.announcing = threading.Event(), threading.Event()
         self.written = 0
@@ -184,12 +186,9 @@ class Listener:
             try:
                 self._write(some)
             except (DatabaseUnavailable, QueryTimeout) as error:
-                _log.warning("%s messages wait: %s", len(some), error.detail)
-                waiting.append(some)
-                stop.wait(AWAY_SECONDS)
+                waiting += self._later(some, error, stop)
             except Exception as error:  # noqa: BLE001 - whatever one message does to the libraries, the others are written
-                half = len(some) // 2
-                waiting += [some[half:], some[:half]] if half else [[_refused(some[0], error)]]
+                waiting += _halves(some) or [[_refused(some[0], error)]]
         return not waiting
 
     def _write(self, messages: list[Message]) -> None:
@@ -201,6 +200,20 @@ class Listener:
             table = set_aside(refused) if refused else self._inbox.read(connection, messages)
             written = write(connection, table, source).readings if table.num_rows else 0
         self.written += written
+        self._slow = 0
+
+    def _later(self, messages: list[Message], error: GeoError, stop: threading.Event) -> list[list[Message]]:
+        """What to write after a wait, or less of it at once when it took too long; one that alone does is set aside."""
+        slow = isinstance(error, QueryTimeout)
+        if slow and (halves := _halves(messages)):
+            return halves
+        self._slow = self._slow + 1 if slow and not isinstance(messages[0], Refused) else 0
+        if self._slow == PATIENCE:
+            self._slow = 0
+            return [[_refused(messages[0], error)]]
+        _log.warning("%s messages wait: %s", len(messages), error.detail)
+        stop.wait(AWAY_SECONDS)
+        return [messages]
 
     def _publish(self, stop: threading.Event) -> None:
         """Publish readings of committed batches; those of a time without a database connection are not told later."""
@@ -226,6 +239,12 @@ class Listener:
                         cursor.execute(statement("announced"), (first, last, batch))
                         for row in cursor:
                             self._client.publish(pattern.topic(_names(row)), _payload(row), qos=1)
+
+
+def _halves(messages: list[Message]) -> list[list[Message]]:
+    """The same in two, the first half last, since the last is written next; nothing of a single one."""
+    half = len(messages) // 2
+    return [messages[half:], messages[:half]] if half else []
 
 
 def _refused(message: Message, error: Exception) -> Refused:

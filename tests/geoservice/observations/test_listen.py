@@ -22,8 +22,9 @@ from geoservice.observations.inbox import Message, Named
 from geoservice.observations.listen import Broker, Flow, Listener
 from geoservice.observations.reading import Reading
 from geoservice.observations.topics import Pattern
+from geoservice.observations.write import write
 from layers.access import Clearance
-from layers.errors import BadParameter
+from layers.errors import BadParameter, QueryTimeout
 from tests.support.broker import broker
 from tests.support.observing import HOUR, NOON, level, station, stored, written
 
@@ -147,6 +148,32 @@ def test_a_message_that_cannot_be_written_is_set_aside_and_the_listener_lives(
         # All were acknowledged: the broker has none of them for the next one.
         with listening(obs, port, Flow(IN, None)) as again, pytest.raises(AssertionError):
             until(lambda: again.written > 0, "nothing comes again", seconds=1)
+
+
+def test_what_takes_too_long_is_written_in_parts(
+    obs: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that the database does not finish in time is halved; one message that alone takes too long set aside."""
+    monkeypatch.setattr("geoservice.observations.listen.AWAY_SECONDS", 0.01)
+
+    def hasty(connection: Any, table: Any, source: Any) -> Any:
+        if table.num_rows > 2:
+            raise QueryTimeout("The change took longer than this service allows.")
+        return write(connection, table, source)
+
+    monkeypatch.setattr("geoservice.observations.listen.write", hasty)
+    station(obs, "g", level("g:level", "g"))
+    with broker(tmp_path) as port, client(port) as (other, _):
+        with listening(obs, port, Flow(IN, None)):
+            pass
+        for i in range(7):
+            told = {"time": (NOON + i * HOUR).isoformat(), "result": i}
+            payload = json.dumps([told] * 3 if i == 3 else told)
+            other.publish("stations/g/water_level", payload, qos=1).wait_for_publish(10)
+        with listening(obs, port, Flow(IN, None)):
+            until(lambda: len(stored(obs, "id")) == 6 and len(quarantined(obs)) == 1, "all is written or set aside")
+    assert [row[0] for row in stored(obs, "number")] == [0, 1, 2, 4, 5, 6]
+    assert "longer than this service allows" in quarantined(obs)[0][0]
 
 
 def test_what_keeps_all_messages_from_being_written_is_no_fault_of_theirs(
