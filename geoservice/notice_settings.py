@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import BaseSettings
+
+from layers.access import Clearance
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """Usual port by how the way to the server is secured (RFC 6409, RFC 8314)."""
+
+
+Domain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=253, to_lower=True)]
+"""A domain as it stands behind the @ of a mail address, in lower case."""
 
 
 def _absolute(path: Path) -> Path:
@@ -62,3 +68,23 @@ class NoticeSettings(BaseSettings):
     mail_each_hour: int = Field(
         default=30, ge=1, le=10_000, description="Mails of one subscription in an hour; more of them wait."
     )
+    mail_domains: tuple[Domain, ...] = Field(
+        default=(),
+        description="Domains to which mail may go, each as it stands behind the @; those below it are others. None: to "
+        "all.",
+    )
+    mail_clearance: Literal["public", "internal", "restricted"] = Field(
+        default="public",
+        description="Up to which clearance mails tell, whatever the key may see. Public, because mail goes on from "
+        "server to server as they please and stays in mailboxes that no key guards; raise it for domains of your own "
+        "alone.",
+    )
+
+    @property
+    def mail_ceiling(self) -> Clearance:
+        """Up to which clearance mails tell."""
+        return Clearance.parse(self.mail_clearance)
+
+    def mails_to(self, address: str) -> bool:
+        """Whether mail may go to the domain of an address."""
+        return not self.mail_domains or address.rpartition("@")[2].lower() in self.mail_domains

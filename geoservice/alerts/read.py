@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import shapely
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.alerts import tables
@@ -18,6 +20,7 @@ from layers.cap import Alert
 from layers.crs import STORAGE_SRID
 from layers.extent import Extent
 
+_log = logging.getLogger(__name__)
 MOST_STEPS = 20
 """How far a history is followed, from message to message."""
 MOST_MESSAGES = 200
@@ -101,11 +104,27 @@ async def one(connection: AsyncConnection, rule: RowRule, alert_id: str) -> Kept
     return None if row is None else (await with_areas(connection, rule, [_kept(row)]))[0]
 
 
-async def fresh(connection: AsyncConnection, rule: RowRule, since: int, most: int) -> list[Kept]:
-    """Messages that came after the one with a number, with their areas, in the order in which they came."""
+async def fresh(connection: AsyncConnection, rule: RowRule, since: int, most: int) -> tuple[list[Kept], int | None]:
+    """Messages that came after the one with a number, with their areas, in the order in which they came.
+
+    Returns:
+        The messages, and the number of the last one that was looked at when there may be more after it. One that cannot
+        be read (written by another edition of this service) is told in the log and left out, so that it keeps nobody
+        from hearing of those behind it.
+    """
     table = tables.message.c
-    rows = await connection.execute(_messages(rule).where(table.number > since).order_by(table.number).limit(most))
-    return await with_areas(connection, rule, [_kept(row) for row in rows])
+    found = await connection.execute(_messages(rule).where(table.number > since).order_by(table.number).limit(most))
+    rows = found.all()
+    messages = [message for message in map(_readable, rows) if message is not None]
+    return await with_areas(connection, rule, messages), rows[-1].number if len(rows) == most else None
+
+
+def _readable(row: Any) -> Kept | None:
+    try:
+        return _kept(row)
+    except ValidationError:
+        _log.exception("the alert %s cannot be read", row.id)
+        return None
 
 
 async def content(connection: AsyncConnection, rule: RowRule, alert_id: str) -> bytes | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geoservice.alerts.desk import LAYER as ALERTS
 from geoservice.events.wishes import is_mail_address
 from geoservice.http.texts import Storable
 from geoservice.observations import units
@@ -16,7 +17,7 @@ from layers.errors import BadBody
 _TEXT = 200
 _WAYS = ("url", "mail", "lang")
 _BY_KIND: Mapping[str, tuple[str, ...]] = {
-    "layer": ("collections", "area"),
+    "layer": ("collections", "area", "exercises"),
     "alert": ("area", "severity", "colour", "exercises"),
     "exceedance": ("area", "property", "index", "standard", "grade", "above", "below", "unit"),
 }
@@ -96,6 +97,8 @@ def require_sound(body: NewSubscription) -> None:
 def _layer(body: NewSubscription) -> None:
     if not body.collections:
         raise BadBody("A subscription to new editions names at least one of the collections.", where="collections")
+    if body.exercises and ALERTS not in body.collections:
+        raise BadBody(f"Of all collections {ALERTS} alone has exercises; leave exercises out.", where="exercises")
 
 
 def _exceedance(body: NewSubscription) -> None:

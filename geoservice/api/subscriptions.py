@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from geoservice.api.subscription_bodies import NewSubscription, condition_of, re
 from geoservice.db.writing import Writer
 from geoservice.events import ledger
 from geoservice.events.errors import ReceiverRefused
+from geoservice.events.mailer import FOREIGN
 from geoservice.events.postman import require_receiver
 from geoservice.events.signing import shown
 from geoservice.events.wishes import MAILTO, Area, Subscription, Wish
@@ -24,7 +26,7 @@ from geoservice.http.links import link, url
 from geoservice.http.negotiation import JSON
 from geoservice.ogc.block import Block, no_links
 from ingest.remote.guard import Guard, parse_hosts
-from layers.access import Principal
+from layers.access import Principal, decide
 from layers.errors import BadBody, NotAuthenticated
 from layers.model import Layer, VectorLayer
 
@@ -39,7 +41,8 @@ async def subscribe(request: Request, house: Inside, asker: Asker, body: NewSubs
     require_sound(body)
     layers = await _layers(house, asker, body)
     address = _receiver(house, body)
-    area = None if body.area is None else await _area(house, asker, body.area)
+    told = asker if body.mail is None else _mailed(house, asker, layers)
+    area = None if body.area is None else await _area(house, told, body.area)
     names = tuple(dict.fromkeys(layer.name for layer in layers)) if body.kind == "layer" else ()
     wish = Wish(body.kind, address, names, condition_of(body), area, body.lang, body.exercises)
     make = partial(ledger.subscribe, principal=asker.id, wish=wish, most=house.settings.subscriptions_each)
@@ -77,7 +80,7 @@ async def unsubscribe(house: Inside, asker: Asker, subscription_id: str) -> Resp
 async def deliveries(request: Request, house: Inside, asker: Asker, subscription_id: str) -> Response:
     """The latest messages of a subscription: what became of each, after how many attempts."""
     found = await _found(house, asker, subscription_id)
-    rows = await run_in_threadpool(_read, house.writer, partial(ledger.log, principal=asker.id, number=found.id))
+    rows = await run_in_threadpool(_read, house.writer, partial(ledger.log, principal=asker, number=found.id))
     entries = [{name: _plain(value) for name, value in row.items() if value is not None} for row in rows]
     links = [link(url(request, f"/subscriptions/{found.id}"), "up", JSON, "The subscription")]
     return JSONResponse({"deliveries": entries, "links": links}, headers=PRIVATE)
@@ -108,7 +111,7 @@ def _receiver(house: House, body: NewSubscription) -> str:
     """Where messages go.
 
     Raises:
-        ReceiverRefused: When the host is not allowed, or the service sends no mail.
+        ReceiverRefused: When the host or domain is not allowed, or the service sends no mail.
     """
     settings = house.settings
     if body.url is not None:
@@ -116,7 +119,24 @@ def _receiver(house: House, body: NewSubscription) -> str:
         return body.url
     if settings.mail_host is None or settings.mail_sender is None or settings.public_url is None:
         raise ReceiverRefused("This service sends no mail; ask its operator to set a mail server, or use a url.")
+    if body.mail is not None and not settings.mails_to(body.mail):
+        raise ReceiverRefused(FOREIGN)
     return f"{MAILTO}{body.mail}"
+
+
+def _mailed(house: House, asker: Principal, layers: list[Layer]) -> Principal:
+    """The asker with the eyes that look at what goes by mail.
+
+    Raises:
+        ReceiverRefused: When one of the layers is not for mail.
+    """
+    ceiling = house.settings.mail_ceiling
+    told = replace(asker, clearance=min(asker.clearance, ceiling))
+    if closed := next((layer for layer in layers if not decide(told, "read", layer).allowed), None):
+        raise ReceiverRefused(
+            f"Mail of this service tells of what is {ceiling.label} at most, and {closed.name} is not; use a url."
+        )
+    return told
 
 
 async def _area(house: House, asker: Principal, asked: dict[str, Any]) -> Area:
@@ -144,7 +164,7 @@ def _document(request: Request, found: Subscription) -> dict[str, Any]:
         **way,
         **about,
         **({} if found.place is None else {"area": dict(found.place)}),
-        **({"exercises": wish.exercises} if wish.kind == "alert" else {}),
+        **({"exercises": wish.exercises} if wish.kind == "alert" or ALERTS in wish.collections else {}),
         "created": _plain(found.created),
         "state": found.state,
         "failures": found.failures,

@@ -8,6 +8,7 @@ gone, and nobody else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,18 @@ SINCE, UNTIL, AFTER, LIMIT, KEYS = "since", "until", "after", "limit", "keys"
 
 @dataclass(frozen=True)
 class Delta:
-    """The statements about one layer for what one decision lets through."""
+    """The statements about one layer for what one decision lets through.
+
+    Attributes:
+        layer: The layer.
+        decision: What the reader may see of it.
+        only: An attribute and the values of it with which rows count; others are as if they did not exist, and so are
+            versions that were closed further since, of which nobody knows the values any more. None for all rows.
+    """
 
     layer: RowLayer
     decision: Decision
+    only: tuple[str, Collection[str]] | None = None
 
     def page_keys(self) -> sa.Select[Any]:
         """Keys of rows that were written or ended in between, behind a key, in the order of keys, one more than asked.
@@ -98,7 +107,8 @@ class Delta:
         table = raised
         span = [table.c.began <= _number(SINCE), table.c.ended > _number(SINCE), table.c.ended <= _number(UNTIL)]
         seen = [table.c.edition > _number(SINCE), table.c.was <= int(self.decision.rule.max_clearance)]
-        return table, [table.c.layer == self.layer.name, *span, *seen]
+        known = [] if self.only is None else [sa.false()]
+        return table, [table.c.layer == self.layer.name, *span, *seen, *known]
 
     def _content(self) -> tuple[str, ...]:
         """What a reader sees of a row beside its key and edition."""
@@ -107,7 +117,8 @@ class Delta:
     def _rows(self, source: tuple[sa.Table, list[sa.ColumnElement[bool]]], edition: str) -> sa.Select[Any]:
         table, conditions = source
         content = (sa.type_coerce(table.c[n], _as_it_is(table.c[n])).label(n) for n in self._content())
-        return sa.select(table.c.key, table.c[edition].label(EDITION), *content).where(*conditions)
+        found = sa.select(table.c.key, table.c[edition].label(EDITION), *content).where(*conditions)
+        return found if self.only is None else found.where(table.c[self.only[0]].in_(sorted(self.only[1])))
 
     def _joined(self, wanted: sa.FromClause, area: bytes | None = None) -> sa.Select[Any]:
         """The rows of some keys before and after; those that look the same to the reader are left out."""

@@ -17,6 +17,7 @@ from layers.alerting import WARNING
 from layers.cap import LEVELS, SEVERITIES, Info
 
 KIND = "alert.issued"
+EARNEST = frozenset({"Actual"})
 PLAYED = frozenset({"Exercise", "Test"})
 """What is not meant in earnest and may be told to those who ask for it; drafts and messages of systems go to nobody."""
 _TOLD = frozenset({"Update", "Cancel"})
@@ -54,7 +55,7 @@ def about(kept: Kept) -> frozenset[str]:
 
 def is_meant(kept: Kept, follower: Follower) -> bool:
     """Whether a message is told to a subscriber at all: those in earnest, and what is played where it was asked for."""
-    return kept.alert.status == "Actual" or (follower.exercises and kept.alert.status in PLAYED)
+    return kept.alert.status in EARNEST or (follower.exercises and kept.alert.status in PLAYED)
 
 
 def told(kept: Kept, follower: Follower, known: Set[str], at: dt.datetime, address: Address) -> dict[str, Any] | None:

@@ -13,56 +13,35 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.changes import delta
-from geoservice.changes.delta import Delta
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
-from geoservice.db.reading import Reading
-from geoservice.db.sync import READERS, require_mode
 from geoservice.events import consent
 from geoservice.events.alert_watch import AlertWatch
 from geoservice.events.dispatch import Dispatch
+from geoservice.events.excess_watch import LOOK_SECONDS as EXCESS_SECONDS
 from geoservice.events.excess_watch import ExcessWatch
+from geoservice.events.layer_watch import LayerWatch
+from geoservice.events.lookout import Lookout
 from geoservice.events.mailer import Mailer
-from geoservice.events.news import envelope, message
-from geoservice.events.outbox import Note, active, enqueue
 from geoservice.events.postman import Postman
 from ingest.remote.guard import Guard, parse_hosts
-from layers.access import Clearance, Decision, Principal, decide
+from layers.access import Decision, Principal, decide
 from layers.catalog import Catalog, read_catalog
 from layers.errors import DatabaseUnavailable, UnknownLayer
 from layers.model import RasterLayer, RowLayer
-from layers.system import api_key, delivery, edition, layer_state, subscription, subscription_mark
+from layers.system import delivery, subscription
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 5.0
+_GLANCE_SECONDS = 0.1
 KEPT_DAYS = 30
 _LOCK = "geoservice.events.courier"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Behind:
-    """A subscription that has not been told of all editions of a layer.
-
-    Attributes:
-        subscription: Its id.
-        principal: Whose key it is.
-        layer: Name of the layer.
-        span: The edition that it was told of, and the one that is there now.
-        area: Where changes count, as WKB (longitude and latitude in degrees); None for everywhere.
-    """
-
-    subscription: str
-    principal: Principal
-    layer: str
-    span: tuple[int, int]
-    area: bytes | None
 
 
 class Courier:
@@ -80,41 +59,59 @@ class Courier:
         mailer = Mailer(settings, settings.webhook_timeout)
         begin = self._engine.begin
         self._dispatch = Dispatch(begin, settings, postman, mailer, self._may)
-        self._alerts = AlertWatch(database, begin, self._may, self._root())
-        self._excess = ExcessWatch(database, begin)
-        self._looked = self._swept = -math.inf
+        root = (settings.public_url or "").rstrip("/")
+        self._layers = LayerWatch(database, self._opened, root)
+        self._alerts = AlertWatch(database, begin, self._may, root)
+        self._excess = ExcessWatch(database, begin, stop)
+        self._swept = -math.inf
 
     def keep(self) -> None:
-        """Try for the lock and work as long as it is held."""
+        """Try for the lock and work as long as it is held; whatever happens, it goes on until it is stopped."""
+        # Questions about exceedances may take long; news are not to wait for them, nor messages for either.
+        lookouts = (
+            Lookout("news", self.look_for_news, LOOK_SECONDS),
+            Lookout("exceedances", self._excess.look, EXCESS_SECONDS),
+        )
         while not self._stop.is_set():
             try:
                 with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    self._serve(connection)
+                    self._serve(connection, lookouts)
             except (DBAPIError, DatabaseUnavailable) as error:
                 _log.warning("the database is away: %s", type(error).__name__)
                 # Another courier may be at work by now, which knows nothing of what is under way here.
                 self._dispatch.forget()
+            except Exception:  # noqa: BLE001 - a courier that ends here would tell nobody anything any more
+                _log.exception("the courier stumbled and begins anew")
+                self._dispatch.forget()
             self._stop.wait(AWAY_SECONDS)
+        for lookout in lookouts:
+            lookout.close()
         self._dispatch.close()
 
-    def _serve(self, connection: sa.Connection) -> None:
+    def _serve(self, connection: sa.Connection, lookouts: Sequence[Lookout]) -> None:
         key = sa.func.hashtextextended(_LOCK, 0)
         while not self._stop.is_set():
             if connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar():
-                self._work(connection)
+                self._work(connection, lookouts)
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
             self._stop.wait(LOOK_SECONDS)
 
-    def _work(self, connection: sa.Connection) -> None:
+    def _work(self, connection: sa.Connection, lookouts: Sequence[Lookout]) -> None:
         """Look and send until nothing is under way any more; ends with the connection, with which the lock ends."""
-        self.look()
-        while self._dispatch.busy and not self._stop.is_set():
-            self._dispatch.settle(LOOK_SECONDS)
-            connection.execute(sa.select(1))
-            if time.monotonic() - self._looked >= LOOK_SECONDS:
-                self.look()
+        while not self._stop.is_set():
+            for lookout in lookouts:
+                lookout.wake()
+            # Asked before sending: what a look that ends now has written down is sent all the same.
+            looking = any(lookout.busy for lookout in lookouts)
+            self._dispatch.start()
+            self._sweep()
+            if not (looking or self._dispatch.busy):
+                break
+            if self._dispatch.busy:
+                self._dispatch.settle(LOOK_SECONDS)
             else:
-                self._dispatch.start()
+                self._stop.wait(_GLANCE_SECONDS if lookouts[0].busy else LOOK_SECONDS)
+            connection.execute(sa.select(1))
         self.rest()
 
     def rest(self) -> None:
@@ -122,47 +119,21 @@ class Courier:
         self._dispatch.rest()
 
     def look(self) -> None:
-        """Write down what is new, and begin to send what is due."""
-        self._looked = time.monotonic()
+        """Look for news and begin to send what is due, all in this thread."""
+        self.look_for_news()
+        self._dispatch.start()
+        self._sweep()
+
+    def look_for_news(self) -> None:
+        """Write down what is new: editions and alerts, of which neither keeps the other one back."""
         with self._engine.begin() as connection:
             if not connection.execute(sa.select(sa.select(subscription.c.id).exists())).scalar():
                 return
-            behind = self._behind(connection)
-        for one in behind:
+        for watch in (self._layers, self._alerts):
             try:
-                self._write_down(one)
-            except DBAPIError as error:
-                # Counting may take too long; the others are told all the same, and the mark stays for the next look.
-                _log.warning("what is new in %s could not be counted: %s", one.layer, type(error.orig).__name__)
-        self._alerts.look()
-        self._excess.look()
-        if not self._stop.is_set():
-            self._dispatch.start()
-        self._sweep()
-
-    def _behind(self, connection: sa.Connection) -> list[_Behind]:
-        """Marks of active subscriptions, of keys that hold, behind which there are editions."""
-        mark, state, key = subscription_mark.c, layer_state.c, api_key.c
-        joined = (
-            subscription_mark.join(subscription, subscription.c.id == mark.subscription)
-            .join(layer_state, state.layer == mark.layer)
-            .join(api_key, key.id == subscription.c.principal)
-        )
-        columns = (
-            mark.subscription,
-            key.id,
-            key.clearance,
-            mark.layer,
-            mark.edition,
-            state.edition,
-            subscription.c.area,
-        )
-        found = sa.select(*columns).select_from(joined).where(*active("layer"), state.edition > mark.edition)
-        rows = connection.execute(found.order_by(mark.subscription, mark.layer))
-        return [
-            _Behind(r[0], Principal(r[1], Clearance(r[2])), r[3], (r[4], r[5]), None if r[6] is None else bytes(r[6]))
-            for r in rows
-        ]
+                watch.look()
+            except Exception:  # noqa: BLE001 - whatever one of them comes upon, the other one is looked at
+                _log.exception("news could not be looked for by %s", type(watch).__name__)
 
     def _may(self, principal: Principal, name: str) -> bool:
         return self._opened(principal, name) is not None
@@ -177,43 +148,6 @@ class Courier:
             return None
         decision = decide(principal, "read", layer)
         return (layer, decision) if decision.allowed else None
-
-    def _write_down(self, one: _Behind) -> None:
-        """Move a mark, and write down the message about what lies between, if the subscriber may see any of it."""
-        opened = self._opened(one.principal, one.layer)
-        data = None
-        if opened is not None and isinstance(opened[0], RasterLayer):
-            data = message(self._root(), one.layer, one.span, None)
-        elif opened is not None and not isinstance(opened[0], RasterLayer):
-            counts = self._counts((opened[0], opened[1]), one.span, one.area)
-            data = message(self._root(), one.layer, one.span, counts) if any(counts.values()) else None
-        mine = (subscription_mark.c.subscription == one.subscription, subscription_mark.c.layer == one.layer)
-        with self._engine.begin() as connection:
-            moved = sa.update(subscription_mark).where(*mine, subscription_mark.c.edition == one.span[0])
-            counted = {"preserve_rowcount": True}
-            done = connection.execute(moved.values(edition=one.span[1]), execution_options=counted).rowcount
-            if done and data is not None and opened is not None:
-                instant = sa.select(edition.c.committed).where(edition.c.id == one.span[1])
-                payload = envelope(connection.execute(instant).scalar_one(), data)
-                seen = opened[1].rule.max_clearance
-                note = Note(one.subscription, payload, None, one.layer, one.span[1], seen)
-                enqueue(connection, note)
-
-    def _root(self) -> str:
-        return (self._settings.public_url or "").rstrip("/")
-
-    def _counts(self, opened: tuple[RowLayer, Decision], span: tuple[int, int], area: bytes | None) -> dict[str, int]:
-        """What the subscriber may know of the changes in an area, read as a reader of their clearance."""
-        layer, decision = opened
-        engine = self._database.sync_engine(READERS[decision.rule.max_clearance])
-        with self._engine.connect() as writer:
-            schema = Reading(require_mode(writer)).schema(decision.rule.max_clearance)
-        with engine.connect() as connection:
-            options = {"schema_translate_map": schema} if schema else {}
-            bound = {delta.SINCE: span[0], delta.UNTIL: span[1]}
-            rows = connection.execute(Delta(layer, decision).counts(area), bound, execution_options=options)
-            found = {row.action: int(row.rows) for row in rows}
-        return {action: found.get(action, 0) for action in (delta.CREATED, delta.UPDATED, delta.DELETED)}
 
     def _sweep(self) -> None:
         """Forget settled deliveries after a while, and give up what disabled subscriptions still wait for."""

@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from geoservice.events.consent import path
 from geoservice.events.letters import Envelope, letter
-from geoservice.events.mailer import Mailer
-from geoservice.events.outbox import CONFIRM, agreed
+from geoservice.events.mailer import FOREIGN, Mailer
+from geoservice.events.outbox import CONFIRM, agreed, eyes
 from geoservice.events.postman import GONE, Postman, Receipt
 from geoservice.events.signing import signed_headers
 from geoservice.events.wishes import mail_of
@@ -44,7 +44,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 6 * 3600.0
 """Seconds after the first failure, and at most; each pause is four times the one before, and then up to half of it
 shorter, so that what failed together does not come back together."""
 _HOST = "^[^:]*://([^/?#]*)"
-_DROPPED = {"state": "dropped", "error": "The key may not see this any more."}
+_DROPPED = {"state": "dropped", "error": "The key may not see this any more, or not by mail."}
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def pause_after(attempts: int, chance: float) -> float:
 
 @dataclass(frozen=True)
 class Due:
-    """A delivery whose time has come, with what is known of its subscriber."""
+    """A delivery whose time has come, with what is known of its subscriber (who by mail sees what mails tell)."""
 
     id: int
     subscription: str
@@ -126,7 +126,7 @@ class Dispatch:
                 dropped.append(due)
             elif sent[due.receiver] < EACH:
                 sent[due.receiver] += 1
-                self._flying[self._lanes.submit(self._post, due)] = due
+                self._flying[self._lanes.submit(self._try, due)] = due
         self._write((due, _DROPPED, False) for due in dropped)
 
     def _allowed(self, due: Due) -> bool:
@@ -157,7 +157,7 @@ class Dispatch:
 
     def _due(self) -> sa.Select[Any]:
         """The first waiting message of each subscription, when its time has come: some for each receiver with room."""
-        key, one = api_key.c, delivery.c
+        key, one, cleared = api_key.c, delivery.c, eyes(self._settings.mail_ceiling)
         flying = [due.subscription for due in self._flying.values()]
         full = [name for name, many in Counter(due.receiver for due in self._flying.values()).items() if many >= EACH]
         # All mail goes to one server.
@@ -183,7 +183,7 @@ class Dispatch:
         of = subscription.c
         columns = (one.id, one.subscription, one.layer, one.clearance, one.event, one.payload, one.attempts)
         theirs = (of.url, of.lang, of.place, some.c.receiver, of.secret)
-        holder = (key.id.label("holder"), key.clearance.label("cleared"))
+        holder = (key.id.label("holder"), cleared.label("cleared"))
         found = sa.select(*columns, *theirs, *holder).select_from(joined)
         due = found.where(some.c.turn <= EACH).order_by(some.c.next_attempt, one.id)
         return due.limit(LANES - len(self._flying))
@@ -194,6 +194,13 @@ class Dispatch:
         lately = sent.subscription == delivery.c.subscription, sent.finished > sa.func.now() - dt.timedelta(hours=1)
         many = sa.select(sa.func.count()).where(*lately, sent.state == "delivered").scalar_subquery()
         return sa.or_(subscription.c.url.not_like("mailto:%"), many < self._settings.mail_each_hour)
+
+    def _try(self, due: Due) -> Receipt:
+        try:
+            return self._post(due)
+        except Exception as error:  # noqa: BLE001 - whatever one message comes upon, the others are delivered
+            _log.exception("the message %s could not be sent", due.id)
+            return Receipt(None, type(error).__name__)
 
     def _post(self, due: Due) -> Receipt:
         mail = mail_of(due.url)
@@ -208,6 +215,8 @@ class Dispatch:
         sender = self._settings.mail_sender
         if sender is None or not root:
             return Receipt(None, "This service sends no mail.", refused=True)
+        if not self._settings.mails_to(mail):
+            return Receipt(None, FOREIGN, refused=True)
         named = place.get("label") or {}
         envelope = Envelope(
             sender=sender,

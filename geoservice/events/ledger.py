@@ -12,6 +12,7 @@ from geoservice.events.consent import ask, begin
 from geoservice.events.errors import TooManySubscriptions
 from geoservice.events.signing import make_secret
 from geoservice.events.wishes import Subscription, Wish
+from layers.access import Principal
 from layers.errors import UnknownResource
 from layers.system import delivery, layer_state, subscription, subscription_mark
 
@@ -101,28 +102,21 @@ def remove(connection: sa.Connection, principal: str, number: str) -> None:
     connection.execute(sa.delete(subscription).where(subscription.c.id == number))
 
 
-def log(connection: sa.Connection, principal: str, number: str) -> list[sa.RowMapping]:
+def log(connection: sa.Connection, principal: Principal, number: str) -> list[sa.RowMapping]:
     """The latest deliveries of a subscription, newest first.
+
+    What each was about (`event`, `layer`, `edition`) is shown up to the present clearance of the key: of what it was
+    told with a higher one it may not see the names any more.
 
     Raises:
         UnknownResource: See `find`.
     """
-    find(connection, principal, number)
-    names = (
-        "id",
-        "event",
-        "layer",
-        "edition",
-        "state",
-        "attempts",
-        "status",
-        "error",
-        "created",
-        "finished",
-        "next_attempt",
-    )
-    mine = sa.select(*(delivery.c[n] for n in names)).where(delivery.c.subscription == number)
-    return list(connection.execute(mine.order_by(delivery.c.id.desc()).limit(SHOWN)).mappings())
+    find(connection, principal.id, number)
+    one, cleared = delivery.c, delivery.c.clearance <= int(principal.clearance)
+    about = (sa.case((cleared, one[name])).label(name) for name in ("event", "layer", "edition"))
+    fate = (one[name] for name in ("state", "attempts", "status", "error", "created", "finished", "next_attempt"))
+    mine = sa.select(one.id, *about, *fate).where(one.subscription == number)
+    return list(connection.execute(mine.order_by(one.id.desc()).limit(SHOWN)).mappings())
 
 
 def overview(connection: sa.Connection) -> list[dict[str, Any]]:

@@ -102,7 +102,8 @@ def _subject(payload: Mapping[str, Any], words: Words) -> str:
         change = words.changes.get(data["msgType"])
         return f"{headline}{f' ({change})' if change else ''}"
     if kind == news.KIND:
-        return f"{words.changed}{words.colon}{data['collection']}"
+        # Headlines of alerts say themselves that they are played; the name of a collection does not.
+        return f"{words.mark if payload.get('exercise') else ''}{words.changed}{words.colon}{data['collection']}"
     what = data.get("property") or data.get("index")
     begun = words.began if kind == excess_watch.BEGAN else words.ended
     return f"{begun}{words.colon}{data.get('name') or data['station']} · {what}"

@@ -16,6 +16,8 @@ from email.message import EmailMessage
 from geoservice.events.postman import Receipt
 from geoservice.notice_settings import PORTS, NoticeSettings
 
+FOREIGN = "Mail goes to domains that the operator of this service allows, and that of this address is not one of them."
+"""What a subscriber is told; which domains are allowed is the operator's own business."""
 _PERMANENT = 500
 _SHOWN = 200
 _log = logging.getLogger(__name__)

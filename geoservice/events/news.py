@@ -27,9 +27,10 @@ def message(root: str, name: str, span: tuple[int, int], counts: Mapping[str, in
     return {**found, "counts": dict(counts), "href": f"{root}/collections/{name}/changes?{query}"}
 
 
-def envelope(committed: dt.datetime, data: Mapping[str, Any]) -> dict[str, Any]:
-    """A message as it is posted: its type, when the edition was committed, its data."""
-    return {"type": KIND, "timestamp": moment(committed), "data": dict(data)}
+def envelope(committed: dt.datetime, data: Mapping[str, Any], *, played: bool = False) -> dict[str, Any]:
+    """A message as it is posted: its type, when the edition was committed, whether it tells of what is played, data."""
+    mark = {"exercise": True} if played else {}
+    return {"type": KIND, "timestamp": moment(committed), **mark, "data": dict(data)}
 
 
 def moment(instant: dt.datetime) -> str:

@@ -66,3 +66,13 @@ def active(kind: str) -> tuple[sa.ColumnElement[bool], ...]:
         api_key.c.revoked.is_(None),
         agreed(),
     )
+
+
+def eyes(ceiling: Clearance) -> sa.ColumnElement[int]:
+    """With which clearance a subscription is looked at: that of its key; by mail, not above a ceiling.
+
+    The statement joins subscriptions to their keys.
+    """
+    mailed = sa.func.least(api_key.c.clearance, sa.literal(int(ceiling), sa.SmallInteger()))
+    by_mail = subscription.c.url.like("mailto:%")
+    return sa.case((by_mail, mailed), else_=api_key.c.clearance)

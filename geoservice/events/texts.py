@@ -15,6 +15,7 @@ class Words:
     colon: str
     comma: str
     played: str
+    mark: str
     confirm: str
     asked: str
     unasked: str
@@ -49,6 +50,7 @@ WORDS: Mapping[str, Words] = {
         colon="：",
         comma="，",
         played="*** 演练或测试：以下内容不是真实事件。EXERCISE OR TEST: this is not a real event. ***",
+        mark="【演练或测试】",
         confirm="请确认邮件订阅",
         asked="有人请求 geoservice 向此地址发送通知邮件。若您同意，请在 48 小时内打开下面的链接并确认：",
         unasked="若您没有提出请求，请忽略本邮件：未经确认，不会再发送任何邮件。",
@@ -81,6 +83,7 @@ WORDS: Mapping[str, Words] = {
         colon=": ",
         comma=", ",
         played="*** EXERCISE OR TEST: this is not a real event. 演练或测试：以下内容不是真实事件。 ***",
+        mark="[Exercise or test] ",
         confirm="Please confirm your subscription by mail",
         asked="Somebody asked geoservice to send notices to this address. If you agree, open this link within 48 hours "
         "and confirm:",

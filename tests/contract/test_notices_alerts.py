@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from geoservice.db.engine import Database
-from geoservice.events import alerting
+from geoservice.events import alerting, layer_watch
 from layers.access import Clearance
 from tests.support.alerts import area, cap, info, moment, named
 from tests.support.notices import Desk, open_desk
@@ -192,13 +192,47 @@ def test_changes_of_a_layer_are_counted_inside_the_area(desk: Desk) -> None:
     assert (desk.log(west), desk.log(east)) == ([], [("delivered", 1)])
 
 
+@pytest.mark.parametrize("status", ["Exercise", "Test"])
+def test_changes_that_are_played_are_told_apart_to_those_alone_who_asked(desk: Desk, status: str) -> None:
+    plain, playing = desk.hook(collections=["cap_alert"]), desk.hook(collections=["cap_alert"], exercises=True)
+    by_mail = desk.mailed(collections=["cap_alert"])
+    desk.mailed(collections=["cap_alert"], exercises=True)
+    drill = cap(f"layer-{status}", status=status)
+    desk.watch.taken(drill)
+    desk.look()
+    (message,) = desk.told()
+    assert (message["type"], message["exercise"]) == ("collection.changed", True)
+    assert message["data"]["counts"] == {"created": 1, "updated": 0, "deleted": 0}
+    (mail,) = desk.post.mails
+    assert mail["Subject"] == "【演练或测试】图层有更新：cap_alert"
+    assert [len(desk.log(one)) for one in (plain, by_mail)] == [0, 1], "the question alone"
+    desk.watch.taken(cap(f"layer-{status}-over", "", msgType="Cancel", status=status, references=named(drill)))
+    desk.watch.taken(cap(f"layer-{status}-real"))
+    for _ in range(3):
+        desk.look()
+    told = [(one.get("exercise", False), one["data"]["counts"]) for one in desk.told()]
+    earnest = (False, {"created": 1, "updated": 0, "deleted": 0})
+    assert sorted(told, key=str) == [earnest, earnest, (True, {"created": 0, "updated": 0, "deleted": 1})]
+    assert len(desk.log(playing)) == 3
+
+
+def test_without_the_choice_of_rows_exercises_would_be_news(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control."""
+    desk.hook(collections=["cap_alert"])
+    monkeypatch.setattr(layer_watch, "_kinds", lambda one: [(None, False)])
+    desk.watch.taken(cap("unchosen", status="Exercise"))
+    desk.look()
+    (message,) = desk.told()
+    assert "exercise" not in message
+
+
 @pytest.mark.parametrize(
     ("body", "word"),
     [
         ({"kind": "alert", "collections": ["cap_alert"]}, "no collections"),
         ({"kind": "alert", "property": "pm25"}, "no property"),
         ({"kind": "layer"}, "at least one"),
-        ({"kind": "layer", "collections": ["cap_alert"], "exercises": True}, "no exercises"),
+        ({"kind": "layer", "collections": ["division"], "exercises": True}, "alone has exercises"),
         ({"kind": "exceedance", "above": 3}, "named"),
         ({"kind": "exceedance", "property": "x", "above": 3, "below": 1}, "either above or below"),
         ({"kind": "exceedance", "property": "x", "above": 3, "standard": "declared"}, "takes the place"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +78,8 @@ def test_what_stands_already_is_told_and_a_new_courier_tells_it_no_second_time(d
     read(desk, DAM, 9.0, 9)
     desk.hook(kind="exceedance", property="water_level", above=8)
     assert told(desk) == [("exceedance.began", "dam", 9.0)]
-    desk.courier._excess._looked = float("-inf")
+    anew = ExcessWatch(desk.courier._database, desk.courier._engine.begin, threading.Event())
+    anew.look()
     assert told(desk) == []
 
 
@@ -85,11 +87,16 @@ def test_what_is_above_a_key_it_never_hears_of_and_not_that_it_ended(desk: Desk)
     read(desk, DAM, 1.0, 8)
     read(desk, SECRET, 7.0, 8)
     insider = desk.hook("insider", kind="exceedance", property="water_level", above=6.5)
-    desk.hook("reader", kind="exceedance", property="water_level", above=6.5)
+    number = desk.hook("reader", kind="exceedance", property="water_level", above=6.5)
     assert told(desk) == [("exceedance.began", "bunker", 7.0)]
     assert desk.log(insider) == []
+    log = f"/subscriptions/{number}/deliveries"
+    assert "bunker" in desk.watch.ask("GET", log, "reader").text
     desk.demote("reader", Clearance.PUBLIC)
     try:
+        shown = desk.watch.ask("GET", log, "reader")
+        assert [one["state"] for one in shown.json()["deliveries"]] == ["delivered"]
+        assert "bunker" not in shown.text, "the log names nothing above the key"
         read(desk, SECRET, 1.0, 7)
         assert told(desk) == []
     finally:
@@ -102,7 +109,11 @@ def test_a_demoted_key_would_hear_of_the_end_without_the_check(desk: Desk, monke
     desk.hook("reader", kind="exceedance", property="water_level", above=6.5)
     assert told(desk) == [("exceedance.began", "bunker", 7.0)]
     careful = ExcessWatch._over
-    monkeypatch.setattr(ExcessWatch, "_over", lambda self, gone, _, at: careful(self, gone, Clearance.RESTRICTED, at))
+
+    def as_another(watch: ExcessWatch, ask: Any, gone: Any, _: Clearance, at: dt.datetime) -> Any:
+        return careful(watch, ask, gone, Clearance.RESTRICTED, at)
+
+    monkeypatch.setattr(ExcessWatch, "_over", as_another)
     desk.demote("reader", Clearance.PUBLIC)
     try:
         read(desk, SECRET, 1.0, 5)

@@ -349,7 +349,7 @@ def test_one_courier_works_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(courier_module, "LOOK_SECONDS", 0.01)
     stop, looked = threading.Event(), threading.Event()
     second = Courier(desk.courier._database, stop, desk.office.catalog)
-    monkeypatch.setattr(second, "look", looked.set)
+    monkeypatch.setattr(second, "look_for_news", looked.set)
     thread = threading.Thread(target=second.keep)
     with desk.office.database.psycopg(Role.WRITER, autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(hashtextextended('geoservice.events.courier', 0))")

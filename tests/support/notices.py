@@ -62,7 +62,7 @@ class Desk:
 
     def look(self) -> None:
         """Look at everything once, and wait for what was sent."""
-        self.courier._excess.look(now=True)
+        self.courier._excess.look()
         self.courier.look()
         self.courier.rest()
 

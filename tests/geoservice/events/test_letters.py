@@ -102,6 +102,16 @@ def test_what_is_played_says_so_first_and_last() -> None:
     assert "演练" not in read(alert()).get_content()
 
 
+@pytest.mark.parametrize(("lang", "mark"), [("zh", "【演练或测试】"), ("en", "[Exercise or test] ")])
+def test_what_is_played_is_no_news_in_earnest(lang: str, mark: str) -> None:
+    news = {"type": "collection.changed", "data": {"collection": "cap_alert", "edition": 7, "counts": {"created": 2}}}
+    real, played = read(news, lang=lang), read({**news, "exercise": True}, lang=lang)
+    assert played["Subject"] == f"{mark}{real['Subject']}"
+    assert played["X-Geoservice-Exercise"] == "yes"
+    assert played.get_content().count("EXERCISE OR TEST") == 2
+    assert "EXERCISE" not in real.get_content()
+
+
 def test_an_exceedance_that_is_over_says_why() -> None:
     data = {
         "station": "s1", "name": "Bridge", "property": "water_level", "datetime": "2026-05-03T04:00:00Z", "unit": "m",
