@@ -33,6 +33,7 @@ from geoservice.metrics.meter import Meter, Silent
 from geoservice.queries.desk import QueryDesk
 from geoservice.queries.sources import Sources, open_layer
 from geoservice.reports.desk import ReportDesk
+from geoservice.reports.packing import Packing
 from geoservice.reports.press import Press
 from geoservice.routing.keeper import Networks
 from geoservice.security.identity import KeyRing, identify
@@ -88,6 +89,7 @@ class House:
     exposure: AtomKeeper = field(init=False)
     zone_turns: asyncio.Semaphore = field(init=False)
     press: Press = field(init=False)
+    packing: Packing = field(init=False)
     reports: ReportDesk = field(init=False)
     easels: Easels = field(init=False)
     pulse: Pulse = field(init=False)
@@ -100,6 +102,7 @@ class House:
         self.zone_turns = asyncio.Semaphore(settings.zone_threads)
         self.reports = ReportDesk(settings, self.writer)
         self.press = Press(settings.report_timeout, settings.report_presses)
+        self.packing = Packing(settings.report_timeout, settings.report_presses)
         self.easels = Easels(settings.raster_threads, settings.tile_timeout)
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
         sums = RasterKeeper(settings.home / "raster-sums", self.pools, settings.raster_sums_mb << 20)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
 from pydantic_settings import BaseSettings
 
 from layers.access import Clearance
@@ -20,6 +21,20 @@ Domain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _guarded(security: str, info: ValidationInfo) -> str:
+    host = str(info.data.get("mail_host") or "localhost")
+    if security == "none" and host != "localhost" and not _loopback(host):
+        raise ValueError("expected starttls or tls: only a server on this machine is spoken to in the clear")
+    return security
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class NoticeSettings(BaseSettings):
@@ -48,10 +63,10 @@ class NoticeSettings(BaseSettings):
     mail_port: int | None = Field(
         default=None, ge=1, le=65_535, description="Its port; default: 587 for starttls, 465 for tls, 25 for none."
     )
-    mail_security: Literal["starttls", "tls", "none"] = Field(
+    mail_security: Annotated[Literal["starttls", "tls", "none"], AfterValidator(_guarded)] = Field(
         default="starttls",
         description="How the way to it is secured; its certificate is always checked. `none` is for a server on this "
-        "machine, and sends no password.",
+        "machine (localhost or an address of the loopback) alone, and sends no password.",
     )
     mail_ca_file: Annotated[Path, AfterValidator(_absolute)] | None = Field(
         default=None,

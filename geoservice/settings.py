@@ -361,8 +361,8 @@ class Settings(NoticeSettings):
         default=1830.0,
         gt=0,
         le=36_500,
-        description="Days after which a kept hazard zone is removed that has ended and to which no report or exercise "
-        "refers.",
+        description="Days after which a kept hazard zone is removed that has ended, or says no end, and to which no "
+        "report or exercise refers.",
     )
     zone_threads: int = Field(
         default=2, ge=1, le=64, description="Hazard zones that one process makes at the same time; others wait."
@@ -380,10 +380,13 @@ class Settings(NoticeSettings):
         default=120.0,
         gt=0,
         le=3600,
-        description="Seconds that making the files of one report may take, waiting included.",
+        description="Seconds that making the files of one report, or its package, may take, waiting included.",
     )
     report_presses: int = Field(
-        default=1, ge=1, le=16, description="Reports whose files one process makes at the same time; others wait."
+        default=1,
+        ge=1,
+        le=16,
+        description="Reports whose files one process makes at the same time, and packages; others wait.",
     )
     shares_each: int = Field(default=20, ge=1, le=1_000, description="Most links in force to one report.")
     share_days: float = Field(default=30.0, gt=0, le=3_660, description="Days that a link to a report may be in force.")

@@ -1,7 +1,8 @@
 """Alerts of this installation: written by some, released by others, and nowhere else to be seen until then. Blocking.
 
 A draft lies in a table of its own that no reader may select. What it becomes is signed and taken in through the desk
-like any other message, so that everything that shows alerts shows it from then on, and nothing before.
+like any other message, so that everything that shows alerts shows it from then on, and nothing before. A draft has the
+clearance of its scope, as the message will have it: to keys below it there is no such draft.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import sqlalchemy as sa
 from geoservice.alerts import ledger, tables, wording
 from geoservice.alerts.desk import AlertDesk, Bearer, Taken
 from geoservice.alerts.errors import AlertRefused, DraftChanged, DraftSettled, NoSender
-from geoservice.alerts.referred import Referred, referred
+from geoservice.alerts.referred import Referred, referred, require_open
 from geoservice.alerts.wording import Wording
 from geoservice.alerts.xml import as_bytes, parcels, written
 from geoservice.db.writing import Writer
 from geoservice.settings import Settings
-from layers.access import Principal
+from layers.access import Clearance, Principal
 from layers.alerting import Name
 from layers.errors import NotAllowed, UnknownResource
 
@@ -70,14 +71,14 @@ class DraftDesk:
         """Write a draft.
 
         Raises:
-            AlertRefused: When the message would not follow the standard.
+            AlertRefused: When the message would not follow the standard, or its scope is above the asker's clearance.
         """
         number, content = secrets.token_hex(12), _content(body)
         with self._writer.transaction() as connection:
-            self._check(connection, body)
+            self._check(connection, asker, body)
             values = {"id": number, "author": asker.id, "changed_by": asker.id, "content": content}
             connection.execute(sa.insert(tables.draft).values(**values))
-            return _found(connection, number)
+            return _found(connection, asker, number)
 
     def referred(self, asker: Principal, ids: Sequence[str], called: str | None) -> tuple[Referred, ...]:
         """Alerts that a draft is to be about; see `geoservice.alerts.referred`."""
@@ -91,11 +92,11 @@ class DraftDesk:
             UnknownResource, DraftSettled, AlertRefused: When it is not there, over, or would not follow the standard.
         """
         with self._writer.transaction() as connection:
-            _open(connection, number)
-            self._check(connection, body)
+            _open(connection, asker, number)
+            self._check(connection, asker, body)
             values = {"content": _content(body), "changed": sa.func.now(), "changed_by": asker.id}
             connection.execute(sa.update(tables.draft).where(tables.draft.c.id == number).values(**values))
-            return _found(connection, number)
+            return _found(connection, asker, number)
 
     def withdraw(self, asker: Principal, number: str) -> None:
         """Give a draft up; it is kept, and never released.
@@ -104,21 +105,22 @@ class DraftDesk:
             UnknownResource, DraftSettled: When it is not there or over.
         """
         with self._writer.transaction() as connection:
-            _open(connection, number)
+            _open(connection, asker, number)
             _settle(connection, number, asker, "withdrawn", None)
 
-    def find(self, number: str) -> Draft:
+    def find(self, asker: Principal, number: str) -> Draft:
         """A draft.
 
         Raises:
-            UnknownResource: When there is none.
+            UnknownResource: When there is none that the asker may see.
         """
         with self._writer.transaction() as connection:
-            return _found(connection, number)
+            return _found(connection, asker, number)
 
-    def listing(self) -> list[Draft]:
-        """The latest drafts, the newest first."""
-        latest = sa.select(tables.draft).order_by(tables.draft.c.created.desc(), tables.draft.c.id).limit(SHOWN)
+    def listing(self, asker: Principal) -> list[Draft]:
+        """The latest drafts that the asker may see, the newest first."""
+        order = (tables.draft.c.created.desc(), tables.draft.c.id)
+        latest = sa.select(tables.draft).where(_seen(asker)).order_by(*order).limit(SHOWN)
         with self._writer.transaction() as connection:
             return [_draft(row) for row in connection.execute(latest)]
 
@@ -140,7 +142,7 @@ class DraftDesk:
         if sender is None:
             raise NoSender("No alerts are released here: the operator has not set GEOSERVICE_ALERT_SENDER.")
         with self._writer.transaction() as connection:
-            draft = _open(connection, number)
+            draft = _open(connection, asker, number)
             self._require_release(asker, draft, digest)
             taken = self._let_go(connection, asker, Wording.model_validate(draft.content), sender)
             _settle(connection, number, asker, "released", taken.id)
@@ -157,7 +159,7 @@ class DraftDesk:
         from geoservice.alerts.signature import read_certificate, signed  # noqa: PLC0415
 
         ledger.take_turn(connection)
-        about = self._about(connection, body)
+        about = self._about(connection, asker, body)
         alert = wording.message(body, about, self._name(connection, sender))
         keys = identity(self._settings.home, sender)
         ours = read_certificate(keys.certificate, sender, sender)
@@ -175,19 +177,30 @@ class DraftDesk:
                 return name
         raise AssertionError("there is always a further second")
 
-    def _check(self, connection: sa.Connection, body: Wording) -> None:
+    def _check(self, connection: sa.Connection, asker: Principal, body: Wording) -> None:
         # Written as well: XML cannot hold every text that JSON can.
-        written(wording.message(body, self._about(connection, body)))
+        written(wording.message(body, self._about(connection, asker, body)))
+        needed = ledger.CLEARANCES[body.scope]
+        if needed > asker.clearance:
+            raise AlertRefused(
+                f"A draft of the scope {body.scope} is for keys of the clearance {needed.label}; this one has "
+                f"{asker.clearance.label}."
+            )
 
-    def _about(self, connection: sa.Connection, body: Wording) -> list[Name]:
+    def _about(self, connection: sa.Connection, asker: Principal, body: Wording) -> list[Name]:
         """Names of our own messages that a draft is about.
 
         Raises:
-            AlertRefused: When one of them is not ours.
+            AlertRefused: When one of them is not ours, or is for fewer readers than the draft would name it to.
         """
         table = tables.message.c
-        mine = table.verdict == "kept", table.sender == self._settings.alert_sender, table.id.in_(body.about)
-        columns = (table.id, table.sender, table.identifier, table.sent, table.status)
+        mine = (
+            table.verdict == "kept",
+            table.sender == self._settings.alert_sender,
+            table.clearance <= int(asker.clearance),
+            table.id.in_(body.about),
+        )
+        columns = (table.id, table.sender, table.identifier, table.sent, table.status, table.clearance)
         rows = {row.id: row for row in connection.execute(sa.select(*columns).where(*mine))}
         for wanted in body.about:
             row = rows.get(wanted)
@@ -198,6 +211,7 @@ class DraftDesk:
                     f"Alert {wanted[:40]!r} has the status {row.status}; a message of the status {body.status} would "
                     "not change it."
                 )
+            require_open(wanted, Clearance(row.clearance), body.scope)
         return [Name(row.sender, row.identifier, row.sent) for row in rows.values()]
 
 
@@ -205,19 +219,25 @@ def _content(body: Wording) -> dict[str, Any]:
     return body.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _open(connection: sa.Connection, number: str) -> Draft:
-    found = _found(connection, number, lock=True)
+def _open(connection: sa.Connection, asker: Principal, number: str) -> Draft:
+    found = _found(connection, asker, number, lock=True)
     if found.state != "open":
         raise DraftSettled(f"Draft {number[:40]} was {found.state}; write another one.", state=found.state)
     return found
 
 
-def _found(connection: sa.Connection, number: str, *, lock: bool = False) -> Draft:
-    wanted = sa.select(tables.draft).where(tables.draft.c.id == number)
+def _found(connection: sa.Connection, asker: Principal, number: str, *, lock: bool = False) -> Draft:
+    wanted = sa.select(tables.draft).where(tables.draft.c.id == number, _seen(asker))
     row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
         raise UnknownResource(f"There is no draft {number[:40]!r}.")
     return _draft(row)
+
+
+def _seen(asker: Principal) -> sa.ColumnElement[bool]:
+    """Which drafts somebody may see: those of the scopes that they may see messages of."""
+    scopes = [scope for scope, clearance in ledger.CLEARANCES.items() if clearance <= asker.clearance]
+    return sa.type_coerce(tables.draft.c.content["scope"].astext, sa.Text()).in_(scopes)
 
 
 def _settle(connection: sa.Connection, number: str, asker: Principal, state: str, message: str | None) -> None:

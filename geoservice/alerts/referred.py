@@ -9,18 +9,20 @@ import sqlalchemy as sa
 
 from geoservice.alerts import tables
 from geoservice.alerts.errors import AlertRefused
+from geoservice.alerts.ledger import CLEARANCES
 from layers.access import Clearance
 from layers.alerting import WARNING, Name
-from layers.cap import written_moment
+from layers.cap import Scope, written_moment
 
 
 @dataclass(frozen=True)
 class Referred:
-    """An alert that is referred to: its id and name, and whether it is one of this installation."""
+    """An alert that is referred to: its id and name, whether it is of this installation, and who may see it."""
 
     id: str
     name: Name
     ours: bool
+    clearance: Clearance
 
     @property
     def written(self) -> str:
@@ -46,10 +48,31 @@ def referred(
     table = tables.message.c
     seen = (table.verdict == "kept", table.clearance <= int(clearance), table.msg_type.in_(WARNING))
     wanted = table.id.in_(ids) if ids else sa.or_(table.id == called, table.identifier == called)
-    columns = (table.id, table.sender, table.identifier, table.sent)
+    columns = (table.id, table.sender, table.identifier, table.sent, table.clearance)
     rows = connection.execute(sa.select(*columns).where(*seen, wanted).order_by(table.sent.desc(), table.number)).all()
     rows = sorted(rows, key=lambda row: row.id != called)
-    found = [Referred(r.id, Name(r.sender, r.identifier, r.sent), r.sender == sender) for r in rows]
+    found = [
+        Referred(row.id, Name(row.sender, row.identifier, row.sent), row.sender == sender, Clearance(row.clearance))
+        for row in rows
+    ]
     if missing := sorted(set(ids) - {one.id for one in found}):
         raise AlertRefused(f"There is no alert {missing[0][:40]!r} that the report could be about.")
     return tuple(found) if ids else tuple(found[:1])
+
+
+def require_open(number: str, clearance: Clearance, scope: Scope) -> None:
+    """Make sure that a message may be named in one of a scope.
+
+    Args:
+        number: Its public id.
+        clearance: From which clearance on it may be seen.
+        scope: Of the message that would name it.
+
+    Raises:
+        AlertRefused: When some who may read the one may not see the other.
+    """
+    if clearance > CLEARANCES[scope]:
+        raise AlertRefused(
+            f"Alert {number[:40]!r} is for readers from {clearance.label} on; a message of the scope {scope} would "
+            "name it to others as well."
+        )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from geoservice.alerts.errors import AlertRefused
-from geoservice.alerts.referred import Referred
+from geoservice.alerts.referred import Referred, require_open
 from geoservice.alerts.wording import Wording
 from layers.cap import Category, Certainty, Info, Moment, Named, Severity, Urgency
 from layers.hazard import HazardZone
@@ -82,18 +82,25 @@ def wording_of(answer: ImpactAnswer, zone: Mapping[str, Any] | HazardZone, reply
     )
 
 
-def answering(wording: Wording, report: str, digest: str, alerts: Sequence[Referred]) -> Wording:
+def answering(wording: Wording, report: str, digest: str | None, alerts: Sequence[Referred]) -> Wording:
     """The wording of a draft that answers alerts with a report.
 
     Args:
         wording: What it says.
         report: Id of the report.
-        digest: SHA-256 of its answer.
+        digest: SHA-256 of its answer; None where the answer is for fewer readers: by it one could
+            try out guesses of what the answer says.
         alerts: What it is about. Our own ones are updated; others nobody but their senders may change, so that they are
             named in the note of a new alert.
+
+    Raises:
+        AlertRefused: When one of the alerts is for fewer readers than the draft.
     """
+    for one in alerts:
+        require_open(one.id, one.clearance, wording.scope)
     ours = tuple(one.id for one in alerts if one.ours)
-    told = [f"Report {report}, SHA-256 of its answer {digest}.", *(f"On the alert {one.written}." for one in alerts)]
+    evidence = f"Report {report}." if digest is None else f"Report {report}, SHA-256 of its answer {digest}."
+    told = [evidence, *(f"On the alert {one.written}." for one in alerts)]
     kind: Literal["Alert", "Update"] = "Update" if ours else "Alert"
     return wording.model_copy(
         update={"msg_type": kind, "about": ours, "source": f"report {report}", "note": " ".join(told)}

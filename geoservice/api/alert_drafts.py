@@ -46,9 +46,9 @@ async def create(request: Request, house: Inside, asker: Asker, body: Wording) -
 
 @router.get("", summary="Drafts")
 async def drafts(request: Request, house: Inside, asker: Asker) -> Response:
-    """The latest drafts, for whoever may write or release them."""
+    """The latest drafts, for whoever may write or release them and may see what they will become."""
     require_right(asker, ALERT, RELEASE)
-    found = await run_in_threadpool(house.drafts.listing)
+    found = await run_in_threadpool(house.drafts.listing, asker)
     links = [link(url(request, "/alerts/drafts"), "self", JSON, "Drafts")]
     return JSONResponse({"drafts": [draft_document(request, one) for one in found], "links": links}, headers=PRIVATE)
 
@@ -57,7 +57,7 @@ async def drafts(request: Request, house: Inside, asker: Asker) -> Response:
 async def draft(request: Request, house: Inside, asker: Asker, draft_id: str) -> Response:
     """What it says, and the digest that its release asks for."""
     require_right(asker, ALERT, RELEASE)
-    found = await run_in_threadpool(house.drafts.find, _number(draft_id))
+    found = await run_in_threadpool(house.drafts.find, asker, _number(draft_id))
     return JSONResponse(draft_document(request, found), headers=PRIVATE)
 
 

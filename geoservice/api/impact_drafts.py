@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from geoservice.alerts.desk import LAYER
+from geoservice.alerts.drafts import Draft
+from geoservice.alerts.errors import AlertRefused
 from geoservice.alerts.reply import Reply, wording_of
 from geoservice.alerts.wording import Wording
 from geoservice.api.alert_drafts import PRIVATE, draft_document
@@ -23,8 +26,10 @@ from geoservice.house import Asker, House, Inside
 from geoservice.http.links import url
 from geoservice.impact.asked import ImpactAsked, impact_asked
 from geoservice.impact.run import impact_answer, located
+from geoservice.impact.zoned import Zoned
 from geoservice.ogc.block import Block, no_links
 from layers.access import ALERT, ANONYMOUS, Principal
+from layers.errors import BadGeometry, UnknownFeature, UnknownResource
 
 router = APIRouter(prefix="/impact", tags=["impact"])
 
@@ -44,7 +49,8 @@ async def draft(request: Request, house: Inside, asker: Asker, body: ReplyBody) 
     require_right(asker, ALERT)
     house.open_layer(asker, LAYER)
     asked = await run_in_threadpool(impact_asked, body.impact, most_vertices(house, asker))
-    return await drafted(request, house, asker, await public_wording(house, asker, asked, body.alert))
+    wording = await public_wording(house, asker, asked, body.alert)
+    return told(request, await run_in_threadpool(house.drafts.create, asker, wording))
 
 
 async def public_wording(house: House, asker: Principal, asked: ImpactAsked, reply: Reply) -> Wording:
@@ -52,14 +58,14 @@ async def public_wording(house: House, asker: Principal, asked: ImpactAsked, rep
 
     Args:
         house: The service.
-        asker: Who writes it; the zone is looked up for them.
+        asker: Who writes it; a zone that they may not see does not exist.
         asked: The question.
         reply: What is added.
 
     Raises:
-        TooLarge, AlertRefused: When the zone is too large, or is not meant as the alert would be.
+        TooLarge, AlertRefused: When the zone is too large, is not for everybody, or is not meant as the alert would be.
     """
-    zoned = await located(office_of(house, asker), asked, most_vertices(house, asker))
+    zoned = await _open_zone(house, asker, asked)
     require_answerable(house, zoned)
     # An alert goes to everybody, so that it says what everybody may see and nothing of what only the asker may.
     seen = replace(asked, zone=zoned, explain=False)
@@ -68,9 +74,29 @@ async def public_wording(house: House, asker: Principal, asked: ImpactAsked, rep
     return wording_of(answer, zone, reply)
 
 
-async def drafted(request: Request, house: House, asker: Principal, wording: Wording) -> Response:
-    """Keep a draft, and tell where it is."""
-    made = await run_in_threadpool(house.drafts.create, asker, wording)
+async def _open_zone(house: House, asker: Principal, asked: ImpactAsked) -> Zoned:
+    """The zone as everybody may see it, where that is the one that the asker means."""
+    most = most_vertices(house, asker)
+    meant = await located(office_of(house, asker), asked, most)
+    try:
+        shown = await located(office_of(house, ANONYMOUS), asked, most)
+    except (UnknownFeature, UnknownResource, BadGeometry):
+        shown = None
+    if shown is None or not await asyncio.to_thread(_alike, meant, shown):
+        raise AlertRefused(
+            f"The public may not see {meant.origin[:80]!r} as you do, and the draft would show where it lies. Name one "
+            "that the public may see, or send the area that the alert is to warn as `zone`."
+        )
+    return shown
+
+
+def _alike(one: Zoned, other: Zoned) -> bool:
+    pairs = zip(one.best, other.best, strict=False)
+    return len(one.best) == len(other.best) and all(a.code == b.code and a.shape == b.shape for a, b in pairs)
+
+
+def told(request: Request, made: Draft) -> Response:
+    """A draft that was just written."""
     headers = {**PRIVATE, "Location": url(request, f"/alerts/drafts/{made.id}")}
     return JSONResponse(draft_document(request, made), 201, headers)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from geoservice.alerts.drafts import Draft
+from geoservice.api.alert_drafts import draft_document
 from geoservice.api.impact import question_of
+from geoservice.api.report_drafts import AnswerBody, answer_body, reply_to, require_drafting
 from geoservice.api.report_files import FORMATS, PRIVATE, REPORT, ZIP, file_response, job
 from geoservice.api.routing import office_of
 from geoservice.api.zone_limits import most_vertices, too_large
@@ -37,7 +41,7 @@ ReportBody = Annotated[
     dict[str, Any],
     Body(
         description="Exactly one of impact and compliance (the body of POST /impact or POST /compliance), and perhaps "
-        "title, note, lang (zh, en).",
+        "title, note, lang (zh, en), reply (the body of POST /reports/{report_id}/alert-draft).",
         examples=[{"impact": {"adcode": "990101"}, "title": "Situation at 03:00", "lang": "en"}],
     ),
 ]
@@ -55,14 +59,33 @@ ShareBody = Annotated[
 async def make(request: Request, house: Inside, asker: Asker, body: ReportBody, lang: Language = None) -> Response:
     """Answers the question and keeps it as page, PDF, GeoPackage, workbook and JSON, with one signature over all."""
     _require_key(asker)
+    reply = None if body.get("reply") is None else answer_body(body["reply"])
+    if reply is not None:
+        require_drafting(house, asker)
+    body = {name: value for name, value in body.items() if name != "reply"}
     asked = report_asked(body, "zh" if language_of(request, lang) == "zh" else "en")
     await run_in_threadpool(house.reports.require_room, asker)
-    wished = "respond-async" in request.headers.get("prefer", "").lower()
-    if wished or await _too_large(house, asker, asked):
+    wished = reply is None and "respond-async" in request.headers.get("prefer", "").lower()
+    large = not wished and await _too_large(house, asker, asked)
+    if reply is None and (wished or large):
         return await run_in_threadpool(job, request, house, asker, REPORT, {**body, "lang": asked.language})
+    if large:
+        most = house.settings.impact_max_km2
+        raise TooLarge("A report with a reply is made at once, and this zone is too large for that.", limit=most)
     kept = await _made(house, asker, asked, None)
-    place = url(request, f"/reports/{kept.id}")
-    return JSONResponse(_told(request, kept), _CREATED, {**PRIVATE, "Location": place})
+    told = _told(request, kept)
+    if reply is not None:
+        told["draft"] = draft_document(request, await _replied(house, asker, kept, reply))
+    return JSONResponse(told, _CREATED, {**PRIVATE, "Location": url(request, f"/reports/{kept.id}")})
+
+
+async def _replied(house: House, asker: Principal, kept: Kept, reply: AnswerBody) -> Draft:
+    try:
+        return await reply_to(house, asker, kept, reply)
+    except Exception:
+        # Both are there in the end, or neither.
+        await run_in_threadpool(house.reports.delete, asker, kept.id)
+        raise
 
 
 @router.get("/reports", summary="Your reports")
@@ -156,7 +179,8 @@ async def _lowered(house: House, asker: Principal, kept: Kept, level: Clearance)
 async def _file(request: Request, house: House, kept: Kept, chosen: str) -> Response:
     desk: ReportDesk = house.reports
     if chosen == "zip":
-        body = await run_in_threadpool(field_package, house.settings, house.catalog, kept.id)
+        pack = partial(field_package, house.settings, house.catalog, kept.id)
+        body = await house.packing.package(kept.id, pack)
     else:
         body = await run_in_threadpool(desk.file, kept, chosen)
     return file_response(request, body, chosen, kept.id)

@@ -18,8 +18,8 @@ _TOLD = ("id", "clearance", "kind", "method", "status", "principal", "kept")
 def expired(connection: sa.Connection, days: float) -> Sequence[sa.RowMapping]:
     """Zones that would go now, the oldest first: id, clearance, kind, method, status, principal, and since when.
 
-    A zone goes when it was kept so many days ago and what it shows has ended. It stays for as long as a kept report
-    asks about it, so that the report can be verified, and for as long as it belongs to an exercise.
+    A zone goes when it was kept so many days ago and what it shows has ended, or says no end. It stays for as long as a
+    kept report asks about it, so that the report can be verified, and for as long as it belongs to an exercise.
 
     Args:
         connection: A transaction of the writer.

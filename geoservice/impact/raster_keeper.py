@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ LEAST_BYTES = 2 << 20
 """Bytes of a file from which on the sums of its blocks are kept; smaller ones are added up quickly enough."""
 LEAST_DIVISIONS = 200
 """Divisions from which on their sums are kept."""
+AGAIN_SECONDS = 1800.0
+"""After how long it is looked at again whether the sums of a raster are kept, when somebody asks about it."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +56,7 @@ class RasterKeeper:
         self.sums = RasterSums(folder, most_bytes)
         self._folder, self._pools, self._most = folder, pools, most_bytes
         self._ended = threading.Event()
-        self._tried: set[tuple[Path, str]] = set()
+        self._tried: dict[tuple[Path, str], float] = {}
         self._making: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore()
 
@@ -68,11 +72,12 @@ class RasterKeeper:
             assets: Current files of a layer.
             splitting: The divisions whose sums are kept, too; None for those of blocks alone.
         """
-        about = _about(splitting)
-        new = [asset for asset in assets if (asset.path, about) not in self._tried]
+        about, now = _about(splitting), time.monotonic()
+        # What is kept may go again, to make room or with a spoiled file, and making it may have failed.
+        new = [one for one in assets if now - self._tried.get((one.path, about), -math.inf) >= AGAIN_SECONDS]
         if not new or not self._most or self._ended.is_set():
             return None
-        self._tried |= {(asset.path, about) for asset in new}
+        self._tried |= {(asset.path, about): now for asset in new}
         task = asyncio.create_task(self._make(new, splitting if about else None))
         self._making.add(task)
         task.add_done_callback(self._done)
@@ -83,7 +88,8 @@ class RasterKeeper:
             with self._alone() as ours:
                 if not ours:
                     # Whether the other process made all of it is looked at when somebody asks again.
-                    self._tried -= {(asset.path, _about(splitting)) for asset in assets}
+                    for asset in assets:
+                        self._tried.pop((asset.path, _about(splitting)), None)
                     return
                 await asyncio.to_thread(self._blocks, assets)
                 if splitting is not None:

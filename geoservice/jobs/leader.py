@@ -111,7 +111,6 @@ class Leader:
         with self._engine.begin() as connection:
             memo.sweep(connection, settings.idempotency_hours)
             sweep_reports(connection, settings)
-            zones = prune(connection, settings.zone_days)
             open_jobs = queue.listing(connection, which=JobFilter(("queued", "running")), limit=_MOST_JOBS)
             failed = queue.listing(connection, which=JobFilter(("failed",)), limit=_MOST_JOBS)
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=settings.upload_expiry_hours)
@@ -120,7 +119,17 @@ class Leader:
         removed += sweep_incoming(settings, needed, _HOUR)
         if (expired := sweep_results(settings, {job.id for job in open_jobs})) > 0:
             _log.info("%s results have expired", expired)
-        if zones:
-            _log.info("%s kept hazard zones were removed", zones)
         if removed:
             _log.info("%s unused uploads were removed", removed)
+        self._prune(settings.zone_days)
+
+    def _prune(self, days: float) -> None:
+        # By itself: a zone that cannot be read keeps nothing else from being swept.
+        try:
+            with self._engine.begin() as connection:
+                zones = prune(connection, days)
+        except DBAPIError as error:
+            _log.warning("kept hazard zones were not swept: %s", type(error.orig).__name__)
+            return
+        if zones:
+            _log.info("%s kept hazard zones were removed", zones)

@@ -10,7 +10,6 @@ import importlib
 import math
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from geoservice.archives.build import Hands, Silent, build_seen
 from geoservice.archives.package import MAP, packed
 from geoservice.archives.request import ArchiveRequest, choose, reader
 from geoservice.archives.snapshot import View, view
+from geoservice.archives.snapshot import box as surface
 from geoservice.db.engine import Database
 from geoservice.features.state import LayerState
 from geoservice.reports import overlays, shelf
@@ -38,30 +38,30 @@ PAGE = "map.html"
 MOST_BYTES = 10 << 20
 """Bytes of the tiles; in the scripts of the page they are a third larger."""
 _MOST_TILES, _HIGHEST, _TRIES = 160, 15, 3
-_AROUND, _AT_FIRST, _LEAST, _LIMIT = 0.8, 0.1, 0.04, 85.0
+_AROUND, _AT_FIRST, _LEAST, _LIMIT, _HALF = 0.8, 0.1, 0.04, 85.0, 180.0
 """Shares of the zone's sides by which the layers, and the first view, reach beyond it; degrees at the least."""
 Box = tuple[float, float, float, float]
-_turn = threading.Lock()
 
 
 def map_of(settings: Settings, catalog: Catalog, sealed: Sealed) -> Path:
-    """The folder of the map of a kept report; it is made when it is not there yet, one at a time.
+    """The folder of the map of a kept report; it is made when it is not there yet.
+
+    Where two make it at the same time, both get the one that was finished first.
 
     Raises:
         UnknownResource: When the files of the report are not there.
         DatabaseUnavailable: When the server does not answer.
     """
     kept = shelf.map_folder(settings, sealed.manifest.id)
-    with _turn:
-        if kept.is_dir():
-            return kept
-        fresh = shelf.path_of(settings, f".{sealed.manifest.id}-{secrets.token_hex(4)}")
-        fresh.mkdir(mode=0o700, parents=True)
-        try:
-            write_map(settings, catalog, sealed, fresh)
-            shelf.keep_map(settings, sealed.manifest.id, fresh)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    if kept.is_dir():
+        return kept
+    fresh = shelf.path_of(settings, f".{sealed.manifest.id}-{secrets.token_hex(4)}")
+    fresh.mkdir(mode=0o700, parents=True)
+    try:
+        write_map(settings, catalog, sealed, fresh)
+        shelf.keep_map(settings, sealed.manifest.id, fresh)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return kept
 
 
@@ -71,7 +71,7 @@ def write_map(settings: Settings, catalog: Catalog, sealed: Sealed, folder: Path
     shapes = [part.shape for part in zone]
     around = _around(shapes, _AROUND)
     tiles = _Surroundings((), None)
-    request = ArchiveRequest((), sealed.manifest.level, area=shapely.box(*around), high=_highest(around))
+    request = ArchiveRequest((), sealed.manifest.level, area=_surface(around), high=_highest(around))
     database = Database.from_settings(settings)
     with view(database, request.clearance) as seen:
         for lower in range(_TRIES):
@@ -139,14 +139,28 @@ def _zone(settings: Settings, number: str) -> Iterator[overlays.ZonePart]:
 
 
 def _around(shapes: Sequence[shapely.Geometry], share: float) -> Box:
-    west, south, east, north = shapely.total_bounds(np.array(shapes, dtype=np.object_)).tolist()
+    """A box around a zone; its east is beyond 180 where the zone lies on both sides of that meridian."""
+    west, south, east, north = _bounds(shapes)
     wide, high = (max(side * share, _LEAST * share) for side in (east - west, north - south))
-    return (
-        max(west - wide, -180.0),
-        max(south - high, -_LIMIT),
-        min(east + wide, 180.0),
-        min(north + high, _LIMIT),
-    )
+    # Beyond the limit there is no map; of what lies there its edge is shown.
+    low, top = min(max(south - high, -_LIMIT), _LIMIT - high), max(min(north + high, _LIMIT), high - _LIMIT)
+    if east > _HALF:
+        return west - wide, low, east + wide, top
+    return max(west - wide, -_HALF), low, min(east + wide, _HALF), top
+
+
+def _bounds(shapes: Sequence[shapely.Geometry]) -> Box:
+    boxes = shapely.bounds(shapely.get_parts(np.array(shapes, dtype=np.object_)))
+    if np.ptp(boxes[:, [0, 2]]) > _HALF:
+        turned = boxes + np.where(boxes[:, 2:3] < 0, 2 * _HALF, 0.0) * (1, 0, 1, 0)
+        boxes = turned if np.ptp(turned[:, [0, 2]]) < np.ptp(boxes[:, [0, 2]]) else boxes
+    (west, south), (east, north) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    return west, south, east, north
+
+
+def _surface(box: Box) -> shapely.Geometry:
+    west, south, east, north = box
+    return surface((west, south, east - 2 * _HALF if east > _HALF else east, north))
 
 
 def _highest(box: Box) -> int:
@@ -171,7 +185,7 @@ def _view(
     return PackageView(
         title=Text(zh=manifest.title, en=manifest.title),
         clearance=manifest.clearance,
-        bounds=around,
+        bounds=around if around[2] <= _HALF else (-_HALF, around[1], _HALF, around[3]),
         layers=tiles.layers,
         archives={} if tiles.file is None else {MAP: tiles.file},
         files=(("report.html", "package_report"), ("report.pdf", "package_pdf"), ("report.gpkg", "package_figures")),

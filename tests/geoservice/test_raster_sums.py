@@ -223,6 +223,28 @@ class TestKeeper:
     def test_a_raster_is_prepared_once(self, tmp_path: Path) -> None:
         assert self.prepared(tmp_path / "kept", raster(tmp_path))
 
+    @pytest.mark.parametrize(("after", "again"), [(0.0, True), (3600.0, False)])
+    def test_sums_that_went_are_made_anew_after_a_while(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: float, again: bool
+    ) -> None:
+        monkeypatch.setattr(raster_keeper, "AGAIN_SECONDS", after)
+        asset, folder = raster(tmp_path), tmp_path / "kept"
+
+        async def told() -> bool:
+            keeper = RasterKeeper(folder, cast(Pools, None), 1 << 20)
+            first = keeper.prepare([asset])
+            assert first is not None
+            await first
+            for file in folder.glob("*.blocks"):
+                file.unlink()
+            second = keeper.prepare([asset])
+            if second is not None:
+                await second
+            await keeper.close()
+            return list(folder.glob("*.blocks")) != []
+
+        assert asyncio.run(told()) == again
+
     def test_small_rasters_are_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(raster_keeper, "LEAST_BYTES", 1 << 30)
         assert not self.prepared(tmp_path / "kept", raster(tmp_path))

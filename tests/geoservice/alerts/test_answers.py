@@ -30,21 +30,27 @@ def watch(module_database: Database) -> Iterator[Watch]:
         yield found
 
 
-def kept(watch: Watch, question: Json, who: str = "author", kind: Any = "impact") -> str:
-    """A report that somebody keeps; its files are of no matter here."""
+def made(house: House, kind: Any, question: Json, clearance: Clearance) -> Made:
+    """A report whose files are of no matter."""
+    now = dt.datetime.now(dt.UTC)
+    manifest = Manifest(
+        id=secrets.token_hex(16), kind=kind, title="x", language="zh", created=now, moment=now,
+        clearance=clearance.label, product="x", question={kind: question}, inputs=(), answer=digest({}),
+    )  # fmt: skip
+    return Made(seal(manifest, {}, identity(house.settings.home, SENDER)), {})
+
+
+def kept(
+    watch: Watch, question: Json, who: str = "author", kind: Any = "impact", clearance: Clearance | None = None
+) -> str:
+    """A report that somebody keeps, with their clearance or a lower one."""
     app: Any = watch.client.app
     house: House = app.state.house
     number = watch.keys[who].split("_")[1]
     with house.writer.transaction() as connection:
         row = connection.execute(sa.select(api_key.c.id, api_key.c.clearance).where(api_key.c.id == number)).one()
-    now = dt.datetime.now(dt.UTC)
-    clearance = Clearance(row.clearance)
-    manifest = Manifest(
-        id=secrets.token_hex(16), kind=kind, title="x", language="zh", created=now, moment=now,
-        clearance=clearance.label, product="x", question={kind: question}, inputs=(), answer=digest({}),
-    )  # fmt: skip
-    sealed = seal(manifest, {}, identity(house.settings.home, SENDER))
-    return house.reports.keep(Principal(row.id, clearance), Made(sealed, {})).id
+    level = Clearance(row.clearance) if clearance is None else clearance
+    return house.reports.keep(Principal(row.id, level), made(house, kind, question, level)).id
 
 
 def answer(watch: Watch, report: str, who: str | None = "author", told: Json | None = None, **more: Any) -> Any:
@@ -54,16 +60,16 @@ def answer(watch: Watch, report: str, who: str | None = "author", told: Json | N
 
 def test_an_alert_of_ours_is_updated_and_only_when_somebody_releases_it(watch: Watch) -> None:
     first = released(watch, drafted(watch)).json()
-    report = kept(watch, {"hazard": hazard()})
-    made = answer(watch, report, about=[first["id"]])
-    assert made.status_code == 201, made.text
-    content = made.json()["content"]
+    report = kept(watch, {"hazard": hazard()}, clearance=Clearance.PUBLIC)
+    found = answer(watch, report, about=[first["id"]])
+    assert found.status_code == 201, found.text
+    content = found.json()["content"]
     assert (content["msgType"], content["about"]) == ("Update", [first["id"]])
     assert content["source"] == f"report {report}"
     assert f"Report {report}, SHA-256 of its answer {digest({})}." in content["note"]
     assert "People concerned: 250 (125 to 500)" in content["info"][1]["description"]
     assert watch.ask("GET", f"/alerts/{first['id']}?f=json").json()["state"] == "active", "a draft changes nothing"
-    update = released(watch, made.json())
+    update = released(watch, found.json())
     assert update.status_code == 201, update.text
     assert watch.ask("GET", f"/alerts/{first['id']}?f=json").json()["state"] == "updated"
 
@@ -71,9 +77,9 @@ def test_an_alert_of_ours_is_updated_and_only_when_somebody_releases_it(watch: W
 def test_an_alert_of_others_is_named_and_left_alone(watch: Watch) -> None:
     message = cap("foreign-1")
     theirs = watch.taken(message)
-    made = answer(watch, kept(watch, {"zone": shapely.geometry.mapping(WORST)}), about=[theirs["id"]])
-    assert made.status_code == 201, made.text
-    content = made.json()["content"]
+    found = answer(watch, kept(watch, {"zone": shapely.geometry.mapping(WORST)}), about=[theirs["id"]])
+    assert found.status_code == 201, found.text
+    content = found.json()["content"]
     assert content["msgType"] == "Alert"
     assert not content.get("about")
     sender, identifier, _ = named(message).split(",")
@@ -83,9 +89,9 @@ def test_an_alert_of_others_is_named_and_left_alone(watch: Watch) -> None:
 def test_a_report_that_names_an_alert_as_its_zone_answers_it(watch: Watch) -> None:
     theirs = watch.taken(cap("foreign-2"))
     for called in ("foreign-2", theirs["id"]):
-        made = answer(watch, kept(watch, {"alert": called}))
-        assert made.status_code == 201, made.text
-        assert ",foreign-2," in made.json()["content"]["note"]
+        found = answer(watch, kept(watch, {"alert": called}))
+        assert found.status_code == 201, found.text
+        assert ",foreign-2," in found.json()["content"]["note"]
 
 
 def test_a_report_of_an_exercise_answers_no_real_alert(watch: Watch) -> None:

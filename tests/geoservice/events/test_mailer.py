@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from geoservice.events.mailer import Mailer
 from geoservice.events.postman import Receipt
@@ -97,3 +98,23 @@ def test_a_way_that_is_encrypted_from_the_first_byte(tmp_path: Path) -> None:
 
 def test_without_a_server_nothing_is_sent(tmp_path: Path) -> None:
     assert Mailer(Settings(home=tmp_path), 1.0).send(letter()).refused
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        (None, True),
+        ("mail.example", False),
+        ("10.0.0.5", False),
+    ],
+)
+def test_only_a_server_on_this_machine_is_spoken_to_in_the_clear(tmp_path: Path, host: str | None, good: bool) -> None:
+    assert Settings(home=tmp_path, mail_host=host).mail_security == "starttls"
+    if good:
+        assert Settings(home=tmp_path, mail_host=host, mail_security="none").mail_security == "none"
+    else:
+        with pytest.raises(ValidationError, match="in the clear"):
+            Settings(home=tmp_path, mail_host=host, mail_security="none")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 
+import pytest
 import sqlalchemy as sa
 
 from geoservice.db.credentials import Role
 from geoservice.db.engine import Database
 from geoservice.hazards.retention import expired, prune
+from geoservice.jobs.leader import Leader
 from geoservice.reports.tables import report
 from geoservice.situation.tables import exercise, member
 from layers.catalog import Catalog
@@ -75,3 +78,17 @@ def test_zones_go_when_nothing_needs_them(database: Database) -> None:
         assert prune(connection, YEAR) == 2
         assert prune(connection, YEAR) == 0
     assert left(database) == {"zone-young", "zone-holds"}
+
+
+def test_a_zone_that_cannot_be_read_keeps_nothing_else_from_being_swept(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    furnished(database)
+    with database.transaction(Role.WRITER) as connection:
+        connection.execute(sa.update(hazard_zone).values(document=json.dumps({"end": "one day"})))
+        connection.execute(sa.update(report).values(created=NOW - dt.timedelta(days=5_000)))
+    Leader(database, threading.Event())._sweep()
+    with database.transaction(Role.WRITER) as connection:
+        assert connection.execute(sa.select(report.c.id)).all() == []
+    assert len(left(database)) == len(ZONES)
+    assert "zones were not swept" in caplog.text

@@ -12,6 +12,7 @@ import zipfile
 from typing import Any
 
 import pytest
+import shapely
 from pmtiles.reader import MemorySource, all_tiles
 
 from geoservice.reports import surroundings, verify
@@ -115,3 +116,23 @@ def test_tiles_are_as_fine_as_their_number_allows() -> None:
         zoom = surroundings._highest(box)
         assert surroundings._count(box, zoom) <= 160
         assert zoom == 15 or surroundings._count(box, zoom + 1) > 160
+
+
+def test_a_zone_on_both_sides_of_the_antimeridian_is_one_place() -> None:
+    sides = [shapely.box(179.8, 10.0, 180.0, 10.2), shapely.box(-180.0, 10.0, -179.9, 10.2)]
+    west, south, east, north = around = surroundings._around([shapely.MultiPolygon(sides)], 0.1)
+    assert (west, south, east, north) == pytest.approx((179.77, 9.98, 180.13, 10.22))
+    assert surroundings._highest(around) >= 13
+    whole = surroundings._surface(around)
+    assert shapely.area(whole) == pytest.approx((east - west) * (north - south))
+    assert all(shapely.covers(whole, side) for side in sides)
+    # The negative controls: zones that stay on one side, or reach around the globe, are not turned.
+    for box in ((-179.0, 10.0, -178.0, 11.0), (178.0, 10.0, 179.0, 11.0), (-170.0, 10.0, 170.0, 11.0)):
+        assert surroundings._bounds([shapely.box(*box)]) == box
+
+
+@pytest.mark.parametrize("pole", [(10.0, 89.0, 20.0, 90.0), (10.0, -90.0, 20.0, -89.0)])
+def test_a_zone_at_a_pole_has_the_edge_of_the_map(pole: tuple[float, float, float, float]) -> None:
+    box = surroundings._around([shapely.box(*pole)], 0.8)
+    assert -85 <= box[1] < box[3] <= 85
+    assert 1 <= surroundings._count(box, surroundings._highest(box)) <= 160
