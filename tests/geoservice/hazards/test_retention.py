@@ -85,8 +85,9 @@ def test_a_zone_that_cannot_be_read_keeps_nothing_else_from_being_swept(
 ) -> None:
     furnished(database)
     with database.transaction(Role.WRITER) as connection:
-        connection.execute(sa.update(hazard_zone).values(document=json.dumps({"end": "one day"})))
-        connection.execute(sa.update(report).values(created=NOW - dt.timedelta(days=5_000)))
+        long_ago = NOW - dt.timedelta(days=5_000)
+        connection.execute(sa.update(hazard_zone).values(kept=long_ago, document=json.dumps({"end": "one day"})))
+        connection.execute(sa.update(report).values(created=long_ago))
     Leader(database, threading.Event())._sweep()
     with database.transaction(Role.WRITER) as connection:
         assert connection.execute(sa.select(report.c.id)).all() == []
