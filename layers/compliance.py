@@ -49,7 +49,10 @@ class OverlapSection(_Value):
 
 
 class RuleVerdict(_Value):
-    """The verdict by one rule, in words that can be printed."""
+    """The verdict by one rule, in words that can be printed.
+
+    `area` is what the rule found, or, without a verdict for want of data for a part, the area of that part.
+    """
 
     id: str
     title: Text

@@ -20,6 +20,8 @@ Kind = Literal[
     "alert", "earthquake", "typhoon", "flood", "dam-break", "fire", "buffer", "drawn", "plume", "landslide", "other"
 ]
 Bound = Literal["low", "best", "high"]
+Meant = Literal["actual", "exercise", "test"]
+"""Whether something is meant in earnest."""
 Json = dict[str, Any]
 ID_PATTERN = r"^[0-9a-f]{32}$"
 _ID_DIGITS = 32
@@ -103,7 +105,7 @@ class HazardZone(_Value):
     codes: str | None = None
     start: dt.datetime | None = None
     end: dt.datetime | None = None
-    status: Literal["actual", "exercise", "test"] = "actual"
+    status: Meant = "actual"
     screening: bool = False
     inputs: tuple[ZoneInput, ...] = ()
     notes: tuple[Text, ...] = ()

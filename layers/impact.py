@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from layers.answer import AnswerFeature, EditionRef
+from layers.hazard import Meant
 from layers.model import Text
 
 Status = Literal["ok", "no-data", "unavailable"]
@@ -132,13 +133,15 @@ class ZoneClassFigure(_Value):
 class ImpactZone(_Value):
     """The zone: where it came from, how it was found, its classes, its box (west, south, east, north; degrees).
 
-    `uncertainty` says why figures have no low and high value, where they have none.
+    `status` says whether it is meant in earnest (actual, exercise, test), `notice` until when the alert that it was
+    made of holds or what ended it; `uncertainty` says why figures have no low and high value, where they have none.
     """
 
     kind: str
     origin: str
     label: Text | None = None
-    status: str = "actual"
+    status: Meant = "actual"
+    notice: Text | None = None
     screening: bool = False
     method: dict[str, Any] | None = None
     inputs: tuple[dict[str, Any], ...] = ()

@@ -189,7 +189,8 @@ def _ways_line(ways: Json | None, language: str) -> str:
         "n": ways["isolated"],
         "people": f"{round(ways['isolated_people']):,}",
     }
-    return say("report_ways_line", language).format(**figures)
+    told = say("report_ways_line", language).format(**figures)
+    return f"{told} {words(ways['note'], language)}" if ways.get("note") else told
 
 
 def _compliance(view: ReportView) -> dict[str, Any]:

@@ -104,6 +104,13 @@ async def one(connection: AsyncConnection, rule: RowRule, alert_id: str) -> Kept
     return None if row is None else (await with_areas(connection, rule, [_kept(row)]))[0]
 
 
+async def of_identifier(connection: AsyncConnection, rule: RowRule, identifier: str, most: int) -> list[Kept]:
+    """Messages of an identifier, which may be those of several senders, without their areas; the latest first."""
+    table = tables.message.c
+    found = _messages(rule).where(table.identifier == identifier).order_by(table.sent.desc(), table.number.desc())
+    return [_kept(row) for row in await connection.execute(found.limit(most))]
+
+
 async def fresh(connection: AsyncConnection, rule: RowRule, since: int, most: int) -> tuple[list[Kept], int | None]:
     """Messages that came after the one with a number, with their areas, in the order in which they came.
 

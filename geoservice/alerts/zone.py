@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any
 
 import shapely
 
 from geoservice.alerts.read import Kept
+from layers.alerting import WARNING
 from layers.cap import SEVERITIES, Severity
 from layers.errors import BadGeometry
-from layers.hazard import HazardZone, Method, ZoneClass, ZoneInput
+from layers.hazard import HazardZone, Meant, Method, ZoneClass, ZoneInput
 from layers.model import Text
 
 METHOD = Method(
@@ -30,6 +31,8 @@ _TITLES: dict[Severity, Text] = {
     "Unknown": Text(zh="未知", en="Unknown"),
 }
 _FLAT = 2
+_MEANT: dict[str, Meant] = {"Actual": "actual", "Exercise": "exercise"}
+_ENDED = {"cancelled": Text(zh="取消", en="cancelled"), "updated": Text(zh="更新", en="updated")}
 
 
 def zone_of(kept: Kept, at: dt.datetime | None = None) -> HazardZone:
@@ -45,9 +48,6 @@ def zone_of(kept: Kept, at: dt.datetime | None = None) -> HazardZone:
     classes = _classes(kept, at)
     if not classes:
         raise BadGeometry("The alert has no area whose place is known, so that there is no zone of it.")
-    status: Literal["actual", "test", "exercise"] = "actual" if kept.alert.status == "Actual" else "test"
-    if kept.alert.status == "Exercise":
-        status = "exercise"
     return HazardZone(
         kind="alert",
         label=label_of(kept),
@@ -57,9 +57,31 @@ def zone_of(kept: Kept, at: dt.datetime | None = None) -> HazardZone:
         codes=CODES,
         start=kept.begins,
         end=kept.ends if kept.ending is None else min(kept.ends, kept.ending[0]),
-        status=status,
+        status=meant(kept.alert.status),
         inputs=(ZoneInput(name=f"alert:{kept.id}", digest=_digest(kept)),),
     )
+
+
+def meant(status: str | None) -> Meant:
+    """Whether a message is meant in earnest, by its status (CAP 1.2, 3.2.1); what does not say so is a test."""
+    return _MEANT.get(status or "", "test")
+
+
+def standing_of(kept: Kept) -> Text:
+    """Until when an alert holds, or what ended it before; it depends on the messages that came, not on the clock."""
+    kind = kept.alert.msg_type
+    if kind not in WARNING:
+        said = f"The message is of the type {kind} and warns of nothing itself."
+        return Text(zh=f"该消息的类型为 {kind}，本身不发布预警。", en=said)
+    if kept.ending is not None and kept.ending[0] < kept.ends:
+        moment, how = _minute(kept.ending[0]), _ENDED[kept.ending[1]]
+        return Text(zh=f"该预警已于 {moment} 被{how.zh}。", en=f"The alert was {how.en} at {moment}.")
+    until = _minute(kept.ends)
+    return Text(zh=f"该预警有效至 {until}，此后即失效。", en=f"The alert holds until {until}; from then on it is over.")
+
+
+def _minute(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def label_of(kept: Kept) -> Text:

@@ -12,6 +12,7 @@ from layers.area import ellipsoidal_area
 from layers.crs import STORAGE_SRID
 from layers.errors import BadGeometry
 from layers.extent import Extent
+from layers.hazard import Meant
 from layers.model import Text
 
 Box = tuple[float, float, float, float]
@@ -23,11 +24,21 @@ _MIN_MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Place:
-    """A zone to ask about: a valid polygon or multipolygon (lon, lat in degrees), its origin and its name."""
+    """A zone to ask about.
+
+    Attributes:
+        geometry: A valid polygon or multipolygon (longitude, latitude in degrees).
+        origin: How it was named.
+        label: Its name.
+        status: Whether what it was made of is meant in earnest, such as an alert.
+        notice: What has to be said of it, such as that an alert was cancelled.
+    """
 
     geometry: PolygonGeometry
     origin: str
     label: Text | None = None
+    status: Meant = "actual"
+    notice: Text | None = None
 
     @property
     def ewkb(self) -> bytes:
@@ -45,6 +56,19 @@ class Place:
         """Whether an extent meets the zone's surroundings: its boxes, grown by their own size on each side."""
         boxes = [_grown(box) for box in self.boxes()]
         return any(_meet(box, other) for box in boxes for other in extent.boxes())
+
+    def meets(self, extent: Extent) -> bool:
+        """Whether a box of the zone meets an extent."""
+        return any(_meet(box, other) for box in self.boxes() for other in extent.boxes())
+
+    def outside(self, extent: Extent) -> float:
+        """Square metres of the zone outside an extent."""
+        boxes = extent.boxes()
+        if all(any(_holds(box, mine) for box in boxes) for mine in self.boxes()):
+            return 0.0
+        known = shapely.union_all([shapely.box(*box) for box in boxes])
+        rest = shapely.difference(self.geometry, known)
+        return 0.0 if shapely.is_empty(rest) else float(ellipsoidal_area(rest))
 
     def described(self) -> Zone:
         """The zone for an answer: ellipsoidal area (m2), bbox (west exceeds east over the antimeridian)."""
@@ -99,6 +123,11 @@ def zone_from_feature(wkb: bytes, origin: str, label: Text | None = None) -> Pla
 def _bounds(geometry: shapely.Geometry) -> Box:
     west, south, east, north = shapely.bounds(geometry).tolist()
     return (west, south, east, north)
+
+
+def _holds(box: Box, other: Box) -> bool:
+    """Whether one box lies in another one."""
+    return box[0] <= other[0] and box[1] <= other[1] and other[2] <= box[2] and other[3] <= box[3]
 
 
 def _grown(box: Box) -> Box:

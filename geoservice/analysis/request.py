@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.alerts import read as alerts
-from geoservice.alerts.zone import label_of
+from geoservice.alerts.zone import label_of, meant, standing_of
 from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.geojson import checked, parse_zone
 from geoservice.analysis.kept import find_kept, whole_area
@@ -24,13 +24,17 @@ from geoservice.http.texts import storable
 from layers.access import Decision, decide
 from layers.errors import BadBody, BadGeometry, BadParameter, UnknownFeature
 from layers.extent import parse_bbox
-from layers.hazard import ID_PATTERN
-from layers.model import VectorLayer
+from layers.hazard import ID_PATTERN, Meant
+from layers.model import Text, VectorLayer
 from layers.sheets import parse_sheet
 
 DIVISIONS = "division"
 ALERT_IDENTIFIER = "identifier"
-_ACTUAL = {"status": "Actual"}
+_STATUS = "status"
+_MOST_MESSAGES = 20
+_Senses: TypeAlias = tuple[tuple[Meant, dict[str, str] | None], ...]
+_SENSES: _Senses = (("actual", {_STATUS: "Actual"}), ("exercise", {_STATUS: "Exercise"}), ("test", None))
+"""In which senses rows of alerts are meant, and what they say then; what is meant in earnest comes first."""
 _ALERT_ID = re.compile(r"[0-9a-f]{24}")
 MAX_KEY = 500
 WAYS = ("zone", "bbox", "adcode", "division", "alert", "feature", "sheet", "postcode")
@@ -78,6 +82,15 @@ class ZoneRequest:
     """What a zone analysis is asked: a place that is already known, or something with a name to be looked up."""
 
     where: Place | Named
+
+
+@dataclass(frozen=True, slots=True)
+class _Areas:
+    """Shapes that are one zone together, whether they are meant in earnest, and what is to be said of them."""
+
+    shapes: Sequence[FoundShape]
+    meant: Meant = "actual"
+    notice: Text | None = None
 
 
 def zone_request(body: object, max_vertices: int) -> ZoneRequest:
@@ -131,24 +144,26 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
         return await _served(connection, where, context)
     if isinstance(where, NamedZone):
         kept = await find_kept(connection, context.principal.clearance, where.id)
-        return Place(
-            checked(await asyncio.to_thread(whole_area, kept.zone), where.origin), where.origin, kept.zone.label
-        )
-    shapes = await _warned(connection, where, context) or await _shapes(connection, where, context)
-    return await asyncio.to_thread(_place, shapes, where.origin)
+        whole = checked(await asyncio.to_thread(whole_area, kept.zone), where.origin)
+        return Place(whole, where.origin, kept.zone.label, kept.zone.status)
+    found = await _warned(connection, where, context) or await _shapes(connection, where, context)
+    return await asyncio.to_thread(_place, found, where.origin)
 
 
-async def _warned(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
+async def _warned(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> _Areas | None:
     """The areas of the message that has this id under `/alerts`; none where no alert is meant, or it is no such id.
 
     An id names one message; an identifier may be that of several senders (CAP 1.2, 3.2.1).
     """
     if where.collection is not None or not _ALERT_ID.fullmatch(where.key):
-        return []
+        return None
     _, decision = _open(where, context)
     kept = await alerts.one(connection, decision.rule, where.key)
     shapes = [] if kept is None else [area.geometry for area in kept.areas if area.geometry is not None]
-    return [] if kept is None else [FoundShape(where.key, label_of(kept), shapely.to_wkb(shape)) for shape in shapes]
+    if kept is None or not shapes:
+        return None
+    found = [FoundShape(where.key, label_of(kept), shapely.to_wkb(shape)) for shape in shapes]
+    return _Areas(found, meant(kept.alert.status), standing_of(kept))
 
 
 async def _served(connection: AsyncConnection, where: NamedPostcode, context: AnalysisContext) -> Place:
@@ -156,27 +171,41 @@ async def _served(connection: AsyncConnection, where: NamedPostcode, context: An
     found = list[FoundShape]()
     for code in await divisions_of(connection, where.code, context):
         try:
-            found += await _shapes(connection, _coded(code, "adcode"), context)
+            found += (await _shapes(connection, _coded(code, "adcode"), context)).shapes
         except UnknownFeature:
             # The register of postcodes may be older or finer than that of divisions.
             continue
     if not found:
         raise _unknown(where)
-    return await asyncio.to_thread(_place, found, where.origin)
+    return await asyncio.to_thread(_place, _Areas(found), where.origin)
 
 
-async def _shapes(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> Sequence[FoundShape]:
+async def _shapes(connection: AsyncConnection, where: NamedFeature, context: AnalysisContext) -> _Areas:
     layer, decision = _open(where, context)
     attribute = ALERT_IDENTIFIER if where.collection is None else None
     # Identifiers are unique per sender only (CAP 1.2, 3.2.1): an exercise of the same one never widens a real alert.
-    real = attribute is not None and set(_ACTUAL) <= set(decision.attributes)
-    for only in (_ACTUAL, None) if real else (None,):
+    for sense, only in _senses(layer, decision):
         statement = shapes_statement(layer, decision, attribute, past=context.as_of is not None, only=only)
         for key in (where.key, *where.others):
             shapes = await find_shapes(connection, statement, key, context.schema, context.as_of)
             if shapes:
-                return shapes
+                told = None if attribute is None else await _standing(connection, decision, where.key, sense)
+                return _Areas(shapes, sense, told)
     raise _unknown(where)
+
+
+def _senses(layer: VectorLayer, decision: Decision) -> _Senses:
+    if layer.hazard is None or layer.hazard.role != "alert" or _STATUS not in layer.attributes:
+        return (("actual", None),)
+    # Alerts of which the asker may not see whether they are real are not told as real.
+    return _SENSES if _STATUS in decision.attributes else _SENSES[-1:]
+
+
+async def _standing(connection: AsyncConnection, decision: Decision, identifier: str, sense: Meant) -> Text | None:
+    """What is to be said of the messages of an identifier that are meant in one sense; None where none is kept."""
+    messages = await alerts.of_identifier(connection, decision.rule, identifier, _MOST_MESSAGES)
+    told = [standing_of(one) for one in messages if meant(one.alert.status) == sense]
+    return Text(zh="".join(one.zh for one in told), en=" ".join(one.en for one in told)) if told else None
 
 
 def _drawn(value: object, max_vertices: int) -> Place | NamedZone:
@@ -241,9 +270,10 @@ def _unknown(where: NamedFeature | NamedPostcode) -> UnknownFeature:
     return UnknownFeature(f"There is no {kind} {name[:80]!r} that could be a zone.", origin=where.origin)
 
 
-def _place(shapes: Sequence[FoundShape], origin: str) -> Place:
-    found = [shapely.from_wkb(shape.geometry) for shape in shapes if shape.geometry is not None]
+def _place(areas: _Areas, origin: str) -> Place:
+    found = [shapely.from_wkb(shape.geometry) for shape in areas.shapes if shape.geometry is not None]
     if not found:
         raise BadGeometry(f"{origin} has no geometry (its area is given by codes only); draw the zone.", where=origin)
     whole = found[0] if len(found) == 1 else shapely.union_all(found)
-    return zone_from_feature(shapely.to_wkb(whole), origin, shapes[0].label)
+    place = zone_from_feature(shapely.to_wkb(whole), origin, areas.shapes[0].label)
+    return replace(place, status=areas.meant, notice=areas.notice)

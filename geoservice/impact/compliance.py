@@ -35,7 +35,10 @@ from layers.model import Text, VectorLayer
 
 _DIVIDING = ("land", "ownership", "planning")
 """Roles whose values divide the land among them: with what they do not cover they add up to the red line."""
+_FILLING = ("land", "ownership")
+"""Roles that have a value everywhere: where none is loaded, there is one that is not known."""
 _UNCOVERED = Text(zh="无数据覆盖", en="not covered by data")
+_METHOD = {name: IMPACT_METHOD[name] for name in ("coordinates", "ellipsoid", "edges", "area", "rounding")}
 _TOUCH = 1e-3
 _DECIMALS = 4
 SUMMARIES: Mapping[Verdict, Text] = {
@@ -48,13 +51,17 @@ SUMMARIES: Mapping[Verdict, Text] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What a red line shares with one layer in one role: m2 by value, and m2 covered; None without data here."""
+    """What a red line shares with one layer in one role: m2 by value (None without data here), and m2 covered.
+
+    `beyond` are the m2 outside the box of all that is loaded, where the layer says nothing of what is there.
+    """
 
     layer: VectorLayer
     use: Compliance
     edition: EditionRef | None
     by_code: Mapping[str | None, float] | None
     covered: float = 0.0
+    beyond: float = 0.0
 
 
 async def compliance_answer(office: Office, line: RedLine, as_of: dt.datetime | None) -> ComplianceAnswer:
@@ -80,7 +87,7 @@ async def compliance_answer(office: Office, line: RedLine, as_of: dt.datetime | 
             extent = states[layer.name].extent
             for use in layer.compliance:
                 found.append(await _found(office, ground, line, (layer, use), (editions.get(layer.name), extent)))
-    return await asyncio.to_thread(_answer, context.catalog, line, found, as_of)
+    return await asyncio.to_thread(_answer, office, line, found, as_of)
 
 
 async def _found(
@@ -93,13 +100,23 @@ async def _found(
     layer, use = about
     edition, extent = known
     decision = decide(office.context.principal, "read", layer)
-    there = extent is not None and line.place.meets_surroundings(extent)
+    there = extent is not None and _near(line, use, extent)
     if edition is None or use.by not in decision.attributes or not (there or ground.as_of is not None):
         return Found(layer, use, edition, None)
     wanted = Wanted(layer, decision, Counting("area", use.by), None, line.place.boxes())
     read = await read_rows(ground, wanted)
     shared = await asyncio.to_thread(_shared, line, read.rows.wkb, read.rows.code)
-    return Found(layer, use, edition, *shared)
+    beyond = math.inf if extent is None else await asyncio.to_thread(line.place.outside, extent)
+    return Found(layer, use, edition, *shared, beyond)
+
+
+def _near(line: RedLine, use: Compliance, extent: Extent) -> bool:
+    """Whether a layer may say something of a red line.
+
+    Where nothing is planned or approved nothing is loaded, so that these speak of what lies around them, too.
+    """
+    silent = use.role in ("planning", "approval")
+    return line.place.meets_surroundings(extent) if silent else line.place.meets(extent)
 
 
 def _shared(
@@ -125,7 +142,8 @@ def _area(pieces: Sequence[shapely.Geometry]) -> float:
     return round(math.fsum(ellipsoidal_area(shapely.get_parts(joined)).tolist()), _DECIMALS)
 
 
-def _answer(catalog: Catalog, line: RedLine, found: Sequence[Found], as_of: dt.datetime | None) -> ComplianceAnswer:
+def _answer(office: Office, line: RedLine, found: Sequence[Found], as_of: dt.datetime | None) -> ComplianceAnswer:
+    catalog, clearance = office.context.catalog, office.context.principal.clearance
     described = line.place.described()
     area = round(described.area_m2, _DECIMALS)
     whole = _told_area(area)
@@ -140,14 +158,14 @@ def _answer(catalog: Catalog, line: RedLine, found: Sequence[Found], as_of: dt.d
         summary=SUMMARIES[verdict],
         rules=tuple(verdicts),
         sections=tuple(_section(catalog, one, area) for one in found),
-        method={name: IMPACT_METHOD[name] for name in ("coordinates", "ellipsoid", "edges", "area", "rounding")},
+        method={**_METHOD, "readers": f"What readers of the clearance {clearance.label} may see was looked at."},
     )
 
 
 def _judge(rule: Rule, catalog: Catalog, area: float, found: Sequence[Found]) -> RuleVerdict:
     mine = [one for one in found if one.use.role == rule.role]
     there = [one for one in mine if one.by_code is not None]
-    overlap = _overlap(catalog, there) if there else None
+    overlap = _overlap(catalog, there, area) if there else None
     made = judged(rule, area, overlap)
     return RuleVerdict(
         id=rule.id,
@@ -160,7 +178,7 @@ def _judge(rule: Rule, catalog: Catalog, area: float, found: Sequence[Found]) ->
     )
 
 
-def _overlap(catalog: Catalog, found: Sequence[Found]) -> Overlap:
+def _overlap(catalog: Catalog, found: Sequence[Found], area: float) -> Overlap:
     """Overlaps of all layers of a role; a code counts for those above it in its list, too."""
     by_code: dict[str, float] = {}
     for one in found:
@@ -168,7 +186,16 @@ def _overlap(catalog: Catalog, found: Sequence[Found]) -> Overlap:
         for code, size in (one.by_code or {}).items():
             for above in _chain(codes, code):
                 by_code[above] = by_code.get(above, 0.0) + size
-    return Overlap(by_code=by_code, covered=sum(one.covered for one in found))
+    covered = sum(one.covered for one in found)
+    return Overlap(by_code=by_code, covered=covered, unknown=_unknown(found, area, covered))
+
+
+def _unknown(found: Sequence[Found], area: float, covered: float) -> float:
+    """Square metres of which the layers of a role do not say what is there."""
+    role = found[0].use.role
+    if role in _FILLING:
+        return max(area - covered, 0.0)
+    return min(area, *(one.beyond for one in found)) if role == "control" else 0.0
 
 
 def _section(catalog: Catalog, one: Found, area: float) -> OverlapSection:

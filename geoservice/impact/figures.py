@@ -21,6 +21,7 @@ from layers.model import Text
 HECTARE_DECIMALS, MU_DECIMALS = 4, 2
 _NO_DIVISION = Text(zh="不在任何区划内", en="in no division")
 _NOTHING = Sum()
+_BEST: Bound = "best"
 
 
 class Sums(Protocol):
@@ -28,6 +29,9 @@ class Sums(Protocol):
 
     def by(self, names: Sequence[str]) -> dict[Key, Sum]:
         """Sums in the order of their keys."""
+
+    def unknown(self, names: Sequence[str]) -> frozenset[Key]:
+        """Keys of which nothing is known, so that they have no sum, not even zero."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,17 @@ class Ledger:
     counted: bool = True
 
     def table(self, names: Sequence[str]) -> dict[Key, dict[Bound, Sum]]:
-        """Per key the sum of each estimate; keys that occur at the bounds only are there, too."""
+        """Per key the sum of each estimate; keys that occur at the bounds only are there, too.
+
+        An estimate of which nothing is known is left out.
+        """
         made = {bound: sums.by(names) for bound, sums in self.sums.items()}
-        keys = sorted({key for found in made.values() for key in found})
-        return {key: {bound: found.get(key, _NOTHING) for bound, found in made.items()} for key in keys}
+        unknown = {bound: sums.unknown(names) for bound, sums in self.sums.items()}
+        keys = sorted({key for some in (*made.values(), *unknown.values()) for key in some})
+        return {
+            key: {bound: found.get(key, _NOTHING) for bound, found in made.items() if key not in unknown[bound]}
+            for key in keys
+        }
 
     def total(self) -> dict[Bound, Sum]:
         """Everything."""
@@ -119,7 +130,7 @@ def parent_figures(rows: Sequence[GroupFigure], words: Words) -> tuple[GroupFigu
 
 
 def class_figures(ledger: Ledger, classes: Sequence[Severity], words: Words) -> tuple[ClassFigure, ...]:
-    """The figure of each severity class, also of those that hold nothing."""
+    """The figure of each severity class, also of those that hold nothing; not of those of which nothing is known."""
     by_rank = ledger.table(("rank",))
     rows = _nested(ledger.table(("rank", "code"))) if ledger.codes else {}
     empty = dict.fromkeys(ledger.sums, _NOTHING)
@@ -132,9 +143,10 @@ def class_figures(ledger: Ledger, classes: Sequence[Severity], words: Words) -> 
                 "label": one.label,
                 "rows": _groups(ledger, rows.get(one.rank, {}), words),
             },
-            by_rank.get((one.rank,), empty),
+            sums,
         )
         for one in classes
+        if _BEST in (sums := by_rank.get((one.rank,), empty))
     ]
     return tuple(_told(named, ledger, words))
 
@@ -145,7 +157,7 @@ def division_figures(ledger: Ledger, divisions: Divisions, words: Words) -> tupl
     ranks = _nested(ledger.table(("division", "rank")))
     rows = _nested(ledger.table(("division", "code"))) if ledger.codes else {}
     named = []
-    for key in sorted(table, key=lambda key: (key[0] < 0, key)):
+    for key in sorted((key for key, sums in table.items() if _BEST in sums), key=lambda key: (key[0] < 0, key)):
         place = key[0]
         inside = [
             RankFigure(
@@ -155,6 +167,7 @@ def division_figures(ledger: Ledger, divisions: Divisions, words: Words) -> tupl
                 **{name: sums[name].value for name in ("low", "high") if name in sums},
             )
             for rank, sums in ranks.get(place, {}).items()
+            if _BEST in sums
         ]
         told = {**_division(divisions, place), "classes": tuple(inside)}
         named.append((DivisionFigure, {**told, "rows": _groups(ledger, rows.get(place, {}), words)}, table[key]))

@@ -20,6 +20,7 @@ from geoservice.routing.asked import Asked
 from geoservice.routing.errors import NetworkUnavailable
 from geoservice.routing.ground import Office, ground_of, networks_of
 from layers.access import Decision, decide
+from layers.crs import STORAGE_SRID
 from layers.errors import BadBody
 from layers.impact import Ways
 from layers.model import Text, VectorLayer
@@ -27,7 +28,9 @@ from layers.table import held, row_predicate
 
 FACILITIES = ("hospital", "shelter")
 """Layers that people must reach, where the question names none; those that are not there are left out."""
-MOST_SPOTS = 5_000
+MOST_SPOTS = 50_000
+"""Settlements, or facilities of one layer, that are looked at: those nearest to the zone."""
+_OWN = ("west", "south", "east", "north")
 _AROUND = 0.25
 """Degrees around a zone, and its own size: where settlements and facilities are looked at."""
 
@@ -56,11 +59,24 @@ async def look_out(office: Office, asked: ImpactAsked, zoned: Zoned) -> Ways | N
             zh="路网没有数据，这不等于没有道路中断。", en="The network has no data; that is not zero roads cut."
         )
         return Ways(network=layer.name, mode=ground.travel.mode, edition=0, status="no-data", note=note)
-    boxes = _grown(zoned.boxes())
-    settlements = await _spots(office, asked, _settlements(office), boxes)
-    reached = await _spots(office, asked, facilities, boxes)
+    boxes = zoned.boxes()
+    settlements, cut = await _spots(office, asked, _settlements(office), boxes)
+    reached, left_out = await _spots(office, asked, facilities, boxes)
     telling = Telling(asked.minutes, asked.lines, asked.explain)
-    return await asyncio.to_thread(ways_of, ground.travel, layer.name, zoned, (settlements, reached), telling)
+    ways = await asyncio.to_thread(ways_of, ground.travel, layer.name, zoned, (settlements, reached), telling)
+    names = [*cut, *left_out]
+    return ways.model_copy(update={"note": _cut(names)}) if names else ways
+
+
+def _cut(layers: Sequence[VectorLayer]) -> Text:
+    """That figures are about the nearest features only."""
+    zh, en = "、".join(one.title.zh for one in layers), ", ".join(one.title.en for one in layers)
+    most = f"{MOST_SPOTS:,}"
+    return Text(
+        zh=f"以下图层在范围周围的要素超过 {most} 个，只考虑了离范围最近的 {most} 个，数值可能偏小：{zh}。",
+        en=f"More than {most} features lie around the zone in: {en}. Only the {most} nearest to the zone were looked "
+        "at, so that figures may be too small.",
+    )
 
 
 def _facilities(office: Office, asked: ImpactAsked) -> list[tuple[VectorLayer, Decision]]:
@@ -90,15 +106,22 @@ def _read(office: Office, layer: VectorLayer) -> Decision:
 
 async def _spots(
     office: Office, asked: ImpactAsked, layers: Sequence[tuple[VectorLayer, Decision]], boxes: Sequence[Box]
-) -> list[Spot]:
+) -> tuple[list[Spot], list[VectorLayer]]:
+    """Features around the boxes of a zone, and the layers that have more of them than are looked at."""
     found: list[Spot] = []
+    cut: list[VectorLayer] = []
     async with office.pools.raw(office.context.principal.clearance) as connection:
         ground = Ground(connection, office.reading, asked.as_of)
-        sides = {f"{side}{n}": v for n, box in enumerate(boxes) for side, v in zip("wsen", box, strict=True)}
+        sides = {**_sides("wsen", _grown(boxes)), **_sides(_OWN, boxes)}
         for layer, decision in layers:
             rows = await _rows(ground, layer, decision, len(boxes), sides)
-            found += [_spot(layer, row) for row in rows if row["lon"] is not None]
-    return found
+            cut += [layer] if len(rows) > MOST_SPOTS else []
+            found += [_spot(layer, row) for row in rows[:MOST_SPOTS] if row["lon"] is not None]
+    return found, cut
+
+
+def _sides(names: Sequence[str], boxes: Sequence[Box]) -> dict[str, float]:
+    return {f"{side}{n}": v for n, box in enumerate(boxes) for side, v in zip(names, box, strict=True)}
 
 
 async def _rows(
@@ -106,7 +129,8 @@ async def _rows(
 ) -> Sequence[Mapping[str, Any]]:
     def made() -> sa.Select[Any]:
         found = held(layer, rows_of, past=ground.as_of is not None)
-        return found.order_by(sa.collate(found.selected_columns["key"], "C")).limit(MOST_SPOTS)
+        columns = found.selected_columns
+        return found.order_by(columns["away"], sa.collate(columns["key"], "C")).limit(MOST_SPOTS + 1)
 
     def rows_of(table: sa.Table) -> sa.Select[Any]:
         inner = sa.func.ST_PointOnSurface(sa.type_coerce(table.c.geom, sa.types.NullType()), type_=sa.types.NullType())
@@ -115,10 +139,20 @@ async def _rows(
         place = (sa.func.ST_X(inner).label("lon"), sa.func.ST_Y(inner).label("lat"))
         columns = (table.c.key, *label_columns(layer, table, decision), sa.cast(people, sa.Double()).label("people"))
         seen = (row_predicate(table, decision.rule), table.c.geom.is_not(None), *near(table, boxes))
-        return sa.select(*columns, *place).where(*seen)
+        return sa.select(*columns, *place, _away(table, boxes).label("away")).where(*seen)
 
-    shape = ("spots", layer.name, decision.attributes, boxes)
+    shape = ("spots", layer.name, decision.attributes, boxes, MOST_SPOTS)
     return await ground.rows(shape, made, decision.rule.max_clearance, sides)
+
+
+def _away(table: sa.Table, boxes: int) -> sa.ColumnElement[float]:
+    """Degrees to the nearest box of the zone itself; none for what lies in it."""
+    geometry = sa.type_coerce(table.c.geom, sa.types.NullType())
+    away = list[sa.ColumnElement[float]]()
+    for number in range(boxes):
+        sides: list[sa.BindParameter[float]] = [sa.bindparam(f"{side}{number}", type_=sa.Double()) for side in _OWN]
+        away.append(sa.func.ST_Distance(geometry, sa.func.ST_MakeEnvelope(*sides, STORAGE_SRID), type_=sa.Double()))
+    return away[0] if boxes == 1 else sa.func.least(*away, type_=sa.Double())
 
 
 def _spot(layer: VectorLayer, row: Mapping[str, Any]) -> Spot:

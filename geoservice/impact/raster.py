@@ -52,18 +52,23 @@ class RasterTally:
     Attributes:
         sums: The sums.
         covered: Share of the zone (0 to 1) in which the raster has data.
+        without: Ranks and places of what the zone has and the raster has no data of; that is no zero.
     """
 
     sums: dict[Key, float]
     covered: float
+    without: frozenset[Key] = frozenset()
 
     def by(self, names: Sequence[str]) -> dict[Key, Sum]:
         """Sums by `rank` or `division`, or both."""
-        places = [("rank", "division").index(name) for name in names]
         groups: dict[Key, list[float]] = {}
         for key, value in self.sums.items():
-            groups.setdefault(tuple(key[place] for place in places), []).append(value)
+            groups.setdefault(_part(key, names), []).append(value)
         return {key: Sum(math.fsum(groups[key])) for key in sorted(groups)}
+
+    def unknown(self, names: Sequence[str]) -> frozenset[Key]:
+        """What of the zone, by `rank` or `division` or both, has no cell with data at all."""
+        return frozenset(_part(key, names) for key in self.without) - {_part(key, names) for key in self.sums}
 
 
 def pieces_of_zone(parts: Sequence[ZonePart], divisions: Divisions, known: KeptPolygons | None = None) -> list[Piece]:
@@ -100,7 +105,13 @@ def raster_tally(assets: Sequence[Asset], pieces: Sequence[Piece], kept: RasterS
                 found.setdefault((piece.rank, piece.division), []).extend(sums)
     area = math.fsum(piece.area for piece in pieces)
     joined = {key: math.fsum(found[key]) for key in sorted(found)}
-    return RasterTally(joined, min(1.0, math.fsum(covered) / area) if area > 0 else 0.0)
+    without = {(piece.rank, piece.division) for piece in pieces if piece.area > 0} - joined.keys()
+    return RasterTally(joined, min(1.0, math.fsum(covered) / area) if area > 0 else 0.0, frozenset(without))
+
+
+def _part(key: Key, names: Sequence[str]) -> Key:
+    """Rank or place of the division, or both, of a key."""
+    return tuple(key[("rank", "division").index(name)] for name in names)
 
 
 def _added(

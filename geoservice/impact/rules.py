@@ -22,6 +22,9 @@ TOUCH = 1.0
 """Square metres up to which an overlap is a touch of borders."""
 CLEAR = Text(zh="未发现重叠或缺漏。", en="Nothing was found.")
 UNKNOWN = Text(zh="没有可用的数据，不能判定。", en="There is no data; this cannot be judged.")
+PARTLY_UNKNOWN = Text(
+    zh="部分用地没有数据，不能判定。", en="For a part of the red line there is no data; this cannot be judged."
+)
 
 
 class Rule(BaseModel):
@@ -41,16 +44,23 @@ class Rule(BaseModel):
 
 
 class Overlap(BaseModel):
-    """What a red line shares with the layers of a role: area (m2) by code with the codes above it, and covered area."""
+    """What a red line shares with the layers of a role, in m2.
+
+    Attributes:
+        by_code: By code, with the codes above it.
+        covered: Covered by any of the values.
+        unknown: Where nothing says what is there, so that anything may be.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     by_code: Mapping[str, float]
     covered: float
+    unknown: float = 0.0
 
 
 class Judged(BaseModel):
-    """A rule, the area (m2) that it is about, and the verdict."""
+    """A rule, the area (m2) that it is about, and the verdict; without data for a part, the area of that part."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,7 +72,7 @@ class Judged(BaseModel):
     def words(self) -> Text:
         """What was found."""
         if self.verdict == "no-data":
-            return UNKNOWN
+            return UNKNOWN if self.area is None else PARTLY_UNKNOWN
         return CLEAR if self.verdict == "clear" else self.rule.met
 
 
@@ -86,7 +96,13 @@ def judged(rule: Rule, area: float, overlap: Overlap | None) -> Judged:
         return Judged(rule=rule, area=None, verdict="no-data")
     concerned = area if overlap is None or rule.when == "size" else _concerned(rule, area, overlap)
     limit = max(TOUCH, rule.above_ha * SQUARE_METRES_PER_HECTARE)
-    return Judged(rule=rule, area=concerned, verdict=rule.verdict if concerned > limit else "clear")
+    if concerned > limit:
+        return Judged(rule=rule, area=concerned, verdict=rule.verdict)
+    # What is unknown may be all of what the rule is about: where that would meet it there is no clearance.
+    unknown = overlap.unknown if overlap is not None and rule.when == "overlap" else 0.0
+    if unknown > TOUCH and concerned + unknown > limit:
+        return Judged(rule=rule, area=unknown, verdict="no-data")
+    return Judged(rule=rule, area=concerned, verdict="clear")
 
 
 def _concerned(rule: Rule, area: float, overlap: Overlap) -> float:

@@ -36,6 +36,7 @@ from geoservice.impact.sections import (
     Counted,
     Laid,
     bare_section,
+    beside,
     capacity_of,
     empty,
     parts_of,
@@ -73,6 +74,11 @@ class _Work:
     extents: dict[str, Extent | None]
     rows: dict[str, int]
     divisions: Decision | None
+
+    @property
+    def area(self) -> float:
+        """Square metres of all that any estimate covers."""
+        return self.place.described().area_m2
 
 
 async def impact_answer(office: Office, keeper: AtomKeeper, asked: ImpactAsked) -> ImpactAnswer:
@@ -201,7 +207,8 @@ async def _section(work: _Work, layer: VectorLayer | RasterLayer) -> ImpactSecti
         return empty(bare, NOTHING_LOADED)
     try:
         async with work.ground.connection.transaction():
-            return await _of_features(work, layer, decision, counting)
+            found = await _of_features(work, layer, decision, counting)
+        return found if extent is None else await asyncio.to_thread(_beside, work, found, extent)
     except asyncpg.PostgresError as error:
         if error.sqlstate != QUERY_CANCELLED:
             raise
@@ -328,9 +335,15 @@ async def _secondary(work: _Work, layers: Sequence[VectorLayer | RasterLayer]) -
 
 def _near(work: _Work, extent: Extent | None) -> bool:
     # What the figures of a layer say is of now; a layer that is empty now may have had rows then.
+    past = work.asked.as_of is not None
     if extent is None:
-        return work.asked.as_of is not None
-    return work.place.meets_surroundings(extent)
+        return past
+    return work.place.meets(extent) or (past and work.place.meets_surroundings(extent))
+
+
+def _beside(work: _Work, section: ImpactSection, extent: Extent) -> ImpactSection:
+    outside = work.place.outside(extent)
+    return beside(section, outside / work.area) if outside else section
 
 
 async def _limit(connection: RawConnection, seconds: float) -> None:

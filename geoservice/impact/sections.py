@@ -112,13 +112,25 @@ def raster_section(
     if not best.sums:
         return empty(section, NOTHING_LOADED)
     words = Words(None, areas=False)
-    told = {**_shared(Ledger(tallies, (), counted=False), laid, words), "note": _partly(best.covered)}
+    told = {**_shared(Ledger(tallies, (), counted=False), laid, words), "note": _gaps(tallies, laid.zoned)}
     section = section.model_copy(update=told)
     if not laid.explain:
         return section
     return section.model_copy(
         update={"explain": explained(section, raster=True, value=None, by=None, zone=laid.zoned.origin)}
     )
+
+
+def beside(section: ImpactSection, share: float) -> ImpactSection:
+    """A section of a zone of which some share (0 to 1) lies outside the box of all that is loaded of the layer."""
+    if share < 1 - _WHOLE or section.status != "ok":
+        return section
+    said = Text(
+        zh=f"该范围有 {share:.1%} 超出此图层已入库数据的外框，那里情况不明，未计入。",
+        en=f"{share:.1%} of the zone lies outside the box of what is loaded of this layer; nothing is known there, "
+        "and nothing counted.",
+    )
+    return section.model_copy(update={"note": joined([said] if section.note is None else [section.note, said])})
 
 
 def empty(section: ImpactSection, note: Text, *, late: bool = False) -> ImpactSection:
@@ -173,13 +185,27 @@ def _features(atoms: Atoms, hits: Hits) -> tuple[Longs, Longs]:
     return features, sizes
 
 
-def _partly(covered: float) -> Text | None:
-    if covered >= _WHOLE:
-        return None
-    return Text(
-        zh=f"栅格数据只覆盖该范围的 {covered:.1%}，其余部分未计入。",
-        en=f"The raster has data in {covered:.1%} of the zone; the rest adds nothing.",
-    )
+def _gaps(tallies: Mapping[Bound, RasterTally], zoned: Zoned) -> Text | None:
+    """Where a raster has no data, so that figures are too small or missing."""
+    best = tallies["best"]
+    told: list[Text] = []
+    if best.covered < _WHOLE:
+        told.append(
+            Text(
+                zh=f"栅格数据只覆盖该范围的 {best.covered:.1%}，其余部分未计入。",
+                en=f"The raster has data in {best.covered:.1%} of the zone; the rest adds nothing.",
+            )
+        )
+    silent = best.unknown(("rank",))
+    if names := [one.label for one in zoned.best if (one.rank,) in silent]:
+        zh, en = "、".join(one.zh for one in names), ", ".join(one.en for one in names)
+        told.append(Text(zh=f"以下等级没有数据，不给出数值：{zh}。", en=f"There is no data, and no figure, for: {en}."))
+    return joined(told)
+
+
+def joined(notes: Sequence[Text]) -> Text | None:
+    """Several notes as one; None where there are none."""
+    return Text(zh="".join(one.zh for one in notes), en=" ".join(one.en for one in notes)) if notes else None
 
 
 def _missing(missing: int, features: int) -> Text | None:

@@ -43,6 +43,10 @@ class Tally:
         division, code = atoms.division[at].astype(np.int64), atoms.code[at].astype(np.int64)
         return cls(feature.astype(np.int64), hits.rank, division, code, hits.size, atoms.known[at])
 
+    def unknown(self, names: Sequence[str]) -> frozenset[Key]:
+        """Of features it is known everywhere whether they are there."""
+        return frozenset()
+
     def total(self) -> Sum:
         """Everything."""
         return self.by(()).get((), Sum())

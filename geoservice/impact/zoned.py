@@ -17,7 +17,7 @@ from geoservice.analysis.tangles import require_mergeable
 from layers.answer import Zone
 from layers.area import ellipsoidal_area
 from layers.errors import BadGeometry, TooLarge
-from layers.hazard import Bound, HazardZone, ZoneClass
+from layers.hazard import Bound, HazardZone, Meant, ZoneClass
 from layers.impact import ImpactZone, ZoneClassFigure
 from layers.model import Text
 
@@ -45,7 +45,10 @@ class Severity:
 
 @dataclass(frozen=True)
 class Zoned:
-    """A zone with its classes; `low` and `high` are None where the method does not say how uncertain it is."""
+    """A zone with its classes; `low` and `high` are None where the method does not say how uncertain it is.
+
+    `status` says whether it is meant in earnest, `notice` what has to be said of it beside.
+    """
 
     origin: str
     label: Text | None
@@ -53,6 +56,8 @@ class Zoned:
     low: tuple[Severity, ...] | None = None
     high: tuple[Severity, ...] | None = None
     hazard: HazardZone | None = None
+    status: Meant = "actual"
+    notice: Text | None = None
 
     @property
     def bounds(self) -> dict[Bound, tuple[Severity, ...]]:
@@ -112,6 +117,8 @@ class Zoned:
             label=self.label,
             bbox=place.bbox,
             area_m2=round(sum(areas["best"].values()), 4),
+            status=self.status,
+            notice=self.notice,
             uncertainty=self._silence(),
             classes=tuple(_figure(severity, areas) for severity in self.best),
             **{"kind": "area", **told},
@@ -120,7 +127,8 @@ class Zoned:
 
 def zoned_place(place: Place) -> Zoned:
     """The zone of an area: one class."""
-    return Zoned(place.origin, place.label, (Severity(1, ONE_CLASS, place.label or _ONE, place.geometry),))
+    one = Severity(1, ONE_CLASS, place.label or _ONE, place.geometry)
+    return Zoned(place.origin, place.label, (one,), status=place.status, notice=place.notice)
 
 
 def zoned_hazard(hazard: HazardZone, most_vertices: int) -> Zoned:
@@ -169,7 +177,8 @@ def _estimates(hazard: HazardZone) -> dict[Bound, Sequence[ZoneClass] | None]:
 
 def _zoned(hazard: HazardZone, origin: str, made: Mapping[Bound, tuple[Severity, ...] | None]) -> Zoned:
     best = made["best"] or ()
-    return Zoned(origin=origin, label=hazard.label, best=best, low=made["low"], high=made["high"], hazard=hazard)
+    low, high, status = made["low"], made["high"], hazard.status
+    return Zoned(origin, hazard.label, best, low=low, high=high, hazard=hazard, status=status)
 
 
 def _severities(classes: Sequence[ZoneClass], shapes: Sequence[PolygonGeometry]) -> tuple[Severity, ...]:
@@ -222,7 +231,6 @@ def _told(hazard: HazardZone) -> dict[str, object]:
     method = {**hazard.method.model_dump(mode="json"), "parameters": hazard.parameters}
     return {
         "kind": hazard.kind,
-        "status": hazard.status,
         "screening": hazard.screening,
         "method": method,
         "inputs": tuple(one.model_dump(mode="json", exclude_none=True) for one in hazard.inputs),

@@ -53,6 +53,7 @@ GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 LINE = shapely.box(105.000, 38.000, 105.010, 38.010)
 FIELD, ROAD = shapely.box(104.9, 37.9, 105.004, 38.1), shapely.box(105.004, 37.9, 105.006, 38.1)
 FARM = shapely.box(104.9, 37.9, 105.002, 38.1)
+FAR = shapely.box(105.05, 37.9, 105.06, 38.1)
 TOWN = shapely.box(104.9, 37.9, 105.008, 38.1)
 
 
@@ -80,6 +81,8 @@ def service(module_database: Database) -> Iterator[Service]:
             # The same place twice counts once.
             {"code": "b", "kind": "basic_farmland", "geom": shapely.box(104.95, 37.95, 105.001, 38.05)},
             {"code": "c", "kind": "urban_boundary", "geom": TOWN},
+            # What is loaded reaches so far; beyond it nothing is known.
+            {"code": "d", "kind": "eco_redline", "geom": FAR},
         ],
     )
     with running(module_database, CATALOG) as made:
@@ -152,6 +155,31 @@ def test_a_line_beside_the_farmland_is_clear_of_it(service: Service) -> None:
     found = ask(service, drawn(shapely.box(105.0021, 38.0, 105.0025, 38.0002))).json()
     assert verdicts(found)["permanent-basic-farmland"] == "clear"
     assert verdicts(found)["cultivated-land-large"] == "clear"
+
+
+def test_where_land_is_not_loaded_its_use_is_not_judged(service: Service) -> None:
+    """Half a red line lies on the road and half beside all patches: nothing says that this is no cultivated land."""
+    found = ask(service, drawn(shapely.box(105.005, 38.0, 105.007, 38.0002))).json()
+    told = {one["id"]: one for one in found["rules"]}
+    assert told["cultivated-land"]["verdict"] == "no-data"
+    rest = m2(shapely.box(105.006, 38, 105.007, 38.0002))
+    assert told["cultivated-land"]["area"]["m2"] == pytest.approx(rest, rel=1e-6)
+    assert "part" in told["cultivated-land"]["text"]["en"]
+    # However it is used, it is less than 35 ha; and control lines are loaded all around.
+    assert told["cultivated-land-large"]["verdict"] == "clear"
+    assert told["ecological-red-line"]["verdict"] == "clear"
+
+
+def test_beyond_what_is_loaded_nothing_is_clear(service: Service) -> None:
+    """The box of the control lines ends within the red line; that of the patches does not reach it."""
+    found = ask(service, drawn(shapely.box(105.0605, 38.0, 105.062, 38.0002))).json()
+    assert {verdicts(found)[name] for name in ("permanent-basic-farmland", "cultivated-land")} == {"no-data"}
+    across = ask(service, drawn(shapely.box(105.0595, 38.0, 105.061, 38.0002))).json()
+    told = verdicts(across)
+    assert (told["permanent-basic-farmland"], told["ecological-red-line"]) == ("no-data", "conflict")
+    assert told["cultivated-land"] == "no-data"
+    assert next(one for one in across["sections"] if one["role"] == "land")["status"] == "no-data"
+    assert across["method"]["readers"] == "What readers of the clearance internal may see was looked at."
 
 
 def test_a_line_outside_all_data_is_not_judged(service: Service) -> None:
@@ -258,6 +286,8 @@ def test_each_rule_can_be_met_and_not_met(rule: Rule) -> None:
     area = 2_000_000.0
     full = Overlap(by_code=dict.fromkeys(rule.codes, area), covered=area)
     none = Overlap(by_code={}, covered=0.0)
+    if rule.when == "overlap":
+        assert judged(rule, area, none.model_copy(update={"unknown": area})).verdict == "no-data"
     met, clear = (full, none) if rule.when == "overlap" else (none, full)
     assert judged(rule, area, met).verdict == rule.verdict
     assert judged(rule, area, clear).verdict == "clear"

@@ -19,7 +19,7 @@ import shapely
 from exactextract import exact_extract
 
 from geoservice.db.engine import Database
-from geoservice.impact import raster_keeper
+from geoservice.impact import outlook, raster_keeper
 from ingest.job import plan
 from ingest.load import load
 from ingest.raster import load_raster
@@ -241,11 +241,33 @@ def test_a_zone_outside_all_data_is_no_data_and_not_zero(county: County) -> None
 
 
 def test_a_zone_beside_everything_inside_the_data_is_zero(county: County) -> None:
-    west, south, *_ = county.truth.bounds
-    found = county.ask({"bbox": [west - 0.02, south - 0.02, west - 0.01, south - 0.01]})
-    school = section(found, "school")
-    assert school["status"] == "ok"
-    assert school["total"]["value"] == 0.0
+    schools = county.frame("school").geometry
+    west, south, east, north = schools.total_bounds
+    x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(west, east, 30), np.linspace(south, north, 30)))
+    free = next(p for p in shapely.points(x, y) if shapely.dwithin(schools.to_numpy(), p, 0.002).sum() == 0)
+    found = section(
+        county.ask({"zone": drawn(shapely.buffer(free, 0.001)), "layers": ["school"], "ways": False}), "school"
+    )
+    assert (found["status"], found["total"]["value"]) == ("ok", 0.0)
+    beside = county.ask({"bbox": [west - 0.02, south - 0.02, west - 0.01, south - 0.01], "layers": ["school"]})
+    assert section(beside, "school")["status"] == "no-data"
+
+
+def test_of_more_settlements_than_are_looked_at_the_nearest_count(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    west, south, east, north = county.truth.bounds
+    zone = shapely.box((west + east) / 2, (south + north) / 2, east, north)
+    places = county.frame("populated_place").geometry.to_numpy()
+    inside = int(shapely.intersects(places, zone).sum())
+    assert 0 < inside < len(places)
+    whole = county.ask({"zone": drawn(zone), "layers": ["road"]})["ways"]
+    assert "note" not in whole
+    monkeypatch.setattr(outlook, "MOST_SPOTS", inside)
+    ways = county.ask({"zone": drawn(zone), "layers": ["road"]})["ways"]
+    assert f"{inside:,} nearest" in ways["note"]["en"]
+    assert ways["facilities"]["settlements"] == inside
+    assert {one["situation"] for one in ways["settlements"]} == {"inside"}
 
 
 def test_hidden_layers_are_not_told(county: County) -> None:
@@ -256,28 +278,6 @@ def test_hidden_layers_are_not_told(county: County) -> None:
     missing = county.post({**body, "layers": ["controlxline"]}, clearance=Clearance.PUBLIC)
     assert refused.status_code == missing.status_code == 404
     assert refused.text.replace("control_line", "controlxline") == missing.text
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"zone": {"type": "Polygon", "coordinates": []}},
-        {"zone": {"type": "Polygon", "coordinates": [[[105, 38], [105.1, 38.1], [105.1, 38], [105, 38.1], [105, 38]]]}},
-        {"adcode": "990101", "hazard": {}},
-        {"hazard": {"kind": "flood"}},
-        {"adcode": "990101", "explain": "yes"},
-        {"adcode": "990101", "layers": []},
-        {"adcode": "990101", "as_of": "tomorrow"},
-        {"adcode": "990101", "at": "noon"},
-        {"adcode": "990101", "depth": 3},
-    ],
-)
-def test_bad_questions_are_refused_in_words(county: County, body: dict[str, Any]) -> None:
-    response = county.post(body)
-    assert 400 <= response.status_code < 500, response.text
-    assert response.headers["content-type"].startswith("application/problem+json")
-    assert response.json()["detail"].endswith(".")
 
 
 def test_two_zones_are_compared(county: County) -> None:

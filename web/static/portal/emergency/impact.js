@@ -87,7 +87,8 @@ function settlements(answer) {
   if (ways.status !== "ok") return el("section", { className: "section" }, title, el("p", { className: "nodata" }, words(ways.note) || t("no_data_here")));
   const cut = cutOff(answer);
   const sum = el("p", {}, t("settlements_sum", { n: number(ways.isolated, 0), people: number(ways.isolated_people, 0), km: fine(ways.closed_m / 1000) }));
-  return el("section", { className: "section", id: "settlements" }, title, sum, ...(cut.length ? folded(cut.map(settlementLine), ways.settlements_total) : [el("p", { className: "hint" }, t("settlements_none"))]),
+  const caution = ways.note ? el("p", { className: "caution" }, words(ways.note)) : "";
+  return el("section", { className: "section", id: "settlements" }, title, caution, sum, ...(cut.length ? folded(cut.map(settlementLine), ways.settlements_total) : [el("p", { className: "hint" }, t("settlements_none"))]),
     evacuation(ways), el("p", { className: "source" }, t("ways_source", { network: ways.network, mode: t(ways.mode === "car" ? "mode_car" : ways.mode), n: ways.edition })));
 }
 
@@ -134,6 +135,8 @@ export function impactView(zone, answer) {
   const area = answer.zone.area_m2;
   return [
     el("h2", { className: "zone-title" }, words(zone.label), el("span", { className: "hint block" }, `${fine(area / 1e6)} ${t("km2")}`)),
+    ["exercise", "test"].includes(answer.zone.status) ? el("p", { className: "caution" }, t(`impact_${answer.zone.status}`)) : null,
+    answer.zone.notice ? el("p", { className: "caution" }, words(answer.zone.notice)) : null,
     zone.screening ? el("p", { className: "caution" }, t("zone_screening")) : null,
     el("div", { className: "key-figures", role: "group", "aria-label": t("figures_title") }, FIGURES.map((id, place) => figureCard(figures[place]))),
     el("button", { type: "button", className: "primary wide next-step", id: "go-report", onclick: () => go({ step: "report" }) }, t("report_go")),

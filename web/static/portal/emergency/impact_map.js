@@ -2,6 +2,7 @@
 
 import { drawn, gl, leaflet } from "../map.js";
 import { el } from "../dom.js";
+import { number } from "../format.js";
 import { t, words } from "../state.js";
 
 const CUT = "impact-cut";
@@ -14,13 +15,36 @@ function mark({ lon, lat, label, id }, colour, radius) {
   return L.circleMarker([lat, lon], { radius, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "impact-mark" }).bindTooltip(() => document.createTextNode(words(label) || String(id)), { direction: "top" });
 }
 
-/** What is marked: settlements by what becomes of them, and single things by their role; settlements lie on top. */
-export function marksOf(answer) {
+function everyMark(answer) {
   const things = answer.sections.filter((one) => one.status === "ok" && POINTS[one.role])
     .flatMap((one) => one.features.map((feature) => ({ place: feature, colour: POINTS[one.role], radius: 5 })));
   const settlements = (answer.ways?.settlements ?? []).filter((one) => SITUATIONS[one.situation])
     .map((one) => ({ place: one, colour: SITUATIONS[one.situation], radius: one.situation === "isolated" ? 8 : 6 }));
-  return [...things, ...settlements].filter(({ place }) => Number.isFinite(place.lon) && Number.isFinite(place.lat)).slice(-MOST);
+  return [...things, ...settlements].filter(({ place }) => Number.isFinite(place.lon) && Number.isFinite(place.lat));
+}
+
+/** What is marked: settlements by what becomes of them, and single things by their role; settlements lie on top. */
+export const marksOf = (answer) => everyMark(answer).slice(-MOST);
+
+/** How many of all that the answer counts stand on the map; null where all do. */
+function someOf(drawn_, all) {
+  return all > drawn_ ? el("strong", {}, t("mark_some", { n: number(drawn_, 0), m: number(all, 0) })) : null;
+}
+
+/** Roads that meet the zone: an answer lists the longest ones, and the map draws no others. */
+function cutKey(answer) {
+  const roads = answer.sections.filter((one) => one.status === "ok" && one.role === "road");
+  const listed = roads.reduce((sum, one) => sum + one.features.length, 0);
+  const all = roads.reduce((sum, one) => sum + (one.features_total ?? one.features.length), 0);
+  return el("li", {}, el("span", { className: "key-cut", "aria-hidden": "true" }), t("mark_cut"), someOf(listed, all));
+}
+
+/** Marks of places and things, where there are more than are drawn. */
+function marksKey(answer) {
+  const things = answer.sections.filter((one) => one.status === "ok" && POINTS[one.role]);
+  const all = things.reduce((sum, one) => sum + (one.features_total ?? one.features.length), 0) + (answer.ways?.settlements_total ?? 0);
+  const some = someOf(marksOf(answer).length, all);
+  return some && el("li", {}, t("mark_all"), some);
 }
 
 function undrawCut() {
@@ -58,7 +82,8 @@ export function impactKey(answer) {
   const lines = [
     ...["isolated", "detour", "inside"].filter(seen).map((kind) => dot(SITUATIONS[kind], `situation_${kind}`)),
     ...Object.keys(POINTS).filter((role) => roles.has(role)).map((role) => dot(POINTS[role], `mark_${role}`)),
-    roles.has("road") ? el("li", {}, el("span", { className: "key-cut", "aria-hidden": "true" }), t("mark_cut")) : null,
+    roles.has("road") ? cutKey(answer) : null,
+    marksKey(answer),
   ].filter(Boolean);
   return lines.length ? el("ul", { className: "impact-key", "aria-label": t("mark_key") }, lines) : null;
 }
