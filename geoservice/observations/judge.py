@@ -19,7 +19,7 @@ FUTURE = dt.timedelta(minutes=10)
 EARLIEST = dt.datetime(1800, 1, 1, tzinfo=dt.UTC)
 """Readings before are taken for errors."""
 MISSING = "missing"
-QUALITIES = frozenset({"good", "estimated", "suspect", "bad", "missing", "unchecked"})
+QUALITIES = frozenset({"good", "estimated", "suspect", "bad", "missing", "unchecked", "calibration", "maintenance"})
 """Codes of the list observation-quality@1."""
 NUMERIC = ("Measurement", "CountObservation")
 Mask = npt.NDArray[np.bool_]

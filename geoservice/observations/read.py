@@ -30,7 +30,7 @@ _STEPS: dict[str, tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = {
     "day": (sa.literal_column("'day'"), sa.literal_column("interval '1 day'")),
     "month": (sa.literal_column("'month'"), sa.literal_column("interval '1 month'")),
 }
-UNCOUNTED = ("bad", "missing")
+UNCOUNTED = ("bad", "missing", "calibration", "maintenance")
 """Qualities of readings that roll-ups leave out."""
 
 

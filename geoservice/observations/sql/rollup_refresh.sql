@@ -1,4 +1,5 @@
--- Hours from the readings that count, days from hours, months from days. Readings marked bad or missing do not count.
+-- Hours from the readings that count, days from hours, months from days. Readings marked bad or missing, and those
+-- of a device that is calibrated or serviced, do not count.
 DELETE FROM obs.rollup_hour AS h
 USING pg_temp.rollup_taken AS t
 WHERE h.datastream = t.datastream AND h.begins >= t.day AND h.begins < t.day_end;
@@ -19,7 +20,9 @@ SELECT
 FROM pg_temp.rollup_taken AS t
 INNER JOIN obs.observation AS o
     ON t.datastream = o.datastream AND t.day <= o.phenomenon_time AND t.day_end > o.phenomenon_time
-WHERE NOT o.superseded AND o.number IS NOT NULL AND coalesce(o.quality, '') NOT IN ('bad', 'missing')
+WHERE
+    NOT o.superseded AND o.number IS NOT NULL
+    AND coalesce(o.quality, '') NOT IN ('bad', 'missing', 'calibration', 'maintenance')
 GROUP BY t.datastream, begins;
 
 DELETE FROM obs.rollup_day AS d

@@ -104,14 +104,18 @@ async def test_a_station_that_moved_is_where_it_is_now(three: Database) -> None:
 
 
 def hourly(days: int, skip: int = 7) -> list[Reading]:
-    """Readings every half hour, some missing, of a wave; one is bad and one is absurd but marked as missing."""
+    """Readings every half hour, some missing, of a wave; absurd ones are marked as what does not count."""
     readings = [
         Reading(NOON + i * HOUR / 2, round(math.sin(i / 9) * 5, 3), datastream="g:level")
         for i in range(days * 48)
         if i % skip
     ]
-    bad = Reading(NOON + HOUR / 4, 88.0, datastream="g:level", quality="bad")
-    return [*readings, bad, Reading(NOON + HOUR / 8, 99.0, datastream="g:level", quality="missing")]
+    absurd = {"bad": 88.0, "missing": 99.0, "calibration": 111.0, "maintenance": -77.0}
+    marked = [
+        Reading(NOON + HOUR / 16 * place, value, datastream="g:level", quality=quality)
+        for place, (quality, value) in enumerate(absurd.items(), start=1)
+    ]
+    return [*readings, *marked]
 
 
 def figures(readings: list[Reading], step: str, due: float) -> list[tuple[object, ...]]:
