@@ -80,7 +80,7 @@ WAYS = (
 )
 
 
-@pytest.mark.parametrize("path", WAYS)
+@pytest.mark.parametrize("path", WAYS, ids=lambda path: path.partition("?")[0])
 def test_what_is_played_is_told_to_those_who_ask(service: Service, path: str) -> None:
     for query in ("", "&exercise=false"):
         assert stations(service, path + query) == dict.fromkeys(EARNEST_ONES)
