@@ -10,15 +10,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 import numpy as np
 import shapely
 
+from geoservice.alone import alone
 from geoservice.analysis.raster_sums import RasterSums
 from geoservice.db.pools import Pools
 from geoservice.db.reading import Reading
@@ -128,17 +128,9 @@ class RasterKeeper:
             ground = Ground(connection, splitting.reading, None)
             return (await read_divisions(ground, splitting.catalog, decision, ())).shapes
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
+    def _alone(self) -> AbstractContextManager[bool]:
         """Whether this process may make sums now; another one does while it is False."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                flock(lock, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        return alone(self._folder)
 
 
 def _about(splitting: Splitting | None) -> str:

@@ -10,15 +10,14 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from geoservice.alone import alone
 from geoservice.impact.atoms import Atoms
 
 FORMAT = 2
@@ -82,17 +81,9 @@ class AtomStore:
             if _NAMED.fullmatch(old.name) and old.name != stamp.name:
                 shutil.rmtree(old, ignore_errors=True)
 
-    @contextmanager
-    def making(self) -> Iterator[bool]:
+    def making(self) -> AbstractContextManager[bool]:
         """Whether this process may make atoms now; another one does while it is False."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                flock(lock, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        return alone(self._folder)
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:

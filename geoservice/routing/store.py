@@ -10,15 +10,14 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from geoservice.alone import alone
 from geoservice.routing.graph import Graph, Stamp, arrays_of, graph_from
 from layers.network import Network
 
@@ -70,17 +69,9 @@ class GraphStore:
             shutil.rmtree(made, ignore_errors=True)
         self._sweep(graph.stamp)
 
-    @contextmanager
-    def making(self) -> Iterator[bool]:
+    def making(self) -> AbstractContextManager[bool]:
         """Whether this process may make a graph now; another one does while it is False."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                flock(lock, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        return alone(self._folder)
 
     def _place(self, stamp: Stamp) -> Path:
         return self._folder / f"{stamp.edition}-{stamp.committed}"
