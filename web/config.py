@@ -8,7 +8,7 @@ from typing import Any
 
 from layers.ladder import cluster_at, cluster_by
 from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
-from layers.model import Attribute, LayerBase, RowLayer, TableLayer, Text, VectorLayer, codelists_of
+from layers.model import Attribute, LayerBase, RasterLayer, RowLayer, TableLayer, Text, VectorLayer, codelists_of
 from web.texts import PORTAL_TEXTS
 from web.view import EditionInfo, PortalView, VisibleLayer
 
@@ -101,7 +101,10 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
             "clusterBy": cluster_by(layer) if cluster_at(layer, 0) is not None else None,
             "hazard": layer.hazard.model_dump() if layer.hazard else None,
             "exposure": layer.exposure.role if layer.exposure else None,
+            "exactFrom": layer.exact_from,
         }
+    if isinstance(layer, RasterLayer):
+        own["timed"] = layer.time is not None
     return own
 
 

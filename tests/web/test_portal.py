@@ -77,6 +77,15 @@ def test_layers_without_data_are_listed_and_not_drawn() -> None:
     assert {one["layout"]["visibility"] for one in style["layers"] if "source" in one} == {"none"}
 
 
+def test_scripts_are_told_from_where_on_tiles_answer_questions() -> None:
+    entries = {one["id"]: one for one in portal_config(portal_view())["layers"]}
+    # Points answer six levels before the last of their tiles, others two, unless their file says otherwise.
+    assert entries["earthquake"]["exactFrom"] == CATALOG.layer("earthquake").tiles.to - 6
+    assert entries["road"]["exactFrom"] == CATALOG.layer("road").tiles.to - 2
+    assert entries["elevation"]["timed"] is False
+    assert entries["orthophoto"]["timed"] is True
+
+
 def test_a_layer_of_ones_own_reaches_the_portal_with_its_legend() -> None:
     own = parse_layer(
         {

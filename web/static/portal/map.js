@@ -9,6 +9,7 @@ const layersOf = new Map();
 const shown = new Set();
 const opacities = new Map();
 const filters = new Map();
+const addresses = new Map();
 const FOLLOWS = 4000;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -59,13 +60,23 @@ export function setFilter(id, filter) {
   }
 }
 
+/** Have the tiles of a layer come from another address: `write` makes it from the one that the page was given. */
+export function setTileAddress(id, write) {
+  const source = gl.getSource(id);
+  if (!source?.setTiles) return;
+  const given = addresses.get(id)?.given ?? source.tiles;
+  addresses.set(id, { given, now: given.map(write) });
+  source.setTiles(addresses.get(id).now);
+}
+
 /**
  * Ask for the tiles of a layer anew, because its data have changed.
  *
  * Low zooms are drawn ahead by the service and follow the data by a second or two: so it is asked twice.
  */
 export function redraw(id) {
-  const again = () => { const source = gl.getSource(id); source?.setTiles?.(source.tiles); };
+  // MapLibre knows a new address only a frame after it was set, so the address is kept here.
+  const again = () => { const source = gl.getSource(id); source?.setTiles?.(addresses.get(id)?.now ?? source.tiles); };
   again();
   setTimeout(again, FOLLOWS);
 }
