@@ -12,7 +12,6 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from starlette.staticfiles import StaticFiles
 
 from geoservice.alerts.desk import AlertDesk
 from geoservice.alerts.drafts import DraftDesk
@@ -25,6 +24,7 @@ from geoservice.edits.desk import EditDesk
 from geoservice.features.places import Seal
 from geoservice.house import House
 from geoservice.http import problems
+from geoservice.http.assets import Assets
 from geoservice.http.parameters import refuse_unknown
 from geoservice.http.tile_front import TileFront
 from geoservice.http.versions import Versions
@@ -78,7 +78,8 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         app.include_router(block.router)
     # In front of all others: most requests are for tiles and for features.
     app.router.routes[:0] = [PlainTileRoute(), *PLAIN_ROUTES]
-    app.mount("/static", StaticFiles(directory=Path(str(resources.files("web"))) / "static"), name="static")
+    app.state.assets = Assets(Path(str(resources.files("web"))) / "static")
+    app.mount("/static", app.state.assets, name="static")
     problems.install(app)
     if settings.metrics_token is not None:
         app.add_middleware(Routed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import shapely
@@ -54,9 +55,10 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
 
 
 def _urls(request: Request) -> UrlPatterns:
-    """Root-relative addresses, below the path of the public address if there is one."""
+    """Root-relative addresses, below the path of the public address if there is one; of files the lasting ones."""
     prefix = urlsplit(base_url(request)).path.rstrip("/")
     plain = UrlPatterns()
+    plain = replace(plain, static=f"{plain.static}/{request.app.state.assets.version}")
     return UrlPatterns(**{name: f"{prefix}{getattr(plain, name)}" for name in UrlPatterns.__dataclass_fields__})
 
 

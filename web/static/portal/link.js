@@ -44,13 +44,14 @@ function follow(told) {
   return named || boxed;
 }
 
-/** Take the view from the address and keep the address up to date; true when it named a place. */
+/** Take the view from the address; true when it named a place. */
+export const followLink = () => follow(given);
+
+/** Keep the address up to date, once all that is kept in it has been read. */
 export function startLink() {
-  const placed = follow(given);
   started = true;
   // Somebody wrote or chose another address for this page; what the page writes itself is not told.
   window.addEventListener("hashchange", () => follow(new URLSearchParams(location.hash.slice(1))));
   leaflet.on("moveend", writeLink);
   on("shown", writeLink);
-  return placed;
 }

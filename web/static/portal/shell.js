@@ -11,15 +11,17 @@ const HEIGHTS = ["peek", "half", "full"];
 const FIRST = "layers";
 let open = null;
 let opener = null;
+let awaited = null;
 
 /** Register a panel: `draw(body)` fills it, `title` is a key of the texts. */
 export const addPanel = (name, title, draw) => panels.set(name, { title, draw });
 
 export const openPanelName = () => open;
 
-/** Open a panel; opening the open one closes it. */
+/** Open a panel; opening the open one closes it. One that has not arrived yet opens when it does. */
 export function togglePanel(name) {
-  if (open === name) closePanel();
+  if (!panels.has(name)) awaited = name;
+  else if (open === name) closePanel();
   else openPanel(name);
 }
 
@@ -163,7 +165,19 @@ export function startShell() {
   on("language", () => { retext(); redraw(); });
   retext();
   keepInLink("panel", () => (open === FIRST ? null : open));
-  if (panels.has(linked("panel"))) openPanel(linked("panel"), false);
-  else if (recall("panel") !== "closed" && innerWidth >= 700) openPanel(FIRST, false);
   on("panel-closed", () => remember("panel", "closed"));
+}
+
+const opensByItself = () => recall("panel") !== "closed" && innerWidth >= 700;
+
+/** Open the panel of layers, unless the reader closed it or the address names another one. */
+export function openFirst() {
+  if (!linked("panel") && opensByItself()) openPanel(FIRST, false);
+}
+
+/** Open the panel that was asked for while the others were on their way, or that the address names. */
+export function openLinked() {
+  const wanted = awaited ?? linked("panel");
+  if (panels.has(wanted)) openPanel(wanted, awaited !== null);
+  else if (wanted && opensByItself()) openPanel(FIRST, false);
 }

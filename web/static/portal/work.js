@@ -1,0 +1,31 @@
+// What is done with the map: search, identify, queries, hazards, environment, tools. Fetched after the first map.
+
+import { startEnvironment, drawEnvironment, readEnvironment } from "./environment/panel.js";
+import { startGrid } from "./grid.js";
+import { drawHazards, startHazards } from "./hazards.js";
+import { startIdentify } from "./identify.js";
+import { drawJobs } from "./jobs.js";
+import { drawQuery, startQuery } from "./query.js";
+import { startSearch } from "./search.js";
+import { addPanel, openLinked } from "./shell.js";
+import { drawSubscriptions, PANEL as SUBSCRIPTIONS } from "./subscriptions.js";
+import { drawTools, startTools } from "./tools.js";
+
+/** Add the panels, open the one that the address names, and wire the tools. */
+export function startWork() {
+  addPanel("query", "query", drawQuery);
+  addPanel("hazards", "hazards", drawHazards);
+  addPanel("environment", "environment", drawEnvironment);
+  addPanel("toolbox", "toolbox", drawTools);
+  addPanel("jobs", "jobs", drawJobs);
+  addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
+  readEnvironment();
+  startSearch();
+  startGrid();
+  startTools();
+  openLinked();
+  startHazards();
+  startEnvironment();
+  startIdentify();
+  startQuery();
+}
