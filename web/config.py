@@ -15,7 +15,7 @@ from web.view import EditionInfo, PortalView, VisibleLayer
 Json = dict[str, Any]
 GROUND = "#dfe9ee"
 GROUP_LIST = "portal-group@1"
-OFFERED = frozenset({"situation", "reports", "subscriptions"})
+OFFERED = frozenset({"compliance", "situation", "reports", "subscriptions"})
 """Parts of the service without which the portal does less."""
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)

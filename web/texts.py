@@ -13,7 +13,15 @@ def _read(name: str) -> Words:
     return words
 
 
-_PORTAL_PARTS = ("texts", "texts_find", "texts_tools", "texts_emergency", "texts_stations", "texts_subscriptions")
+_PORTAL_PARTS = (
+    "texts",
+    "texts_find",
+    "texts_tools",
+    "texts_check",
+    "texts_emergency",
+    "texts_stations",
+    "texts_subscriptions",
+)
 PORTAL_TEXTS: Words = {key: words for name in _PORTAL_PARTS for key, words in _read(f"{name}.json").items()}
 """Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`; a file for each part of it."""
 

@@ -59,6 +59,7 @@ class UrlPatterns:
     vector_tiles: str = "/collections/{id}/tiles/WebMercatorQuad/{z}/{y}/{x}"
     raster_tiles: str = "/collections/{id}/map/tiles/WebMercatorQuad/{z}/{y}/{x}"
     analysis: str = "/analysis/zone"
+    compliance: str = "/compliance"
     measure: str = "/query/measure"
     names: str = "/gazetteer/names"
     geocode: str = "/gazetteer/geocode"

@@ -105,11 +105,17 @@ async def compliance_of_file(
     line = await run_in_threadpool(read_redline, sent, house.catalog.templates, folder, most)
     question: dict[str, Any] = {"zone": shapely.geometry.mapping(line.place.geometry)}
     question |= {} if asked.as_of is None else {"as_of": asked.as_of}
-    return await _judged(request, (house, office_of(house, asker)), line, question, (chosen, page.lang))
+    return await _judged(request, (house, office_of(house, asker)), line, question, (chosen, page.lang), drawn=True)
 
 
 async def _judged(
-    request: Request, inside: tuple[House, Office], line: RedLine, body: dict[str, Any], look: tuple[str, str | None]
+    request: Request,
+    inside: tuple[House, Office],
+    line: RedLine,
+    body: dict[str, Any],
+    look: tuple[str, str | None],
+    *,
+    drawn: bool = False,
 ) -> Response:
     house, office = inside
     chosen, language = look
@@ -117,7 +123,8 @@ async def _judged(
     if chosen not in DOCUMENT:
         asked = asked_of(request, "compliance", body, language)
         return await report_file(request, house, office.context.principal, asked, chosen, found)
-    body = found.answer if chosen != "html" else {**found.answer, "outline": outline(line.place.geometry)}
+    drawn = drawn or chosen == "html"
+    body = {**found.answer, "outline": outline(line.place.geometry)} if drawn else found.answer
     return await run_in_threadpool(document, request, "compliance", body, chosen, language, headers=_PRIVATE)
 
 

@@ -1,6 +1,6 @@
 // A click on the map is answered in the drawer: the top feature first, then what else is there.
 
-import { address, config, currentLanguage, on, t, words } from "./state.js";
+import { address, config, currentLanguage, offers, on, t, words } from "./state.js";
 import { button, byId, copy, el, patiently, stateLine } from "./dom.js";
 import { coordinates, isMany, number, titleOf, valueOf } from "./format.js";
 import { boxOf, featuresAt, fitBox, leaflet, setHighlight } from "./map.js";
@@ -40,9 +40,10 @@ function actions(layer, key, geometry, latlng) {
   const box = boxOf(geometry);
   const polygon = geometry?.type?.endsWith("Polygon");
   const zone = polygon ? button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key, geometry } }))) : null;
+  const check = polygon && offers("compliance") ? button("check_feature", () => window.dispatchEvent(new CustomEvent("geoservice-check", { detail: { layer: layer.id, key, geometry } }))) : null;
   const danger = geometry ? button("use_danger", () => window.dispatchEvent(new CustomEvent("geoservice-emergency", { detail: { layer, key, geometry } }))) : null;
   return el("div", { className: "row wrap" },
-    box ? button("zoom_feature", () => fitBox(box)) : null, zone, danger,
+    box ? button("zoom_feature", () => fitBox(box)) : null, zone, check, danger,
     button("copy_id", () => copy(String(key)), "quiet"),
     button("copy_link", () => copy(new URL(itemUrl(layer, key), location.origin).href), "quiet"),
     latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);

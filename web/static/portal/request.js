@@ -26,19 +26,20 @@ export async function ask(panel, url, body = null, signal = null) {
   return answer.json();
 }
 
-/** Send a request, with further headers if need be, and take its answer as it is; what is no success is thrown. */
+/** Send a request, with further headers if need be, and take its answer as it is; what is no success is thrown. A `Blob` goes as the file it is. */
 export async function request(panel, method, url, body = null, signal = null, more = {}) {
-  const text = body === null ? null : JSON.stringify(body);
-  keep(panel, { method, url: new URL(url, location.origin).href, body: text });
-  const answer = await send(method, url, text, signal, more);
+  const file = body instanceof Blob;
+  const text = body === null || file ? body : JSON.stringify(body);
+  keep(panel, { method, url: new URL(url, location.origin).href, body: file ? t("request_file", { media: body.type }) : text });
+  const answer = await send(method, url, text, signal, file ? { "Content-Type": body.type, ...more } : more);
   if (!answer.ok) throw new RequestError(await reason(answer), answer.status);
   return answer;
 }
 
 async function send(method, url, text, signal, more) {
   // Files are asked for by `f` in their address; problems come as JSON all the same.
-  const headers = { Accept: "application/geo+json, application/json, */*;q=0.5", "Accept-Language": currentLanguage(), ...more };
-  const options = text === null ? { method, headers } : { method, body: text, headers: { ...headers, "Content-Type": "application/json" } };
+  const headers = { Accept: "application/geo+json, application/json, */*;q=0.5", "Accept-Language": currentLanguage(), ...(text === null ? {} : { "Content-Type": "application/json" }), ...more };
+  const options = text === null ? { method, headers } : { method, body: text, headers };
   try {
     return await fetch(url, { ...options, signal, credentials: "same-origin" });
   } catch (error) {

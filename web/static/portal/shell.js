@@ -138,7 +138,7 @@ function back() {
   else if (open) closePanel();
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), c: () => togglePanel("check"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
 
 function key(event) {
   // A dialog, the board too, answers its own keys: Esc takes one step back, not two.

@@ -1,5 +1,7 @@
 // What is done with the map: search, identify, queries, hazards, environment, tools. Fetched after the first map.
 
+import { drawCheck, startCheck } from "./check/panel.js";
+import { PANEL as CHECK } from "./check/question.js";
 import { startEnvironment, drawEnvironment, readEnvironment } from "./environment/panel.js";
 import { startGrid } from "./grid.js";
 import { drawHazards, startHazards } from "./hazards.js";
@@ -14,6 +16,7 @@ import { drawTools, startTools } from "./tools.js";
 /** Add the panels, open the one that the address names, and wire the tools. */
 export function startWork() {
   addPanel("query", "query", drawQuery);
+  addPanel(CHECK, "check_title", drawCheck);
   addPanel("hazards", "hazards", drawHazards);
   addPanel("environment", "environment", drawEnvironment);
   addPanel("toolbox", "toolbox", drawTools);
@@ -28,4 +31,5 @@ export function startWork() {
   startEnvironment();
   startIdentify();
   startQuery();
+  startCheck();
 }
