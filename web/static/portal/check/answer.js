@@ -92,10 +92,10 @@ function files(line) {
       said.replaceChildren(stateLine("error", error.message, () => busy(work)));
     }
   };
-  const one = ([form, name, keep]) => el("button", { type: "button", className: form === "pdf" ? "primary wide" : "wide", dataset: { check: form }, onclick: () => busy(() => make(line, form, keep)) }, t(name));
+  const one = ([form, name, keep]) => el("button", { type: "button", className: form === "pdf" ? "primary" : "", dataset: { check: form }, onclick: () => busy(() => make(line, form, keep)) }, t(name));
   const kept = config.reader.label && offers("reports") && !line.file
-    ? el("button", { type: "button", className: "wide", id: "check-keep", onclick: () => busy(() => keepReport(line, said)) }, t("check_keep")) : null;
-  return el("section", { className: "section" }, el("h2", {}, t("check_files")), el("div", { className: "choices" }, FORMS.map(one), kept), said);
+    ? el("button", { type: "button", id: "check-keep", onclick: () => busy(() => keepReport(line, said)) }, t("check_keep")) : null;
+  return el("section", { className: "section" }, el("h2", {}, t("check_files")), el("div", { className: "row wrap" }, FORMS.map(one), kept), said);
 }
 
 /** The answer, the worst first. */
