@@ -71,6 +71,7 @@ class UrlPatterns:
     jobs: str = "/jobs"
     job: str = "/jobs/{id}"
     uploads: str = "/uploads"
+    health: str = "/health/live"
     session: str = "/session"
     alerts: str = "/alerts"
     hazards: str = "/hazards"

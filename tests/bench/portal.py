@@ -103,10 +103,10 @@ def _figures(asked: argparse.Namespace) -> Figures:
     sample = _sample(asked.home)
     with standing(sample), _chromium() as browser:
         told = machine.facts(sample.database) | {"Browser": f"Chromium {browser.version}, {version('playwright')}"}
-        with servers.geoservice(sample, kept=True) as port:
+        with servers.geoservice(sample, kept=True, jobs=0) as port:
             found = [_first(browser, f"http://127.0.0.1:{port}/portal?lang=zh", asked.times)]
     country = world.prepare(asked.home)
-    with standing(country), _chromium() as browser, servers.geoservice(country, kept=True) as port:
+    with standing(country), _chromium() as browser, servers.geoservice(country, kept=True, jobs=0) as port:
         found.append(_panning(browser, f"http://127.0.0.1:{port}/portal?lang=en", asked.drags))
     return {"command": COMMAND, "machine": told, "comparisons": [], "delays": found}
 
@@ -214,7 +214,7 @@ def _soak(asked: argparse.Namespace) -> int:
     """Pan for a time and tell how the page's memory went; 1 when it grew by more than a sixth after the first third."""
     sample = _sample(asked.home)
     sizes: list[float] = []
-    with standing(sample), _chromium() as browser, servers.geoservice(sample, kept=True) as port:
+    with standing(sample), _chromium() as browser, servers.geoservice(sample, kept=True, jobs=0) as port:
         page = browser.new_context(viewport=SIZE).new_page()
         page.goto(
             f"http://127.0.0.1:{port}/portal?lang=en#map=14.00/38.62000/105.04000&layers=landuse_patch,road,river"

@@ -216,7 +216,10 @@ export function startMap() {
   });
   const failed = new Set();
   gl.on("error", ({ error, sourceId }) => {
-    if (!sourceId || failed.has(sourceId) || error?.name === "AbortError") return;
+    if (!sourceId || error?.name === "AbortError") return;
+    // Without a status nobody answered: that is no fault of the layer.
+    if (!error?.status && error instanceof TypeError) { announce("unanswered"); return; }
+    if (failed.has(sourceId)) return;
     failed.add(sourceId);
     const layer = layerById(sourceId);
     if (layer) notice(t("error_tiles", { what: layer.title[currentLanguage()] }), "error");

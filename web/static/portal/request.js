@@ -1,6 +1,6 @@
 // Requests to the service, remembered per panel so that each panel can show what it asked for.
 
-import { currentLanguage, t } from "./state.js";
+import { announce, currentLanguage, t } from "./state.js";
 
 const made = new Map();
 
@@ -44,6 +44,7 @@ async function send(method, url, text, signal, more) {
     return await fetch(url, { ...options, signal, credentials: "same-origin" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    announce("unanswered");
     throw new RequestError(t("error_network"));
   }
 }

@@ -1,5 +1,6 @@
 // What is done with the map: search, identify, queries, hazards, environment, tools. Fetched after the first map.
 
+import { startConnection } from "./connection.js";
 import { drawCheck, startCheck } from "./check/panel.js";
 import { PANEL as CHECK } from "./check/question.js";
 import { startEnvironment, drawEnvironment, readEnvironment } from "./environment/panel.js";
@@ -22,6 +23,7 @@ export function startWork() {
   addPanel("toolbox", "toolbox", drawTools);
   addPanel("jobs", "jobs", drawJobs);
   addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
+  startConnection();
   readEnvironment();
   startSearch();
   startGrid();
