@@ -150,7 +150,7 @@ def _measured(layer: VectorLayer, table: sa.Table, counting: Counting) -> _Expre
     if counting.measure == "sum" and counting.value is not None:
         return sa.cast(table.c[counting.value], sa.Double())
     part = _part(_geometry(table))
-    return _area(part) if counting.measure == "area" else _length(part)
+    return ellipsoidal_area(part) if counting.measure == "area" else geodesic_length(part)
 
 
 def _part(geometry: _Expression) -> _Expression:
@@ -163,13 +163,13 @@ def _cut(geometry: _Expression) -> _Expression:
 
 def _size_of_cut(layer: VectorLayer, geometry: _Expression) -> _Expression:
     """m2 of a polygon's part, m of a line's; a layer of any geometry asks each feature which it is."""
-    area, length = _area(_cut(geometry)), _length(_cut(geometry))
+    area, length = ellipsoidal_area(_cut(geometry)), geodesic_length(_cut(geometry))
     sizes = {"polygon": area, "line": length}
     by_dimension = sa.case((sa.func.ST_Dimension(geometry) == _POLYGON_DIMENSION, area), else_=length)
     return sizes.get(layer.geometry, by_dimension)
 
 
-def _area(geometry: _Expression) -> _Expression:
+def ellipsoidal_area(geometry: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Ellipsoidal area (m2): the area rule of `layers.area` in SQL; lines and points have 0."""
     dense = sa.func.ST_Segmentize(geometry, MAX_EDGE_DEGREES, type_=sa.types.NullType())
     # 4490 stands for 4326 by the named null operation; PROJ is far slower for 4490 and finds the same.
@@ -178,7 +178,7 @@ def _area(geometry: _Expression) -> _Expression:
     return sa.func.ST_Area(flat, type_=sa.Double())
 
 
-def _length(geometry: _Expression) -> _Expression:
+def geodesic_length(geometry: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Length (m) along geodesics of at most 1 km between densified vertices; polygons and points have 0."""
     dense = sa.func.ST_Segmentize(geometry, MAX_EDGE_DEGREES, type_=sa.types.NullType())
     return sa.func.ST_Length(sa.func.geography(dense), type_=sa.Double())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geoservice.api.shape_words import ANY, BOX, LINKS, TEXT, TIME, WHOLE, Shape, named, record, several
+from geoservice.api.shape_words import ANY, BOX, LINKS, TEXT, TIME, WHOLE, Shape, named, optional, record, several
 from geoservice.http.negotiation import GEOJSON, JSON, SCHEMA_JSON
 
 _STATUSES = ["accepted", "running", "successful", "failed", "dismissed"]
@@ -89,6 +89,25 @@ SHAPES: dict[str, Shape] = {
         ("number", "scale", "bbox"), number=TEXT, scale=WHOLE, bbox=BOX, former_number=TEXT, other_number=TEXT
     ),
     "Sheets": record(("sheets", "numberMatched"), numberMatched=WHOLE, sheets=several(named("Sheet")), links=LINKS),
+    "Statistics": record(
+        ("collection", "measures", "total", "groups"),
+        collection=TEXT,
+        edition=optional("object"),
+        asOf=optional("string"),
+        groupBy=several(record(("name",), name=TEXT, titles=ANY, level=TEXT, period=TEXT, list=TEXT)),
+        within=optional("string"),
+        measures=several(record(("name",), name=TEXT, titles=ANY, unit=optional("string"))),
+        total=ANY,
+        numberOfGroups=WHOLE,
+        groups=several(
+            record(("keys", "labels", "values"), keys=several(optional("string")), labels=several(ANY), values=ANY)
+        ),
+        rest=optional("object"),
+        outside=optional("object"),
+        histogram=optional("object"),
+        method=ANY,
+        links=LINKS,
+    ),
     "JsonSchema": {"type": "object", "description": "JSON Schema 2020-12"},
 }
 """JSON Schemas of answers, as OpenAPI 3.1 writes them."""
@@ -101,6 +120,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "/collections/{collection_id}/items": ("FeatureCollection", GEOJSON),
     "/collections/{collection_id}/items/{feature_id}": ("Feature", GEOJSON),
     "/collections/{collection_id}/schema": ("JsonSchema", SCHEMA_JSON),
+    "/collections/{collection_id}/statistics": ("Statistics", JSON),
     "/processes": ("ProcessList", JSON),
     "/processes/{process_id}": ("Process", JSON),
     "/jobs": ("JobList", JSON),

@@ -38,10 +38,9 @@ _SPELT = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class ChoiceQuery:
-    """Query parameters that choose features, of one collection or of several."""
+class WhichQuery:
+    """Query parameters that say which features count."""
 
-    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
     bbox: Annotated[
         str | None, Query(description="west,south,east,north in degrees (CRS84), or in the axis order of bbox-crs.")
     ] = None
@@ -50,18 +49,16 @@ class ChoiceQuery:
     ] = None
     datetime: Annotated[str | None, Query(description="RFC 3339 instant, date or interval start/end.")] = None
     ids: Annotated[str | None, Query(description="Public ids, separated by commas.")] = None
-    cursor: Annotated[str | None, Query(description="Paging token of a next or prev link.")] = None
 
-    def choice(self, default: int, maximum: int) -> FeatureQuery:
-        """The features asked for; raises BadParameter as the single parsers do.
+    def which(self, limit: int) -> FeatureQuery:
+        """The features that count; raises BadParameter as the single parsers do.
 
         Args:
-            default: Features per page when `limit` is not given.
-            maximum: Most features per page.
+            limit: Most features, or groups of them.
         """
         window = self._window()
         return FeatureQuery(
-            limit=parse_limit(self.limit, default, maximum),
+            limit=limit,
             bbox=window.bbox,
             region=window.region,
             interval=parse_datetime(self.datetime) if self.datetime is not None else None,
@@ -72,6 +69,23 @@ class ChoiceQuery:
     def _window(self) -> Window:
         crs = CRS84 if self.bbox_crs is None else find_crs(self.bbox_crs, "bbox-crs")
         return Window() if self.bbox is None else parse_window(self.bbox, crs)
+
+
+@dataclass(frozen=True)
+class ChoiceQuery(WhichQuery):
+    """Query parameters that choose features, of one collection or of several."""
+
+    limit: Annotated[str | None, Query(description="Features per page, at least 1; large values are clamped.")] = None
+    cursor: Annotated[str | None, Query(description="Paging token of a next or prev link.")] = None
+
+    def choice(self, default: int, maximum: int) -> FeatureQuery:
+        """The features asked for; raises BadParameter as the single parsers do.
+
+        Args:
+            default: Features per page when `limit` is not given.
+            maximum: Most features per page.
+        """
+        return self.which(parse_limit(self.limit, default, maximum))
 
 
 @dataclass(frozen=True)
