@@ -77,6 +77,9 @@ def paint_heights(values: Values, valid: Mask, view: View, frame: Frame) -> Pict
         frame: The frame that is asked for.
     """
     heights = np.where(valid, values[0], 0).astype(np.float64)
+    if view.opaque:
+        # Browsers lose the colours under transparent pixels, and with them the sea level.
+        valid = np.ones_like(valid)
     if view.algorithm == "terrainrgb":
         return Picture(valid, mapbox_colours(heights), exact=True)
     if view.algorithm == "terrarium":

@@ -117,13 +117,19 @@ def picture(
     wide = frame.grown(MARGIN) if view.algorithm in ("hillshade", "slope") else frame
     found = stack(assets, layer, wide, view.bands)
     if found is None:
-        return None
+        return _sea(frame, view) if view.opaque else None
     values, valid = found
     if view.algorithm is not None:
         return paint_heights(values, valid, view, frame)
     if view.ranges:
         return paint_view(values, valid, view)
     return paint(values, valid, layer, codelists)
+
+
+def _sea(frame: Frame, view: View) -> Picture:
+    """Packed heights of a frame that no data meet: sea level."""
+    shape = (frame.height, frame.width)
+    return paint_heights(np.zeros((1, *shape)), np.zeros(shape, dtype=bool), view, frame)
 
 
 def render(

@@ -40,6 +40,7 @@ class Wish:
         colormap: Name of a colour map.
         algorithm: One of `ALGORITHMS`.
         azimuth, altitude, exaggeration: Light of a shaded relief.
+        opaque: `true`: packed heights without transparency.
         size: Pixels along the edge of a tile.
     """
 
@@ -51,6 +52,7 @@ class Wish:
     azimuth: str | None = None
     altitude: str | None = None
     exaggeration: str | None = None
+    opaque: str | None = None
     size: str | None = None
 
 
@@ -65,6 +67,7 @@ class View:
         ramp: Colour map of a single channel; None for the style of the layer, and for three channels.
         algorithm: What is made of heights instead.
         light: Light of a shaded relief.
+        opaque: Whether pixels without data are sea level, and not transparent; of packed heights only.
         size: Pixels along the edge of a tile.
     """
 
@@ -75,6 +78,7 @@ class View:
     algorithm: Algorithm | None = None
     light: Light = _LIGHT
     size: int = SIZES[0]
+    opaque: bool = False
 
     @property
     def packed(self) -> bool:
@@ -104,6 +108,7 @@ def view_of(layer: RasterLayer, wish: Wish) -> View:
     if wish.algorithm is not None:
         return _relief(layer, wish, size)
     _refuse(wish, ("azimuth", "altitude", "exaggeration"), "is for algorithm=hillshade")
+    _refuse(wish, ("opaque",), "is for packed heights: algorithm=terrainrgb or terrarium")
     if wish.expression is not None:
         _refuse(wish, ("bands",), "does not go with expression, which names its bands itself")
         formulas = read_formulas(wish.expression, _names(layer), RGB)
@@ -137,7 +142,9 @@ def _relief(layer: RasterLayer, wish: Wish, size: int) -> View:
     _refuse(wish, ("expression",), f"does not go with algorithm={algorithm}")
     if algorithm != "hillshade":
         _refuse(wish, ("azimuth", "altitude"), "is for algorithm=hillshade")
-    if algorithm not in ("hillshade", "slope"):
+    if algorithm in ("hillshade", "slope"):
+        _refuse(wish, ("opaque",), "is for packed heights: algorithm=terrainrgb or terrarium")
+    else:
         _refuse(wish, ("exaggeration",), "is for algorithm=hillshade and slope")
     if algorithm != "slope":
         _refuse(wish, ("rescale", "colormap"), f"does not go with algorithm={algorithm}")
@@ -148,7 +155,7 @@ def _relief(layer: RasterLayer, wish: Wish, size: int) -> View:
         number_within(wish.exaggeration, "exaggeration", (0.01, 100.0), _LIGHT.exaggeration),
     )
     if algorithm != "slope":
-        return View((band,), algorithm=algorithm, light=light, size=size)
+        return View((band,), algorithm=algorithm, light=light, size=size, opaque=_opaque(wish.opaque))
     ranges = _ranges(wish.rescale, 1) or (STEEPEST,)
     return View((band,), (), ranges, _colour_map(wish.colormap) or _GREY, algorithm, light, size)
 
@@ -269,6 +276,12 @@ def number_within(text: str | None, parameter: str, limits: Range, default: floa
     if len(found) != 1 or not low <= found[0] <= high:
         raise BadParameter(f"{parameter} is a number from {low:g} to {high:g}.", parameter=parameter)
     return found[0]
+
+
+def _opaque(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        raise BadParameter(f"opaque is true or false; {str(text)[:30]!r} is neither.", parameter="opaque")
+    return text == "true"
 
 
 def _size(text: str | None) -> int:

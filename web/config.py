@@ -10,7 +10,7 @@ from layers.ladder import cluster_at, cluster_by
 from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
 from layers.model import Attribute, LayerBase, RasterLayer, RowLayer, TableLayer, Text, VectorLayer, codelists_of
 from web.texts import PORTAL_TEXTS
-from web.view import EditionInfo, PortalView, VisibleLayer
+from web.view import EditionInfo, PortalView, VisibleLayer, mercator_box
 
 Json = dict[str, Any]
 GROUND = "#dfe9ee"
@@ -54,7 +54,7 @@ def map_style(view: PortalView) -> Json:
         if isinstance(layer, TableLayer):
             continue
         bounds = entry.edition.bbox if entry.edition else None
-        sources[layer.name] = source(layer, view.urls.tiles(layer), _source_bounds(bounds))
+        sources[layer.name] = source(layer, view.urls.tiles(layer), mercator_box(bounds))
         for one in map_layers(layer, view.codelists, view.language):
             visibility = "visible" if layer.portal.visible and entry.edition else "none"
             drawn.append((layer, one | {"layout": one.get("layout", {}) | {"visibility": visibility}}))
@@ -63,14 +63,6 @@ def map_style(view: PortalView) -> Json:
     # font where it has not.
     glyphs = f"geoglyphs:/{view.urls.static}/vendor/glyphs/{{fontstack}}/{{range}}.pbf"
     return {"version": 8, "glyphs": glyphs, "sources": sources, "layers": [ground, *draw_order(drawn)]}
-
-
-def _source_bounds(box: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
-    """A box that MapLibre can use: none when it crosses 180 degrees, latitudes inside the Mercator square."""
-    limit = 85.051129
-    if box is None or box[0] > box[2]:
-        return None
-    return box[0], max(box[1], -limit), box[2], min(box[3], limit)
 
 
 def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
@@ -102,10 +94,17 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
             "hazard": layer.hazard.model_dump() if layer.hazard else None,
             "exposure": layer.exposure.role if layer.exposure else None,
             "exactFrom": layer.exact_from,
+            "singleFrom": _single_from(layer),
+            "timeInTiles": layer.time is not None and layer.time in (layer.tiles.attributes or layer.attributes),
         }
     if isinstance(layer, RasterLayer):
         own["timed"] = layer.time is not None
     return own
+
+
+def _single_from(layer: VectorLayer) -> int:
+    """The zoom level from which tiles show single features, not cells of a mosaic or clusters."""
+    return max((part.below for part in (layer.tiles.mosaic, layer.tiles.cluster) if part is not None), default=0)
 
 
 def row_entry(layer: RowLayer, attributes: tuple[str, ...]) -> Json:

@@ -114,7 +114,7 @@ class Shell(MacroElement):
         self.body = body
 
 
-def portal_map(style: dict[str, Any], static: str, bounds: Box | None, shell: Shell) -> str:
+def portal_map(style: dict[str, Any], static: str, bounds: Box | None, shell: Shell, *beside: MacroElement) -> str:
     """The whole page as Folium writes it, with the shell around the map.
 
     Args:
@@ -122,12 +122,15 @@ def portal_map(style: dict[str, Any], static: str, bounds: Box | None, shell: Sh
         static: Address of the static files.
         bounds: First view, as west, south, east, north in degrees.
         shell: Head and body around the map.
+        *beside: Further elements of the map.
 
     Raises:
         DefinitionError: When Folium's page is not built as expected (another version changed it).
     """
     drawn = LocalMap("portal", static, zoom_control="bottomright", zoom_snap=0.25)
     drawn.add_child(VectorMap(style, static, bounds))
+    for element in beside:
+        drawn.add_child(element)
     root = _figure(drawn)
     root.title = shell.title
     root.add_child(shell)

@@ -8,6 +8,7 @@ from web.config import map_style, portal_config
 from web.documents import document_page, environment
 from web.maps import Shell, json_block, portal_map
 from web.page import Page, with_nonce
+from web.relief import ReliefView, relief_source
 from web.texts import text
 from web.view import Box, PortalView
 
@@ -36,5 +37,6 @@ def portal_page(view: PortalView) -> Page:
         f"{text('name', view.language)} · geoservice",
         view.language,
     )
-    html = portal_map(map_style(view), view.urls.static, view.sample or _WORLD, shell)
+    relief = ReliefView(relief_source(view))
+    html = portal_map(map_style(view), view.urls.static, view.sample or _WORLD, shell, relief)
     return with_nonce(html)

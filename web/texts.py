@@ -21,6 +21,9 @@ _PORTAL_PARTS = (
     "texts_emergency",
     "texts_stations",
     "texts_subscriptions",
+    "texts_time",
+    "texts_compare",
+    "texts_relief",
 )
 PORTAL_TEXTS: Words = {key: words for name in _PORTAL_PARTS for key, words in _read(f"{name}.json").items()}
 """Words that the portal's scripts are told, by key, each a mapping of `zh` and `en`; a file for each part of it."""

@@ -137,3 +137,11 @@ class PortalView:
     loadable: frozenset[str] = frozenset()
     offers: frozenset[str] = frozenset()
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+
+def mercator_box(box: Box | None) -> Box | None:
+    """A box that MapLibre can use: none when it crosses 180 degrees, latitudes inside the Mercator square."""
+    limit = 85.051129
+    if box is None or box[0] > box[2]:
+        return None
+    return box[0], max(box[1], -limit), box[2], min(box[3], limit)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from geoservice.changes.read import ChangePage, Span, read_changes, span_asked
+from geoservice.changes.read import ChangePage, Span, count_changes, read_changes, span_asked
 from geoservice.features.places import bound_to
 from geoservice.house import Asker, Inside
 from geoservice.http.encoding import encoded
@@ -18,6 +18,7 @@ from geoservice.http.negotiation import GEOJSON, JSON
 from geoservice.http.parameters import parse_limit, together
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.features import open_rows
+from layers.errors import BadParameter
 from layers.model import RowLayer
 
 router = APIRouter(tags=["changes"])
@@ -31,6 +32,9 @@ class ChangesQuery:
     until: Annotated[str | None, Query(description="Edition that you want; the latest one by default.")] = None
     limit: Annotated[str | None, Query(description="Changes per page, at least 1; large values are clamped.")] = None
     cursor: Annotated[str | None, Query(description="Paging token of a next link.")] = None
+    counts: Annotated[
+        str | None, Query(description="true: also how many were created, updated and deleted in all.")
+    ] = None
 
 
 @router.get("/collections/{collection_id}/changes", summary="Changes between two editions")
@@ -44,23 +48,31 @@ async def changes(
     """What became of the features that you may see; a copy of the one edition becomes one of the other by it."""
     opened = layer, decision = open_rows(house, asker, collection_id)
     size = parse_limit(asked.limit, house.settings.default_limit, house.settings.max_limit)
-    path = f"/collections/{layer.name}/changes"
+    path, counted = f"/collections/{layer.name}/changes", _counted(asked.counts)
     async with house.pools.raw(asker.clearance) as connection:
         span = await span_asked(connection, layer, asked.since, asked.until)
         bound = bound_to(path, decision.rule.max_clearance, {"since": str(span.since), "until": str(span.until)})
         after = "" if asked.cursor is None else house.seal.opened(asked.cursor, bound).decode()
         page = await read_changes(connection, house.reading, opened, span, (after, size))
+        counts = await count_changes(connection, house.reading, opened, span) if counted else None
     cursor = None if page.next_after is None else house.seal.closed(page.next_after.encode(), bound)
-    return _feed(request, layer, span, page, _links(request, layer, span, asked.limit, cursor))
+    more = {"links": _links(request, layer, span, asked.limit, cursor)} | ({} if counts is None else {"counts": counts})
+    return _feed(request, layer, span, page, more)
 
 
-def _feed(request: Request, layer: RowLayer, span: Span, page: ChangePage, links: list[dict[str, Any]]) -> Response:
+def _counted(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        raise BadParameter(f"counts is true or false; {text[:30]!r} is neither.", parameter="counts")
+    return text == "true"
+
+
+def _feed(request: Request, layer: RowLayer, span: Span, page: ChangePage, more: dict[str, Any]) -> Response:
     head = {
         "collection": layer.name,
         "since": span.since,
         "until": span.until,
         "numberReturned": page.returned,
-        "links": links,
+        **more,
     }
     text = f'{json.dumps(head, ensure_ascii=False)[:-1]}, "changes": [{page.changes}]}}'
     headers = {

@@ -78,6 +78,10 @@ class Looks:
     exaggeration: Annotated[str | None, Query(description="Hillshade and slope: factor of the heights; default 1.")] = (
         None
     )
+    opaque: Annotated[
+        str | None,
+        Query(description="Packed heights: true for sea level instead of transparency where there are no data."),
+    ] = None
     size: Annotated[str | None, Query(description=f"Pixels along an edge: {' or '.join(map(str, SIZES))}.")] = None
 
     def wish(self) -> Wish:

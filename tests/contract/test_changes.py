@@ -111,6 +111,19 @@ def commit(office: Office, rows: dict[str, dict[str, Any] | None], there: set[st
         assert done.status_code == 200, done.text
 
 
+def counted(office: Office, who: str | None, since: int) -> dict[str, int]:
+    """How many changes the feed says that there are; a page of one must not change that."""
+    answer = office.ask("GET", f"/collections/spot/changes?since={since}&limit=1&counts=true", who)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, int] = answer.json()["counts"]
+    return found
+
+
+def tallied(changes: list[dict[str, Any]]) -> dict[str, int]:
+    """The same by counting the entries."""
+    return {name: sum(one["action"] == name for one in changes) for name in ("created", "updated", "deleted")}
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_a_copy_and_the_changes_make_the_later_edition(office: Office, steps: list[dict[str, Any]]) -> None:
@@ -130,6 +143,7 @@ def test_a_copy_and_the_changes_make_the_later_edition(office: Office, steps: li
             assert all(c["action"] != "deleted" or c["id"] in kept[number][who] for c in changes), (
                 "told of a hidden row"
             )
+            assert counted(office, who, edition) == tallied(changes), (who, edition)
         # Between any two editions, as they are to be read today.
         for early, late in itertools.pairwise(editions):
             changes = delta(office, who, early, late)
@@ -242,3 +256,10 @@ def test_figures_follow_edits_as_if_they_were_counted_anew(office: Office) -> No
         figures.renew(connection, office.catalog.layer("spot"))  # type: ignore[arg-type]
         assert followed == connection.exec_driver_sql(query).all()
     assert len(followed) == len(Clearance)
+
+
+def test_counts_come_only_when_asked_for(office: Office) -> None:
+    assert "counts" not in office.ask("GET", "/collections/spot/changes?since=0").json()
+    refused = office.ask("GET", "/collections/spot/changes?since=0&counts=all")
+    assert refused.status_code == 400
+    assert "true or false" in refused.json()["detail"]

@@ -155,6 +155,32 @@ def test_heights_in_colours_come_back_to_a_tenth_and_to_less(tmp_path: Path) -> 
         assert (terrarium[~there] == 0).all()
 
 
+@pytest.mark.parametrize("algorithm", ["terrainrgb", "terrarium"])
+def test_opaque_heights_survive_a_decoder_that_drops_colours_under_transparency(tmp_path: Path, algorithm: str) -> None:
+    cells = hills(264, 264)
+    cells[40:60, 50:90] = -9999
+    asset = on_the_tile(tmp_path, cells)
+    there = cells[4:-4, 4:-4] != -9999
+
+    def read(assets: list[Asset], opaque: str | None) -> npt.NDArray[np.float64]:
+        """Heights as a browser reads them: colours are multiplied by alpha before they are looked at."""
+        view = view_of(HEIGHTS, Wish(algorithm=algorithm, opaque=opaque))
+        bands = decoded(RasterTiles(assets, HEIGHTS, {}, "png", view=view).tile(*TILE)).astype(float)
+        alpha = bands[3] / 255 if len(bands) == 4 else np.ones(bands.shape[1:])
+        red, green, blue = (band * alpha for band in bands[:3])
+        if algorithm == "terrainrgb":
+            return np.asarray(-10_000 + (red * 65536 + green * 256 + blue) * 0.1)
+        return np.asarray(red * 256 + green + blue / 256 - 32_768)
+
+    found = read([asset], "true")
+    assert np.abs(found - cells[4:-4, 4:-4])[there].max() <= 0.06
+    assert (found[~there] == 0).all()
+    assert (read([], "true") == 0).all()
+    # Without it such a decoder falls into a hole.
+    assert read([asset], None)[~there].max() <= -10_000
+    assert read([], "false").max() <= -10_000
+
+
 def test_a_hole_is_transparent_and_its_rim_is_not(tmp_path: Path) -> None:
     cells = np.full((264, 264), 100, dtype="float32")
     cells[104:154, 104:154] = -9999

@@ -172,6 +172,9 @@ def test_a_wish_that_cannot_be_met_is_refused_at_once(wish: dict[str, str], name
         ({"algorithm": "hillshade", "expression": "height"}, "expression"),
         ({"algorithm": "slope", "azimuth": "90"}, "azimuth"),
         ({"algorithm": "terrarium", "exaggeration": "2"}, "exaggeration"),
+        ({"algorithm": "hillshade", "opaque": "true"}, "opaque"),
+        ({"algorithm": "terrainrgb", "opaque": "1"}, "opaque"),
+        ({"bands": "height", "opaque": "true"}, "opaque"),
         ({"bands": "count"}, ""),
     ],
 )

@@ -22,6 +22,7 @@ PAIRS = [
     ("accent-ink", "accent"),
     ("error", "paper"),
     ("error", "error-soft"),
+    ("past", "past-soft"),
     ("paper", "ink"),
 ]
 

@@ -61,9 +61,10 @@ export function patiently(box, work) {
   return work.finally(() => clearTimeout(timer));
 }
 
-/** A short message over the map that goes away by itself. */
-export function notice(message, kind = "info") {
-  const line = el("div", { className: `notice notice-${kind}` }, message);
+/** A short message over the map that goes away by itself; `action` is a button that belongs to it. */
+export function notice(message, kind = "info", action = null) {
+  const line = el("div", { className: `notice notice-${kind}` }, message, action);
+  action?.addEventListener("click", () => line.remove());
   byId("notices").replaceChildren(line);
   setTimeout(() => line.remove(), kind === "info" ? 4000 : 9000);
 }

@@ -3,6 +3,7 @@
 import { config, currentLanguage, layerById, t, words } from "./state.js";
 import { ask } from "./request.js";
 import { leaflet } from "./map.js";
+import { atTime } from "./time/asked_time.js";
 
 const COORDINATES = /^(geo:|[+-]?\d)|[北南东西NSEW]|\d\s*[°度]/u;
 const PAIR = /\d[^\d.]+[+-]?\d/u;
@@ -27,7 +28,7 @@ async function names(q, signal) {
 }
 
 async function codes(q, signal) {
-  const answer = await ask("search", `${config.urls.search}?ids=${encodeURIComponent(q)}&limit=5&skipGeometry=true&f=json`, null, signal);
+  const answer = await ask("search", atTime(`${config.urls.search}?ids=${encodeURIComponent(q)}&limit=5&skipGeometry=true&f=json`), null, signal);
   return answer.features.map((one) => {
     const label = layerById(one.collection)?.label;
     return { kind: "code", name: String(one.id), other: label ? one.properties[label[currentLanguage()]] : null, about: titleOf(one.collection), collection: one.collection, key: String(one.id) };

@@ -134,6 +134,8 @@ export function startHazards() {
   startWall();
   on("panel-closed", (name) => { if (name === PANEL) stopOfficers(); });
   on("flow", changed);
+  // An answer is of the time that the map shows.
+  on("as-of", () => { if (flow.answer) go({ step: flow.step, answer: null }); });
   window.addEventListener("geoservice-emergency", ({ detail }) => {
     openPanel(PANEL);
     takeFeature(detail.layer, detail.key, detail.geometry);

@@ -7,6 +7,8 @@ import { boxOf, featuresAt, fitBox, leaflet, setHighlight } from "./map.js";
 import { ask } from "./request.js";
 import { closeDrawer, openDrawer } from "./shell.js";
 import { swatch } from "./legend.js";
+import { asOf, atTime } from "./time/asked_time.js";
+import { editionAt, editionWords } from "./time/editions.js";
 
 let pointer = true;
 let latest = 0;
@@ -49,9 +51,12 @@ function actions(layer, key, geometry, latlng) {
     latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);
 }
 
-function source(layer) {
-  const edition = layer.edition ? t("edition_no", { n: layer.edition.number }) : "";
-  return el("p", { className: "source" }, `${words(layer.title)} · ${words(layer.authority)} · ${edition}`);
+function source(layer, when = asOf()) {
+  const line = el("p", { className: "source" });
+  const write = () => { line.textContent = `${words(layer.title)} · ${words(layer.authority)} · ${editionWords(layer, when)}`; };
+  write();
+  if (when) editionAt(layer.id, when).then(write, () => {});
+  return line;
 }
 
 /** How many features of which class something stands for; the most frequent classes when not all are told. */
@@ -70,7 +75,7 @@ function showMany(found, list, latlng) {
   const rows = classRows(layer, properties);
   const table = rows.length ? el("table", { className: "attributes" }, el("tbody", {}, rows)) : null;
   const closer = latlng ? button("zoom_in", () => leaflet.setView(latlng, Math.min(leaflet.getZoom() + 2, leaflet.getMaxZoom()))) : null;
-  openDrawer(titleOf(layer, properties), source(layer), ...[table, el("p", { className: "hint" }, t("many_hint")), closer, list].filter(Boolean));
+  openDrawer(titleOf(layer, properties), source(layer, found.when), ...[table, el("p", { className: "hint" }, t("many_hint")), closer, list].filter(Boolean));
   setHighlight(found.geometry ?? null);
 }
 
@@ -81,10 +86,10 @@ export async function showFeature(found, others = [], latlng = null, arrived = n
   const mine = ++latest;
   const { layer, key } = found;
   const body = el("div", {});
-  openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer), body, ...(list ? [list] : []));
+  openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer, found.when), body, ...(list ? [list] : []));
   setHighlight(found.geometry ?? null);
   try {
-    const item = await patiently(body, ask("identify", itemUrl(layer, key)));
+    const item = await patiently(body, ask("identify", atTime(itemUrl(layer, key), found.when)));
     if (mine !== latest) return;
     byId("drawer-title").textContent = titleOf(layer, item.properties, key);
     setHighlight(item.geometry);
@@ -105,9 +110,9 @@ function alsoHere(all, current, latlng) {
   return el("section", {}, el("h2", {}, t("identify_more")), el("ul", { className: "plain" }, lines));
 }
 
-/** Tell what is drawn at a place. */
-export function whatIsAt(latlng) {
-  const found = featuresAt(latlng);
+/** Tell what is drawn at a place; `view` names the map that was clicked when it is not the first one. */
+export function whatIsAt(latlng, view = null) {
+  const found = featuresAt(latlng, undefined, view);
   const at = el("p", { className: "number" }, `${coordinates(latlng.lng, latlng.lat, false)} · ${coordinates(latlng.lng, latlng.lat, true)}`);
   if (!found.length) {
     latest += 1;
@@ -128,4 +133,6 @@ export function startIdentify() {
   on("identify-centre", () => { if (pointer) pointed(leaflet.getCenter().wrap()); });
   on("drawer-closed", () => setHighlight(null));
   on("language", closeDrawer);
+  // What the drawer tells is of another time.
+  on("as-of", closeDrawer);
 }

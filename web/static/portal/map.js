@@ -14,6 +14,7 @@ const FOLLOWS = 4000;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let highlight = null;
+let marked = null;
 let zooming = false;
 leaflet.on("zoomanim", () => { zooming = true; });
 leaflet.on("zoomend", () => { zooming = false; });
@@ -27,7 +28,7 @@ export const shownLayers = () => config.layers.filter((layer) => shown.has(layer
 /** Which MapLibre layers draw a layer. */
 export const drawn = (id) => layersOf.get(id) ?? [];
 
-const OPACITY = {
+export const OPACITY = {
   fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"],
   raster: ["raster-opacity"], symbol: ["icon-opacity", "text-opacity"],
 };
@@ -48,16 +49,21 @@ export function setOpacity(id, share) {
   for (const one of drawn(id)) {
     for (const property of OPACITY[one.type]) gl.setPaintProperty(one.id, property, (one.paint?.[property] ?? 1) * share);
   }
+  announce("opacity", id);
 }
 
-/** Draw only the features of a layer that pass a filter; null draws all. */
-export function setFilter(id, filter) {
-  filters.set(id, filter);
-  for (const one of drawn(id)) {
-    const own = one.filter ?? null;
-    const both = own && filter ? ["all", own, filter] : (filter ?? own);
-    gl.setFilter(one.id, both);
-  }
+/** What is drawn of one layer of a style: its own filter and those that panels have set. */
+export function filterOf(id, one) {
+  const all = [one.filter, ...(filters.get(id)?.values() ?? [])].filter(Boolean);
+  return all.length > 1 ? ["all", ...all] : (all[0] ?? null);
+}
+
+/** Draw only the features of a layer that pass a filter; null draws all. `who` may set one without touching those of others. */
+export function setFilter(id, filter, who = "") {
+  if (!filters.has(id)) filters.set(id, new Map());
+  if (filter) filters.get(id).set(who, filter);
+  else filters.get(id).delete(who);
+  for (const one of drawn(id)) gl.setFilter(one.id, filterOf(id, one));
 }
 
 /** Have the tiles of a layer come from another address: `write` makes it from the one that the page was given. */
@@ -65,8 +71,18 @@ export function setTileAddress(id, write) {
   const source = gl.getSource(id);
   if (!source?.setTiles) return;
   const given = addresses.get(id)?.given ?? source.tiles;
-  addresses.set(id, { given, now: given.map(write) });
-  source.setTiles(addresses.get(id).now);
+  const now = given.map(write);
+  addresses.set(id, { given, now });
+  const kept = gl.style?.tileManagers?.[id];
+  if (!kept?.clearTiles) {
+    source.setTiles(now);
+    return;
+  }
+  // `setTiles` asks anew for all tiles that MapLibre keeps in reserve, also coarser ones, which the service may refuse; and
+  // tiles that are on their way arrive from the old address. So all are dropped, and those in view come from the new one.
+  source.tiles = now;
+  kept.clearTiles();
+  gl.triggerRepaint();
 }
 
 /**
@@ -105,26 +121,38 @@ export function boxOf(geometry) {
   return bounds.isValid() ? [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()] : null;
 }
 
+/** The geometry that is highlighted, or null. */
+export const highlighted = () => marked;
+
 /** Draw a geometry on top of everything, or take the last one away. */
 export function setHighlight(geometry) {
   highlight?.remove();
   highlight = null;
+  marked = geometry ?? null;
+  announce("highlight", marked);
   if (!geometry) return;
   const style = { color: ACCENT, weight: 3, fillColor: ACCENT, fillOpacity: 0.08, interactive: false };
   const pointToLayer = (_, at) => L.circleMarker(at, { ...style, radius: 10 });
   highlight = L.geoJSON(geometry, { style, pointToLayer, interactive: false }).addTo(leaflet);
 }
 
-/** Features drawn at a place of the map, topmost first, each once. */
-export function featuresAt(latlng, tolerance = 5) {
-  const at = gl.project([latlng.lng, latlng.lat]);
+let viewOf = null;
+
+/** While two maps are compared: `chooser` says for a place which map shows there ({gl, when, layers}), null for the first. */
+export const setViewOf = (chooser) => { viewOf = chooser; };
+
+/** Features drawn at a place of the map, topmost first, each once; `when` says of which instant when not of the map's. */
+export function featuresAt(latlng, tolerance = 5, given = null) {
+  const view = given ?? viewOf?.(latlng) ?? { gl };
+  const at = view.gl.project([latlng.lng, latlng.lat]);
   const box = [[at.x - tolerance, at.y - tolerance], [at.x + tolerance, at.y + tolerance]];
-  const asked = shownLayers().flatMap((layer) => drawn(layer.id)).filter((one) => one.type !== "raster").map((one) => one.id);
+  const ids = view.layers ?? shownLayers().map((layer) => layer.id);
+  const asked = ids.flatMap(drawn).filter((one) => one.type !== "raster" && view.gl.getLayer(one.id)).map((one) => one.id);
   const unique = new Map();
-  for (const found of gl.queryRenderedFeatures(box, { layers: asked })) {
+  for (const found of view.gl.queryRenderedFeatures(box, { layers: asked })) {
     const id = found.layer.metadata.layer;
     const name = `${id}/${found.properties.key ?? found.id ?? JSON.stringify(found.properties)}`;
-    if (!unique.has(name)) unique.set(name, { layer: layerById(id), key: found.properties.key, properties: found.properties, geometry: found.geometry });
+    if (!unique.has(name)) unique.set(name, { layer: layerById(id), key: found.properties.key, properties: found.properties, geometry: found.geometry, when: view.when });
   }
   return [...unique.values()];
 }
@@ -202,6 +230,14 @@ function label(language) {
   }
 }
 
+/** Draw the images that a style names, when a map misses them. */
+export function addMissingImages(map) {
+  map.on("styleimagemissing", ({ id }) => {
+    const made = paintImage(id);
+    if (made && !map.hasImage(id)) map.addImage(id, made.image, made.options);
+  });
+}
+
 /** Read the style, draw missing images, keep labels in the page's language, tell of tiles that failed. */
 export function startMap() {
   const style = JSON.parse(document.getElementById("map-style").textContent);
@@ -210,10 +246,7 @@ export function startMap() {
     if (id) layersOf.set(id, [...drawn(id), one]);
     if (id && one.layout?.visibility === "visible") shown.add(id);
   }
-  gl.on("styleimagemissing", ({ id }) => {
-    const made = paintImage(id);
-    if (made && !gl.hasImage(id)) gl.addImage(id, made.image, made.options);
-  });
+  addMissingImages(gl);
   const failed = new Set();
   gl.on("error", ({ error, sourceId }) => {
     if (!sourceId || error?.name === "AbortError") return;

@@ -7,8 +7,10 @@ import { startDrawing } from "./draw.js";
 import { leaflet } from "./map.js";
 import { ask } from "./request.js";
 import { openDrawer } from "./shell.js";
+import { keepForNow, keptForNow } from "./unlost.js";
 
 const LINE = { color: "#0078ff", weight: 3, fillOpacity: 0.08, interactive: false };
+const KEPT = "measure";
 let kept = null;
 let latest = 0;
 
@@ -41,10 +43,18 @@ async function follow(geometry) {
 export function clearMeasure() {
   kept?.remove();
   kept = null;
+  keepForNow(KEPT, null);
+}
+
+/** Show what was measured before the page was loaded again. */
+export function startMeasuring() {
+  const before = keptForNow(KEPT);
+  if (before?.coordinates) finish(before);
 }
 
 async function finish(geometry) {
   clearMeasure();
+  keepForNow(KEPT, geometry);
   kept = L.geoJSON(geometry, { style: LINE, interactive: false }).addTo(leaflet);
   try {
     show(geometry, await measured(geometry));

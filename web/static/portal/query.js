@@ -7,6 +7,9 @@ import { boxOf, leaflet, setHighlight } from "./map.js";
 import { answerView } from "./answer.js";
 import { startDrawing } from "./draw.js";
 import { ask } from "./request.js";
+import { pushUndo } from "./undo.js";
+import { keepForNow, keptForNow } from "./unlost.js";
+import { asOf, atTime } from "./time/asked_time.js";
 import { closeDrawer, openPanel, openPanelName, redraw } from "./shell.js";
 
 let answer = null;
@@ -14,12 +17,16 @@ let outline = null;
 let pending = null;
 let failure = null;
 let zone = null;
+const KEPT = "query-zone";
 
 function forget() {
+  const dropped = zone;
   pending?.abort();
   answer = zone = failure = pending = null;
   setZone(null);
+  keepForNow(KEPT, null);
   redraw();
+  if (dropped) pushUndo(t("zone_dropped"), () => askZone(dropped.body, dropped.geometry));
 }
 
 function setZone(geometry) {
@@ -33,6 +40,7 @@ export async function askZone(body, geometry) {
   pending = new AbortController();
   const mine = pending;
   [zone, answer, failure] = [{ body, geometry }, null, null];
+  keepForNow(KEPT, zone);
   setZone(geometry);
   setHighlight(null);
   if (openPanelName() === "query") redraw();
@@ -74,7 +82,7 @@ function chooser(id, key, layerId, bodyOf, wordsOf) {
   const select = el("select", { id }, el("option", { value: "" }, t("zone_pick")));
   const box = el("div", { className: "field" }, el("label", { htmlFor: id }, t(key)), select);
   let features = [];
-  const url = `${address(config.urls.items, { id: layerId })}?limit=1000`;
+  const url = atTime(`${address(config.urls.items, { id: layerId })}?limit=1000`);
   ask("query", url).then((found) => {
     features = found.features.filter((one) => one.geometry);
     select.append(...features.map((one, at) => el("option", { value: String(at) }, wordsOf(layer, one))));
@@ -105,6 +113,7 @@ function choose(body) {
 
 /** Draw the query panel. */
 export function drawQuery(body) {
+  if (asOf()) body.append(el("p", { className: "hint past-hint" }, t("as_of_zone_now")));
   if (failure) body.append(stateLine("error", failure, () => askZone(zone.body, zone.geometry)), button("new_zone", forget));
   else if (pending) wait(body);
   else if (answer) body.append(...answerView(answer, forget));
@@ -119,13 +128,16 @@ function wait(body) {
   }, 400);
 }
 
-/** Take zones from other panels. */
+/** Take zones from other panels, and the one that was there before the page was loaded again. */
 export function startQuery() {
+  const before = keptForNow(KEPT);
+  if (before?.body && before.geometry && openPanelName() === "query") askZone(before.body, before.geometry);
   window.addEventListener("geoservice-zone", ({ detail }) => {
     closeDrawer();
     const body = detail.body ?? (detail.layer === "cap_alert" ? { alert: String(detail.key) } : { feature: { collection: detail.layer, id: String(detail.key) } });
     askZone(body, detail.geometry);
   });
+  on("as-of", () => { if (openPanelName() === "query") redraw(); });
   on("panel-closed", (name) => { if (name === "query" && !answer) setZone(null); });
 }
 

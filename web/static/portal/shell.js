@@ -136,9 +136,10 @@ function nextHeight() {
 function back() {
   if (!byId("drawer").hidden) closeDrawer();
   else if (open) closePanel();
+  else announce("back");
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), c: () => togglePanel("check"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), c: () => togglePanel("check"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), v: () => announce("compare-start", "swipe"), d: () => announce("relief-open"), Escape: back };
 
 function key(event) {
   // A dialog, the board too, answers its own keys: Esc takes one step back, not two.

@@ -7,6 +7,7 @@ import { moment } from "./format.js";
 import { leaflet } from "./map.js";
 import { ask, request } from "./request.js";
 import { closeDialog, openDialog, openPanelName, redraw } from "./shell.js";
+import { keepForNow, keptForNow } from "./unlost.js";
 
 export const PANEL = "subscriptions";
 const SEVERITIES = ["Extreme", "Severe", "Moderate", "Minor"];
@@ -14,6 +15,9 @@ const SHOWN = 5;
 const FORBIDDEN = 403;
 const wish = { kind: "alert", way: "mail", address: "", area: "everywhere", drawn: null, code: "", severity: "", exercises: false, what: "any", property: "", above: "", layer: "" };
 let outcome = null;
+// What was chosen and written outlives a reload.
+for (const [name, value] of Object.entries(keptForNow("subscription") ?? {})) if (name in wish) wish[name] = value;
+addEventListener("pagehide", () => keepForNow("subscription", wish));
 
 const again = () => { if (openPanelName() === PANEL) redraw(); };
 const place = (id) => `${config.urls.subscriptions}/${encodeURIComponent(id)}`;

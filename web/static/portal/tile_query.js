@@ -45,9 +45,9 @@ export const zoomRange = (one, layer, pairs) => [Math.max(one.minzoom ?? 0, answ
 
 function apply(id) {
   const pairs = tileQuery(id);
+  setTileAddress(id, (address) => withQuery(address, pairs));
   // Below that zoom the service refuses; nothing is asked then, and panels say from where on there is an answer.
   for (const one of drawn(id)) gl.setLayerZoomRange(one.id, ...zoomRange(one, layerById(id), pairs));
-  setTileAddress(id, (address) => withQuery(address, pairs));
   announce("tile-query", id);
 }
 

@@ -1,11 +1,13 @@
 // The panel of tools: measure, grids over the map, places that were kept, and a link to what is seen.
 
-import { on, recall, remember, t } from "./state.js";
+import { announce, on, recall, remember, t } from "./state.js";
 import { button, byId, copy, el, iconButton, stateLine } from "./dom.js";
 import { isOn, setGrid } from "./grid.js";
-import { startMeasure } from "./measure.js";
+import { startMeasure, startMeasuring } from "./measure.js";
 import { PANEL as SUBSCRIPTIONS, subscribes } from "./subscriptions.js";
+import { hasHeights, isShaded, setShade } from "./relief/heights.js";
 import { openPanelName, openPanel, redraw } from "./shell.js";
+import { pushUndo } from "./undo.js";
 
 const MOST = 30;
 
@@ -23,6 +25,12 @@ function keep(list) {
   if (openPanelName() === "toolbox") redraw();
 }
 
+function unkeep(one) {
+  const before = kept();
+  keep(before.filter((other) => other.name !== one.name));
+  pushUndo(t("bookmark_removed", { name: one.name }), () => keep(before));
+}
+
 function bookmark(event) {
   event.preventDefault();
   const name = byId("bookmark-name").value.trim();
@@ -35,13 +43,19 @@ const grid = (name) => el("label", { className: "choice" },
 function bookmarks() {
   const lines = kept().map((one) => el("li", { className: "row" },
     el("button", { type: "button", className: "also", onclick: () => { location.hash = one.hash; } }, one.name),
-    iconButton("close", "bookmark_remove", () => keep(kept().filter((other) => other.name !== one.name)))));
+    iconButton("close", "bookmark_remove", () => unkeep(one))));
   const form = el("form", { className: "row", onsubmit: bookmark },
     el("label", { className: "spoken", htmlFor: "bookmark-name" }, t("bookmark_name")),
     el("input", { type: "text", id: "bookmark-name", maxLength: 80, placeholder: t("bookmark_name"), required: true }), el("button", { type: "submit" }, t("bookmark_keep")));
   return el("section", {}, el("h2", {}, t("bookmarks")), form,
     lines.length ? el("ul", { className: "plain" }, lines) : stateLine("empty", t("bookmarks_none")));
 }
+
+const times = () => el("section", {}, el("h2", {}, t("times_and_sides")), el("div", { className: "row wrap" }, button("as_of_title", () => announce("choose-as-of")),
+  ["swipe", "beside", "changes"].map((mode) => button(`compare_${mode}`, () => announce("compare-start", mode)))), el("p", { className: "hint" }, t("compare_hint")));
+
+const land = () => (hasHeights ? el("section", {}, el("h2", {}, t("relief_section")), el("div", { className: "row wrap" }, button("relief_open", () => announce("relief-open"))),
+  el("label", { className: "choice" }, el("input", { type: "checkbox", id: "shade", checked: isShaded(), onchange: (event) => setShade(event.target.checked) }), t("relief_shade"))) : null);
 
 const subscriptions = () => el("section", {}, el("h2", {}, t("subscriptions")), el("div", { className: "row wrap" }, button("notice_open", () => openPanel(SUBSCRIPTIONS))),
   el("p", { className: "hint" }, t("notice_hint")));
@@ -52,10 +66,11 @@ export function drawTools(body) {
     el("section", {}, el("h2", {}, t("measuring")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
     el("section", {}, el("h2", {}, t("grids")), grid("graticule"), grid("sheets")),
     el("section", {}, el("h2", {}, t("share_view")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
-    bookmarks(), subscribes() ? subscriptions() : null));
+    times(), land(), bookmarks(), subscribes() ? subscriptions() : null));
 }
 
 /** Wire the key that measures. */
 export function startTools() {
+  startMeasuring();
   on("measure", () => { openPanel("toolbox", false); startMeasure("line"); });
 }

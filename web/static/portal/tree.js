@@ -1,11 +1,15 @@
 // The layer panel: groups, switches, legends, opacity, and what a layer is.
 
-import { address, config, currentLanguage, on, t, words } from "./state.js";
-import { el, iconButton, stateLine } from "./dom.js";
+import { address, announce, config, currentLanguage, on, t, words } from "./state.js";
+import { button, el, iconButton, stateLine } from "./dom.js";
 import { day, moment, number } from "./format.js";
 import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
 import { legendList, swatch } from "./legend.js";
-import { openDialog } from "./shell.js";
+import { openDialog, redraw } from "./shell.js";
+import { pushUndo } from "./undo.js";
+import { hasTimes } from "./time/has_times.js";
+import { asOf } from "./time/asked_time.js";
+import { editionWords } from "./time/editions.js";
 
 const folded = new Set(["base", "terrain"]);
 
@@ -21,6 +25,7 @@ function about(layer) {
   const rows = [
     ["authority", words(layer.authority)],
     ["edition", edition ? `${t("edition_no", { n: edition.number })}, ${day(edition.committed)}` : t("no_data_long")],
+    ["edition_then", asOf() && edition ? editionWords(layer) : null],
     ["source", edition?.source],
     ["features", edition?.features !== null && edition ? number(edition.features, 0) : null],
     ["cycle", edition ? `${layer.cycle} · ${t(layer.overdue ? "overdue" : "fresh")}` : layer.cycle],
@@ -62,7 +67,8 @@ function count(name) {
 
 function tools(layer) {
   const zoom = layer.edition?.bbox ? iconButton("zoom", "zoom_to", () => fitBox(layer.edition.bbox)) : null;
-  return el("span", { className: "layer-tools" }, zoom, iconButton("info", "about_layer", () => about(layer)));
+  const times = isShown(layer.id) && hasTimes(layer) ? iconButton("clock", "time_bar_open", () => announce("time-bar", layer.id)) : null;
+  return el("span", { className: "layer-tools" }, times, zoom, iconButton("info", "about_layer", () => about(layer)));
 }
 
 function entry(layer) {
@@ -101,8 +107,16 @@ export function startTree() {
   });
 }
 
+/** Switch all layers off but those of the ground, and offer the way back. */
+function allOff() {
+  const before = config.layers.filter((layer) => isShown(layer.id) && layer.group !== "base");
+  for (const layer of before) setShown(layer.id, false);
+  redraw();
+  if (before.length) pushUndo(t("layers_off_done", { n: before.length }), () => { for (const layer of before) setShown(layer.id, true); redraw(); });
+}
+
 /** Draw the layer panel. */
 export function drawLayers(body) {
   if (!config.layers.length) body.append(stateLine("empty", t("no_layers")));
-  else body.append(...Object.keys(config.groups).map(group));
+  else body.append(...Object.keys(config.groups).map(group), el("p", { className: "row wrap" }, button("layers_off", allOff, "quiet")));
 }

@@ -3,16 +3,23 @@
 import { startConnection } from "./connection.js";
 import { drawCheck, startCheck } from "./check/panel.js";
 import { PANEL as CHECK } from "./check/question.js";
+import { startComparing } from "./compare/compare.js";
 import { startEnvironment, drawEnvironment, readEnvironment } from "./environment/panel.js";
 import { startGrid } from "./grid.js";
 import { drawHazards, startHazards } from "./hazards.js";
 import { startIdentify } from "./identify.js";
 import { drawJobs } from "./jobs.js";
 import { drawQuery, startQuery } from "./query.js";
+import { startShade } from "./relief/heights.js";
+import { startRelief } from "./relief/relief.js";
 import { startSearch } from "./search.js";
 import { addPanel, openLinked } from "./shell.js";
 import { drawSubscriptions, PANEL as SUBSCRIPTIONS } from "./subscriptions.js";
+import { startAsOf } from "./time/as_of.js";
+import { startAskedTime } from "./time/asked_time.js";
+import { startTimeBar } from "./time/time_bar.js";
 import { drawTools, startTools } from "./tools.js";
+import { startUndo } from "./undo.js";
 
 /** Add the panels, open the one that the address names, and wire the tools. */
 export function startWork() {
@@ -25,6 +32,9 @@ export function startWork() {
   addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
   startConnection();
   readEnvironment();
+  // Before anything is asked: it may be about another time.
+  startAskedTime();
+  startAsOf();
   startSearch();
   startGrid();
   startTools();
@@ -34,4 +44,9 @@ export function startWork() {
   startIdentify();
   startQuery();
   startCheck();
+  startTimeBar();
+  startComparing();
+  startShade();
+  startRelief();
+  startUndo();
 }

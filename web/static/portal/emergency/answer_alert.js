@@ -4,6 +4,7 @@ import { config, t, words } from "../state.js";
 import { button, el, stateLine } from "../dom.js";
 import { request } from "../request.js";
 import { flow } from "./flow.js";
+import { forgetForm, keepForm } from "../unlost.js";
 
 const PANEL = "hazards";
 const HOURS = [3, 6, 12, 24];
@@ -60,6 +61,7 @@ export function answerBox(report) {
   write.type = "submit";
   const form = el("form", { id: "draft-form" }, event("zh"), event("en"), Object.keys(CHOICES).map(choice),
     el("div", { className: "field" }, el("label", { htmlFor: "draft-hours" }, t("draft_expires")), hours), el("div", { className: "row wrap" }, write), said);
+  keepForm(`draft-${report.id}`, form);
   form.addEventListener("submit", async (submitted) => {
     submitted.preventDefault();
     write.disabled = true;
@@ -67,6 +69,7 @@ export function answerBox(report) {
     try {
       const answer = await request(PANEL, "POST", `${config.urls.reports}/${encodeURIComponent(report.id)}/alert-draft`, body(form));
       said.replaceChildren(written(await answer.json()));
+      forgetForm(`draft-${report.id}`);
     } catch (error) {
       said.replaceChildren(stateLine("error", error.status === 403 ? t("draft_right") : error.message));
     }

@@ -2,6 +2,7 @@
 
 import { config, t } from "../state.js";
 import { ask, RequestError } from "../request.js";
+import { atTimeBody } from "../time/asked_time.js";
 
 const BEAT = 1500;
 const PANEL = "hazards";
@@ -29,7 +30,7 @@ export async function jobResult(job, signal, told = null) {
 }
 
 /** The body of the question about a zone. */
-export const questionOf = (zone) => ({ ...zone.body, explain: true });
+export const questionOf = (zone) => ({ ...atTimeBody(zone.body), explain: true });
 
 /** What a zone hits. */
 export async function askImpact(zone, signal, told = null) {
@@ -38,4 +39,4 @@ export async function askImpact(zone, signal, told = null) {
 }
 
 /** What differs between two zones. */
-export const askComparison = (first, second, signal) => ask(PANEL, `${config.urls.impact}/compare`, { first: first.body, second: second.body }, signal);
+export const askComparison = (first, second, signal) => ask(PANEL, `${config.urls.impact}/compare`, { first: atTimeBody(first.body), second: atTimeBody(second.body) }, signal);

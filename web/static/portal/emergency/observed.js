@@ -1,16 +1,18 @@
 // What has been observed: floods, earthquakes, tracks and fires, each with its newest and a time slider.
 
-import { address, config, t, words } from "../state.js";
-import { el, patiently, stateLine } from "../dom.js";
+import { address, announce, config, layerById, on, t, words } from "../state.js";
+import { button, el, patiently, stateLine } from "../dom.js";
 import { moment, titleOf, valueOf } from "../format.js";
-import { boxOf, fitBox, isShown, setFilter, setShown } from "../map.js";
+import { boxOf, fitBox, isShown, setShown } from "../map.js";
 import { ask } from "../request.js";
 import { showFeature } from "../identify.js";
 import { swatch } from "../legend.js";
-import { timeSlider } from "../time.js";
+import { atTime } from "../time/asked_time.js";
+import { hasTimes } from "../time/has_times.js";
+import { asDatetime, windowOf } from "../time/windows.js";
 
 const LISTED = 8;
-const windows = new Map();
+const REST = 500;
 
 function toggle(layer, after) {
   const name = `hazard-${layer.id}`;
@@ -20,19 +22,10 @@ function toggle(layer, after) {
   return el("div", { className: "layer-head" }, box, mark, el("label", { htmlFor: name }, words(layer.title)), layer.edition ? null : el("span", { className: "hint" }, t("no_data")));
 }
 
-/** Draw only what happened in a window of time. Tiles carry times as ISO 8601 text in UTC, which sorts as time does. */
-function applyWindow(layer, span) {
-  windows.set(layer.id, span);
-  if (!span) return setFilter(layer.id, null);
-  const [from, to] = span.map((time) => new Date(time).toISOString().replace(/\.\d+Z$/, "Z"));
-  const value = ["to-string", ["get", layer.time]];
-  return setFilter(layer.id, ["all", [">=", value, from], ["<=", value, to]]);
-}
-
 function itemsUrl(layer, span) {
   const asked = new URLSearchParams({ limit: "200" });
-  if (span) asked.set("datetime", span.map((time) => new Date(time).toISOString().replace(/\.\d+Z$/, "Z")).join("/"));
-  return `${address(config.urls.items, { id: layer.id })}?${asked}`;
+  if (span) asked.set("datetime", asDatetime(span));
+  return atTime(`${address(config.urls.items, { id: layer.id })}?${asked}`);
 }
 
 function graded(layer) {
@@ -57,7 +50,7 @@ function eventLine(layer, feature) {
 
 async function eventList(layer, box) {
   try {
-    const found = await patiently(box, ask("hazards", itemsUrl(layer, windows.get(layer.id))));
+    const found = await patiently(box, ask("hazards", itemsUrl(layer, windowOf(layer.id))));
     const newest = layer.time ? found.features.toSorted((a, b) => String(b.properties[layer.time]).localeCompare(String(a.properties[layer.time]))) : found.features;
     const lines = newest.slice(0, LISTED).map((one) => eventLine(layer, one));
     box.replaceChildren(lines.length ? el("ul", { className: "plain" }, lines) : stateLine("empty", t("hazard_items_none")));
@@ -66,17 +59,26 @@ async function eventList(layer, box) {
   }
 }
 
-/** A layer of hazards: its switch, its time slider, its newest features. */
+/** A layer of hazards: its switch, the way to its time bar, its newest features. */
 export function hazardBlock(layer) {
   const more = el("div", {});
   const fill = () => {
     if (!isShown(layer.id)) return more.replaceChildren();
-    const list = el("div", {});
-    const interval = layer.edition?.interval;
-    const slider = layer.time && interval ? timeSlider(layer, interval, windows.get(layer.id), (span) => applyWindow(layer, span), () => eventList(layer, list)) : null;
-    more.replaceChildren(...[slider, list].filter(Boolean));
+    const list = el("div", { dataset: { hazardList: layer.id } });
+    const times = hasTimes(layer) ? button("time_bar_open", () => announce("time-bar", layer.id)) : null;
+    more.replaceChildren(...[times, list].filter(Boolean));
     return eventList(layer, list);
   };
   fill();
   return el("section", { className: "hazard", dataset: { hazard: layer.id } }, toggle(layer, fill), more);
 }
+
+/** The lists tell what the time bar shows, once it rests. */
+let resting = null;
+on("time-window", (id) => {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    const list = document.querySelector(`[data-hazard-list="${id}"]`);
+    if (list) eventList(layerById(id), list);
+  }, REST);
+});

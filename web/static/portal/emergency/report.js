@@ -8,6 +8,7 @@ import { answerBox } from "./answer_alert.js";
 import { asImpactCsv } from "./csv.js";
 import { flow, go } from "./flow.js";
 import { questionOf } from "./ask_impact.js";
+import { keepForm } from "../unlost.js";
 
 const KINDS = [["pdf", "report_pdf"], ["html", "report_html"], ["xlsx", "report_xlsx"], ["gpkg", "report_gpkg"]];
 const DAYS = [1, 7, 30];
@@ -88,9 +89,11 @@ function makeBox(again) {
     start.disabled = false;
     if (made?.recipe === flow.recipe) again();
   });
-  return el("div", {}, start, said, el("details", { className: "more" }, el("summary", {}, t("report_options")),
+  const box = el("div", {}, start, said, el("details", { className: "more" }, el("summary", {}, t("report_options")),
     el("div", { className: "field" }, el("label", { htmlFor: "report-title" }, t("report_title")), title),
     el("div", { className: "field" }, el("label", { htmlFor: "report-note" }, t("report_remark")), note)));
+  keepForm(`report-${JSON.stringify(flow.recipe).slice(0, 200)}`, box);
+  return box;
 }
 
 function directBox(lead) {

@@ -1,0 +1,174 @@
+"""The map as it was, and through the times of a layer: what is drawn is what the editions are known to hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Portal
+from tests.browser.past import GONE, LAYER, Past, drawn_ids, past, shows
+from tests.browser.test_loads import accessible
+
+__all__ = ["past"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+QUAKES = "earthquake"
+
+
+def test_the_whole_map_goes_back_to_an_edition_and_comes_back(portal: Portal, past: Past) -> None:
+    portal.open("lang=en", past.place)
+    shows(portal, past, 1)
+    portal.page.click("#as-of")
+    choices = portal.page.locator("#dialog .edition-list button", has_text="Geological units")
+    expect(choices).to_have_count(2)
+    assert accessible(portal.page, "#dialog") == []
+    # The list has the newest edition on top.
+    choices.nth(1).click()
+    band = portal.page.locator("#as-of-band")
+    expect(band).to_contain_text("Map as it was on")
+    portal.settle()
+    shows(portal, past, 0)
+    assert drawn_ids(portal) >= GONE
+    assert accessible(portal.page) == []
+    portal.shot("as-of-en")
+
+    # What a click finds is of that time, and so is the number of the edition.
+    portal.page.mouse.click(640, 420)
+    drawer = portal.page.locator("#drawer")
+    also = drawer.locator("button.also", has_text="Geological units")
+    if also.count():
+        also.first.click()
+    expect(drawer.locator(".source")).to_contain_text(f"edition {past.numbers[0]}")
+    portal.page.keyboard.press("Escape")
+
+    # A link and a reload come back to that time.
+    assert "as-of=" in portal.page.url
+    portal.page.reload()
+    portal.page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    portal.settle()
+    shows(portal, past, 0)
+
+    # Far away the rows are not read: nothing is drawn, and the band says from where on.
+    portal.page.evaluate("() => geoserviceMap.leaflet.setZoom(9, {animate: false})")
+    portal.settle()
+    assert drawn_ids(portal) == set()
+    expect(band).to_contain_text("from zoom")
+    band.get_by_role("button", name="Zoom in").click()
+    portal.page.wait_for_timeout(600)
+    portal.settle()
+    assert drawn_ids(portal) >= GONE
+
+    portal.page.get_by_role("button", name="Back to now").click()
+    expect(band).to_have_count(0)
+    portal.settle()
+    shows(portal, past, 1)
+    assert not drawn_ids(portal) & GONE
+    assert "as-of=" not in portal.page.url
+
+
+def test_a_telephone_asks_for_a_moment_before_anything_was_loaded(phone: Portal, past: Past) -> None:
+    phone.open("lang=zh", past.place)
+    phone.page.keyboard.press("t")
+    phone.page.get_by_role("button", name="历史时刻").click()
+    field = phone.page.locator("#as-of-time")
+    # A moment that has not come yet is refused, in words; the browser's own check is taken off to see the page's.
+    field.evaluate("(field) => { field.max = ''; }")
+    field.fill("2099-01-01T00:00")
+    phone.page.get_by_role("button", name="显示当时的地图").click()
+    expect(phone.page.locator("#dialog [role=alert]")).to_contain_text("已经过去的时刻")
+    field.fill("2020-01-01T00:00")
+    phone.page.get_by_role("button", name="显示当时的地图").click()
+    band = phone.page.locator("#as-of-band")
+    expect(band).to_contain_text("当时尚未入库")
+    phone.settle()
+    assert drawn_ids(phone) == set()
+    assert phone.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert accessible(phone.page) == []
+    phone.shot("as-of-phone-zh")
+    phone.page.get_by_role("button", name="回到现在").click()
+    expect(band).to_have_count(0)
+
+
+def quakes() -> dict[str, dt.datetime]:
+    """Earthquakes of the packaged feed, by id, with their times."""
+    file = Path(str(resources.files("web"))) / "static" / "vendor" / "data" / "earthquakes.json"
+    features = json.loads(file.read_text(encoding="utf-8"))["features"]
+    return {one["id"]: dt.datetime.fromtimestamp(one["properties"]["time"] / 1000, dt.UTC) for one in features}
+
+
+def test_the_time_bar_draws_what_happened_in_its_window(portal: Portal) -> None:
+    times = quakes()
+    portal.open("lang=en", f"#map=2.00/20.00000/0.00000&layers=country,{QUAKES}")
+    portal.page.locator(f"[data-layer={QUAKES}] button[title='Through time']").click()
+    slider = portal.page.locator("#time-at")
+    expect(slider).to_be_visible()
+    portal.settle()
+    keys = f"""() => geoserviceMap.gl.getMaplibreMap().queryRenderedFeatures({{layers: ["{QUAKES}-circle"]}})
+        .map((one) => one.properties.key)"""
+    whole = set(portal.page.evaluate(keys))
+    assert len(whole) > 50
+    # By the keyboard to the first step, and only that: what is drawn is what happened in it.
+    slider.focus()
+    portal.page.keyboard.press("Home")
+    portal.page.locator("#time-width").select_option("1")
+    portal.page.keyboard.press("Escape")
+    portal.settle()
+    begin, end = portal.page.evaluate(
+        f"""async () => {{
+            const version = document.querySelector('script[type=module]').src.replace(/main\\.js$/, "");
+            const {{windowOf}} = await import(`${{version}}time/windows.js`);
+            return windowOf("{QUAKES}");
+        }}"""
+    )
+    expected = {key for key, time in times.items() if begin <= time.timestamp() * 1000 < end}
+    found = set(portal.page.evaluate(keys))
+    assert found == expected & whole
+    assert found < whole
+    expect(portal.page.locator("#time-bar output")).not_to_have_text("Whole period")
+    assert accessible(portal.page) == []
+    portal.shot("time-bar-en")
+    # The list of hazards tells the same window, and the address brings it back.
+    assert f"time={QUAKES}" in portal.page.url
+    portal.page.locator("#time-bar [aria-label='Close the time bar']").click()
+    portal.settle()
+    assert set(portal.page.evaluate(keys)) == whole
+
+
+def test_what_hurts_can_be_taken_back(portal: Portal, past: Past) -> None:
+    portal.open("lang=en", past.place)
+    shown = portal.drawn(LAYER)
+    assert shown > 0
+    portal.page.get_by_role("button", name="Switch all thematic layers off").click()
+    portal.settle()
+    assert portal.drawn(LAYER) == 0
+    portal.page.keyboard.press("Control+z")
+    portal.settle()
+    assert portal.drawn(LAYER) == shown
+    expect(portal.page.locator("#notices")).to_contain_text("Taken back")
+
+    portal.page.keyboard.press("t")
+    portal.page.locator("#bookmark-name").fill("<b>here</b>")
+    portal.page.keyboard.press("Enter")
+    mark = portal.page.get_by_role("button", name="<b>here</b>", exact=True)
+    expect(mark).to_be_visible()
+    portal.page.get_by_role("button", name="Remove the bookmark").click()
+    expect(mark).to_have_count(0)
+    portal.page.locator("#notices").get_by_role("button", name="Undo").click()
+    expect(mark).to_be_visible()
+
+    # A measurement outlives a reload.
+    portal.page.get_by_role("button", name="Distance", exact=True).click()
+    for x in (700, 900):
+        portal.page.mouse.click(x, 400)
+        portal.page.wait_for_timeout(400)
+    portal.page.keyboard.press("Enter")
+    told = portal.page.locator("#drawer-body tr").first
+    expect(told).to_contain_text("km")
+    before = told.inner_text()
+    portal.page.reload()
+    portal.page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    expect(told).to_have_text(before.replace("\t", ""))
