@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -10,6 +12,9 @@ from tests.browser.test_loads import accessible
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PLACE = "#map=12.00/38.45000/104.95000&layers=country,division,landuse_patch,road"
+SLOW = 120_000
+MIDDLE = "() => geoserviceMap.leaflet.getCenter().lng"
+FEW = "#map=11.00/38.45000/104.95000&layers=country,road"
 NO_WEBGL = """() => {
     const own = HTMLCanvasElement.prototype.getContext;
     HTMLCanvasElement.prototype.getContext = function getContext(kind, ...more) {
@@ -18,36 +23,41 @@ NO_WEBGL = """() => {
 }"""
 
 
+def looks(portal: Portal, pitch: int, bearing: int) -> None:
+    """Wait until the address says how steeply and in which direction the view looks, in degrees."""
+    comma = "(,|%2C)"
+    expect(portal.page).to_have_url(re.compile(f"relief={pitch}{comma}{bearing}{comma}2&"), timeout=SLOW)
+
+
 def test_the_land_is_seen_in_three_dimensions_by_keyboard(portal: Portal) -> None:
-    portal.open("lang=en", PLACE)
+    # A processor draws the terrain here, which takes seconds for each picture of a large window.
+    portal.page.set_default_timeout(SLOW)
+    portal.page.set_viewport_size({"width": 900, "height": 600})
+    portal.open("lang=en", FEW)
     with portal.page.expect_response(lambda one: "algorithm=terrainrgb" in one.url) as got:
         portal.page.keyboard.press("d")
     assert got.value.ok
     canvas = portal.page.locator("#relief canvas")
-    expect(canvas).to_be_visible()
+    expect(canvas).to_be_visible(timeout=SLOW)
     bar = portal.page.locator("#relief-bar")
-    portal.page.wait_for_timeout(3000)
     bar.get_by_role("button", name="Turn right").click()
-    portal.page.wait_for_timeout(600)
-    assert "relief=60,15,1.5" in portal.page.url.replace("%2C", ",")
-    # Shift and an arrow turn, an arrow alone moves; what the view moved to is where the flat map stands afterwards.
+    looks(portal, 60, 15)
+    # Shift and an arrow tilt, an arrow alone moves; what the view moved to is where the flat map stands afterwards.
     canvas.focus()
     portal.page.keyboard.press("Shift+ArrowDown")
-    portal.page.wait_for_timeout(600)
-    pitch = float(portal.page.url.replace("%2C", ",").split("relief=")[1].split(",")[0])
-    assert pitch < 60
-    before = portal.page.evaluate("() => geoserviceMap.leaflet.getCenter().lng")
+    looks(portal, 50, 15)
+    before = portal.page.evaluate(MIDDLE)
     portal.page.keyboard.press("ArrowRight")
-    portal.page.wait_for_timeout(800)
+    expect(portal.page).not_to_have_url(portal.page.url, timeout=SLOW)
     portal.page.locator("#relief-times").fill("3")
-    expect(bar.locator("output")).to_have_text("× 3")
+    expect(bar.locator("output")).to_have_text("× 3", timeout=SLOW)
     assert accessible(portal.page) == []
     portal.shot("relief-en")
     portal.page.locator("#relief-times").press("Escape")
-    expect(portal.page.locator("#panel")).to_be_hidden()
+    expect(portal.page.locator("#panel")).to_be_hidden(timeout=SLOW)
     portal.page.keyboard.press("Escape")
-    expect(portal.page.locator("#relief")).to_be_hidden()
-    assert portal.page.evaluate("() => geoserviceMap.leaflet.getCenter().lng") > before
+    expect(portal.page.locator("#relief")).to_be_hidden(timeout=SLOW)
+    assert portal.page.evaluate(MIDDLE) > before
     assert portal.page.locator("#relief-map canvas").count() == 0
     portal.settle()
 

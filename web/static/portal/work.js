@@ -34,6 +34,7 @@ export function startWork() {
   readEnvironment();
   // Before anything is asked: it may be about another time.
   startAskedTime();
+  startShade();
   startAsOf();
   startSearch();
   startGrid();
@@ -46,7 +47,6 @@ export function startWork() {
   startCheck();
   startTimeBar();
   startComparing();
-  startShade();
   startRelief();
   startUndo();
 }

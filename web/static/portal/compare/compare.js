@@ -89,7 +89,7 @@ function place() {
 
 function drawBar() {
   const before = document.activeElement?.dataset?.mode;
-  const head = el("div", { className: "row compare-head" }, modeButtons(), el("span", { className: "bar-space" }), iconButton("close", "compare_end", endCompare));
+  const head = el("div", { className: "row compare-head" }, modeButtons(), el("span", { className: "push" }), iconButton("close", "compare_end", endCompare));
   const content = view.mode === "changes" ? changesPart(view.changes, settle) : sides();
   if (!bar) {
     bar = atFoot(el("section", { className: "compare-bar", id: "compare-bar" }));

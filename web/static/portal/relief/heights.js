@@ -8,7 +8,7 @@ const SHADE = "relief-shade";
 const HAZARD_SLOT = 30;
 const told = JSON.parse(document.getElementById("relief-source")?.textContent ?? "null");
 // No stronger than a fifth, so that what lies below keeps its colour.
-const PAINT = { "hillshade-exaggeration": 0.5, "hillshade-shadow-color": "rgba(42,36,28,0.2)", "hillshade-highlight-color": "rgba(255,255,255,0.2)", "hillshade-accent-color": "rgba(42,36,28,0.1)" };
+const PAINT = { "hillshade-exaggeration": 1, "hillshade-shadow-color": "rgba(42,36,28,0.2)", "hillshade-highlight-color": "rgba(255,255,255,0.2)", "hillshade-accent-color": "rgba(42,36,28,0.1)" };
 let on = false;
 
 /** Whether heights are loaded that this reader may see. */

@@ -4,6 +4,7 @@ import { announce, on, t } from "../state.js";
 import { button, byId, el, stateLine } from "../dom.js";
 import { atFoot } from "../foot.js";
 import { styleOf } from "../compare/side.js";
+import { closePanel, openPanelName } from "../shell.js";
 import { whatIsAt } from "../identify.js";
 import { keepInLink, linked, writeLink } from "../link.js";
 import { addMissingImages, highlighted, leaflet } from "../map.js";
@@ -14,9 +15,10 @@ const DEM = "relief-heights";
 const SHADE_DEM = "relief-shading";
 const MARK = "relief-mark";
 const STEEPEST = 80;
-const FIRST = { pitch: 60, bearing: 0, times: 1.5 };
+const FIRST = { pitch: 60, bearing: 0, times: 2 };
 const TURN = 15;
 const TILT = 10;
+const NARROW = 700;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const look = { ...FIRST };
@@ -35,7 +37,7 @@ const geometryOf = (geometry) => ({ type: "Feature", properties: {}, geometry: g
 function style() {
   const own = styleOf({ asOf: asOf(), layers: null });
   const above = own.layers.findIndex((one) => one.id === aboveShade(own.layers));
-  const layers = above < 0 ? [...own.layers] : own.layers.toSpliced(above, 0, shadeLayer(SHADE_DEM, 0.35));
+  const layers = above < 0 ? [...own.layers] : own.layers.toSpliced(above, 0, shadeLayer(SHADE_DEM, 0.7));
   layers.push({ id: MARK, type: "line", source: MARK, paint: { "line-color": ACCENT, "line-width": 3 } },
     { id: `${MARK}-point`, type: "circle", source: MARK, filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 8, "circle-color": ACCENT, "circle-opacity": 0.3, "circle-stroke-color": ACCENT, "circle-stroke-width": 3 } });
   // Two sources of the same heights: MapLibre would draw shade and terrain in the coarser way of either.
@@ -71,7 +73,7 @@ function controls() {
     arrow("relief_up", "⌃", () => turn({ pitch: Math.min(STEEPEST, map.getPitch() + TILT) })), arrow("relief_down", "⌄", () => turn({ pitch: Math.max(0, map.getPitch() - TILT) })),
     button("relief_north", () => turn({ bearing: 0, pitch: FIRST.pitch }))),
   el("label", { className: "row relief-times", htmlFor: "relief-times" }, el("span", {}, t("relief_times")), times, said),
-  el("span", { className: "bar-space" }), button("relief_back", closeRelief, "primary")), el("p", { className: "hint relief-hint" }, t("relief_hint"))];
+  el("span", { className: "push" }), button("relief_back", closeRelief, "primary")), el("p", { className: "hint relief-hint" }, t("relief_hint"))];
 }
 
 function drawBar(...content) {
@@ -110,6 +112,8 @@ function wire() {
 export function openRelief() {
   if (map || !hasHeights) return;
   opener = document.activeElement;
+  // On a telephone the panel would lie over the bar.
+  if (innerWidth < NARROW && openPanelName()) closePanel();
   announce("relief", true);
   byId("relief").hidden = false;
   byId("relief").setAttribute("aria-label", t("relief"));

@@ -77,7 +77,7 @@ function fill(band) {
   const zoom = far.length ? Math.max(...far.map((layer) => askedFrom(layer.id))) : 0;
   const notes = [far.length ? el("span", { className: "past-note" }, t("as_of_far", { names: names(far), z: zoom })) : null, far.length ? closer(far) : null,
     later.length ? el("span", { className: "past-note" }, t("as_of_later", { names: names(later) })) : null];
-  band.replaceChildren(...[icon("clock"), el("strong", { role: "status" }, t("as_of_band", { time: moment(asOf()) })), ...notes, el("span", { className: "bar-space" }),
+  band.replaceChildren(...[icon("clock"), el("strong", { role: "status" }, t("as_of_band", { time: moment(asOf()) })), ...notes, el("span", { className: "push" }),
     button("as_of_change", openChooser), button("as_of_back", () => setAsOf(null), "primary")].filter(Boolean));
 }
 

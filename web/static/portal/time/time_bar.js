@@ -5,6 +5,7 @@ import { el, iconButton, patiently, shape, stateLine } from "../dom.js";
 import { atFoot } from "../foot.js";
 import { moment, number } from "../format.js";
 import { keepInLink, linked, writeLink } from "../link.js";
+import { closePanel, openPanelName } from "../shell.js";
 import { isShown, leaflet, setShown, shownLayers, tileZoom } from "../map.js";
 import { ask } from "../request.js";
 import { atTime } from "./asked_time.js";
@@ -18,6 +19,7 @@ const MOST_COUNTED = 20_000;
 const BEAT = 600;
 const CALM_BEAT = 1500;
 const HEIGHT = 34;
+const NARROW = 700;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const view = { layer: null, width: "0", at: null, steps: [], counts: null };
 let bar = null;
@@ -125,7 +127,7 @@ function draw() {
   slider.addEventListener("change", rest);
   const total = view.counts ? el("span", { className: "hint" }, t("time_counted", { n: number(view.counts.reduce((sum, one) => sum + one, 0), 0) })) : null;
   bar.setAttribute("aria-label", t("time_bar"));
-  bar.replaceChildren(controls(), el("div", { className: "time-track" }, histogram(view.counts), slider), el("div", { className: "row wrap" }, el("span", { className: "hint", id: "time-far" }, far()), el("span", { className: "bar-space" }), total));
+  bar.replaceChildren(controls(), el("div", { className: "time-track" }, histogram(view.counts), slider), el("div", { className: "row wrap" }, el("span", { className: "hint", id: "time-far" }, far()), el("span", { className: "push" }), total));
   apply();
 }
 
@@ -153,6 +155,7 @@ export async function openTimeBar(id, end = null, width = null) {
   if (view.layer && view.layer !== id) setWindow(view.layer, null);
   if (!isShown(id)) setShown(id, true);
   view.layer = id;
+  if (innerWidth < NARROW && openPanelName()) closePanel();
   bar ??= atFoot(el("section", { className: "time-bar", id: "time-bar" }));
   const box = el("div", {});
   bar.replaceChildren(box);
