@@ -284,16 +284,23 @@ class TestZone:
 
 
 class TestHazards:
-    def test_time_slider_leaves_only_what_happened_then(self, portal: Portal) -> None:
+    def test_the_time_bar_leaves_only_what_happened_until_then(self, portal: Portal) -> None:
         portal.open(place="#map=2/20/0&layers=country,earthquake")
         everything = portal.drawn("earthquake")
         portal.page.keyboard.press("h")
-        portal.page.locator("#from-earthquake").fill("150")
+        portal.page.locator("[data-hazard=earthquake]").get_by_role("button", name="按时间查看").click()
+        slider = portal.page.locator("#time-at")
+        expect(slider).to_be_visible()
+        lines = portal.page.locator("[data-hazard-list=earthquake] li")
+        newest = lines.first.inner_text()
+        slider.fill("20")
         portal.page.wait_for_timeout(500)
         portal.settle()
-        later = portal.drawn("earthquake")
-        assert 0 < later < everything
-        portal.page.locator("#from-earthquake").fill("0")
+        earlier = portal.drawn("earthquake")
+        assert 0 < earlier < everything
+        # The list below the steps tells the same window.
+        expect(lines.first).not_to_have_text(newest)
+        portal.page.get_by_role("button", name="关闭时间条").click()
         portal.page.wait_for_timeout(500)
         portal.settle()
         assert portal.drawn("earthquake") == everything
