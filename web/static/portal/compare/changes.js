@@ -11,7 +11,7 @@ import { chooseInstant } from "../time/as_of.js";
 import { editionAt, editionsOf } from "../time/editions.js";
 import { withQuery } from "../tile_query.js";
 
-const PANEL = "compare";
+export const PANEL = "compare";
 const SOURCE = "compare-changes";
 const LISTED = 100;
 const FADED = 0.35;

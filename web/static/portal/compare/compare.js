@@ -6,11 +6,11 @@ import { atFoot } from "../foot.js";
 import { moment } from "../format.js";
 import { keepInLink, linked, writeLink } from "../link.js";
 import { setViewOf } from "../map.js";
-import { closePanel, openDialog, openPanelName } from "../shell.js";
+import { closePanel, openDialog, openPanelName, showRequests } from "../shell.js";
 import { chooseInstant } from "../time/as_of.js";
 import { asOf, passed, setAsOf } from "../time/asked_time.js";
 import { startBeside } from "./beside.js";
-import { endChanges, changesPart, startChanges } from "./changes.js";
+import { endChanges, changesPart, PANEL, startChanges } from "./changes.js";
 import { layersOf, onSide, styleOf } from "./side.js";
 import { startSwipe } from "./swipe.js";
 
@@ -89,7 +89,7 @@ function place() {
 
 function drawBar() {
   const before = document.activeElement?.dataset?.mode;
-  const head = el("div", { className: "row compare-head" }, modeButtons(), el("span", { className: "push" }), iconButton("close", "compare_end", endCompare));
+  const head = el("div", { className: "row compare-head" }, modeButtons(), el("span", { className: "push" }), button("api", () => showRequests(PANEL), "quiet"), iconButton("close", "compare_end", endCompare));
   const content = view.mode === "changes" ? changesPart(view.changes, settle) : sides();
   if (!bar) {
     bar = atFoot(el("section", { className: "compare-bar", id: "compare-bar" }));

@@ -1,11 +1,11 @@
 // The time bar: one layer at a time is drawn step by step along its own time attribute.
 
 import { address, config, layerById, on, t, words } from "../state.js";
-import { el, iconButton, patiently, shape, stateLine } from "../dom.js";
+import { button, el, iconButton, patiently, shape, stateLine } from "../dom.js";
 import { atFoot } from "../foot.js";
 import { moment, number } from "../format.js";
 import { keepInLink, linked, writeLink } from "../link.js";
-import { closePanel, openPanelName } from "../shell.js";
+import { closePanel, openPanelName, showRequests } from "../shell.js";
 import { isShown, leaflet, setShown, shownLayers, tileZoom } from "../map.js";
 import { ask } from "../request.js";
 import { atTime } from "./asked_time.js";
@@ -13,7 +13,7 @@ import { hasTimes } from "./has_times.js";
 import { countIn, stepsOf } from "./steps.js";
 import { setWindow, windowFrom } from "./windows.js";
 
-const PANEL = "layers";
+const PANEL = "time";
 const WIDTHS = [["1", "time_width_1"], ["3", "time_width_3"], ["10", "time_width_10"], ["0", "time_width_0"]];
 const MOST_COUNTED = 20_000;
 const BEAT = 600;
@@ -127,7 +127,7 @@ function draw() {
   slider.addEventListener("change", rest);
   const total = view.counts ? el("span", { className: "hint" }, t("time_counted", { n: number(view.counts.reduce((sum, one) => sum + one, 0), 0) })) : null;
   bar.setAttribute("aria-label", t("time_bar"));
-  bar.replaceChildren(controls(), el("div", { className: "time-track" }, histogram(view.counts), slider), el("div", { className: "row wrap" }, el("span", { className: "hint", id: "time-far" }, far()), el("span", { className: "push" }), total));
+  bar.replaceChildren(controls(), el("div", { className: "time-track" }, histogram(view.counts), slider), el("div", { className: "row wrap" }, el("span", { className: "hint", id: "time-far" }, far()), el("span", { className: "push" }), total, button("api", () => showRequests(PANEL), "quiet")));
   apply();
 }
 
