@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any
 
+from layers.freshness import due
 from layers.ladder import cluster_at, cluster_by
 from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
 from layers.model import Attribute, LayerBase, RasterLayer, RowLayer, TableLayer, Text, VectorLayer, codelists_of
@@ -17,9 +17,6 @@ GROUND = "#dfe9ee"
 GROUP_LIST = "portal-group@1"
 OFFERED = frozenset({"compliance", "situation", "reports", "subscriptions"})
 """Parts of the service without which the portal does less."""
-_PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-_SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)
-"""Mean Gregorian year and month, then week to second."""
 
 
 def portal_config(view: PortalView) -> Json:
@@ -72,6 +69,7 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
         "id": layer.name,
         "kind": layer.kind,
         "group": layer.group,
+        "theme": layer.theme,
         "order": layer.portal.order,
         "visible": layer.portal.visible,
         "fromZoom": layer.portal.from_zoom,
@@ -98,13 +96,21 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
             "timeInTiles": layer.time is not None and layer.time in (layer.tiles.attributes or layer.attributes),
         }
     if isinstance(layer, RasterLayer):
-        own["timed"] = layer.time is not None
+        own |= {"timed": layer.time is not None, "band": _band(layer)}
     return own
 
 
 def _single_from(layer: VectorLayer) -> int:
     """The zoom level from which tiles show single features, not cells of a mosaic or clusters."""
     return max((part.below for part in (layer.tiles.mosaic, layer.tiles.cluster) if part is not None), default=0)
+
+
+def _band(layer: RasterLayer) -> Json:
+    """The first band of a raster: what its cells are, and whether they add up."""
+    band, exposure = layer.bands[0], layer.exposure
+    made: Json = {"name": band.name, "unit": band.unit, "list": layer.list}
+    adds = exposure is not None and exposure.measure == "sum"
+    return made | {"title": words(band.title) if band.title else None, "adds": adds}
 
 
 def row_entry(layer: RowLayer, attributes: tuple[str, ...]) -> Json:
@@ -157,11 +163,8 @@ def edition_entry(edition: EditionInfo | None) -> Json | None:
 
 def overdue(cycle: str, edition: EditionInfo | None, now: dt.datetime) -> bool:
     """Whether the update cycle (an ISO 8601 duration) has run out since the edition was committed."""
-    found = _PERIOD.fullmatch(cycle)
-    if edition is None or found is None:
-        return False
-    seconds = sum(int(part) * unit for part, unit in zip(found.groups(default="0"), _SECONDS, strict=True))
-    return now - edition.committed > dt.timedelta(seconds=seconds)
+    moment = due(cycle, edition.committed) if edition is not None else None
+    return moment is not None and now > moment
 
 
 def _groups(shown: list[VisibleLayer], view: PortalView) -> Json:

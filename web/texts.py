@@ -18,6 +18,9 @@ _PORTAL_PARTS = (
     "texts_find",
     "texts_tools",
     "texts_check",
+    "texts_statistics",
+    "texts_catalogue",
+    "texts_upkeep",
     "texts_emergency",
     "texts_stations",
     "texts_subscriptions",
@@ -31,7 +34,7 @@ PORTAL_TEXTS: Words = {key: words for name in _PORTAL_PARTS for key, words in _r
 PACKAGE_TEXTS: Words = _read("texts_package.json")
 """Words of the page of an offline package."""
 
-_PARTS = ("pages", "fields", "loads", "environment", "situation", "alerts", "report", "compliance")
+_PARTS = ("pages", "record", "fields", "loads", "environment", "situation", "alerts", "report", "compliance")
 TEXTS: Words = {
     key: words
     for part in (PORTAL_TEXTS, *(_read(f"texts_{name}.json") for name in _PARTS))

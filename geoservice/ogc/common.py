@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +18,9 @@ from geoservice.http.documents import document, language_of
 from geoservice.http.links import link, self_links, url
 from geoservice.http.negotiation import DOCUMENT, GEOJSON, HTML, JSON, MVT, negotiate
 from geoservice.ogc.block import SPEC, Block
+from geoservice.ogc.collection_record import record_of
 from layers.crs import CRS84_URI, STORAGE_URI
+from layers.freshness import due
 from layers.model import Layer, RasterLayer, VectorLayer
 from layers.offered import offered
 
@@ -84,10 +87,12 @@ async def collection(
 ) -> Response:
     """Title, extent, links, lineage of one collection."""
     chosen = negotiate(request, f, DOCUMENT)
-    layer, _ = house.open_layer(asker, collection_id)
+    layer, decision = house.open_layer(asker, collection_id)
     states = await house.states(asker, [layer])
     body = describe(request, layer, states[layer.name], language_of(request, lang) if chosen == "html" else lang)
     body["links"] = self_links(request, f"/collections/{layer.name}", chosen, DOCUMENT) + body["links"][1:]
+    if chosen == "html":
+        body["record"] = await record_of(request, house, asker, (layer, decision), states[layer.name])
     return document(request, "collection", body, chosen, lang)
 
 
@@ -110,6 +115,7 @@ def describe(request: Request, layer: Layer, state: LayerState, lang: str | None
         "crs": [crs.uri for crs in offered()] if isinstance(layer, VectorLayer) else [CRS84_URI],
         "storageCrs": STORAGE_URI,
         "edition": _edition(state),
+        "freshness": _freshness(layer, state),
         "links": _links(request, layer, state),
     }
     if layer.licence.attribution:
@@ -142,6 +148,15 @@ def _edition(state: LayerState) -> dict[str, Any] | None:
     if state.edition is None or state.committed is None:
         return None
     return {"number": state.edition, "committed": state.committed.isoformat(), "source": state.source}
+
+
+def _freshness(layer: Layer, state: LayerState) -> dict[str, Any] | None:
+    """When the next edition is due, and whether that has passed; None while nothing is loaded."""
+    if state.committed is None:
+        return None
+    moment = due(layer.cycle, state.committed)
+    passed = moment is not None and dt.datetime.now(dt.UTC) > moment
+    return {"due": None if moment is None else moment.isoformat(), "overdue": passed}
 
 
 def _links(request: Request, layer: Layer, state: LayerState) -> list[dict[str, Any]]:

@@ -31,5 +31,6 @@ def _nice(width: float, *, whole: bool) -> Decimal:
     steps = [step * power for step in _STEPS]
     if whole:
         steps = [step for step in steps if step == step.to_integral_value()] or [Decimal(1)]
-    wide = Decimal(repr(width))
+    # What is wider by rounding alone is no wider.
+    wide = Decimal(f"{width:.12g}")
     return next((step for step in steps if step >= wide), steps[-1])

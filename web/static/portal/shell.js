@@ -139,7 +139,7 @@ function back() {
   else announce("back");
 }
 
-const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), c: () => togglePanel("check"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), v: () => announce("compare-start", "swipe"), d: () => announce("relief-open"), Escape: back };
+const KEYS = { l: () => togglePanel("layers"), q: () => togglePanel("query"), c: () => togglePanel("check"), h: () => togglePanel("hazards"), e: () => togglePanel("environment"), s: () => togglePanel("statistics"), k: () => togglePanel("catalogue"), u: () => config.reader.rights.length && togglePanel("upkeep"), j: () => config.loads.length && togglePanel("jobs"), i: () => announce("identify-centre"), "/": () => announce("search"), t: () => togglePanel("toolbox"), m: () => announce("measure"), v: () => announce("compare-start", "swipe"), d: () => announce("relief-open"), Escape: back };
 
 function key(event) {
   // A dialog, the board too, answers its own keys: Esc takes one step back, not two.

@@ -1,5 +1,7 @@
 // What is done with the map: search, identify, queries, hazards, environment, tools. Fetched after the first map.
 
+import { drawCatalogue, startCatalogue } from "./catalogue/panel.js";
+import { PANEL as CATALOGUE, readCatalogue } from "./catalogue/view.js";
 import { startConnection } from "./connection.js";
 import { drawCheck, startCheck } from "./check/panel.js";
 import { PANEL as CHECK } from "./check/question.js";
@@ -14,12 +16,15 @@ import { startShade } from "./relief/heights.js";
 import { startRelief } from "./relief/relief.js";
 import { startSearch } from "./search.js";
 import { addPanel, openLinked } from "./shell.js";
+import { drawStatistics, startStatistics } from "./statistics/panel.js";
+import { PANEL as STATISTICS, readStatistics } from "./statistics/view.js";
 import { drawSubscriptions, PANEL as SUBSCRIPTIONS } from "./subscriptions.js";
 import { startAsOf } from "./time/as_of.js";
 import { startAskedTime } from "./time/asked_time.js";
 import { startTimeBar } from "./time/time_bar.js";
 import { drawTools, startTools } from "./tools.js";
 import { startUndo } from "./undo.js";
+import { drawUpkeep, PANEL as UPKEEP } from "./upkeep/panel.js";
 
 /** Add the panels, open the one that the address names, and wire the tools. */
 export function startWork() {
@@ -27,8 +32,11 @@ export function startWork() {
   addPanel(CHECK, "check_title", drawCheck);
   addPanel("hazards", "hazards", drawHazards);
   addPanel("environment", "environment", drawEnvironment);
+  addPanel(STATISTICS, "statistics", drawStatistics);
   addPanel("toolbox", "toolbox", drawTools);
   addPanel("jobs", "jobs", drawJobs);
+  addPanel(CATALOGUE, "catalogue", drawCatalogue);
+  addPanel(UPKEEP, "upkeep", drawUpkeep);
   addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
   startConnection();
   readEnvironment();
@@ -36,6 +44,8 @@ export function startWork() {
   startAskedTime();
   startShade();
   startAsOf();
+  readStatistics();
+  readCatalogue();
   startSearch();
   startGrid();
   startTools();
@@ -43,6 +53,8 @@ export function startWork() {
   startHazards();
   startEnvironment();
   startIdentify();
+  startStatistics();
+  startCatalogue();
   startQuery();
   startCheck();
   startTimeBar();
