@@ -4,7 +4,7 @@ import { on, t, words } from "../state.js";
 import { button, el, patiently, stateLine } from "../dom.js";
 import { keepingFocus } from "../environment/focus.js";
 import { takeClicks } from "../identify.js";
-import { boxOf, fitBox, gl } from "../map.js";
+import { boxOf, fitBox, gl, leaflet } from "../map.js";
 import { openPanelName } from "../shell.js";
 import { clearChoropleth, divisionAt, drawChoropleth, markDivision } from "./choropleth.js";
 import { classesOf, placeOf } from "./classes.js";
@@ -22,6 +22,8 @@ let result = null;
 let found = null;
 let known = null;
 let pending = null;
+let more = false;
+let moving = false;
 
 function field(id, key, control) {
   control.id = id;
@@ -63,14 +65,14 @@ function dateRow() {
 function form(asked) {
   const measures = measuresOf(asked.layer).map((one) => [one, measureName(asked.layer, one)]);
   const area = asked.measure === "area" || asked.measure === "sum:area";
-  const more = el("details", { className: "fold", open: Boolean(view.then) || view.per !== "none" }, el("summary", {}, t("stats_options")), el("div", { className: "stats-fields" },
+  const options = el("details", { className: "fold", id: "stats-more", open: more || Boolean(view.then) || view.per !== "none", ontoggle: () => { more = options.open; } }, el("summary", {}, t("stats_options")), el("div", { className: "stats-fields" },
     addsUp(asked) ? field("stats-per", "stats_per", picker(PER.map((one) => [one, t(`stats_per_${one}`)]), view.per, (per) => choose({ per }))) : null,
     area ? field("stats-unit", "stats_unit", picker(Object.keys(UNITS).map((one) => [one, t(one === "km2" ? "stats_km2" : one)]), view.unit, (unit) => choose({ unit }))) : null,
     field("stats-method", "stats_class_method", picker(METHODS.map((one) => [one, t(`stats_method_${one}`)]), view.method, (method) => choose({ method }))),
     field("stats-number", "stats_class_number", picker(NUMBERS.map((one) => [one, one]), view.number, (number) => choose({ number }))), dateRow()));
   return el("div", { className: "stats-form" }, el("div", { className: "stats-fields" }, field("stats-subject", "stats_subject", subjectPicker(asked)),
     field("stats-measure", "stats_measure", picker(measures, asked.measure, (measure) => choose({ measure }))), asked.by ? field("stats-only", "stats_only", onlyPicker(asked)) : null,
-    known?.length ? field("stats-level", "stats_level", levelPicker()) : null), more, view.within ? el("p", { className: "row stats-within" }, el("span", {}, t("stats_within", { what: view.within })), button("stats_up", up)) : null);
+    known?.length ? field("stats-level", "stats_level", levelPicker()) : null), options, view.within ? el("p", { className: "row stats-within" }, el("span", {}, t("stats_within", { what: view.within })), button("stats_up", up)) : null);
 }
 
 function up() {
@@ -195,7 +197,7 @@ function clicked(latlng) {
   return Boolean(code);
 }
 
-function hovered({ point: at }) {
+function hovered(at) {
   if (openPanelName() !== PANEL || !found) return;
   const code = divisionAt(at);
   markDivision(code ?? (view.chosen || null));
@@ -209,8 +211,13 @@ export function startStatistics() {
   on("panel-closed", (name) => { if (name === PANEL) clearChoropleth(); });
   const board = gl.getCanvasContainer().closest(".leaflet-container");
   board.addEventListener("mousemove", (event) => {
-    const box = board.getBoundingClientRect();
-    const at = window.geoserviceMap.leaflet.containerPointToLatLng([event.clientX - box.left, event.clientY - box.top]);
-    hovered({ point: gl.project([at.lng, at.lat]) });
+    if (moving || openPanelName() !== PANEL) return;
+    moving = true;
+    requestAnimationFrame(() => {
+      moving = false;
+      const box = board.getBoundingClientRect();
+      const at = leaflet.containerPointToLatLng([event.clientX - box.left, event.clientY - box.top]);
+      hovered(gl.project([at.lng, at.lat]));
+    });
   });
 }

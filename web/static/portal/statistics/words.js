@@ -1,6 +1,6 @@
 // Figures, units and classes of the statistics panel in words.
 
-import { t } from "../state.js";
+import { currentLanguage, t } from "../state.js";
 import { fine, number } from "../format.js";
 import { addsUp, unitOfMeasure } from "./source.js";
 import { view } from "./view.js";
@@ -25,7 +25,7 @@ function ownUnit(asked) {
 /** A unit without the word for it in the other language, such as "人 (people)". */
 function plainUnit(unit) {
   const pair = /^(\S+) \((\S+)\)$/.exec(unit ?? "");
-  return pair ? pair[t("stats_first_word") === "zh" ? 1 : 2] : unit ?? "";
+  return pair ? pair[currentLanguage() === "zh" ? 1 : 2] : unit ?? "";
 }
 
 /** A figure with the digits that it deserves; what is not known is said so. */
