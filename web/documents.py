@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,9 @@ _LISTS = 3
 """Parts of the path of a resource among others; lists that belong to it are further below."""
 _NO_LEADS = frozenset({"self", "alternate", "item", "collection", "describedby", "service", "tile", "items"})
 """Relations of links that a page shows in another place, or that lead to no page."""
+_PERIOD = re.compile(r"P(T?)(\d+)([YMWDH])")
+_PERIODS = {"Y": "cat_years", "M": "cat_months", "W": "cat_weeks", "D": "cat_days", "H": "cat_hours"}
+_MINUTES = "cat_minutes"
 _FORMATS = {
     "json": "JSON", "geojson": "GeoJSON", "csv": "CSV", "ndjson": "NDJSON", "geojsonseq": "GeoJSON-Seq",
     "jsonfg": "JSON-FG", "flatgeobuf": "FlatGeobuf", "parquet": "GeoParquet", "gpkg": "GeoPackage",
@@ -278,6 +282,7 @@ def _shared(document: Document) -> Json:
         "t": lambda key: text(key, document.language),
         "quote": lambda value: quote(str(value), safe=""),
         "count": _count,
+        "cycle": lambda period: _cycle(period, document.language),
         "day": _day,
     }
 
@@ -287,6 +292,15 @@ def _portal_hash(alert: Json) -> str:
     recipe = quote(json.dumps({"way": "alert", "id": alert["id"]}, separators=(",", ":")), safe="")
     played = "&exercise=all" if alert["status"] == "Exercise" else ""
     return f"#zone={recipe}&step=zone{played}"
+
+
+def _cycle(period: str, language: str) -> str:
+    """An update cycle such as `P1Y` in words, where it has one part."""
+    found = _PERIOD.fullmatch(period)
+    if found is None:
+        return period
+    key = _MINUTES if found[1] and found[3] == "M" else _PERIODS[found[3]]
+    return text(key, language).replace("{n}", found[2])
 
 
 def _count(value: int | None) -> str:

@@ -119,10 +119,10 @@ def test_people_per_square_kilometre(portal: Portal, site: Site) -> None:
 
 
 def test_a_division_without_any_is_no_zero(portal: Portal, site: Site) -> None:
-    told = figures(site, "hospital", measures="count")
+    told = figures(site, "dam", measures="count")
     townships = square_kilometres(site)
-    assert 0 < len(told) < len(townships), "the sample has townships without a hospital"
-    portal.open("lang=en", "#panel=statistics&stats=subject%3Dhospitals")
+    assert 0 < len(told) < len(townships), "the sample has townships without a dam"
+    portal.open("lang=en", "#panel=statistics&stats=subject%3Dlayer%253Adam")
     page = portal.page
     expect(page.locator(".stats-bar").first).to_be_visible(timeout=30_000)
     portal.settle()

@@ -56,7 +56,10 @@ export function redraw() {
 }
 
 function mark() {
-  for (const one of document.querySelectorAll("button[data-panel]")) one.setAttribute("aria-pressed", String(one.dataset.panel === open));
+  for (const one of document.querySelectorAll("button[data-panel]")) {
+    one.setAttribute("aria-pressed", String(one.dataset.panel === open));
+    if (one.dataset.panel === open) one.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
   document.body.dataset.panel = open ?? "";
 }
 

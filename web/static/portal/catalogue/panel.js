@@ -15,6 +15,7 @@ const CLEARANCES = ["public", "internal", "restricted"];
 const SORTS = ["title", "oldest", "newest"];
 let body = null;
 let all = null;
+let unfolded = innerWidth >= 700;
 
 const stateOf = (one) => (!one.edition ? "empty" : one.freshness?.overdue ? "overdue" : "fresh");
 const authorityOf = (one) => words(one.authority.name) || one.authority.kind;
@@ -49,12 +50,14 @@ function filters() {
   const every = [["", t("cat_all")]];
   const input = el("input", { type: "text", id: "cat-text", value: view.text, maxLength: 100, spellcheck: false, autocomplete: "off", placeholder: t("cat_text_hint") });
   input.addEventListener("input", () => choose({ text: input.value }));
-  return el("div", { className: "cat-filters" }, el("div", { className: "cat-field cat-wide" }, el("label", { htmlFor: "cat-text" }, t("cat_text")), input),
+  const narrow = ["theme", "authority", "clearance"].some((name) => view[name]);
+  const choices = el("details", { className: "fold", open: unfolded || narrow, ontoggle: () => { unfolded = choices.open; } }, el("summary", {}, t("cat_filters")), el("div", { className: "cat-filters" },
     picker("cat-theme", "cat_theme", [...every, ...distinct(all.map((one) => [one.theme, themeOf(one)]))], "theme"),
     picker("cat-authority", "authority", [...every, ...distinct(all.map((one) => [one.authority.kind, authorityOf(one)]))], "authority"),
     picker("cat-clearance", "clearance", [...every, ...CLEARANCES.filter((level) => all.some((one) => one.clearance === level)).map((level) => [level, t(level)])], "clearance"),
     picker("cat-state", "cat_state", [...every, ...STATES.map((state) => [state, t(`cat_${state}`)])], "state"),
-    picker("cat-sort", "cat_sort", SORTS.map((sort) => [sort, t(`cat_sort_${sort}`)]), "sort"));
+    picker("cat-sort", "cat_sort", SORTS.map((sort) => [sort, t(`cat_sort_${sort}`)]), "sort")));
+  return el("div", {}, el("div", { className: "cat-field" }, el("label", { htmlFor: "cat-text" }, t("cat_text")), input), choices);
 }
 
 function heading(shown) {

@@ -18,7 +18,7 @@ const names = () => gl.getStyle().layers.find((one) => one.type === "symbol")?.i
 function layers() {
   gl.addSource(SOURCE, { type: "geojson", data: EMPTY, promoteId: "code" });
   const below = names();
-  gl.addLayer({ id: FILL, type: "fill", source: SOURCE, filter: ["has", "colour"], paint: { "fill-color": ["get", "colour"], "fill-opacity": 0.78 } }, below);
+  gl.addLayer({ id: FILL, type: "fill", source: SOURCE, filter: ["has", "colour"], paint: { "fill-color": ["get", "colour"], "fill-opacity": 0.88 } }, below);
   gl.addLayer({ id: NOTHING, type: "fill", source: SOURCE, filter: ["!", ["has", "colour"]], paint: { "fill-pattern": `hatch:${GREY}`, "fill-opacity": 0.75 } }, below);
   const strong = ["boolean", ["feature-state", "lit"], false];
   gl.addLayer({ id: LINE, type: "line", source: SOURCE, paint: { "line-color": ["case", strong, "#d2410a", "#4b5560"], "line-width": ["case", strong, 4, 0.8] } }, below);

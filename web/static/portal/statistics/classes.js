@@ -54,14 +54,19 @@ export function upperEnds(values, method, number) {
   return several ? [...new Set(WAYS[method](sorted, several))] : [];
 }
 
-/** Classes as [{low, high, colour, count}]; `around` makes them symmetric around zero. */
+/** Classes as [{low, high, colour, count, from, to}], the last two what lies in them; `around` makes them symmetric around zero. */
 export function classesOf(values, method, number, around = false) {
   if (!values.length) return [];
   const ends = around ? aroundZero(values) : upperEnds(values, method, number);
   const colours = rampOf(ends.length, around ? AROUND_ZERO : RAMP);
   const low = around ? -ends.at(-1) : Math.min(...values);
   const made = ends.map((high, at) => ({ low: at ? ends[at - 1] : low, high, colour: colours[at], count: 0 }));
-  for (const value of values) made[placeOf(value, made)].count += 1;
+  for (const value of values) {
+    const mine = made[placeOf(value, made)];
+    mine.count += 1;
+    mine.from = Math.min(mine.from ?? value, value);
+    mine.to = Math.max(mine.to ?? value, value);
+  }
   return made;
 }
 

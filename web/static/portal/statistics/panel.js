@@ -17,6 +17,7 @@ import { withUnit } from "./words.js";
 const LOOKS = ["chosen", "sort", "down", "method", "number"];
 const NUMBERS = ["3", "4", "5", "6", "7"];
 const FEW = 3;
+const HARDLY = 1e-6;
 let body = null;
 let result = null;
 let found = null;
@@ -86,7 +87,8 @@ const below = () => known[known.findIndex((one) => one.level === view.level) + 1
 function total() {
   const { now, asked, before } = found;
   const value = now.total[asked.measure];
-  const outside = now.outside?.[asked.measure];
+  const beyond = now.outside?.[asked.measure] ?? 0;
+  const outside = Math.abs(beyond) > Math.abs(value) * HARDLY ? beyond : 0;
   if (before || view.per !== "none" || value === null) return null;
   const scale = found.scale;
   return el("p", { className: "stats-total" }, el("span", { className: "hint" }, `${t("stats_total")} `), el("strong", { className: "number" }, withUnit(value * scale, asked)),

@@ -26,7 +26,7 @@ function swatch(colour) {
 export function legend(found, classes) {
   const nothing = found.rows.filter((row) => row.value === null).length;
   const unit = unitWords(found.asked);
-  const items = classes.map((one) => el("li", {}, swatch(one.colour), el("span", { className: "legend-name number" }, classWords(one)), el("span", { className: "count number" }, manyWords(one.count))));
+  const items = classes.map((one) => el("li", {}, swatch(one.colour), el("span", { className: "legend-name number" }, classWords(one, Boolean(found.before))), el("span", { className: "count number" }, manyWords(one.count))));
   if (nothing) items.push(el("li", { id: "stats-nothing" }, swatch(null), el("span", { className: "legend-name" }, t("no_data_short")), el("span", { className: "count number" }, manyWords(nothing))));
   const key = found.before ? "stats_legend_change" : "stats_legend";
   return el("section", { className: "stats-legend" }, el("h2", {}, t(key, { what: headline(found), unit: unit ? ` (${unit})` : "" })), el("ul", { className: "legend", "aria-label": t("stats_classes") }, items));

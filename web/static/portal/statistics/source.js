@@ -7,7 +7,7 @@ import { PANEL, UNITS, view } from "./view.js";
 
 export const DIVISIONS = "division";
 const MOST = 10_000;
-const OUTLINE_ZOOM = 10;
+const OUTLINE_ZOOM = 11;
 const PER_THOUSAND = 1000;
 const kept = new Map();
 

@@ -37,8 +37,11 @@ export const withUnit = (value, asked) => (value === null || value === undefined
 /** A change with its sign. */
 export const signed = (value) => (value === null ? t("no_data_short") : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${fine(Math.abs(value))}`);
 
-/** From where to where a class reaches. */
-export const classWords = (one) => (one.low === one.high ? fine(one.high) : `${fine(one.low)} – ${fine(one.high)}`);
+/** From where to where a class reaches: the values in it, so that no value seems to lie in two; else its ends. */
+export function classWords(one, around) {
+  const [low, high] = around ? [one.low, one.high] : [one.from ?? one.low, one.to ?? one.high];
+  return fine(low) === fine(high) ? fine(high) : `${fine(low)} – ${fine(high)}`;
+}
 
 /** How many divisions a class has. */
 export const manyWords = (count) => number(count, 0);
