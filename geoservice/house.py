@@ -40,6 +40,7 @@ from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.situation.board import Board
 from geoservice.situation.pulse import Pulse
+from geoservice.statistics.shelf import FigureShelf
 from geoservice.tiles.cache import TileCache
 from geoservice.tiles.easels import Easels
 from layers.access import Clearance, Decision, Principal, decide, is_editable, visible
@@ -83,6 +84,7 @@ class House:
     meter: Meter = field(default_factory=Silent)
     reading: Reading = field(default_factory=lambda: Reading("policies"))
     board: Board = field(default_factory=Board)
+    figures: FigureShelf = field(default_factory=FigureShelf)
     settled: bool = False
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)

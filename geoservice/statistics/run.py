@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from geoservice.analysis.raster_sums import RasterSums
+from geoservice.analysis.request import DIVISIONS
 from geoservice.features.assets import Which, read_assets
 from geoservice.features.filtering import calculable
 from geoservice.features.past import final_at
@@ -34,6 +35,8 @@ from layers.access import Decision, Principal
 from layers.catalog import Catalog
 from layers.errors import BadParameter, QueryTimeout
 from layers.model import Layer, RasterLayer, RowLayer, TableLayer
+
+_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,19 @@ class Asked:
         """What its statements depend on."""
         rows = () if isinstance(self.layer, RasterLayer) else self.query.shape(self.layer)
         return (self.layer.name, self.decision.attributes, rows, self.wish)
+
+
+async def stamps_of(ground: Ground, asked: Asked) -> tuple[object, ...]:
+    """Numbers and times of the editions that an answer is made from; a database that was restored counts on."""
+    layers = [asked.layer, *([asked.catalog.layer(DIVISIONS)] if asked.wish.by_place else [])]
+    found = await read_editions(ground, layers, asked.principal.clearance)
+    return tuple((name, one.number, one.committed) for name, one in sorted(found.items()))
+
+
+async def allow(ground: Ground, seconds: float) -> None:
+    """Until the end of the transaction: time for each statement, as analyses have it."""
+    told = str(round(seconds * _MILLISECONDS))
+    await ground.connection.execute("SELECT set_config('statement_timeout', $1, true)", told)
 
 
 async def rows_found(ground: Ground, asked: Asked, layer: RowLayer) -> Found:

@@ -109,7 +109,7 @@ def test_without_the_row_rule_the_database_still_hides_them(service: Service, mo
 
     monkeypatch.setattr(statements, "conditions", conditions)
     service.client.app.state.house.reading.statements.clear()  # type: ignore[attr-defined]
-    again = ask(service, "spot", None, measures="sum:amount").json()
+    again = ask(service, "spot", None, measures="sum:amount", order="key").json()
     service.client.app.state.house.reading.statements.clear()  # type: ignore[attr-defined]
     assert dropped
     assert again["total"] == found["total"]
@@ -167,6 +167,21 @@ def test_times_are_grouped_by_their_period(divided: Service) -> None:
     assert [(g["keys"], g["values"]) for g in year["groups"]] == [
         (["2026"], {"min:seen": "2026-01-15", "max:seen": "2026-04-15"})
     ]
+
+
+def test_an_answer_is_worked_out_once_per_edition_and_reader(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"measures": "count,max:amount", "group_by": "name"}
+    first = {asker: ask(service, "spot", asker, **asked).json() for asker in reversed(ASKERS)}
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError("worked out again")
+
+    monkeypatch.setattr("geoservice.api.statistics.rows_found", never)
+    for asker in ASKERS:
+        again = ask(service, "spot", asker, **asked)
+        assert (again.status_code, again.json()) == (200, first[asker])
+    assert len({str(first[asker]["total"]) for asker in Clearance}) == len(Clearance)
+    assert ask(service, "spot", None, **asked, limit="3").status_code == 500, "another question is worked out"
 
 
 def test_nothing_is_no_zero(divided: Service) -> None:

@@ -1,0 +1,44 @@
+"""Answers about the present that were given before: the same question is answered once per edition.
+
+An answer is kept under all that decides it: the collection, the clearance and attributes of the asker, the question as
+it was written, and the editions that were read, which are asked of the database each time. The ones that were not used
+for longest go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from geoservice.statistics.found import Found
+
+MOST_KEPT = 128
+MOST_GROUPS = 5_000
+"""Groups of an answer beyond which it is not kept."""
+TURNS = 3
+"""Questions that are worked out at the same time; each may hold a connection and a thread for long."""
+
+
+class FigureShelf:
+    """The answers of this process, and the turns of those who ask."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self.turns = asyncio.Semaphore(TURNS)
+        self._kept: OrderedDict[Hashable, Found] = OrderedDict()
+
+    def get(self, key: Hashable) -> Found | None:
+        """An answer, if it is kept."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def keep(self, key: Hashable, found: Found) -> None:
+        """Keep an answer, unless it is large."""
+        if len(found.groups) > MOST_GROUPS:
+            return
+        self._kept[key] = found
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
