@@ -2,6 +2,7 @@
 
 import { address, config } from "../state.js";
 import { ask } from "../request.js";
+import { asOf } from "../time/asked_time.js";
 import { filterOf, subject } from "./subjects.js";
 import { PANEL, UNITS, view } from "./view.js";
 
@@ -18,7 +19,7 @@ export function statisticsUrl(layer, asked) {
 }
 
 function question(asked, more = {}) {
-  return { "group-by": DIVISIONS, level: view.level, measures: asked.measure, within: view.within, filter: filterOf(asked), limit: MOST, ...more };
+  return { "group-by": DIVISIONS, level: view.level, measures: asked.measure, within: view.within, filter: filterOf(asked), limit: MOST, "as-of": asOf(), ...more };
 }
 
 /** Address of the figures that are shown, as a file when `f` is given. */
@@ -57,7 +58,7 @@ export async function classesIn(asked, signal) {
 
 /** What one division has of each class. */
 export function breakdown(asked, code, signal) {
-  return ask(PANEL, statisticsUrl(asked.layer.id, { "group-by": asked.by, within: code, measures: asked.measure, filter: asked.filter, limit: 12, "as-of": null }), null, signal);
+  return ask(PANEL, statisticsUrl(asked.layer.id, { "group-by": asked.by, within: code, measures: asked.measure, filter: asked.filter, limit: 12, "as-of": asOf() }), null, signal);
 }
 
 /** Everything that is shown: {asked, now, then, rows, outlines, bases}. */
