@@ -17,6 +17,7 @@ _PORTAL_PARTS = (
     "texts",
     "texts_find",
     "texts_tools",
+    "texts_table",
     "texts_check",
     "texts_statistics",
     "texts_catalogue",

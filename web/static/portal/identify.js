@@ -1,6 +1,6 @@
 // A click on the map is answered in the drawer: the top feature first, then what else is there.
 
-import { address, config, currentLanguage, offers, on, t, words } from "./state.js";
+import { address, announce, config, currentLanguage, offers, on, t, words } from "./state.js";
 import { button, byId, copy, el, patiently, stateLine } from "./dom.js";
 import { coordinates, isMany, number, titleOf, valueOf } from "./format.js";
 import { boxOf, featuresAt, fitBox, leaflet, setHighlight } from "./map.js";
@@ -88,6 +88,7 @@ export async function showFeature(found, others = [], latlng = null, arrived = n
   const body = el("div", {});
   openDrawer(titleOf(layer, found.properties ?? {}, key), source(layer, found.when), body, ...(list ? [list] : []));
   setHighlight(found.geometry ?? null);
+  announce("identified", { layer, key });
   try {
     const item = await patiently(body, ask("identify", atTime(itemUrl(layer, key), found.when)));
     if (mine !== latest) return;

@@ -8,6 +8,7 @@ import { fitBox, startMap } from "./map.js";
 import { startSession } from "./session.js";
 import { addPanel, openFirst, redraw, startShell } from "./shell.js";
 import { startStatus } from "./status.js";
+import { startFilters } from "./table/filters.js";
 import { drawLayers, startTree } from "./tree.js";
 
 const WORLD = [-150, -45, 170, 70];
@@ -25,6 +26,7 @@ async function start() {
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
   await ready;
   if (!followLink()) fitBox(config.sample ?? WORLD);
+  startFilters();
   redraw();
   startLegend();
   performance.mark("geoservice-map");

@@ -1,6 +1,6 @@
-// The query panel: choose a zone, get what lies inside it.
+// The query panel has two ways: filter a layer and list its rows, or choose a zone and get what lies inside it.
 
-import { address, config, layerById, on, t } from "./state.js";
+import { address, config, layerById, on, recall, remember, t } from "./state.js";
 import { button, byId, el, stateLine } from "./dom.js";
 import { titleOf, codeName } from "./format.js";
 import { boxOf, leaflet, setHighlight } from "./map.js";
@@ -11,7 +11,10 @@ import { pushUndo } from "./undo.js";
 import { keepForNow, keptForNow } from "./unlost.js";
 import { asOf, atTime } from "./time/asked_time.js";
 import { closeDrawer, openPanel, openPanelName, redraw } from "./shell.js";
+import { keepingFocus } from "./environment/focus.js";
 
+const WAYS = ["filter", "zone"];
+let way = recall("query-way") === "filter" ? "filter" : "zone";
 let answer = null;
 let outline = null;
 let pending = null;
@@ -41,6 +44,7 @@ export async function askZone(body, geometry) {
   const mine = pending;
   [zone, answer, failure] = [{ body, geometry }, null, null];
   keepForNow(KEPT, zone);
+  setWay("zone");
   setZone(geometry);
   setHighlight(null);
   if (openPanelName() === "query") redraw();
@@ -111,8 +115,42 @@ function choose(body) {
       chooser("zone-alert", "zone_alert", "cap_alert", (one) => ({ alert: String(one.id) }), (layer, one) => titleOf(layer, one.properties, one.id))].filter(Boolean));
 }
 
+function setWay(name) {
+  way = name;
+  remember("query-way", name);
+}
+
+function ways() {
+  const choice = (name) => el("button", { type: "button", id: `query-way-${name}`, "aria-pressed": String(way === name), onclick: () => keepingFocus(() => { setWay(name); redraw(); }) }, t(`query_way_${name}`));
+  return el("div", { className: "ways", role: "group", "aria-label": t("query") }, WAYS.map(choice));
+}
+
+/** The builder is fetched when it is first wanted. */
+async function drawFilter(body) {
+  try {
+    const { drawBuilder } = await import("./table/builder.js");
+    if (body.isConnected) drawBuilder(body);
+  } catch (error) {
+    body.append(stateLine("error", error.message, redraw));
+  }
+}
+
+async function openFilter(id) {
+  setWay("filter");
+  const { chooseLayer } = await import("./table/builder.js");
+  chooseLayer(id);
+  openPanel("query");
+}
+
 /** Draw the query panel. */
 export function drawQuery(body) {
+  const content = el("div", {});
+  body.append(ways(), content);
+  if (way === "filter") drawFilter(content);
+  else drawZone(content);
+}
+
+function drawZone(body) {
   if (asOf()) body.append(el("p", { className: "hint past-hint" }, t("as_of_zone_now")));
   if (failure) body.append(stateLine("error", failure, () => askZone(zone.body, zone.geometry)), button("new_zone", forget));
   else if (pending) wait(body);
@@ -138,6 +176,7 @@ export function startQuery() {
     askZone(body, detail.geometry);
   });
   on("as-of", () => { if (openPanelName() === "query") redraw(); });
+  on("filter-wanted", openFilter);
   on("panel-closed", (name) => { if (name === "query" && !answer) setZone(null); });
 }
 

@@ -1,12 +1,14 @@
 // The layer panel: groups, switches, legends, opacity, and what a layer is.
 
 import { address, announce, config, currentLanguage, on, t, words } from "./state.js";
-import { button, el, iconButton, stateLine } from "./dom.js";
+import { button, el, icon, iconButton, stateLine } from "./dom.js";
 import { day, moment, number } from "./format.js";
 import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
 import { legendList, swatch } from "./legend.js";
-import { openDialog, redraw } from "./shell.js";
+import { openDialog, openPanelName, redraw } from "./shell.js";
 import { pushUndo } from "./undo.js";
+import { hasRows, openTable } from "./table/entry.js";
+import { clearFilter, farWords, filterOf, tooFar, whenFiltered } from "./table/filters.js";
 import { hasTimes } from "./time/has_times.js";
 import { asOf } from "./time/asked_time.js";
 import { editionWords } from "./time/editions.js";
@@ -68,7 +70,17 @@ function count(name) {
 function tools(layer) {
   const zoom = layer.edition?.bbox ? iconButton("zoom", "zoom_to", () => fitBox(layer.edition.bbox)) : null;
   const times = isShown(layer.id) && hasTimes(layer) ? iconButton("clock", "time_bar_open", () => announce("time-bar", layer.id)) : null;
-  return el("span", { className: "layer-tools" }, times, zoom, iconButton("info", "about_layer", () => about(layer)));
+  const table = hasRows(layer) ? iconButton("table", "table_open", () => openTable(layer.id)) : null;
+  if (table) table.dataset.table = "";
+  return el("span", { className: "layer-tools" }, times, zoom, table, iconButton("info", "about_layer", () => about(layer)));
+}
+
+/** That a layer is filtered, and the way back. */
+function filterLine(layer) {
+  if (!filterOf(layer.id)) return null;
+  const edit = el("button", { type: "button", className: "quiet", title: filterOf(layer.id), onclick: () => announce("filter-wanted", layer.id) }, icon("filter"), t("table_filtered"));
+  return el("div", { className: "layer-filter" }, el("span", { className: "dock-chip" }, edit, iconButton("close", "table_filter_clear", () => clearFilter(layer.id))),
+    farWords(layer) ? el("span", { className: "hint" }, farWords(layer)) : null);
 }
 
 function entry(layer) {
@@ -78,8 +90,8 @@ function entry(layer) {
   const fill = () => {
     const single = layer.legend.length === 1 && layer.legend[0].shape !== "ramp" ? swatch(layer.legend[0]) : null;
     const head = el("div", { className: "layer-head" }, box, single, el("label", { htmlFor: name }, words(layer.title)), clearanceBadge(layer), tools(layer));
-    const more = isShown(layer.id) ? el("div", { className: "layer-more" }, hint(layer), legendList(layer), slider(layer)) : hint(layer);
-    line.replaceChildren(...[head, more].filter(Boolean));
+    const more = isShown(layer.id) ? el("div", { className: "layer-more" }, hint(layer), tooFar(layer) ? null : legendList(layer), slider(layer)) : hint(layer);
+    line.replaceChildren(...[head, filterLine(layer), more].filter(Boolean));
   };
   box.addEventListener("change", () => {
     setShown(layer.id, box.checked);
@@ -102,6 +114,7 @@ export function startTree() {
   on("shown", () => {
     for (const one of document.querySelectorAll("[data-count]")) one.textContent = count(one.dataset.count);
   });
+  whenFiltered(() => { if (openPanelName() === "layers") redraw(); });
   leaflet.on("zoomend", () => {
     for (const one of document.querySelectorAll("[data-from-zoom]")) one.hidden = tileZoom() >= Number(one.dataset.fromZoom);
   });

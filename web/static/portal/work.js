@@ -22,6 +22,7 @@ import { drawSubscriptions, PANEL as SUBSCRIPTIONS } from "./subscriptions.js";
 import { startAsOf } from "./time/as_of.js";
 import { startAskedTime } from "./time/asked_time.js";
 import { startTimeBar } from "./time/time_bar.js";
+import { startTable } from "./table/entry.js";
 import { drawTools, startTools } from "./tools.js";
 import { startUndo } from "./undo.js";
 import { drawUpkeep, PANEL as UPKEEP } from "./upkeep/panel.js";
@@ -56,6 +57,7 @@ export function startWork() {
   startStatistics();
   startCatalogue();
   startQuery();
+  startTable();
   startCheck();
   startTimeBar();
   startComparing();
