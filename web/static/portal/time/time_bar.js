@@ -109,7 +109,7 @@ function controls() {
   const step = (by, key, sign) => el("button", { type: "button", className: "square", "aria-label": t(key), title: t(key), onclick: () => { if (timer) stop(); go(view.at + by); rest(); } }, sign);
   const play = iconButton("play", "time_play", start);
   play.id = "time-play";
-  return el("div", { className: "row wrap" },
+  return el("div", { className: "row wrap time-head" },
     pick("time-layer", "layer", layers.map((one) => [one.id, words(one.title)]), view.layer, (id) => openTimeBar(id)),
     el("span", { className: "row time-steps" }, step(-1, "time_step_back", "‹"), play, step(1, "time_step_on", "›")),
     pick("time-width", "time_width", WIDTHS.map(([name, key]) => [name, t(key)]), view.width, (width) => { view.width = width; apply(); rest(); }),
