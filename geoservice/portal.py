@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import shapely
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.features.read import read_item
 from geoservice.features.state import LayerState
+from geoservice.fiction import sample_box
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
 from geoservice.http.links import base_url
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
-from ingest.sample import COUNTY_CODE
 from layers.access import Principal, decide
-from layers.errors import UnknownLayer
-from layers.model import RasterLayer
 from web.pages import portal_page
-from web.view import Box, EditionInfo, PortalView, Reader, UrlPatterns, VisibleLayer
+from web.view import EditionInfo, PortalView, Reader, UrlPatterns, VisibleLayer
 
 router = APIRouter(tags=["portal"])
 
@@ -30,9 +25,16 @@ router = APIRouter(tags=["portal"])
 @router.get("/portal", summary="Map portal")
 async def portal(request: Request, house: Inside, asker: Asker, lang: Language = None) -> Response:
     """The map portal, with the layers that the principal may see."""
+    page = portal_page(await portal_view(request, house, asker, lang))
+    headers = {"Content-Security-Policy": page.csp, "Cache-Control": "no-store"}
+    return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
+
+
+async def portal_view(request: Request, house: House, asker: Principal, lang: str | None) -> PortalView:
+    """What the portal's pages show a principal."""
     layers = house.visible(asker)
     states = await house.states(asker, layers)
-    view = PortalView(
+    return PortalView(
         language="zh" if language_of(request, lang) == "zh" else "en",
         layers=tuple(
             VisibleLayer(
@@ -45,13 +47,10 @@ async def portal(request: Request, house: Inside, asker: Asker, lang: Language =
         codelists=house.catalog.codelists,
         reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label, tuple(sorted(asker.rights))),
         urls=_urls(request),
-        sample=await _sample_box(house, asker),
+        sample=await sample_box(house, asker),
         offers=frozenset(block.name for block in request.app.state.blocks),
         loadable=frozenset(layer.name for layer in layers if decide(asker, "load", layer).allowed),
     )
-    page = portal_page(view)
-    headers = {"Content-Security-Policy": page.csp, "Cache-Control": "no-store"}
-    return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
 
 
 def _urls(request: Request) -> UrlPatterns:
@@ -60,22 +59,6 @@ def _urls(request: Request) -> UrlPatterns:
     plain = UrlPatterns()
     plain = replace(plain, static=f"{plain.static}/{request.app.state.assets.version}")
     return UrlPatterns(**{name: f"{prefix}{getattr(plain, name)}" for name in UrlPatterns.__dataclass_fields__})
-
-
-async def _sample_box(house: House, asker: Principal) -> Box | None:
-    """Extent of the fictional sample region, found by its county; None while it is not loaded."""
-    try:
-        layer, decision = house.open_layer(asker, "division")
-    except UnknownLayer:
-        return None
-    if isinstance(layer, RasterLayer):
-        return None
-    async with house.pools.raw(asker.clearance) as connection:
-        county = await read_item(connection, house.reading, layer, decision, COUNTY_CODE)
-    if county is None:
-        return None
-    west, south, east, north = shapely.bounds(shapely.from_geojson(json.dumps(json.loads(county.feature)["geometry"])))
-    return float(west), float(south), float(east), float(north)
 
 
 def _edition(state: LayerState) -> EditionInfo | None:

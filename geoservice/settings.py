@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, Secret, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from geoservice.notice_settings import NoticeSettings
+from geoservice.embed_settings import EmbedSettings
 from layers.errors import ConfigurationError
 from tiles.sets.standard import ZoneFamily
 
@@ -97,7 +97,7 @@ def _absolute(path: Path) -> Path:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(NoticeSettings):
+class Settings(EmbedSettings):
     """All settings; values come from arguments first, then from the environment."""
 
     model_config = SettingsConfigDict(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import folium
@@ -11,18 +10,27 @@ from jinja2 import Template
 from markupsafe import escape
 
 from layers.errors import DefinitionError
+from web.jsonblock import json_block
+from web.notebook import impact_map, layer_map
 from web.view import Box
 
-_HTML_SAFE = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+__all__ = [
+    "LANGUAGE_TAGS",
+    "LocalMap",
+    "Shell",
+    "VectorMap",
+    "findings_map",
+    "impact_map",
+    "json_block",
+    "layer_map",
+    "portal_map",
+    "small_map",
+]
+
 _MIN_ZOOM, _MAX_ZOOM = 1, 21
 _BLOCKED = "initial-scale=1.0, maximum-scale=1.0, user-scalable=no"
 LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
 _START: Box = (-150.0, -50.0, 170.0, 70.0)
-
-
-def json_block(value: Any) -> str:
-    """JSON that can stand inside a script element: no character that HTML gives a meaning is left in it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).translate(_HTML_SAFE)
 
 
 class LocalMap(folium.Map):

@@ -22,6 +22,7 @@ _PORTAL_PARTS = (
     "texts_statistics",
     "texts_catalogue",
     "texts_upkeep",
+    "texts_print",
     "texts_emergency",
     "texts_stations",
     "texts_subscriptions",

@@ -89,6 +89,9 @@ class UrlPatterns:
     exceedances: str = "/exceedances"
     locations: str = "/collections/observations/locations/{id}"
     interpolation: str = "/interpolation"
+    print: str = "/maps/sheet"
+    picture: str = "/maps/static"
+    embed: str = "/embed"
     openapi: str = "/openapi.json"
     api: str = "/"
 

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 
 from layers.maplibre import FONT, HALO, Json
 from tiles.plane import CELL, LEVEL
+from web.sheet.letters import text_width
+
+__all__ = ["Paper", "Place", "lonlat", "text_width"]
 
 Place = tuple[float, float]
 INK = "#222222"
 _POINTS = CELL * 2**LEVEL
-_WIDE = 0x2E80
-_WIDE_EM, _NARROW_EM = 1.0, 0.58
-
-
-def text_width(text: str, size: float) -> float:
-    """About how many points a line of text takes: ideographs are square, other characters about half as wide."""
-    return sum(_WIDE_EM if ord(c) >= _WIDE else _NARROW_EM for c in text) * size
 
 
 @dataclass
@@ -51,8 +47,25 @@ class Paper:
         """A round mark."""
         self._add("circle", {"type": "Point", "coordinates": lonlat(at)}, paint)
 
-    def text(self, at: Place, words: str, size: float = 12.0, anchor: str = "left") -> None:
-        """One or more lines of text; `anchor` says which side of it stands at the place. It is always drawn."""
+    def text(
+        self,
+        at: Place,
+        words: str,
+        size: float = 12.0,
+        anchor: str = "left",
+        look: Json | None = None,
+        turn: float = 0.0,
+    ) -> None:
+        """One or more lines of text; `anchor` says which side of it stands at the place. It is always drawn.
+
+        Args:
+            at: The place.
+            words: What is written.
+            size: Of the letters, in points.
+            anchor: Side of the text at the place.
+            look: Paint beside the usual ink and halo.
+            turn: Degrees by which it is turned clockwise.
+        """
         layout = {
             # Words are data: a brace in them names no attribute.
             "text-field": ["get", "words"],
@@ -63,8 +76,9 @@ class Paper:
             "text-justify": "left" if anchor.endswith("left") else "auto",
             "text-allow-overlap": True,
             "text-ignore-placement": True,
+            "text-rotate": turn,
         }
-        paint = {"text-color": INK, "text-halo-color": HALO, "text-halo-width": 1.2}
+        paint = {"text-color": INK, "text-halo-color": HALO, "text-halo-width": 1.2} | (look or {})
         self._add("symbol", {"type": "Point", "coordinates": lonlat(at)}, paint, layout, words)
 
     def _add(self, kind: str, geometry: Json, paint: Json, layout: Json | None = None, words: str = "") -> None:

@@ -34,11 +34,19 @@ GLYPHS = "job://glyphs/{fontstack}/{range}"
 
 @dataclass(frozen=True)
 class Shown:
-    """A layer on a map: the layer, what the reader may see of it, and what is asked of its rows beside the place."""
+    """A layer on a map.
+
+    Attributes:
+        layer: The layer.
+        decision: What the reader may see of it.
+        question: What is asked of its rows beside the place.
+        opacity: Share by which it is drawn thinner than its style says.
+    """
 
     layer: VectorLayer | RasterLayer
     decision: Decision
     question: Question = PRESENT
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,34 @@ async def draw_map(house: House, asker: Principal, request: MapRequest) -> bytes
         MapUnavailable: When it takes too long or the renderer cannot draw it.
         AssetUnavailable: When a raster file is missing or damaged.
     """
+    return await rendered(house, request, await sections(house, asker, request))
+
+
+async def sections(house: House, asker: Principal, request: MapRequest) -> dict[str, bytes]:
+    """What the layers of a map have in its cells: tiles and images by `<layer>/<column>/<row>`.
+
+    Raises:
+        MapUnavailable: When it takes too long.
+        AssetUnavailable: When a raster file is missing or damaged.
+    """
     seconds = house.settings.map_timeout
     try:
         async with asyncio.timeout(seconds):
             files: dict[str, bytes] = {}
             for shown in request.shown:
                 files |= await _section(house, asker, request, shown)
-            lists = house.catalog.codelists
-            style = await asyncio.to_thread(_style, request, files, lists)
     except TimeoutError:
         raise MapUnavailable(f"The map took longer than the {seconds:g} s that a map may take; ask for less.") from None
+    return files
+
+
+async def rendered(house: House, request: MapRequest, files: dict[str, bytes]) -> bytes:
+    """A map as a PNG with an alpha channel, of what its cells hold; images of its style are put among the files.
+
+    Raises:
+        MapUnavailable: When it takes too long or the renderer cannot draw it.
+    """
+    style = await asyncio.to_thread(_style, request, files, house.catalog.codelists)
     plane = request.plane
     job = Job(style, files, (*plane.camera, LEVEL), (plane.width, plane.height), request.ratio)
     return await house.renderer.draw(job)
@@ -165,7 +191,7 @@ def _style(request: MapRequest, files: dict[str, bytes], lists: Mapping[str, Any
     for shown in request.shown:
         seen = as_seen(shown.layer, shown.decision.attributes)
         sources[shown.layer.name] = _source(shown.layer)
-        parts += [(seen, part) for part in map_layers(seen, lists, request.language)]
+        parts += [(seen, _thinned(part, shown.opacity)) for part in map_layers(seen, lists, request.language)]
     drawn = draw_order(parts) if request.mixed else [part for _, part in parts]
     layers = [*at_zoom(drawn, request.plane.zoom), *request.overlay.layers]
     style: Json = {"version": 8, "glyphs": GLYPHS, "sources": sources | request.overlay.sources}
@@ -176,6 +202,23 @@ def _style(request: MapRequest, files: dict[str, bytes], lists: Mapping[str, Any
         files[f"sprite{ending}.json"] = made.index_text
         files[f"sprite{ending}.png"] = made.picture
     return style | {"layers": [*_background(request.background), *layers]}
+
+
+_OPACITIES = {
+    "fill": ("fill-opacity",),
+    "line": ("line-opacity",),
+    "circle": ("circle-opacity", "circle-stroke-opacity"),
+    "raster": ("raster-opacity",),
+    "symbol": ("icon-opacity", "text-opacity"),
+}
+
+
+def _thinned(part: Json, share: float) -> Json:
+    """A MapLibre layer that is drawn thinner; opacities of styles are plain numbers."""
+    if share == 1.0:
+        return part
+    paint = part.get("paint", {})
+    return part | {"paint": paint | {name: paint.get(name, 1) * share for name in _OPACITIES[part["type"]]}}
 
 
 def _background(colour: str | None) -> list[Json]:

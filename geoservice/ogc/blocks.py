@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geoservice import portal
+from geoservice import embed, portal
 from geoservice.api import (
     addresses,
     alert_drafts,
@@ -28,6 +28,7 @@ from geoservice.api import (
     metrics,
     observations,
     place_names,
+    print_sheet,
     quarantine,
     query_join,
     query_measure,
@@ -115,6 +116,7 @@ BLOCKS: tuple[Block, ...] = (
     sensorthings.BLOCK,
     sensorthings_write.BLOCK,
     static_map.BLOCK,
+    print_sheet.BLOCK,
     sheets.BLOCK,
     analysis.BLOCK,
     impact.BLOCK,
@@ -151,4 +153,5 @@ BLOCKS: tuple[Block, ...] = (
     metrics.BLOCK,
     session.BLOCK,
     portal.BLOCK,
+    embed.BLOCK,
 )

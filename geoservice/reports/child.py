@@ -1,4 +1,4 @@
-"""Entry point of the confined press (`python -m geoservice.reports.child`): PDF, workbook and GeoPackage are made here.
+"""Entry point of the confined press (`python -m geoservice.reports.child`): PDF files, workbook, GeoPackage.
 
 One order comes in by standard input, the files go out by standard output (`geoservice.confined.frames`). The child has
 no network, no database and no view of files but fonts; its memory and time are limited, so that no report can hold up
@@ -21,6 +21,7 @@ from geoservice.confined.inside import Bench, locked_in
 Json = dict[str, Any]
 _NEEDED = {
     "pdf": ("geoservice.reports.paper",),
+    "sheet": ("geoservice.reports.paper",),
     "xlsx": ("geoservice.reports.workbook", "openpyxl"),
     "gpkg": ("geoservice.reports.rows", "pyogrio"),
 }
@@ -52,6 +53,12 @@ def _pdf(order: Json, files: Mapping[str, bytes], _: Bench) -> bytes:
     return pdf_of(files["page"].decode(), order["mark"], order["room"], order["manifest"]["title"])
 
 
+def _sheet(order: Json, files: Mapping[str, bytes], _: Bench) -> bytes:
+    from geoservice.reports.paper import plain_pdf  # noqa: PLC0415 (loaded before, where it is wanted)
+
+    return plain_pdf(files["page"].decode(), order["title"])
+
+
 def _xlsx(order: Json, _files: Mapping[str, bytes], _: Bench) -> bytes:
     from geoservice.reports.manifest import Manifest  # noqa: PLC0415
     from geoservice.reports.workbook import write_workbook  # noqa: PLC0415
@@ -69,7 +76,12 @@ def _gpkg(order: Json, _: Mapping[str, bytes], bench: Bench) -> bytes:
     return target.read_bytes()
 
 
-_MAKERS: dict[str, Callable[[Json, Mapping[str, bytes], Bench], bytes]] = {"pdf": _pdf, "xlsx": _xlsx, "gpkg": _gpkg}
+_MAKERS: dict[str, Callable[[Json, Mapping[str, bytes], Bench], bytes]] = {
+    "pdf": _pdf,
+    "sheet": _sheet,
+    "xlsx": _xlsx,
+    "gpkg": _gpkg,
+}
 
 
 if __name__ == "__main__":

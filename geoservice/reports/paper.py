@@ -21,10 +21,7 @@ def pdf_of(page: str, mark: str, room: int, title: str) -> bytes:
         room: Bytes of the attachment.
         title: Title of the document.
     """
-    # Made here, as it asks the environment for proxies, which importing does not.
-    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
-    document = weasyprint.HTML(string=page, url_fetcher=fetcher).render(font_config=FontConfiguration())
-    document.metadata.title = title
+    document = _laid_out(page, title)
 
     def attach(_: Any, pdf: pydyf.PDF) -> None:
         # Bytes as they are: the seal is written over them without any further change of the file.
@@ -41,3 +38,22 @@ def pdf_of(page: str, mark: str, room: int, title: str) -> bytes:
 
     made: bytes = document.write_pdf(finisher=attach)
     return made
+
+
+def plain_pdf(page: str, title: str) -> bytes:
+    """A page as PDF.
+
+    Args:
+        page: The page; it may name no file and no address but `data:`.
+        title: Title of the document.
+    """
+    made: bytes = _laid_out(page, title).write_pdf()
+    return made
+
+
+def _laid_out(page: str, title: str) -> Any:
+    # Made here, as it asks the environment for proxies, which importing does not.
+    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    document = weasyprint.HTML(string=page, url_fetcher=fetcher).render(font_config=FontConfiguration())
+    document.metadata.title = title
+    return document

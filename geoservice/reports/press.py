@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from geoservice.confined.child import Broken, Kind, start
 from geoservice.confined.frames import packed
@@ -31,9 +32,22 @@ CHILD = Kind(
 _MOST_SAID = 300
 
 
+class Pressed(Protocol):
+    """Something that the press makes files of."""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Names of the files, as the child knows them."""
+        ...
+
+    def message(self) -> bytes:
+        """The order as it goes to a child."""
+        ...
+
+
 @dataclass(frozen=True)
 class Order:
-    """What is to be made.
+    """What is to be made of a report.
 
     Attributes:
         manifest: What the report says of itself, without its files.
@@ -80,7 +94,7 @@ class Press:
         """Make the turnstile."""
         self._free = asyncio.Semaphore(self.children)
 
-    async def make(self, order: Order) -> Mapping[str, bytes]:
+    async def make(self, order: Pressed) -> Mapping[str, bytes]:
         """Make what is wanted.
 
         Raises:
@@ -103,7 +117,7 @@ class Press:
                 said=broken.said[:_MOST_SAID],
             ) from broken
 
-    async def _made(self, order: Order) -> Mapping[str, bytes]:
+    async def _made(self, order: Pressed) -> Mapping[str, bytes]:
         child = await start(CHILD, self.seconds, {"wanted": sorted(order.wanted)})
         try:
             _, files = await child.ask(await asyncio.to_thread(order.message))

@@ -249,3 +249,30 @@ def test_answers_with_data_have_their_shape(stage: Stage, method: str, path: str
     schema = announced[answer.headers["content-type"].partition(";")[0]]["schema"]
     whole = {**schema, "components": {"schemas": document["components"]["schemas"]}}
     jsonschema.Draft202012Validator(whole).validate(answer.json())
+
+
+def test_embedding(stage: Stage, desk: Path) -> None:
+    """The maps for notebooks, made as the page has it and looked into."""
+    layer, impact = blocks("../embedding.md", "python", stage)
+    program = desk / "notebook.py"
+    program.write_text(layer, encoding="utf-8")
+    runpy.run_path(str(program))
+    saved = (desk / "schools.html").read_text(encoding="utf-8")
+    pupils = [one["properties"]["pupils"] for one in _schools(stage, "pupils > 100")]
+    assert pupils
+    assert min(pupils) > 100
+    assert f"({len(pupils)})" in saved
+    assert "http" not in re.sub(
+        r"https?://(?:www\.w3\.org|leafletjs\.com|[^\s\"']*github)[^\s\"']*", "", saved.split("</head>")[1]
+    )
+    program.write_text(impact, encoding="utf-8")
+    runpy.run_path(str(program))
+    assert "no data" in (desk / "impact.html").read_text(encoding="utf-8")
+
+
+def _schools(stage: Stage, condition: str) -> list[dict[str, Any]]:
+    asked = {"filter": condition, "limit": 1000}
+    found: list[dict[str, Any]] = httpx.get(f"{stage.address}/collections/school/items", params=asked).json()[
+        "features"
+    ]
+    return found

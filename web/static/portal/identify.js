@@ -13,6 +13,10 @@ import { editionAt, editionWords } from "./time/editions.js";
 let pointer = true;
 let latest = 0;
 const takers = [];
+let acting = true;
+
+/** Whether the answer offers what other panels do with a feature; a map without panels has none of it. */
+export const answerActions = (value) => { acting = value; };
 
 /** Let another tool have the clicks, or give them back. */
 export const setIdentifying = (value) => { pointer = value; };
@@ -38,14 +42,16 @@ export function attributeTable(layer, properties) {
   return el("table", { className: "attributes" }, el("tbody", {}, filled.map((one) => row(one, properties[one.name]))));
 }
 
-function actions(layer, key, geometry, latlng) {
+function actions(layer, key, geometry, latlng, properties) {
   const box = boxOf(geometry);
   const polygon = geometry?.type?.endsWith("Polygon");
   const zone = polygon ? button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key, geometry } }))) : null;
   const check = polygon && offers("compliance") ? button("check_feature", () => window.dispatchEvent(new CustomEvent("geoservice-check", { detail: { layer: layer.id, key, geometry } }))) : null;
   const danger = geometry ? button("use_danger", () => window.dispatchEvent(new CustomEvent("geoservice-emergency", { detail: { layer, key, geometry } }))) : null;
+  if (!acting) return box ? el("div", { className: "row wrap" }, button("zoom_feature", () => fitBox(box))) : null;
   return el("div", { className: "row wrap" },
-    box ? button("zoom_feature", () => fitBox(box)) : null, zone, check, danger,
+    box ? button("zoom_feature", () => fitBox(box)) : null,
+    box ? button("print_this", () => window.dispatchEvent(new CustomEvent("geoservice-print", { detail: { layer, key, geometry, properties } }))) : null, zone, check, danger,
     button("copy_id", () => copy(String(key)), "quiet"),
     button("copy_link", () => copy(new URL(itemUrl(layer, key), location.origin).href), "quiet"),
     latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);
@@ -97,7 +103,7 @@ export async function showFeature(found, others = [], latlng = null, arrived = n
     byId("drawer").dataset.feature = `${layer.id}/${key}`;
     arrived?.(item);
     const link = el("p", {}, el("a", { href: `${itemUrl(layer, key)}?f=html&lang=${currentLanguage()}` }, t("open_page")));
-    body.replaceChildren(attributeTable(layer, item.properties), actions(layer, key, item.geometry, latlng), link);
+    body.replaceChildren(...[attributeTable(layer, item.properties), actions(layer, key, item.geometry, latlng, item.properties), link].filter(Boolean));
   } catch (error) {
     if (mine === latest) body.replaceChildren(stateLine("error", error.message, () => showFeature(found, others, latlng)));
   }

@@ -4,6 +4,7 @@ import { announce, on, recall, remember, t } from "./state.js";
 import { button, byId, copy, el, iconButton, stateLine } from "./dom.js";
 import { isOn, setGrid } from "./grid.js";
 import { startMeasure, startMeasuring } from "./measure.js";
+import { giveAway } from "./print/share.js";
 import { PANEL as SUBSCRIPTIONS, subscribes } from "./subscriptions.js";
 import { hasHeights, isShaded, setShade } from "./relief/heights.js";
 import { openPanelName, openPanel, redraw } from "./shell.js";
@@ -66,7 +67,7 @@ export function drawTools(body) {
     el("section", {}, el("h2", {}, t("measuring")), el("div", { className: "row wrap" }, button("measure_line", () => startMeasure("line")), button("measure_area", () => startMeasure("area"))), el("p", { className: "hint" }, t("measure_rule"))),
     el("section", {}, el("h2", {}, t("grids")), grid("graticule"), grid("sheets")),
     el("section", {}, el("h2", {}, t("share_view")), el("div", { className: "row wrap" }, button("copy_link", () => copy(location.href))), el("p", { className: "hint" }, t("share_hint"))),
-    times(), land(), bookmarks(), subscribes() ? subscriptions() : null));
+    times(), land(), giveAway(), bookmarks(), subscribes() ? subscriptions() : null));
 }
 
 /** Wire the key that measures. */

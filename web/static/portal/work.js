@@ -11,6 +11,8 @@ import { startGrid } from "./grid.js";
 import { drawHazards, startHazards } from "./hazards.js";
 import { startIdentify } from "./identify.js";
 import { drawJobs } from "./jobs.js";
+import { drawPrint, startPrint } from "./print/panel.js";
+import { PANEL as PRINT } from "./print/wish.js";
 import { drawQuery, startQuery } from "./query.js";
 import { startShade } from "./relief/heights.js";
 import { startRelief } from "./relief/relief.js";
@@ -38,6 +40,7 @@ export function startWork() {
   addPanel("jobs", "jobs", drawJobs);
   addPanel(CATALOGUE, "catalogue", drawCatalogue);
   addPanel(UPKEEP, "upkeep", drawUpkeep);
+  addPanel(PRINT, "print_panel", drawPrint);
   addPanel(SUBSCRIPTIONS, "subscriptions", drawSubscriptions);
   startConnection();
   readEnvironment();
@@ -50,6 +53,7 @@ export function startWork() {
   startSearch();
   startGrid();
   startTools();
+  startPrint();
   openLinked();
   startHazards();
   startEnvironment();

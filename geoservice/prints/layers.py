@@ -1,0 +1,95 @@
+"""The layers of a printed map: what the asker may see of them, and which rows were asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from geoservice.features.filtering import WrittenFilter
+from geoservice.features.state import LayerState
+from geoservice.house import House
+from geoservice.maps.picture import Shown
+from geoservice.maps.static import usual
+from geoservice.prints.asked import SheetBody, SheetLayer
+from geoservice.prints.place import Placed
+from geoservice.tiles.questions import Written, understood
+from layers.access import Principal, decide
+from layers.errors import BadParameter
+from layers.ladder import WORLD
+from layers.model import Layer, RasterLayer, TableLayer
+from tiles.asked import PRESENT, Question
+from tiles.plane import CELL
+from web.sheet.layout import POINT
+
+_METRE_MM = 1000.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A layer of a printed map: as it is drawn, its state, the layer as it is credited, and what was asked of it."""
+
+    shown: Shown
+    state: LayerState
+    credited: Layer
+    asked: SheetLayer
+
+
+async def chosen(house: House, asker: Principal, asked: SheetBody, spot: Placed) -> tuple[Chosen, ...]:
+    """The layers that a map shows, from bottom to top; layers that have no data are left out.
+
+    Raises:
+        UnknownLayer: When there is no layer of a name, or none that the asker may see.
+        BadParameter: When a layer is a table, is named twice, or cannot answer what is asked of it at this scale.
+        BadFilter: When a filter is no good.
+    """
+    wanted = _wanted(house, asker, asked)
+    states = await house.states(asker, [layer for layer, _ in wanted])
+    found = []
+    for layer, one in wanted:
+        state = states[layer.name]
+        if isinstance(layer, TableLayer) or (state.edition is None and asked.layers is None):
+            continue
+        question = await _question(house, asker, layer, one, spot)
+        shown = Shown(layer, decide(asker, "read", layer), question, one.opacity)
+        found.append(Chosen(shown, state, layer.crediting(state.mappings), one))
+    return tuple(found)
+
+
+def _wanted(house: House, asker: Principal, asked: SheetBody) -> list[tuple[Layer, SheetLayer]]:
+    if asked.layers is None:
+        return [(layer, SheetLayer(id=layer.name)) for layer in usual(house, asker)]
+    named = [SheetLayer(id=one) if isinstance(one, str) else one for one in asked.layers]
+    found = [(house.open_layer(asker, one.id)[0], one) for one in named]
+    if len({layer.name for layer, _ in found}) < len(found):
+        raise BadParameter("layers names each collection once.", parameter="layers")
+    for layer, _ in found:
+        if isinstance(layer, TableLayer):
+            raise BadParameter(f"layers names what can be drawn; {layer.name} is a table.", parameter="layers")
+    return found
+
+
+async def _question(house: House, asker: Principal, layer: Layer, asked: SheetLayer, spot: Placed) -> Question:
+    written = Written(asked.datetime, asked.as_of, filter=WrittenFilter(asked.filter))
+    if written.first is None or isinstance(layer, TableLayer):
+        return PRESENT
+    if isinstance(layer, RasterLayer):
+        raise BadParameter(
+            f"{layer.name} is a raster; filter, datetime and as_of are for features.", parameter="layers"
+        )
+    level = spot.plane.level
+    if level < layer.exact_from:
+        raise BadParameter(
+            f"{layer.name} answers {written.first} on maps of about 1:{_scale(layer.exact_from, spot):,} and larger, "
+            f"from exact rows; this one is 1:{spot.scale:,}.",
+            parameter="layers",
+            minimum=layer.exact_from,
+        )
+    return (await understood(house, asker, layer, level, written)).question
+
+
+def _scale(level: int, spot: Placed) -> int:
+    """About the scale that a zoom level has on paper at the latitude of a map, to two digits."""
+    metres = WORLD * math.cos(math.radians(spot.plane.centre[1])) / CELL / 2**level
+    exact = metres / POINT * _METRE_MM
+    step = 10 ** max(len(str(int(exact))) - 2, 0)
+    return int(exact // step * step)
