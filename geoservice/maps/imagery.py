@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from geoservice.features.assets import read_assets
+from geoservice.features.assets import ALL, Which, read_assets
 from geoservice.house import House
 from layers.access import Decision, Principal
 from layers.asset import Asset
@@ -23,17 +23,26 @@ from tiles.view import plain_view
 
 
 async def imagery(
-    house: House, asker: Principal, plane: Plane, layer: RasterLayer, decision: Decision, ratio: float
+    house: House, asker: Principal, plane: Plane, seen: tuple[RasterLayer, Decision], ratio: float, which: Which = ALL
 ) -> dict[str, bytes]:
     """The cells of a raster layer that have data, as PNG by `<layer>/<column>/<row>`.
+
+    Args:
+        house: The service.
+        asker: Who asks.
+        plane: The map.
+        seen: The layer, and what the asker may see of it.
+        ratio: Pixels per point.
+        which: Which of its rasters are meant.
 
     Raises:
         AssetUnavailable: When a file that the map needs is missing or damaged.
     """
+    layer, decision = seen
     async with house.pools.raw(asker.clearance) as connection:
-        assets = await read_assets(connection, house.reading, layer, decision, house.rasters)
-    seen = window(plane.crs, plane.box)
-    if seen is None or not any(asset.meets(seen) for asset in assets):
+        assets = await read_assets(connection, house.reading, layer, decision, house.rasters, which)
+    near = window(plane.crs, plane.box)
+    if near is None or not any(asset.meets(near) for asset in assets):
         return {}
     return await asyncio.to_thread(cells, plane, layer, assets, house.catalog.codelists, ratio)
 

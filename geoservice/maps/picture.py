@@ -14,6 +14,7 @@ import asyncpg
 
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
+from geoservice.features.assets import Which
 from geoservice.house import House
 from geoservice.maps.imagery import imagery
 from geoservice.maps.renderer import Job
@@ -125,7 +126,8 @@ async def _section(house: House, asker: Principal, request: MapRequest, shown: S
     if request.plane.zoom < max(shown.layer.portal.from_zoom, shown.layer.tiles.from_):
         return {}
     if isinstance(shown.layer, RasterLayer):
-        return await imagery(house, asker, request.plane, shown.layer, shown.decision, request.ratio)
+        which = Which(taken=shown.question.interval, instant=shown.question.as_of)
+        return await imagery(house, asker, request.plane, (shown.layer, shown.decision), request.ratio, which)
     step = await _step(house, asker, request.plane, shown)
     async with house.pools.raw(asker.clearance) as connection:
         try:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from geoservice.features.filtering import WrittenFilter
+from geoservice.features.past import moment_asked
 from geoservice.features.state import LayerState
 from geoservice.house import House
 from geoservice.maps.picture import Shown
@@ -15,6 +16,7 @@ from geoservice.prints.place import Placed
 from geoservice.tiles.questions import Written, understood
 from layers.access import Principal, decide
 from layers.errors import BadParameter
+from layers.interval import parse_datetime
 from layers.ladder import WORLD
 from layers.model import Layer, RasterLayer, TableLayer
 from tiles.asked import PRESENT, Question
@@ -73,9 +75,7 @@ async def _question(house: House, asker: Principal, layer: Layer, asked: SheetLa
     if written.first is None or isinstance(layer, TableLayer):
         return PRESENT
     if isinstance(layer, RasterLayer):
-        raise BadParameter(
-            f"{layer.name} is a raster; filter, datetime and as_of are for features.", parameter="layers"
-        )
+        return _of_raster(layer, asked)
     level = spot.plane.level
     if level < layer.exact_from:
         raise BadParameter(
@@ -85,6 +85,15 @@ async def _question(house: House, asker: Principal, layer: Layer, asked: SheetLa
             minimum=layer.exact_from,
         )
     return (await understood(house, asker, layer, level, written)).question
+
+
+def _of_raster(layer: RasterLayer, asked: SheetLayer) -> Question:
+    if asked.filter is not None:
+        raise BadParameter(f"{layer.name} is a raster, which has no features to filter.", parameter="layers")
+    if asked.datetime is not None and layer.time is None:
+        raise BadParameter(f"The rasters of {layer.name} do not say when they were taken.", parameter="layers")
+    interval = None if asked.datetime is None else parse_datetime(asked.datetime)
+    return Question(interval, moment_asked(asked.as_of))
 
 
 def _scale(level: int, spot: Placed) -> int:

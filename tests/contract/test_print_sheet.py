@@ -224,6 +224,15 @@ def test_filters_and_past_are_told_and_kept(site: Service) -> None:
     assert "exact rows" in refused.json()["detail"]
     past = ask(site, layers=[{"id": "spot", "as_of": "2999-01-01T00:00:00Z"}], scale=50_000)
     assert past.status_code == 400
+    # A whole map of the past has rasters too; before anything was loaded it is empty.
+    then = [{"id": name, "as_of": "2020-01-01T00:00:00Z"} for name in ("relief", "spot")]
+    before, now = (
+        words(ask(site, "pdf", layers=then, dpi=72)),
+        words(ask(site, "pdf", layers=["relief", "spot"], dpi=72)),
+    )
+    assert "as of 2020-01-01T00:00:00Z" in before
+    assert "Sources" not in before
+    assert "Sources" in now
 
 
 def test_who_may_not_see_a_layer_prints_none(site: Service) -> None:

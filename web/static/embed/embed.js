@@ -6,6 +6,7 @@ import { startIdentify, answerActions } from "../portal/identify.js";
 import { legendList, startLegend, swatch } from "../portal/legend.js";
 import { leaflet, startMap } from "../portal/map.js";
 import { closeDrawer } from "../portal/shell.js";
+import { setAsOf } from "../portal/time/asked_time.js";
 
 const asked = config.embed;
 
@@ -63,6 +64,8 @@ async function start() {
   await startMap();
   if (asked.place) leaflet.setView([asked.place[1], asked.place[2]], asked.place[0], { animate: false });
   else everything();
+  // What a click finds is of that time too.
+  if (asked.asOf) setAsOf(asked.asOf);
   startLegend();
   startIdentify();
   leaflet.on("moveend", frame);
