@@ -6,6 +6,7 @@ import io
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pypdf
 import pytest
@@ -167,6 +168,8 @@ def test_a_map_is_embedded_by_the_line_that_the_portal_gives(portal: Portal) -> 
     classes = """() => geoserviceMap.gl.getMaplibreMap().queryRenderedFeatures({layers: ["road-line"]})
         .map((one) => one.properties.class)"""
     assert set(portal.page.evaluate(classes)) == {"trunk"}
+    whole = portal.page.locator("#portal-link").get_attribute("href") or ""
+    assert json.loads(parse_qs(urlsplit(whole).fragment)["filter"][0]) == {"road": "class='trunk'"}
     assert accessible(portal.page) == []
     portal.shot("embed")
     assert centre(portal) == pytest.approx((38.62, 105.04), abs=1e-3)

@@ -33,13 +33,19 @@ function note() {
   byId("embed-note").hidden = !told.length;
 }
 
-/** The portal with the same view; a filter stands in its address as it does there. */
+/** Filters and the instant as they stand in the address of the portal. */
+function kept() {
+  const told = Object.keys(asked.filters).length ? `&filter=${encodeURIComponent(JSON.stringify(asked.filters))}` : "";
+  return asked.asOf ? `${told}&as-of=${encodeURIComponent(asked.asOf)}` : told;
+}
+
+/** The portal with the same view. */
 function portalLink() {
   const at = leaflet.getCenter();
   const link = byId("portal-link");
   const here = new URL(link.href);
   here.searchParams.set("lang", currentLanguage());
-  here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}&layers=${config.layers.map((one) => one.id).join(",")}`;
+  here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}${kept()}&layers=${config.layers.map((one) => one.id).join(",")}`;
   link.href = here.href;
 }
 
