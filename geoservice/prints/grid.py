@@ -41,22 +41,23 @@ def grid_marks(spot: Placed, place: Layout, kind: str) -> Iterator[Mark]:
     Args:
         spot: Where the map lies.
         place: What stands where.
-        kind: `degrees`, `metres` or `none`.
-
-    Raises:
-        BadParameter: When metres are asked for and the CRS has none that mean anything.
+        kind: As `grid_kind` found it.
     """
     if kind == "none":
         return
-    if kind == "metres" and spot.plane.crs.kind != "zone":
-        raise BadParameter("A grid in metres needs a Gauss-Krueger zone as crs; ask for degrees.", parameter="grid")
     for family in _metres(spot, place) if kind == "metres" else _degrees(spot, place):
         for value in family.values:
             yield from _line(family, value, place)
 
 
 def grid_kind(spot: Placed, asked: str | None) -> str:
-    """The grid that is drawn when none was asked for."""
+    """The grid that is drawn: the one that was asked for, or the usual one.
+
+    Raises:
+        BadParameter: When metres are asked for and the CRS has none that mean anything.
+    """
+    if asked == "metres" and spot.plane.crs.kind != "zone":
+        raise BadParameter("A grid in metres needs a Gauss-Krueger zone as crs; ask for degrees.", parameter="grid")
     return asked or ("metres" if spot.plane.crs.kind == "zone" else "degrees")
 
 
