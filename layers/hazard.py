@@ -25,6 +25,8 @@ Meant = Literal["actual", "exercise", "test"]
 Json = dict[str, Any]
 ID_PATTERN = r"^[0-9a-f]{32}$"
 _ID_DIGITS = 32
+Lon = Annotated[float, Field(ge=-180, le=180)]
+Lat = Annotated[float, Field(ge=-90, le=90)]
 
 
 class _Value(BaseModel):
@@ -82,7 +84,9 @@ class HazardZone(_Value):
         label: What it is called.
         method: How it was found.
         parameters: What the method was given, defaults included.
-        classes: The best estimate, the worst class first.
+        classes: The best estimate, the worst class first; none where the method found nothing in danger.
+        looked: Box in which the method looked (west, south, east, north in degrees; west may exceed east). A zone
+            without classes has one, so that it can be told from a zone that was lost on the way.
         low: The same at the lower end of what is uncertain; None where the method does not say.
         high: The same at the upper end.
         codes: Code list of the class codes (`name@edition`), if there is one.
@@ -99,7 +103,8 @@ class HazardZone(_Value):
     label: Text
     method: Method
     parameters: Json = {}
-    classes: tuple[ZoneClass, ...] = Field(min_length=1)
+    classes: tuple[ZoneClass, ...]
+    looked: tuple[Lon, Lat, Lon, Lat] | None = None
     low: tuple[ZoneClass, ...] | None = None
     high: tuple[ZoneClass, ...] | None = None
     codes: str | None = None
@@ -118,6 +123,14 @@ class HazardZone(_Value):
                 raise ValueError("Classes stand in the order of their ranks, from 1, without gaps.")
         return self
 
+    @model_validator(mode="after")
+    def _looked_at(self) -> HazardZone:
+        if not self.classes and self.looked is None:
+            raise ValueError("A zone has classes, or says under looked in which box nothing was found.")
+        if self.looked is not None and self.looked[1] > self.looked[3]:
+            raise ValueError("looked is west, south, east, north; south does not lie above north.")
+        return self
+
     def bound(self, bound: Bound) -> tuple[ZoneClass, ...]:
         """The classes of an estimate; where the method does not say how uncertain it is, those of the best one."""
         found = {"low": self.low, "best": self.classes, "high": self.high}[bound]
@@ -126,6 +139,9 @@ class HazardZone(_Value):
     def canonical(self) -> bytes:
         """The zone as JSON in one spelling, without its id: the same zone has the same bytes."""
         body = self.model_dump(mode="json", exclude={"id"})
+        if self.looked is None:
+            # Zones that have classes keep the bytes, and so the id, that they had before there was this member.
+            del body["looked"]
         return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     def identified(self) -> HazardZone:

@@ -63,6 +63,10 @@ class Tile:
     below: str = ""
 
 
+UNHURT = "#5d6b7a"
+"""Colour of where was looked for danger in vain."""
+
+
 def shade(rank: int) -> str:
     """Colour of a severity class."""
     return SHADES[min(max(rank, 1), len(SHADES)) - 1]

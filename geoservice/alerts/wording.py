@@ -123,7 +123,10 @@ def _blocks(wording: Wording) -> Iterator[Info]:
         return
     desc = wording.area_desc
     if "classes" in zone:
-        yield from _by_class(wording.info, _hazard(zone), desc)
+        hazard = _hazard(zone)
+        if not hazard.classes:
+            raise AlertRefused("Nothing lies in danger in this zone, so that there is nothing to warn of.")
+        yield from _by_class(wording.info, hazard, desc)
         return
     area = Area(area_desc=desc or "Affected area", polygon=_polygons(zone))
     for info in wording.info:

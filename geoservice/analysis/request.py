@@ -144,6 +144,10 @@ async def find_place(connection: AsyncConnection, request: ZoneRequest, context:
         return await _served(connection, where, context)
     if isinstance(where, NamedZone):
         kept = await find_kept(connection, context.principal.clearance, where.id)
+        if not kept.zone.classes:
+            raise BadGeometry(
+                "By its method nothing lies in danger in this zone, so that it is no area to ask about.", where="zone"
+            )
         whole = checked(await asyncio.to_thread(whole_area, kept.zone), where.origin)
         return Place(whole, where.origin, kept.zone.label, kept.zone.status)
     found = await _warned(connection, where, context) or await _shapes(connection, where, context)

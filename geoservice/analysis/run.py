@@ -23,9 +23,11 @@ from geoservice.analysis.sections import (
     RASTER_MEASURE,
     TOO_SLOW,
     GroupTotal,
+    beyond_box,
     empty_section,
     exposed,
     filled_section,
+    joined,
     listed_features,
     raster_section,
     raster_unit,
@@ -118,12 +120,21 @@ async def _section(job: _Job, layer: VectorLayer | RasterLayer) -> AnswerSection
     counting = counting_of(layer, decision)
     unit, edition = unit_of(layer, counting), job.edition(layer)
     state = job.states.get(layer.name)
-    if state is None or state.extent is None or not job.place.meets_surroundings(state.extent):
+    # The same rule as of impacts: what lies outside the box of all that is loaded is not known, and not zero.
+    if state is None or state.extent is None or not job.place.meets(state.extent):
         return empty_section(layer, counting.measure, unit, edition, NOTHING_LOADED)
     try:
-        return await _vector_section(job, layer, decision, counting)
+        found = await _vector_section(job, layer, decision, counting)
+        return await asyncio.to_thread(_beside, job, found, state.extent)
     except _OutOfTime:
         return empty_section(layer, counting.measure, unit, edition, TOO_SLOW)
+
+
+def _beside(job: _Job, section: AnswerSection, extent: Extent) -> AnswerSection:
+    """A section that says how much of the zone lies outside the box of what is loaded."""
+    outside = job.place.outside(extent)
+    said = beyond_box(outside / job.place.described().area_m2) if outside else None
+    return section if said is None else section.model_copy(update={"note": joined([section.note, said])})
 
 
 async def _vector_section(job: _Job, layer: VectorLayer, decision: Decision, counting: Counting) -> AnswerSection:

@@ -34,6 +34,23 @@ _UNITS = {"count": "1", "length": "m", "area": "m2"}
 _ATTRIBUTE = "a_"
 
 
+def beyond_box(share: float) -> Text | None:
+    """That some share (0 to 1) of a zone lies outside the box of what is loaded of a layer; None for next to none."""
+    if share < 1 - _WHOLE:
+        return None
+    return Text(
+        zh=f"该范围有 {share:.1%} 超出此图层已入库数据的外框，那里情况不明，未计入。",
+        en=f"{share:.1%} of the zone lies outside the box of what is loaded of this layer; nothing is known there, "
+        "and nothing counted.",
+    )
+
+
+def joined(notes: Sequence[Text | None]) -> Text | None:
+    """Several notes as one; None where there are none."""
+    told = [one for one in notes if one is not None]
+    return Text(zh="".join(one.zh for one in told), en=" ".join(one.en for one in told)) if told else None
+
+
 @dataclass(frozen=True, slots=True)
 class GroupTotal:
     """One row of the totals statement: group, features, their measure, how many had no value."""

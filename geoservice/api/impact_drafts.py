@@ -63,9 +63,15 @@ async def public_wording(house: House, asker: Principal, asked: ImpactAsked, rep
         reply: What is added.
 
     Raises:
-        TooLarge, AlertRefused: When the zone is too large, is not for everybody, or is not meant as the alert would be.
+        TooLarge, AlertRefused: When the zone is too large, is not for everybody, is not meant as the alert would be,
+            or nothing in it is in danger.
     """
     zoned = await _open_zone(house, asker, asked)
+    if not zoned.best:
+        raise AlertRefused(
+            "By the best estimate nothing lies in danger in this zone, so that there is nothing to warn of. Send the "
+            "area that the alert is to warn as `zone`, should it be warned nevertheless."
+        )
     require_answerable(house, zoned)
     # An alert goes to everybody, so that it says what everybody may see and nothing of what only the asker may.
     seen = replace(asked, zone=zoned, explain=False)

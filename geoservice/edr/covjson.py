@@ -64,6 +64,8 @@ def _coverage(part: Part, crs: OfferedCrs, *, alone: bool) -> Coverage:
         name: NdArrayFloat(axisNames=names, shape=shape, values=_plain(values)) for name, values in part.values.items()
     }
     more: dict[str, Any] = {} if part.label is None else {"geoservice:station": {"id": part.id, "name": part.label}}
+    if part.along is not None:
+        more["geoservice:alongMetres"] = part.along
     # Parameters of stations differ in their units, so that each coverage says its own.
     return Coverage(
         id=part.id,

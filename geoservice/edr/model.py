@@ -65,6 +65,8 @@ class Part:
         t: Times (UTC): of the series, of the positions of a trajectory, or the one time that all holds for.
         id: Id of the station.
         label: Its name.
+        along: Metres from the beginning of the line that was asked about to the place on it that is nearest to the
+            station; None where no line was asked about.
     """
 
     domain: Domain
@@ -75,6 +77,7 @@ class Part:
     t: tuple[dt.datetime, ...] = ()
     id: str | None = None
     label: str | None = None
+    along: float | None = None
 
 
 @dataclass(frozen=True)

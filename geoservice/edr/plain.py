@@ -31,7 +31,13 @@ def features_json(answer: Answer) -> str:
         units = {name: one.unit for name, one in part.parameters.items() if one.unit}
         for lon, lat, time, values in rows(part):
             _require_few(len(found))
-            head = {"location": part.id, "label": part.label, "datetime": time, "parameter-name": names}
+            head = {
+                "location": part.id,
+                "label": part.label,
+                "datetime": time,
+                "parameter-name": names,
+                "along": part.along,
+            }
             told = {name: value for name, value in head.items() if value is not None}
             geometry = {"type": "Point", "coordinates": [lon, lat]}
             properties = {**told, "units": units, **values}

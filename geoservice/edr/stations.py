@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from geoservice.edr.beside import along, land_beside
 from geoservice.edr.errors import NoEnvironmentalData
-from geoservice.edr.model import Along, Answer, Around, At, Box, Floats, Known, Parameter, Part, Wanted, Where, chosen
+from geoservice.edr.model import (
+    Along,
+    Answer,
+    Around,
+    At,
+    Box,
+    Floats,
+    Known,
+    Parameter,
+    Part,
+    Wanted,
+    Where,
+    Within,
+    chosen,
+)
 from geoservice.edr.statements import (
     MOST_STREAMS,
     MOST_VALUES,
@@ -26,7 +42,7 @@ from layers.access import Clearance
 from layers.errors import BadParameter, TooLarge
 from layers.model import Text
 
-QUERIES = ("position", "radius", "area", "cube", "corridor", "items", "locations")
+QUERIES = ("position", "radius", "area", "cube", "trajectory", "corridor", "items", "locations")
 NEAR = 50_000.0
 """Metres: a station further away says nothing about a position."""
 
@@ -73,8 +89,19 @@ class Stations:
         """
         if wanted.width is not None or wanted.height is not None:
             raise BadParameter("Stations have no grid and no resolution.", parameter="resolution-x")
+        if isinstance(where, Along):
+            return Answer(await self._along(where, wanted))
         streams = await self._wanted(await self.streams(_boxes(where)), wanted)
         return Answer(await self._parts(_kept(where, streams), wanted))
+
+    async def _along(self, where: Along, wanted: Wanted) -> list[Part]:
+        """The data of the stations beside a line, in the order in which it passes them."""
+        beside = Within(await asyncio.to_thread(land_beside, where))
+        streams = await self._wanted(await self.streams(_boxes(beside)), wanted)
+        parts = await self._parts(_kept(beside, streams), wanted)
+        x, y = (np.array([getattr(one, side)[0] for one in parts], dtype=np.float64) for side in "xy")
+        placed = [replace(one, along=round(at, 1)) for one, at in zip(parts, along(where, x, y).tolist(), strict=True)]
+        return sorted(placed, key=lambda one: (one.along or 0.0, one.id or ""))
 
     async def station(self, key: str, wanted: Wanted) -> Answer:
         """The data of one station.
@@ -125,18 +152,16 @@ def parameter_of(stream: Stream) -> Parameter:
     return Parameter(stream.property, Text(zh=stream.label_zh or name, en=name), stream.definition or None, unit, label)
 
 
-def _boxes(where: Where) -> tuple[Box, ...]:
+def _boxes(where: At | Around | Within) -> tuple[Box, ...]:
     if isinstance(where, At):
         return tuple(box for x, y in zip(where.x.tolist(), where.y.tolist(), strict=True) for box in reach(x, y, NEAR))
     if isinstance(where, Around):
         return reach(where.x, where.y, where.metres)
-    if isinstance(where, Along):
-        raise BadParameter("Stations are no surface: ask for their data by corridor instead of trajectory.")
     west, south, east, north = shapely.bounds(where.area).tolist()
     return ((west, south, east, north),)
 
 
-def _kept(where: Where, streams: list[Stream]) -> list[Stream]:
+def _kept(where: At | Around | Within, streams: list[Stream]) -> list[Stream]:
     """Those of some datastreams that are meant."""
     x, y = np.array([one.x for one in streams]), np.array([one.y for one in streams])
     if isinstance(where, At):
@@ -145,8 +170,6 @@ def _kept(where: Where, streams: list[Stream]) -> list[Stream]:
         return []
     if isinstance(where, Around):
         inside = geodesics(np.full(len(x), where.x), np.full(len(x), where.y), x, y) <= where.metres
-    elif isinstance(where, Along):
-        return []
     else:
         shapely.prepare(where.area)
         inside = shapely.intersects_xy(where.area, x, y)

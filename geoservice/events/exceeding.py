@@ -17,7 +17,7 @@ from geoservice.exceedances.now import Current, OwnLimit, Standing, beyond_now
 from geoservice.observations.tables import datastream
 from geoservice.stations.state import Station, find_stations
 from geoservice.stations.state import Wish as StationWish
-from geoservice.stations.statements import Latest, read_latest
+from geoservice.stations.statements import MOST_STREAMS, Latest, read_latest
 from layers.access import Clearance
 
 STANDARDS = {"gb3095": AIR, "gb3838": WATER, "declared": DECLARED}
@@ -25,7 +25,9 @@ STANDARDS = {"gb3095": AIR, "gb3838": WATER, "declared": DECLARED}
 FRESH = dt.timedelta(hours=24)
 """How old a value beyond a limit may be; a datastream that says nothing for longer is silent."""
 MOST = 20_000
-"""Most values that are looked at for one condition."""
+"""Most values that are looked at at once; of more, each half of the datastreams is looked at by itself."""
+SHARES = 32
+"""Shares into which datastreams are parted at most."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,18 @@ async def beyond(
     """What is beyond the limit of a condition, of all that a reader may see."""
     if "index" in condition:
         return await _indices(connection, clearance, condition, at)
-    found, more = await beyond_now(connection, clearance, _wish(condition, at))
-    return Look({one.key: one for one in map(_of_stream, found)}, not more)
+    return await _streams(connection, clearance, _wish(condition, at))
+
+
+async def _streams(connection: AsyncConnection, clearance: Clearance, wish: Current) -> Look:
+    """What is beyond now, in as many shares of the datastreams as it takes to see all of it."""
+    found, more = await beyond_now(connection, clearance, wish)
+    if not more:
+        return Look({one.key: one for one in map(_of_stream, found)}, whole=True)
+    if wish.share is not None and wish.share[1] >= SHARES:
+        return Look({one.key: one for one in map(_of_stream, found)}, whole=False)
+    looks = [await _streams(connection, clearance, half) for half in wish.halves()]
+    return Look({**looks[0].beyond, **looks[1].beyond}, all(one.whole for one in looks))
 
 
 def _wish(condition: Mapping[str, Any], at: dt.datetime) -> Current:
@@ -117,9 +129,9 @@ def _of_stream(one: Standing) -> Beyond:
 async def _indices(
     connection: AsyncConnection, clearance: Clearance, condition: Mapping[str, Any], at: dt.datetime
 ) -> Look:
-    found = await find_stations(connection, clearance, StationWish(at=at, limit=MOST))
+    found = await find_stations(connection, clearance, StationWish(at=at, limit=MOST_STREAMS))
     over = (_of_station(one, condition) for one in found.stations if not one.stale)
-    return Look({one.key: one for one in over if one is not None}, found.matched <= MOST)
+    return Look({one.key: one for one in over if one is not None}, found.matched <= MOST_STREAMS)
 
 
 def _of_station(one: Station, condition: Mapping[str, Any]) -> Beyond | None:
@@ -161,5 +173,5 @@ async def stations_now(
     """Some stations as they stand, by key; those that the reader may not see are not among them."""
     if not keys:
         return {}
-    found = await find_stations(connection, clearance, StationWish(at=at, limit=MOST))
+    found = await find_stations(connection, clearance, StationWish(at=at, limit=MOST_STREAMS))
     return {one.key: one for one in found.stations if one.key in keys}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,6 +82,7 @@ class Current:
         limit: Most answers.
         own: A limit for the properties, in place of those of standards and thresholds.
         played: Whether played ones are among them.
+        share: Of how many equal shares of all datastreams which one is looked at; None for all.
     """
 
     at: dt.datetime
@@ -93,6 +94,12 @@ class Current:
     limit: int = 1000
     own: OwnLimit | None = None
     played: Played = EARNEST
+    share: tuple[int, int] | None = None
+
+    def halves(self) -> tuple[Current, Current]:
+        """The same wish for each half of the datastreams that it is about."""
+        place, of = self.share or (0, 1)
+        return replace(self, share=(place, 2 * of)), replace(self, share=(place + of, 2 * of))
 
 
 @dataclass(frozen=True)
@@ -216,6 +223,9 @@ def _told(clearance: Clearance, wish: Current, values: Any) -> sa.Select[Any]:
     """The streams of some values, each with number and time."""
     found = placed_streams(clearance, wish.played).join(values, values.c.stream == datastream.c.id)
     found = found.add_columns(values.c.number, values.c.time).where(*_named(wish))
+    if wish.share is not None:
+        place, of = wish.share
+        found = found.where(datastream.c.id % of == place)
     return found.where(inside(wish.boxes)) if wish.boxes else found
 
 

@@ -53,7 +53,10 @@ def _estimate(told: AlertParameters, found: Found) -> Estimates:
     ends = _times(rows, "expires")
     return Estimates(
         best=ranked(graded),
-        nothing="The areas of this alert are given by codes only; there is nothing drawn.",
+        nothing=Text(
+            zh="该预警的影响区只以代码给出，没有图形。",
+            en="The areas of this alert are given by codes only; there is nothing drawn.",
+        ),
         codes=CODES,
         label=_headline(rows),
         start=min(_times(rows, "onset") or _times(rows, "effective") or _times(rows, "sent"), default=None),

@@ -23,7 +23,7 @@ from geoservice.hazards.method import (
     Parameters,
     Wanted,
 )
-from geoservice.hazards.shapes import Grade, Graded, merged, ranked
+from geoservice.hazards.shapes import Grade, Graded, box_around, merged, ranked
 from layers.errors import BadBody, BadParameter, UnknownFeature
 from layers.extent import Extent
 from layers.hazard import ZoneClass
@@ -171,7 +171,8 @@ def _flood_estimate(told: FloodParameters, found: Found) -> Estimates:
         best=at(0.0),
         low=at(-told.depth_error) if told.depth_error else None,
         high=at(told.depth_error) if told.depth_error else None,
-        nothing="There is no flooded area there.",
+        nothing=Text(zh="那里没有淹没范围。", en="There is no flooded area there."),
+        looked=box_around([one.geometry for one in areas]),
         start=times[0] if times else None,
         resolved={"features": len(areas)},
     )
@@ -222,7 +223,8 @@ def _model_estimate(told: PolygonParameters, found: Found) -> Estimates:
         spread = {"low": low, "high": high} if told.value_error else {}
     return Estimates(
         best=best,
-        nothing="No polygon there has a value of one of the classes.",
+        nothing=Text(zh="那里没有取值属于任一等级的面。", en="No polygon there has a value of one of the classes."),
+        looked=box_around([one.geometry for one in features]),
         kind=told.kind,
         resolved={"features_used": len(features)},
         **spread,
@@ -257,7 +259,8 @@ def _drawn_estimate(told: DrawnParameters, found: Found) -> Estimates:
         area = parse_zone(one.area, budget)
         graded.append((Grade(one.code, one.label or Text(zh=one.code, en=one.code)), area))
     require_mergeable([area for _, area in graded])
-    return Estimates(best=ranked(graded), nothing="The drawn areas are smaller than a centimetre.", codes=told.codes)
+    nothing = Text(zh="所绘区域小于一厘米。", en="The drawn areas are smaller than a centimetre.")
+    return Estimates(best=ranked(graded), nothing=nothing, codes=told.codes)
 
 
 def _nothing_wanted(told: Parameters, found: Found) -> Mapping[str, Wanted]:

@@ -73,7 +73,8 @@ def _depths(told: DepthParameters, found: Found) -> Estimates:
         raise BadParameter(f"Depths are in metres; {told.collection} is in {unit}.", parameter="collection")
     cells = read_cells(raster, Extent(*told.bbox))
     made = _of_breaks(cells.grid, told.breaks, "m", told.depth_error)
-    return Estimates(nothing="No cell there is flooded.", notes=cells.notes, **made)
+    nothing = Text(zh="那里没有被淹的格网单元。", en="No cell there is flooded.")
+    return Estimates(nothing=nothing, notes=cells.notes, **made)
 
 
 def _classes(grid: Grid, classes: tuple[ModelClass, ...]) -> Graded:
@@ -103,9 +104,8 @@ def _results(told: RasterParameters, found: Found) -> Estimates:
         made: dict[str, Any] = {"best": ranked(_classes(cells.grid, told.classes))}
     else:
         made = _of_breaks(cells.grid, told.breaks, unit, told.value_error)
-    return Estimates(
-        nothing="No cell there has a value of one of the classes.", kind=told.kind, notes=cells.notes, **made
-    )
+    nothing = Text(zh="那里没有取值属于任一等级的格网单元。", en="No cell there has a value of one of the classes.")
+    return Estimates(nothing=nothing, kind=told.kind, notes=cells.notes, **made)
 
 
 DEPTH = HazardMethod(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from geoservice.coverages.errors import NoCoverage
 from geoservice.coverages.grid import Grid as Frame
 from geoservice.coverages.grid import grid_of
 from geoservice.coverages.read import Reader, nature_of
@@ -42,7 +43,7 @@ def read_cells(raster: Raster, extent: Extent, most: int = MOST_CELLS, band: int
 
     Raises:
         BadParameter: When the box crosses the antimeridian, or the collection has no such band.
-        NoCoverage: When no raster is there.
+        NoCoverage: When no raster is there, or none of its cells there has data: that is not the same as no danger.
         AssetUnavailable: When a file is missing or damaged.
     """
     if band >= len(raster.layer.bands):
@@ -61,7 +62,10 @@ def read_cells(raster: Raster, extent: Extent, most: int = MOST_CELLS, band: int
     dtype = np.result_type(*(source.dtype for source in sources))
     nature, bands = nature_of(raster.layer), len(raster.layer.bands)
     reader = Reader(sources, frame, None, nature, bands, dtype, None)
-    return Cells(Grid(_values(reader, frame, band), frame.transform, storage_transformer(pyproj_crs(frame.crs))), notes)
+    values = _values(reader, frame, band)
+    if not np.isfinite(values).any():
+        raise NoCoverage(f"No cell of {raster.layer.name} in that box has data.")
+    return Cells(Grid(values, frame.transform, storage_transformer(pyproj_crs(frame.crs))), notes)
 
 
 def _values(reader: Reader, frame: Frame, band: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -218,7 +218,8 @@ def _estimate(told: EarthquakeParameters, found: Found) -> Estimates:
         best=best,
         low=low,
         high=high,
-        nothing=f"Magnitude {shock.magnitude:g} reaches intensity {ROMAN[told.least - 1]} nowhere by this relation.",
+        nothing=_nowhere(shock.magnitude, ROMAN[told.least - 1]),
+        looked=(shock.lon, shock.lat, shock.lon, shock.lat),
         resolved={
             "epicentre": [shock.lon, shock.lat],
             "magnitude": shock.magnitude,
@@ -232,6 +233,13 @@ def _estimate(told: EarthquakeParameters, found: Found) -> Estimates:
         ),
         start=time,
         notes=tuple(_notes(shock, relation, strike.azimuth)),
+    )
+
+
+def _nowhere(magnitude: float, degree: str) -> Text:
+    return Text(
+        zh=f"按此关系，{magnitude:g}级地震在任何地方都达不到{degree}度。",
+        en=f"Magnitude {magnitude:g} reaches intensity {degree} nowhere by this relation.",
     )
 
 

@@ -6,7 +6,7 @@ from layers.errors import BadGeometry, GeoError
 
 
 class EmptyZone(BadGeometry):
-    """The method was carried out and found no place with any danger: there is no zone."""
+    """There is no zone: what was given has no area, or nothing is loaded where danger was looked for."""
 
     title = "Empty zone"
 

@@ -29,7 +29,7 @@ from geoservice.hazards.method import (
     Wanted,
 )
 from geoservice.hazards.plane import Plane
-from geoservice.hazards.shapes import Grade, merged, ranked
+from geoservice.hazards.shapes import Grade, box_around, merged, ranked
 from layers.area import INVERSE_FLATTENING, SEMI_MAJOR
 from layers.errors import TooLarge
 from layers.extent import Extent
@@ -236,7 +236,11 @@ def _estimate(told: FireParameters, found: Found) -> Estimates:
         best=_classes(points, told, _ORDER[:2]),
         low=_classes(points, told, _ORDER[:1]),
         high=_classes(points, told, _ORDER),
-        nothing="No point of fire of at least nominal confidence was seen there and then.",
+        nothing=Text(
+            zh="该时段该处未见置信度达到一般的火点。",
+            en="No point of fire of at least nominal confidence was seen there and then.",
+        ),
+        looked=box_around([shapely.MultiPoint(np.column_stack([points.lon, points.lat]))]),
         resolved={"points_used": len(points.lon)},
         start=seen[0] if seen else None,
     )

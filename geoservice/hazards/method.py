@@ -16,7 +16,7 @@ import shapely
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from geoservice.hazards.attenuation import Relation
-from geoservice.hazards.shapes import required
+from geoservice.hazards.errors import EmptyZone
 from geoservice.http.texts import storable
 from layers.access import Clearance
 from layers.asset import Asset
@@ -153,7 +153,9 @@ class Estimates:
     Attributes:
         best, low, high: Classes, the worst first; None where the method does not say how uncertain they are.
         resolved: Parameters that the method found out, beside those it was told.
-        nothing: The sentence that says why there is no zone, in case `best` is empty.
+        nothing: The sentence that says why nothing is in danger, in case `best` is empty.
+        looked: Box in which was looked for it (west, south, east, north in degrees; west may exceed east), where the
+            parameters have no `bbox`; None where `best` cannot be empty unless the input is wrong.
         codes: Code list of the class codes.
         label: What the zone is called when nobody said so.
         start, end: When it holds, when nobody said so.
@@ -163,7 +165,8 @@ class Estimates:
     """
 
     best: tuple[ZoneClass, ...]
-    nothing: str
+    nothing: Text
+    looked: tuple[float, float, float, float] | None = None
     low: tuple[ZoneClass, ...] | None = None
     high: tuple[ZoneClass, ...] | None = None
     resolved: Mapping[str, Any] = field(default_factory=dict)
@@ -209,10 +212,12 @@ class HazardMethod:
         """The zone of parameters. It blocks; call it in a thread.
 
         Raises:
-            EmptyZone: When there is no place with any danger.
+            EmptyZone: When there is no zone at all, not even one that says that nothing is in danger: because the
+                input has no area, or because nothing is loaded of the layer in which was looked.
             BadBody, BadGeometry, BadParameter, TooLarge: When the parameters do not fit one another or the data.
         """
         made = self.estimate(told, found)
+        looked = None if made.best else _looked(told, found, made)
         told_of = told.model_dump(mode="json", exclude={*COMMON, *told.DOCUMENTS})
         documents = [
             ZoneInput(name=name, digest=_digest(value))
@@ -224,7 +229,8 @@ class HazardMethod:
             label=told.label or made.label or self.title,
             method=Method(id=self.id, version=self.version, source=self.source, title=self.title),
             parameters={**told_of, **made.resolved},
-            classes=required(made.best, made.nothing),
+            classes=made.best,
+            looked=looked,
             low=made.low,
             high=made.high,
             codes=made.codes,
@@ -233,9 +239,25 @@ class HazardMethod:
             status=made.status if told.status == "actual" and made.status is not None else told.status,
             screening=self.screening,
             inputs=(*found.inputs, *documents),
-            notes=made.notes,
+            notes=made.notes if made.best else (made.nothing, *made.notes),
         )
         return zone.identified()
+
+
+def _looked(told: Parameters, found: Found, made: Estimates) -> tuple[float, float, float, float]:
+    """The box in which a method looked and found nothing.
+
+    Raises:
+        EmptyZone: When it looked nowhere, or where nothing is loaded: that is not the same as no danger.
+    """
+    looked = getattr(told, "bbox", None) or made.looked
+    if looked is None:
+        raise EmptyZone(made.nothing.en, where="zone")
+    silent = [one.name for one in found.inputs if one.edition is None and one.digest is None]
+    if made.looked is None and silent:
+        raise EmptyZone(f"Nothing is loaded of {', '.join(silent)}, so that nobody knows whether there is any danger.")
+    west, south, east, north = looked
+    return west, south, east, north
 
 
 def _writable(given: Any) -> bool:

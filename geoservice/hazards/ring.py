@@ -105,9 +105,8 @@ def _estimate(told: RingParameters, found: Found) -> Estimates:
     spread: dict[str, Any] = (
         {"low": _rings(sources, radii, -error), "high": _rings(sources, radii, error)} if error else {}
     )
-    return Estimates(
-        best=best, nothing="There is no feature to lay rings around.", resolved={"features": len(sources)}, **spread
-    )
+    nothing = Text(zh="那里没有可作缓冲区的要素。", en="There is no feature to lay rings around.")
+    return Estimates(best=best, nothing=nothing, resolved={"features": len(sources)}, **spread)
 
 
 RINGS = HazardMethod(

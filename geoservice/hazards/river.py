@@ -227,7 +227,10 @@ def _river_estimate(told: RiverParameters, found: Found) -> Estimates:
         best=at(told.level),
         low=at(told.level - told.level_error) if told.level_error else None,
         high=at(told.level + told.level_error) if told.level_error else None,
-        nothing="No cell there drains to a river.",
+        nothing=Text(
+            zh="按此水位，那里没有格网单元被淹。",
+            en="By this level no cell there is under water that drains to a river.",
+        ),
         resolved={"river_cells": int(rivers.sum())},
         notes=cells.notes,
     )
@@ -292,7 +295,8 @@ def _dam_estimate(told: DamParameters, found: Found) -> Estimates:
         best=best,
         low=low,
         high=high,
-        nothing="The wave reaches no cell below the dam.",
+        nothing=Text(zh="溃坝洪水未到达坝下任何格网单元。", en="The wave reaches no cell below the dam."),
+        looked=(extent.west, extent.south, extent.east, extent.north),
         resolved={"position": [dam.lon, dam.lat], "depth": dam.depth, "course_m": round(float(metres[-1]), 1)},
         notes=cells.notes,
     )

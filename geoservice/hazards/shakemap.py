@@ -28,6 +28,7 @@ _STRONG = 6.0
 _POLE, _HALF_TURN, _FAR = 90.0, 180.0, 540.0
 _DIGITS = 6
 _TOLD = ("event_id", "magnitude", "depth", "lat", "lon", "event_timestamp", "event_description")
+_HALF_TURN, _QUARTER_TURN = 180.0, 90.0
 _NEARLY = 0.05
 """Share of a spacing by which nodes may lie beside the grid: coordinates are written with few digits."""
 
@@ -209,9 +210,20 @@ def _estimate(told: ShakeParameters, found: Found) -> Estimates:
         best=at(0),
         low=None if deviation is None else at(-1),
         high=None if deviation is None else at(1),
-        nothing="No node of the grid reaches the lowest class.",
+        nothing=Text(zh="格网中没有结点达到最低等级。", en="No node of the grid reaches the lowest class."),
+        looked=_box(grid, values),
         resolved={"event": event, "breaks": list(breaks)},
     )
+
+
+def _box(grid: ShakeGrid, values: Floats) -> tuple[float, float, float, float] | None:
+    """The box of the cells of a grid; None where no node has a value, so that nobody knows how it shook there."""
+    if not np.isfinite(values).any():
+        return None
+    rows, columns = values.shape
+    (west, north), (east, south) = grid.transform @ (0, 0), grid.transform @ (columns, rows)
+    lon = [(one + _HALF_TURN) % (2 * _HALF_TURN) - _HALF_TURN for one in (west, east)]
+    return lon[0], max(south, -_QUARTER_TURN), lon[1], min(north, _QUARTER_TURN)
 
 
 def _nothing_wanted(told: ShakeParameters, found: Found) -> Mapping[str, Wanted]:

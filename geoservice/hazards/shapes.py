@@ -16,7 +16,6 @@ import shapely
 from shapely.affinity import translate
 
 from geoservice.analysis.cells import polygons
-from geoservice.hazards.errors import EmptyZone
 from layers.errors import TooLarge
 from layers.hazard import Band, ZoneClass
 from layers.model import Text
@@ -96,15 +95,17 @@ def _solid(shape: shapely.Geometry) -> shapely.Geometry:
     return shapely.MultiPolygon(parts[wide].tolist())
 
 
-def required(classes: tuple[ZoneClass, ...], reason: str) -> tuple[ZoneClass, ...]:
-    """The classes of a best estimate.
-
-    Raises:
-        EmptyZone: With the reason, a sentence, when there are none.
-    """
-    if not classes:
-        raise EmptyZone(reason, where="zone")
-    return classes
+def box_around(shapes: Sequence[shapely.Geometry]) -> tuple[float, float, float, float] | None:
+    """The smallest box (west, south, east, north; west may exceed east) around geometries; None around none."""
+    at = shapely.get_coordinates(np.array(shapes, dtype=object))
+    if not len(at):
+        return None
+    lon, (south, north) = at[:, 0], (float(at[:, 1].min()), float(at[:, 1].max()))
+    turned = np.mod(lon, _TURN)
+    if np.ptp(lon) <= np.ptp(turned):
+        return float(lon.min()), south, float(lon.max()), north
+    west, east = (float(one) - _TURN if one > _HALF else float(one) for one in (turned.min(), turned.max()))
+    return west, south, east, north
 
 
 def mapping_of(shape: shapely.Geometry) -> dict[str, Any]:

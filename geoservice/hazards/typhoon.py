@@ -12,7 +12,7 @@ from pydantic import Field
 
 from geoservice.hazards.method import Estimates, Found, HazardMethod, Wanted
 from geoservice.hazards.plane import around
-from geoservice.hazards.shapes import Grade, merged, ranked
+from geoservice.hazards.shapes import Grade, box_around, merged, ranked
 from geoservice.hazards.track import METRES, Moment, TrackParameters, moments
 from layers.errors import BadParameter
 from layers.hazard import Band, ZoneClass
@@ -102,7 +102,8 @@ def _wind_estimate(told: WindParameters, found: Found) -> Estimates:
         best=best,
         low=low if told.radius_error else None,
         high=high if told.radius_error else None,
-        nothing="All radii of the track are 0.",
+        nothing=Text(zh="路径上所有风圈半径均为0。", en="All radii of the track are 0."),
+        looked=box_around([shapely.Point(fix.lon, fix.lat) for fix in fixes]),
         start=fixes[0].time,
         end=fixes[-1].time if len(fixes) > 1 else None,
         resolved={"fixes": [fix.model_dump(mode="json") for fix in fixes]},
@@ -121,7 +122,8 @@ def _cone_estimate(told: ConeParameters, found: Found) -> Estimates:
     notes = [] if lead[-1] <= beyond else [_cut_off(beyond)]
     return Estimates(
         best=ranked(_leads(kept, sorted(set(told.breaks)))),
-        nothing="The radius of error is 0 along the whole track.",
+        nothing=Text(zh="整条路径的误差半径均为0。", en="The radius of error is 0 along the whole track."),
+        looked=box_around([shapely.Point(fix.lon, fix.lat) for fix in fixes]),
         start=fixes[0].time,
         end=fixes[-1].time if len(fixes) > 1 else None,
         resolved={"fixes": [fix.model_dump(mode="json") for fix in fixes]},

@@ -76,10 +76,13 @@ async def read_people(
 def census_people(
     laid: Laid, layer: VectorLayer, known: Mapping[str, float], edition: EditionRef | None
 ) -> PeopleBy | None:
-    """People of a zone by areal weighting; None where no division with known people meets it. Call it in a thread."""
+    """People of a zone by areal weighting; None where no division with known people meets it. Call it in a thread.
+
+    Where nothing is in danger, the divisions that lie around where it was looked for have nobody in it.
+    """
     shared = {bound: shared_people(laid.divisions, parts, known) for bound, parts in laid.parts.items()}
     best = shared["best"]
-    if not any(len(one.people) for one in shared.values()):
+    if not laid.zoned.bare and not any(len(one.people) for one in shared.values()):
         return None
     sums = {bound: one.total() for bound, one in shared.items()}
     return PeopleBy(

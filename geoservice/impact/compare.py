@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from layers.impact import Figure, GroupFigure, ImpactAnswer, ImpactSection
@@ -13,7 +13,8 @@ _DECIMALS = 4
 def compared(first: ImpactAnswer, second: ImpactAnswer) -> list[dict[str, Any]]:
     """Per layer of either answer: the totals, and what the second has more (or less, below zero) by group.
 
-    A difference is null where one of the two has no data: that is not zero.
+    Where one of the two has no data, its values and the differences are null: that is not zero. A group of which one
+    side has data and finds no feature is null there as well and named under `absent`; it counts as nothing.
     """
     ours = {section.layer: section for section in first.sections}
     theirs = {section.layer: section for section in second.sections}
@@ -36,20 +37,34 @@ def _section(first: ImpactSection | None, second: ImpactSection | None) -> dict[
         "difference": _difference(before, after),
         "count_difference": None if before is None or after is None else (after.count or 0) - (before.count or 0),
         "same_edition": first is not None and second is not None and first.edition == second.edition,
-        "rows": [] if before is None or after is None else _rows(_rows_of(first), _rows_of(second)),
+        "first_status": "absent" if first is None else first.status,
+        "second_status": "absent" if second is None else second.status,
+        "rows": _rows(first, second),
     }
 
 
-def _rows(first: Sequence[GroupFigure], second: Sequence[GroupFigure]) -> list[dict[str, Any]]:
-    ours, theirs = ({row.code: row for row in rows} for rows in (first, second))
-    made = []
-    for code in dict.fromkeys((*ours, *theirs)):
-        before, after = ours.get(code), theirs.get(code)
-        named = before or after
-        told = {"code": code, "label": None if named is None else named.label.model_dump()}
-        pair = {"first": _value(before) or 0.0, "second": _value(after) or 0.0}
-        made.append({**told, **pair, "difference": round(pair["second"] - pair["first"], _DECIMALS)})
-    return made
+def _rows(first: ImpactSection | None, second: ImpactSection | None) -> list[dict[str, Any]]:
+    sides = {"first": first, "second": second}
+    known = [name for name, section in sides.items() if _total(section) is not None]
+    groups = {name: {row.code: row for row in _rows_of(section)} for name, section in sides.items()}
+    return [_row(code, {n: rows.get(code) for n, rows in groups.items()}, known) for code in _codes(groups)]
+
+
+def _codes(groups: Mapping[str, Mapping[str | None, GroupFigure]]) -> Iterable[str | None]:
+    return dict.fromkeys(code for rows in groups.values() for code in rows)
+
+
+def _row(code: str | None, sides: Mapping[str, GroupFigure | None], known: Sequence[str]) -> dict[str, Any]:
+    label = next((one.label.model_dump() for one in sides.values() if one is not None), None)
+    values = {name: _value(one) for name, one in sides.items()}
+    before, after = ((values[name] or 0.0) if name in known else None for name in ("first", "second"))
+    return {
+        "code": code,
+        "label": label,
+        **values,
+        "difference": None if before is None or after is None else round(after - before, _DECIMALS),
+        "absent": [name for name in known if values[name] is None],
+    }
 
 
 def _total(section: ImpactSection | None) -> Figure | None:

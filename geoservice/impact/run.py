@@ -18,7 +18,7 @@ from geoservice.db.pools import QUERY_CANCELLED, RawConnection
 from geoservice.features.assets import Which, read_assets
 from geoservice.features.state import read_states
 from geoservice.impact.asked import ImpactAsked
-from geoservice.impact.atoms import Atoms, atoms_of
+from geoservice.impact.atoms import Atoms, Rows, atoms_of
 from geoservice.impact.census import census_people, read_people
 from geoservice.impact.explain import IMPACT_METHOD
 from geoservice.impact.fetch import Ground, Wanted, read_divisions, read_editions, read_rows
@@ -238,6 +238,9 @@ async def _of_features(work: _Work, layer: VectorLayer, decision: Decision, coun
 
 async def _atoms(work: _Work, wanted: Wanted) -> tuple[Atoms, Mapping[int, float | None]]:
     """The atoms of a layer around the zone, and what its features hold where that is asked."""
+    if work.laid.zoned.bare:
+        # No feature can lie where nothing is in danger, so that none is read.
+        return atoms_of(Rows((), (), (), ()), wanted.counting.measure, work.laid.divisions), {}
     kept = await _kept(work, wanted)
     if kept is not None and wanted.capacity is None:
         return kept.of_divisions(work.laid.divisions.codes), {}
@@ -342,6 +345,8 @@ def _near(work: _Work, extent: Extent | None) -> bool:
 
 
 def _beside(work: _Work, section: ImpactSection, extent: Extent) -> ImpactSection:
+    if work.laid.zoned.bare:
+        return section
     outside = work.place.outside(extent)
     return beside(section, outside / work.area) if outside else section
 

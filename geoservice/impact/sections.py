@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geoservice.analysis.sections import NOTHING_LOADED, raster_unit, unit_of
+from geoservice.analysis.sections import NOTHING_LOADED, beyond_box, joined, raster_unit, unit_of
 from geoservice.analysis.statements import Counting
 from geoservice.impact.atoms import Atoms
 from geoservice.impact.divisions import Divisions
@@ -108,8 +108,7 @@ def raster_section(
 ) -> ImpactSection:
     """The section of a raster layer; where it has no data in the zone it says so."""
     section = _section(layer, "sum", raster_unit(layer), edition)
-    best = tallies["best"]
-    if not best.sums:
+    if not _known(tallies, laid.zoned):
         return empty(section, NOTHING_LOADED)
     words = Words(None, areas=False)
     told = {**_shared(Ledger(tallies, (), counted=False), laid, words), "note": _gaps(tallies, laid.zoned)}
@@ -123,14 +122,10 @@ def raster_section(
 
 def beside(section: ImpactSection, share: float) -> ImpactSection:
     """A section of a zone of which some share (0 to 1) lies outside the box of all that is loaded of the layer."""
-    if share < 1 - _WHOLE or section.status != "ok":
+    said = beyond_box(share)
+    if said is None or section.status != "ok":
         return section
-    said = Text(
-        zh=f"该范围有 {share:.1%} 超出此图层已入库数据的外框，那里情况不明，未计入。",
-        en=f"{share:.1%} of the zone lies outside the box of what is loaded of this layer; nothing is known there, "
-        "and nothing counted.",
-    )
-    return section.model_copy(update={"note": joined([said] if section.note is None else [section.note, said])})
+    return section.model_copy(update={"note": joined([section.note, said])})
 
 
 def empty(section: ImpactSection, note: Text, *, late: bool = False) -> ImpactSection:
@@ -185,11 +180,18 @@ def _features(atoms: Atoms, hits: Hits) -> tuple[Longs, Longs]:
     return features, sizes
 
 
+def _known(tallies: Mapping[Bound, RasterTally], zoned: Zoned) -> bool:
+    """Whether there is data where the best estimate lies; where that is nowhere, whether any other one has none."""
+    if zoned.best:
+        return bool(tallies["best"].sums)
+    return any(one.sums for one in tallies.values()) or not any(one.without for one in tallies.values())
+
+
 def _gaps(tallies: Mapping[Bound, RasterTally], zoned: Zoned) -> Text | None:
     """Where a raster has no data, so that figures are too small or missing."""
     best = tallies["best"]
     told: list[Text] = []
-    if best.covered < _WHOLE:
+    if zoned.best and best.covered < _WHOLE:
         told.append(
             Text(
                 zh=f"栅格数据只覆盖该范围的 {best.covered:.1%}，其余部分未计入。",
@@ -201,11 +203,6 @@ def _gaps(tallies: Mapping[Bound, RasterTally], zoned: Zoned) -> Text | None:
         zh, en = "、".join(one.zh for one in names), ", ".join(one.en for one in names)
         told.append(Text(zh=f"以下等级没有数据，不给出数值：{zh}。", en=f"There is no data, and no figure, for: {en}."))
     return joined(told)
-
-
-def joined(notes: Sequence[Text]) -> Text | None:
-    """Several notes as one; None where there are none."""
-    return Text(zh="".join(one.zh for one in notes), en=" ".join(one.en for one in notes)) if notes else None
 
 
 def _missing(missing: int, features: int) -> Text | None:

@@ -12,11 +12,12 @@ import shapely
 from geoservice.analysis.cells import polygons
 from geoservice.analysis.geojson import Budget, PolygonGeometry, checked, parse_zone
 from geoservice.analysis.kept import area_of
-from geoservice.analysis.place import Box, Place
+from geoservice.analysis.place import Box, Place, zone_from_bbox
 from geoservice.analysis.tangles import require_mergeable
 from layers.answer import Zone
 from layers.area import ellipsoidal_area
 from layers.errors import BadGeometry, TooLarge
+from layers.extent import MAX_LAT, MAX_LON, Extent
 from layers.hazard import Bound, HazardZone, Meant, ZoneClass
 from layers.impact import ImpactZone, ZoneClassFigure
 from layers.model import Text
@@ -31,6 +32,13 @@ _UNSAID = Text(
     zh="该危险区的方法未给出不确定性，因此数值没有低值和高值。",
     en="The method of the zone does not say how uncertain it is, so that figures have no low and no high value.",
 )
+_NOTHING = Text(zh="按此方法，没有任何地方处于危险之中。", en="By this method nothing lies in danger.")
+_NOTHING_LIKELY = Text(
+    zh="按最佳估计，没有任何地方处于危险之中；在不确定性范围内则有。",
+    en="By the best estimate nothing lies in danger; within what is uncertain something does.",
+)
+_HAIR = 1e-6
+"""Degrees by which a box without width or height is widened, so that it can be laid over boxes of layers."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,9 @@ class Severity:
 @dataclass(frozen=True)
 class Zoned:
     """A zone with its classes; `low` and `high` are None where the method does not say how uncertain it is.
+
+    An estimate without classes says that nothing is in danger. Where none has any, the zone is the box in which the
+    method looked: layers that have something there are counted and have 0, the others have no data.
 
     `status` says whether it is meant in earnest, `notice` what has to be said of it beside.
     """
@@ -69,13 +80,18 @@ class Zoned:
             made["high"] = self.high
         return made
 
+    @property
+    def bare(self) -> bool:
+        """Whether nothing is in danger by any estimate."""
+        return not any(self.bounds.values())
+
     @cached_property
     def vertices(self) -> int:
         """Vertices of all classes of all estimates together."""
         return _vertices(one.shape for classes in self.bounds.values() for one in classes)
 
     def place(self) -> Place:
-        """Everything that any estimate covers, as a place: what has to be read."""
+        """Everything that any estimate covers, or where the method looked in vain, as a place: what has to be read."""
         return Place(self._everything, self.origin, self.label)
 
     def _silence(self) -> Text | None:
@@ -84,8 +100,16 @@ class Zoned:
             return None
         return _EXACT if self.hazard is None else _UNSAID
 
+    def _notice(self) -> Text | None:
+        """What has to be said of it beside; first of all, that nothing is in danger."""
+        if self.best:
+            return self.notice
+        return _NOTHING if self.bare else _NOTHING_LIKELY
+
     @cached_property
     def _everything(self) -> PolygonGeometry:
+        if self.bare:
+            return _looked_at(self.hazard)
         return _together([severity.shape for classes in self.bounds.values() for severity in classes])
 
     @cached_property
@@ -97,11 +121,13 @@ class Zoned:
         return self.place().boxes()
 
     def whole(self, bound: Bound = "best") -> PolygonGeometry:
-        """An estimate as one polygon, all classes together."""
+        """An estimate as one polygon, all classes together; it is empty where nothing is in danger."""
         return self._best if bound == "best" else _together([severity.shape for severity in self.bounds[bound]])
 
     def exceeds(self, square_metres: float) -> bool:
         """Whether all estimates together are larger than an area; boxes that are smaller answer without measuring."""
+        if self.bare:
+            return False
         place = self.place()
         rough = sum(float(ellipsoidal_area(shapely.box(*box))) for box in place.boxes())
         return rough > square_metres and float(ellipsoidal_area(place.geometry)) > square_metres
@@ -109,7 +135,8 @@ class Zoned:
     def described(self) -> ImpactZone:
         """The zone for an answer."""
         areas = {name: _areas(classes) for name, classes in self.bounds.items()}
-        place: Zone = Place(self.whole(), self.origin, self.label).described()
+        shape = self.whole() if self.best else self._everything
+        place: Zone = Place(shape, self.origin, self.label).described()
         hazard = self.hazard
         told = {} if hazard is None else _told(hazard)
         return ImpactZone(
@@ -118,7 +145,7 @@ class Zoned:
             bbox=place.bbox,
             area_m2=round(sum(areas["best"].values()), 4),
             status=self.status,
-            notice=self.notice,
+            notice=self._notice(),
             uncertainty=self._silence(),
             classes=tuple(_figure(severity, areas) for severity in self.best),
             **{"kind": "area", **told},
@@ -208,8 +235,23 @@ def _polygonal(shape: shapely.Geometry) -> shapely.Geometry:
 def _together(shapes: Sequence[PolygonGeometry]) -> PolygonGeometry:
     if len(shapes) == 1:
         return shapes[0]
+    if not shapes:
+        return shapely.MultiPolygon()
     joined = shapely.union_all(np.array(shapes, dtype=np.object_))
     return checked(_polygonal(joined), "zone")
+
+
+def _looked_at(hazard: HazardZone | None) -> PolygonGeometry:
+    """The box in which a method looked and found nothing."""
+    if hazard is None or hazard.looked is None:
+        raise BadGeometry("A zone has a class, or says under looked in which box nothing was found.", where="hazard")
+    (west, east), (south, north) = _sides(hazard.looked[::2], MAX_LON), _sides(hazard.looked[1::2], MAX_LAT)
+    return zone_from_bbox(Extent(west, south, east, north)).geometry
+
+
+def _sides(pair: Sequence[float], most: float) -> tuple[float, float]:
+    low, high = pair
+    return (low, high) if low != high else (max(low - _HAIR, -most), min(high + _HAIR, most))
 
 
 def _areas(classes: Sequence[Severity]) -> dict[str, float]:

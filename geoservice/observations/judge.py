@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geoservice.observations.calibration import CALIBRATED, Calibration, apply, is_marked, marked
 from geoservice.observations.streams import Stream, Unfit
 
 FUTURE = dt.timedelta(minutes=10)
@@ -19,7 +20,9 @@ FUTURE = dt.timedelta(minutes=10)
 EARLIEST = dt.datetime(1800, 1, 1, tzinfo=dt.UTC)
 """Readings before are taken for errors."""
 MISSING = "missing"
-QUALITIES = frozenset({"good", "estimated", "suspect", "bad", "missing", "unchecked", "calibration", "maintenance"})
+QUALITIES = frozenset(
+    {"good", "estimated", "suspect", "bad", "missing", "unchecked", "calibration", "maintenance", CALIBRATED}
+)
 """Codes of the list observation-quality@1."""
 NUMERIC = ("Measurement", "CountObservation")
 Mask = npt.NDArray[np.bool_]
@@ -58,10 +61,12 @@ def judge(
     """
     table = readings.combine_chunks()
     bench = _Bench(table, codes, streams, now)
-    for rule in (_unread, _unnamed, _untimed, _unended, _unknown_quality, _unvalued, _unbelieved):
+    for rule in (_unread, _unnamed, _untimed, _unended, _unknown_quality, _unvalued):
         rule(bench)
+    bench.calibrate()
+    _unbelieved(bench)
     good = np.flatnonzero(bench.open)
-    rows = _landing(table.take(pa.array(good)), codes[good], streams, bench.numbers[good])
+    rows = _landing(bench.table.take(pa.array(good)), codes[good], streams, bench.numbers[good])
     rows, doubles = _without_doubles(rows, bench)
     return Judged(rows, sorted(bench.flaws, key=lambda flaw: flaw.position), doubles)
 
@@ -80,6 +85,29 @@ class _Bench:
         self.valued: Mask = table["number"].is_valid().to_numpy(zero_copy_only=False)
         self.numbers: npt.NDArray[np.float64] = given * self.each(lambda s: s.conversion.factor, 1.0)
         self.numbers += self.each(lambda s: s.conversion.shift, 0.0)
+
+    def calibrate(self) -> None:
+        """Calibrate numbers whose datastream declares how; what says that it was done already stays as it is."""
+        declared = {n: s.calibrations for n, s in enumerate(self.streams) if isinstance(s, Stream) and s.calibrations}
+        if not declared:
+            return
+        chosen = np.flatnonzero(self.open & self.valued & np.isin(self.codes, list(declared)))
+        qualities, parameters = (self.table[name].to_pylist() for name in ("quality", "parameters"))
+        rows: dict[int, tuple[Calibration, ...]] = {
+            row: declared[int(self.codes[row])]
+            for row in chosen.tolist()
+            if not is_marked(parameters[row], qualities[row])
+        }
+        made = apply(self.numbers, self.moments("phenomenon_time")[0], rows)
+        self.numbers = made.numbers
+        endless = self.valued & ~np.isfinite(made.numbers)
+        self.refuse(endless, "number", lambda _: "The calibrated result is not a finite number.")
+        for row, told in made.told.items():
+            parameters[row] = marked(parameters[row], told)
+            qualities[row] = CALIBRATED if qualities[row] in (None, "good") else qualities[row]
+        for name, values in (("quality", qualities), ("parameters", parameters)):
+            place = self.table.schema.get_field_index(name)
+            self.table = self.table.set_column(place, name, pa.array(values, pa.string()))
 
     def each(self, what: Callable[[Stream], float | None], otherwise: float) -> npt.NDArray[np.float64]:
         """A number of each reading's datastream."""

@@ -272,6 +272,7 @@ def _payload(row: Mapping[str, Any]) -> str:
         "result": result,
         "unit": row["unit"],
         "quality": row["quality"],
+        **({} if row["calibration"] is None else {"calibration": row["calibration"]}),
         **mark(row["exercise"]),
     }
     return json.dumps(told, ensure_ascii=False)

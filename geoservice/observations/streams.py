@@ -11,6 +11,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.rows import dict_row
 
+from geoservice.observations.calibration import MEMBER, Calibration, calibrations_of
 from geoservice.observations.landing import copy, statement
 from geoservice.observations.units import SAME, Conversion, conversion
 from layers.access import Clearance
@@ -31,6 +32,7 @@ class Stream:
         conversion: How given numbers become numbers in its unit.
         lowest, highest: Between which numbers, in its unit, a reading is believed.
         oldest: Readings of before are not kept any more.
+        calibrations: What numbers in its unit are multiplied by, and what is added, by the time of the reading.
     """
 
     id: int
@@ -41,6 +43,7 @@ class Stream:
     lowest: float | None
     highest: float | None
     oldest: dt.datetime | None
+    calibrations: tuple[Calibration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,15 @@ def _judge(name: Name, rows: Sequence[Mapping[str, Any]]) -> Stream | Unfit:
     if change is None:
         wanted = row["unit"] or "no unit"
         return Unfit("unit", f"{(given or '')[:40]!r} cannot be converted to {wanted}, the unit of the datastream.")
-    lowest, highest = _believed(row)
     kind = row["observation_type"].rpartition("/")[2].removeprefix("OM_")
-    return Stream(row["id"], row["clearance"], kind, row["unit"], change, lowest, highest, row["oldest"])
+    # Whole numbers would be none any more, and what is no number cannot be calibrated.
+    told = row["calibrations"] if kind == "Measurement" else None
+    try:
+        calibrations = calibrations_of({MEMBER: told})
+    except ValueError as error:
+        return Unfit("calibration", f"The datastream cannot be calibrated: {error}.")
+    lowest, highest = _believed(row)
+    return Stream(row["id"], row["clearance"], kind, row["unit"], change, lowest, highest, row["oldest"], calibrations)
 
 
 def _believed(row: Mapping[str, Any]) -> tuple[float | None, float | None]:

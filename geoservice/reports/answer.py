@@ -24,11 +24,16 @@ from layers.errors import BadBody
 from layers.model import Text
 
 RED_LINE = Text(zh="用地红线", en="Red line")
+LOOKED = "looked"
+_LOOKED = Text(zh="已查看的范围，未发现危险", en="Looked at; nothing in danger")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the zone: at which estimate (`best`, `low`, `high`), rank, code, name, polygon."""
+    """A part of the zone: at which estimate (`best`, `low`, `high`), rank, code, name, polygon.
+
+    The estimate `looked` is no part of it: where was looked, when nothing is in danger by the best estimate.
+    """
 
     estimate: str
     rank: int
@@ -50,6 +55,11 @@ class Answered:
     def best(self) -> tuple[Part, ...]:
         """The best estimate, the worst class first."""
         return tuple(part for part in self.zone if part.estimate == "best")
+
+    @property
+    def looked(self) -> tuple[Part, ...]:
+        """Where was looked, when nothing is in danger by the best estimate."""
+        return tuple(part for part in self.zone if part.estimate == LOOKED)
 
 
 async def answered(office: Office, keeper: AtomKeeper, asked: ReportAsked, most_vertices: int) -> Answered:
@@ -87,6 +97,8 @@ async def _impact(
         for bound, classes in zoned.bounds.items()
         for one in classes
     )
+    if not zoned.best:
+        parts += (Part(LOOKED, 1, LOOKED, _LOOKED, zoned.place().geometry),)
     body = answer.model_dump(mode="json", exclude_none=True)
     return Answered(body, parts, question.as_of or now, zoned.label)
 

@@ -26,7 +26,7 @@ from layers.catalog import Catalog
 from layers.errors import MapUnavailable
 from layers.model import Text
 from web.report import Plate, ReportView, Swatch, report_page
-from web.report_tables import shade
+from web.report_tables import UNHURT, shade
 
 PRODUCT = f"geoservice {__version__}"
 _PRESSED = frozenset({"pdf", "gpkg", "xlsx"})
@@ -125,7 +125,8 @@ async def _drawn(house: House, asker: Principal, bare: Manifest, found: Answered
 def _grounds(found: Answered, bare: Manifest) -> list[Ground]:
     if bare.kind == "compliance":
         return [Ground(part.shape, _RED_LINE, part.label.of(bare.language), _CLEAR) for part in found.best]
-    return [Ground(part.shape, shade(part.rank), part.label.of(bare.language)) for part in found.best]
+    looked = [Ground(part.shape, UNHURT, part.label.of(bare.language), _CLEAR) for part in found.looked]
+    return looked + [Ground(part.shape, shade(part.rank), part.label.of(bare.language)) for part in found.best]
 
 
 def _marks(found: Answered, language: str) -> list[Mark]:

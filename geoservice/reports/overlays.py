@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from geoservice.reports.answer import LOOKED
 from geoservice.reports.flat import features_of
 from geoservice.reports.manifest import Json
 from geoservice.reports.seal import Sealed
@@ -17,7 +18,7 @@ from layers.catalog import Catalog
 from layers.maplibre import LegendClass
 from layers.model import Text
 from web.package import Overlay
-from web.report_tables import shade
+from web.report_tables import UNHURT, shade
 
 _RED_LINE, _ISOLATED, _HIT = "#c9002b", "#5b2a86", "#1d2a33"
 _FINE = 4_000
@@ -69,7 +70,7 @@ def _zone(zone: Sequence[ZonePart], kind: str) -> Overlay:
     step = float(max(bounds[2] - bounds[0], bounds[3] - bounds[1])) / _FINE
     features, legend = [], []
     for part in parts:
-        colour = _RED_LINE if kind == "compliance" else shade(part.rank)
+        colour = _RED_LINE if kind == "compliance" else UNHURT if part.code == LOOKED else shade(part.rank)
         told = {"colour": colour, "class": f"{part.label.zh} / {part.label.en}", "code": part.code}
         shape = shapely.make_valid(shapely.simplify(part.shape, step))
         features.append({"type": "Feature", "properties": told, "geometry": json.loads(shapely.to_geojson(shape))})

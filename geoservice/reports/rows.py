@@ -26,7 +26,7 @@ def write_rows(manifest: Manifest, answer: Json, zone: Sequence[Json], file: Pat
     Args:
         manifest: What the report says of itself.
         answer: The answer.
-        zone: Classes of the zone: `estimate` (best, low, high), `rank`, `code`, `label_zh`, `label_en`, `wkb`.
+        zone: Classes of the zone: `estimate` (best, low, high, looked), `rank`, `code`, `label_zh`, `label_en`, `wkb`.
         file: Where to; it does not exist yet.
     """
     _write(file, "zone", [{**one, _GEOMETRY: one["wkb"]} for one in zone], _ZONE, spatial=True)

@@ -25,6 +25,7 @@ from geoservice.archives.snapshot import box as surface
 from geoservice.db.engine import Database
 from geoservice.features.state import LayerState
 from geoservice.reports import overlays, shelf
+from geoservice.reports.answer import LOOKED
 from geoservice.reports.seal import Sealed
 from geoservice.settings import Settings
 from layers.access import visible
@@ -128,11 +129,11 @@ def _reaches(state: LayerState, area: shapely.Geometry | None) -> bool:
 
 
 def _zone(settings: Settings, number: str) -> Iterator[overlays.ZonePart]:
-    """The best estimate of the zone, as the GeoPackage of the report has it."""
+    """The best estimate of the zone, as the GeoPackage of the report has it; where it is empty, where was looked."""
     file = shelf.file_of(settings, number, "gpkg")
     meta, table = importlib.import_module("pyogrio").raw.read_arrow(file, layer="zone")
     for row in table.to_pylist():
-        if row["estimate"] == "best":
+        if row["estimate"] in ("best", LOOKED):
             label = Text(zh=row["label_zh"], en=row["label_en"])
             shape = shapely.from_wkb(row[meta["geometry_name"] or "wkb_geometry"])
             yield overlays.ZonePart(row["rank"], row["code"], label, shape)

@@ -11,6 +11,7 @@ from typing import Any
 
 import shapely
 
+from geoservice.observations.calibration import calibrations_of
 from geoservice.observations.units import find
 from geoservice.sensorthings.model import ENTITIES, Entity, Navigation
 from geoservice.sensorthings.options import is_sound
@@ -164,6 +165,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 _KEPT: dict[str, frozenset[str]] = {name: frozenset({"id"}) for name in ENTITIES}
 _KEPT["Datastreams"] = frozenset({"id", "observedArea", "phenomenonTime", "resultTime"})
 """What the service keeps itself."""
+_CALIBRATING = ("Datastreams", "Sensors")
+"""Entities whose properties may say how readings are calibrated."""
 _STAYING = frozenset({"phenomenonTime", "resultTime"})
 
 
@@ -195,6 +198,8 @@ def property_value(entity: Entity, name: str, value: Any) -> Any:
     if value is None and name not in REQUIRED[entity.plural]:
         return None
     reader: Callable[[Any], Any] = _READERS.get(name, _text)
+    if name == "properties" and entity.plural in _CALIBRATING:
+        reader = _calibrating
     try:
         return reader(value)
     except (TypeError, ValueError) as error:
@@ -211,6 +216,16 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError("a JSON object")
     return value
+
+
+def _calibrating(value: Any) -> dict[str, Any]:
+    """Free properties; calibrations among them are refused when they could not be applied."""
+    found = _object(value)
+    try:
+        calibrations_of(found)
+    except ValueError as error:
+        raise ValueError(f"a JSON object in which {error}") from None
+    return found
 
 
 def _anything(value: Any) -> Any:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from geoservice.observations import tables
+from geoservice.observations.calibration import APPLIED, CALIBRATED
 from geoservice.observations.reading import Reading, Source
 from geoservice.observations.removal import remove
 from geoservice.observations.write import Outcome, write
@@ -114,7 +115,7 @@ def replace(connection: sa.Connection, row: Any, draft: Draft, foi: int | None, 
     Raises:
         ReadingsRefused: When it would be flawed.
     """
-    standing = Draft(draft.entity, {**_values(row), **draft.values})
+    standing = Draft(draft.entity, {**_values(row, draft), **draft.values})
     remove(connection, [row["datastream"]], tables.observation.c.id == row["id"])
     reading = reading_of(standing, row["datastream"], row["foi"] if foi is None else foi)
     (fresh,) = write_all(connection, [reading], principal)
@@ -142,14 +143,21 @@ def _renumber() -> sa.TextClause:
     return sa.text(text).bindparams(moment, *numbers)
 
 
-def _values(row: Any) -> dict[str, Any]:
-    """Properties of an observation as a draft has them."""
+def _values(row: Any, draft: Draft) -> dict[str, Any]:
+    """Properties of an observation as a draft has them.
+
+    What was done to its result by a calibration does not hold for another one, which is calibrated anew.
+    """
+    quality, parameters = row["quality"], row["parameters"]
+    if "result" in draft.values and parameters is not None and APPLIED in parameters:
+        parameters = {name: value for name, value in parameters.items() if name != APPLIED} or None
+        quality = None if quality == CALIBRATED else quality
     result = row["number"] if row["number"] is not None else row["text"]
     return {
         "phenomenonTime": (row["phenomenon_time"], row["phenomenon_end"]),
         "resultTime": row["result_time"],
         "result": row["json"] if result is None else result,
-        "resultQuality": row["quality"],
+        "resultQuality": quality,
         "validTime": (row["valid_begin"], row["valid_end"]),
-        "parameters": row["parameters"],
+        "parameters": parameters,
     }

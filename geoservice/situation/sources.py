@@ -107,7 +107,7 @@ def _alert(kept: Kept) -> Event:
 class Zones:
     """Kept zones as events; a zone never changes, so what was read once is known."""
 
-    _known: OrderedDict[tuple[str, dt.datetime], Event] = field(default_factory=OrderedDict)
+    _known: OrderedDict[tuple[str, dt.datetime], Event | None] = field(default_factory=OrderedDict)
 
     async def active(self, view: View) -> list[Event]:
         """Kept zones that hold now, of the exercise that is looked at or meant in earnest."""
@@ -121,7 +121,8 @@ class Zones:
             belong = await _members(view, "zone")
             rows = {name: kept for name, kept in rows.items() if name in belong}
         await self._read(view, [name for name, kept in rows.items() if (name, kept) not in self._known], rows)
-        found = [self._known[one] for one in rows.items() if one in self._known]
+        # A zone in which nothing lies in danger is no event.
+        found = [event for one in rows.items() if (event := self._known.get(one)) is not None]
         now = view.scope.now
         return [one for one in found if one.since <= now and (one.until is None or one.until > now)][:MOST]
 
@@ -137,8 +138,11 @@ class Zones:
             self._known.popitem(last=False)
 
 
-def _zone(text: str, kept: dt.datetime) -> Event:
+def _zone(text: str, kept: dt.datetime) -> Event | None:
+    """The event of a kept zone; None where by its best estimate nothing lies in danger."""
     zone = HazardZone.model_validate_json(text)
+    if not zone.classes:
+        return None
     since = zone.start or kept
     return Event(
         id=f"zone:{zone.id}",

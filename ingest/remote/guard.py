@@ -21,6 +21,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], list[str]]
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$")
+_OWN = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
+"""Networks of a site's own that Python counts as public: translation within it (RFC 8215), site-local (3879)."""
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
+"""Networks whose addresses end with the IPv4 address that is meant, by translation or by the old compatible form."""
+_LOW = 0xFFFFFFFF
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 """What stands in no address: control characters, spaces, backslashes, and half characters, which JSON can spell."""
 _ENTRY = re.compile(r"^(?P<host>\[[0-9A-Fa-f:.]+\]|[^:=\[\]/@\s]+)(?::(?P<port>\d{1,5}))?(?:=(?P<networks>[^\s]+))?$")
@@ -208,9 +213,23 @@ def _unmapped(address: IpAddress) -> IpAddress:
     return address if mapped is None else mapped
 
 
+def _reached(address: IpAddress) -> IpAddress:
+    """The IPv4 address that answers behind an IPv6 one: by 6to4 (RFC 3056), NAT64 (6052), the old compatible form."""
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback or address.is_unspecified:
+        return address
+    if any(address in network for network in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & _LOW)
+    return address.sixtofour or address
+
+
 def _permitted(address: IpAddress, allowed: AllowedHost) -> bool:
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
     if allowed.networks:
-        return any(address.version == n.version and address in n for n in allowed.networks)
-    return address.is_global
+        return _lies_in(address, allowed.networks)
+    reached = _reached(address)
+    return address.is_global and reached.is_global and not reached.is_multicast and not _lies_in(address, _OWN)
+
+
+def _lies_in(address: IpAddress, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)

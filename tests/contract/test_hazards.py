@@ -117,10 +117,8 @@ def test_rows_above_the_asker_do_not_exist(service: Service) -> None:
 def test_fires_and_floods_of_collections(service: Service) -> None:
     fires = make(service, "fire", {"bbox": [103.9, 30.9, 104.2, 31.1], "seen_until": "2008-05-13T00:00:00Z"}).json()
     assert fires["parameters"]["points_used"] == 5
-    assert (
-        make(service, "fire", {"bbox": [103.9, 30.9, 104.2, 31.1], "seen_from": "2009-01-01T00:00:00Z"}).status_code
-        == 422
-    )
+    later = make(service, "fire", {"bbox": [103.9, 30.9, 104.2, 31.1], "seen_from": "2009-01-01T00:00:00Z"}).json()
+    assert (later["classes"], later["looked"]) == ([], [103.9, 30.9, 104.2, 31.1])
     flood = make(service, "flood-extent", {"ids": ["x"]}, query="?f=geojson").json()
     assert flood["type"] == "FeatureCollection"
     assert flood["hazard"]["kind"] == "flood"
@@ -159,6 +157,27 @@ def test_a_kept_zone_is_named_wherever_an_area_is_taken(service: Service) -> Non
     assert make(service, "buffer", {"place": {"zone": zone["id"]}, "radii": [100]}).status_code == 200
     listed = service.get("/hazards/zones").json()["zones"]
     assert zone["id"] in {one["id"] for one in listed}
+
+
+def test_a_zone_in_which_nothing_lies_is_kept_and_names_no_area(service: Service) -> None:
+    """It is said, listed and asked about as an impact; where an area is taken, nothing is there to be taken."""
+    calm = {"epicentre": [104, 31], "magnitude": 3.0, "strike": 0}
+    kept = make(service, "earthquake", calm, Clearance.RESTRICTED, "?keep=true&clearance=public")
+    assert kept.status_code == 201, kept.text
+    zone = kept.json()
+    assert (zone["classes"], zone["looked"]) == ([], [104.0, 31.0, 104.0, 31.0])
+    assert service.get(f"/hazards/zones/{zone['id']}").content == kept.content
+    drawn = service.get(f"/hazards/zones/{zone['id']}?f=geojson").json()
+    assert (drawn["features"], drawn["hazard"]["looked"]) == ([], zone["looked"])
+    answer = post(service, "/impact", {"zone": zone["id"], "ways": False})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["zone"]["area_m2"], answer.json()["zone"]["kind"]) == (0.0, "earthquake")
+    for path, body in (("/analysis/zone", {"zone": zone["id"]}), ("/compliance", {"zone": zone["id"]})):
+        refused = post(service, path, body)
+        assert refused.status_code == 422, refused.text
+        assert "nothing lies in danger" in refused.json()["detail"]
+    assert zone["id"] not in service.get("/situation").text
+    assert zone["id"] in {one["id"] for one in service.get("/hazards/zones").json()["zones"]}
 
 
 def test_a_kept_zone_has_the_clearance_of_its_keeper(service: Service) -> None:
@@ -215,7 +234,12 @@ MANY = shapely.geometry.mapping(shapely.Point(104, 31).buffer(1, 600))
 @pytest.mark.parametrize(
     ("method", "body", "status", "word"),
     [
-        ("earthquake", {"epicentre": [104, 31], "magnitude": 3.0, "strike": 0}, 422, "nowhere"),
+        (
+            "model-polygons",
+            {"features": {"type": "FeatureCollection", "features": []}, "field": "c", "breaks": [1]},
+            422,
+            "No polygon",
+        ),
         ("earthquake", {"epicentre": [104, 31]}, 400, "epicentre and magnitude"),
         ("earthquake", {"event": "x\x00"}, 400, "NUL"),
         ("earthquake", {"event": "x", "colour": "red"}, 400, "colour"),

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from geoservice.db.engine import Database
-from geoservice.events import excess_watch
+from geoservice.events import exceeding, excess_watch
 from geoservice.events.excess_watch import ExcessWatch
+from geoservice.exceedances.now import Current
 from geoservice.observations.reading import Reading
 from layers.access import Clearance
 from tests.support.notices import Desk, open_desk
@@ -81,6 +82,34 @@ def test_what_stands_already_is_told_and_a_new_courier_tells_it_no_second_time(d
     anew = ExcessWatch(desk.courier._database, desk.courier._engine.begin, threading.Event())
     anew.look()
     assert told(desk) == []
+
+
+def test_more_than_are_looked_at_at_once_begin_and_end_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two are beyond and one value is looked at at once: each half of the datastreams is asked about by itself."""
+    monkeypatch.setattr(exceeding, "MOST", 1)
+    read(desk, BRIDGE, 7.5, 9.5)
+    read(desk, DAM, 7.5, 9.5)
+    desk.hook(kind="exceedance", property="water_level", above=7)
+    assert told(desk) == [("exceedance.began", "bridge", 7.5), ("exceedance.began", "dam", 7.5)]
+    read(desk, DAM, 1.0, 9.4)
+    assert told(desk) == [("exceedance.ended", "dam", 1.0)]
+    read(desk, BRIDGE, 1.0, 9.35)
+
+
+def test_nothing_would_end_without_the_halves(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: with one look alone, of what is cut off nobody knows whether it ended."""
+    monkeypatch.setattr(exceeding, "MOST", 1)
+    monkeypatch.setattr(exceeding, "SHARES", 1)
+    real = Current.halves
+    monkeypatch.setattr(Current, "halves", lambda self: (real(self)[0],) * 2)
+    read(desk, BRIDGE, 7.5, 9.3)
+    read(desk, DAM, 7.5, 9.3)
+    desk.hook(kind="exceedance", property="water_level", above=7)
+    assert len(told(desk)) < 2
+    read(desk, BRIDGE, 1.0, 9.2)
+    read(desk, DAM, 1.0, 9.2)
 
 
 def test_what_is_above_a_key_it_never_hears_of_and_not_that_it_ended(desk: Desk) -> None:

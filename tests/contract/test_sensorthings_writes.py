@@ -132,6 +132,28 @@ def test_a_change_changes_what_it_mentions(sta: Sta) -> None:
     assert place in [one["@iot.id"] for one in sta.values("Locations", filter=inside)]
 
 
+def test_a_datastream_says_how_its_readings_are_calibrated(sta: Sta) -> None:
+    thing = sta.make("Things", oven())
+    flow = sta.values(f"Things({thing})/Datastreams")[0]["@iot.id"]
+    wrong = sta.send("PATCH", f"Datastreams({flow})", {"properties": {"calibrations": [{"factor": 2}]}})
+    assert wrong.status_code == 400
+    assert "calibrations is an array" in wrong.text
+    told = {"calibrations": [{"from": "2026-07-02T00:00:00Z", "factor": 2, "offset": 1}]}
+    shown = sta.send("PATCH", f"Datastreams({flow})", {"properties": told})
+    assert (shown.status_code, shown.json()["properties"]) == (200, told)
+    fresh = {"phenomenonTime": "2026-07-02T08:00:00Z", "result": 20, "Datastream": {"@iot.id": flow}}
+    made = sta.get(f"Observations({sta.make('Observations', fresh)})").json()
+    assert (made["result"], made["resultQuality"]) == (41.0, "calibrated")
+    assert made["parameters"]["calibration"]["raw"] == 20.0
+    place = f"Observations({made['@iot.id']})"
+    assert sta.send("PATCH", place, {"phenomenonTime": "2026-07-02T09:00:00Z"}).json()["result"] == 41.0
+    other = sta.send("PATCH", place, {"result": 30}).json()
+    assert (other["result"], other["parameters"]["calibration"]["raw"]) == (61.0, 30.0)
+    assert [one["@iot.id"] for one in sta.values("Observations?$filter=resultQuality eq 'calibrated'")] == [
+        made["@iot.id"]
+    ]
+
+
 def test_a_changed_observation_keeps_its_number(sta: Sta) -> None:
     thing = sta.make("Things", oven())
     flow = sta.values(f"Things({thing})/Datastreams")[0]["@iot.id"]

@@ -24,6 +24,22 @@ def test_the_worst_class_comes_first_without_gaps() -> None:
     assert HazardZone.model_validate_json(zone.model_dump_json()) == zone
 
 
+def test_a_zone_without_classes_says_where_was_looked() -> None:
+    zone = HazardZone(kind="flood", label=NAME, method=METHOD, classes=(), looked=(170.0, -1.0, -170.0, 1.0))
+    assert zone.bound("high") == ()
+    assert zone.identified().id != zone.model_copy(update={"looked": (170.0, -1.0, -171.0, 1.0)}).identified().id
+    for looked in (None, (0.0, 2.0, 1.0, 1.0), (0.0, 0.0, 181.0, 1.0)):
+        with pytest.raises(ValidationError):
+            HazardZone(kind="flood", label=NAME, method=METHOD, classes=(), looked=looked)
+
+
+def test_zones_with_classes_keep_the_id_that_they_had() -> None:
+    """The id was worked out before zones could say where was looked; kept zones and signed reports name it."""
+    zone = HazardZone(kind="drawn", label=NAME, method=METHOD, classes=graded(1)).identified()
+    assert b"looked" not in zone.canonical()
+    assert zone.id == "2e343dcafa7eb39ea5fc2ba3a6699822"
+
+
 @pytest.mark.parametrize("ranks", [(), (2,), (2, 1), (1, 3), (1, 1)])
 def test_other_orders_are_refused(ranks: tuple[int, ...]) -> None:
     with pytest.raises(ValidationError):

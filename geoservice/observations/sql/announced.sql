@@ -12,6 +12,7 @@ SELECT
     o.text,
     o.json,
     o.quality,
+    o.parameters -> 'calibration' AS calibration,
     coalesce(d.unit_symbol, d.unit_name) AS unit,
     coalesce(
         nullif(d.properties ->> 'exercise', 'false'), nullif(t.properties ->> 'exercise', 'false')

@@ -30,6 +30,7 @@ SELECT
     p.unit AS believed_unit,
     p.lowest,
     p.highest,
+    coalesce(d.properties -> 'calibrations', s.properties -> 'calibrations') AS calibrations,
     greatest(d.clearance, t.clearance) AS clearance,
     coalesce(d.unit, d.unit_symbol) AS unit,
     now() - coalesce(
@@ -46,5 +47,6 @@ FROM obs.datastream AS d
 INNER JOIN named AS n ON d.id = n.id
 INNER JOIN obs.observed_property AS p ON d.property = p.id
 INNER JOIN obs.thing AS t ON d.thing = t.id
+INNER JOIN obs.sensor AS s ON d.sensor = s.id
 ORDER BY d.id
 FOR NO KEY UPDATE OF d;

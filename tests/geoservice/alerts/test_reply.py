@@ -97,6 +97,15 @@ def test_drafting_takes_the_right_to_write_alerts(watch: Watch, who: str | None,
     assert ask(watch, {"zone": zone}, reply(), who).status_code == status
 
 
+def test_where_nothing_lies_in_danger_there_is_nothing_to_warn_of(watch: Watch) -> None:
+    calm = {**hazard(), "classes": [], "low": None, "high": None, "looked": [80.0, 40.0, 80.1, 40.1]}
+    refused = ask(watch, {"hazard": calm}, reply())
+    assert refused.status_code == 422, refused.text
+    assert "nothing to warn of" in refused.json()["detail"]
+    drafted = {"status": "Test", "zone": calm, "info": [{**reply(), "language": "en"}]}
+    assert watch.ask("POST", "/alerts/drafts", "author", json=drafted).status_code in (400, 422)
+
+
 def test_a_large_zone_is_a_job_for_key_holders_and_refused_to_others(watch: Watch) -> None:
     large = {"bbox": [80.0, 40.0, 80.3, 40.3], "ways": False}
     refused = watch.ask("POST", "/impact", None, json=large)

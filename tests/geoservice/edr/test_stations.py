@@ -162,6 +162,24 @@ def test_areas_boxes_and_corridors(service: Service) -> None:
     assert stations(found(service, f"{line}2000")) == set()
 
 
+def test_a_trajectory_tells_the_stations_beside_it_in_the_order_of_the_way(service: Service) -> None:
+    """From the east to the west, 4,440 m beside both; lengths by pyproj along the parallel."""
+    body = found(service, "trajectory?coords=LINESTRING(105.2 38.04,104.9 38.04)")
+    assert [one["id"] for one in body["coverages"]] == ["east/1", "west"]
+    geod = pyproj.Geod(a=6378137.0, rf=298.257222101)
+    places = {one.key: one.x for one in PLACES}
+    for one in body["coverages"]:
+        metres = geod.inv(105.2, 38.04, places[one["id"]], 38.04)[2]
+        assert one["geoservice:alongMetres"] == pytest.approx(metres, rel=1e-4)
+    assert [one["id"] for one in found(service, "trajectory?coords=LINESTRING(104.9 38,105.2 38)")["coverages"]] == [
+        "west",
+        "east/1",
+    ]
+    assert stations(found(service, "trajectory?coords=LINESTRING(104.9 38.05,105.2 38.05)")) == set(), "5.5 km away"
+    plain = service.get(f"{ROOT}/trajectory?coords=LINESTRING(104.9 38,105.2 38)&f=GeoJSON").json()
+    assert {round(one["properties"]["along"], -3) for one in plain["features"]} == {9000.0, 18000.0}
+
+
 def test_a_position_is_answered_by_the_nearest_station(service: Service) -> None:
     assert stations(found(service, "position?coords=POINT(105.09 38)&parameter-name=pm25")) == {"east/1"}
     # Nitrogen dioxide is measured in the west only.
@@ -329,7 +347,9 @@ def test_nobody_sees_stations_above(service: Service) -> None:
         ("area?coords=POLYGON((0 0,1 1,1 0))", 422),
         ("cube?bbox=1,2,3", 400),
         ("cube?bbox=170,-10,-170,10", 400),
-        ("trajectory?coords=LINESTRING(105 38,105.1 38)", 400),
+        ("trajectory?coords=LINESTRING M(105 38 0,105.1 38 60)", 400),
+        ("trajectory?coords=LINESTRING(105 38,105 38)", 422),
+        ("trajectory?coords=POINT(105 38)", 422),
         ("corridor?coords=LINESTRING(105 38,105 38)&corridor-width=1&width-units=km", 422),
         ("locations/none", 404),
         ("items/none", 404),

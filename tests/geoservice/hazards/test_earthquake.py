@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from geoservice.hazards.attenuation import FILE, relations
 from geoservice.hazards.earthquake import ellipse, nearest_strike
-from geoservice.hazards.errors import EmptyZone
 from geoservice.hazards.method import Feature, Found
 from layers.area import ellipsoidal_area
 from layers.errors import BadParameter, DefinitionError
@@ -116,9 +115,10 @@ def test_a_relation_of_ones_own(tmp_path: Path) -> None:
         zone_of("earthquake", **BASE, relation="north")
 
 
-def test_a_weak_earthquake_has_no_zone() -> None:
-    with pytest.raises(EmptyZone, match="intensity VI nowhere"):
-        zone_of("earthquake", epicentre=[110.0, 34.0], magnitude=3.0, strike=0)
+def test_a_weak_earthquake_endangers_nothing() -> None:
+    zone = zone_of("earthquake", epicentre=[110.0, 34.0], magnitude=3.0, strike=0)
+    assert (zone.classes, zone.looked) == ((), (110.0, 34.0, 110.0, 34.0))
+    assert "intensity VI nowhere" in zone.notes[0].en
 
 
 def test_across_the_antimeridian_and_at_the_pole() -> None:

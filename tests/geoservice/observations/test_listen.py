@@ -235,13 +235,19 @@ def test_readings_written_elsewhere_are_published(obs: Database, tmp_path: Path)
         message = heard.get(timeout=20)
         with obs.psycopg(Role.WRITER) as connection:
             connection.execute("UPDATE obs.thing SET properties = '{\"exercise\": true}' WHERE key = 'g'")
-        written(obs, [Reading(NOON + HOUR, 9.0, datastream="g:level")])
+            connection.execute(
+                "UPDATE obs.datastream SET properties = "
+                '\'{"calibrations": [{"from": "2026-03-01T12:30:00Z", "factor": 3}]}\''
+            )
+        written(obs, [Reading(NOON + HOUR, 3.0, datastream="g:level")])
         played = json.loads(heard.get(timeout=20).payload)
     assert (played["result"], played["exercise"]) == (9.0, True)
+    assert (played["quality"], played["calibration"]["raw"]) == ("calibrated", 3.0)
     assert message.topic == "out/g/water_level"
     said = json.loads(message.payload)
     assert (said["result"], said["unit"], said["quality"]) == (1.0, "m", "good")
     assert "exercise" not in said
+    assert "calibration" not in said
 
 
 @pytest.mark.parametrize("text", ["stations/+/{stream}", "#", "x/{station}", "{colour}/{stream}", "{stream}/{stream}"])

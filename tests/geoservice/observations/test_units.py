@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from importlib import resources
+
 import pytest
 import scipy.constants as si
 
 from geoservice.observations.units import all_units, conversion, find
+from layers.indices.tables import rows
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,31 @@ def test_there_and_back_is_where_it_began() -> None:
 def test_every_way_of_writing_names_one_unit() -> None:
     assert find("μg/m³") is find("µg/m3") is find("ug/m3")
     assert find("nonsense") is None
+
+
+def test_what_standards_judge_is_known_in_a_unit_that_they_can_be_asked_in() -> None:
+    """Each item of surface water and of soil has a property whose numbers can be told in the unit of the standard."""
+    known = properties()
+    for row in rows("gb3838@2002"):
+        own = known[{"do": "dissolved_oxygen"}.get(row["item"], row["item"])]
+        unit = {"1": "[pH]", "/L": "{MPN}/L"}.get(row["unit"], row["unit"])
+        way = conversion(own["unit"], unit)
+        assert way is not None, row["item"]
+        worst = float(row["class5"].split("/")[-1])
+        assert float(own["highest"]) * way.factor > worst, row["item"]
+    for item in {row["item"] for name in ("gb15618@2018", "gb36600@2018") for row in rows(name)}:
+        assert known[f"soil_{item}"]["unit"] == "mg/kg", item
+
+
+def test_every_property_has_a_unit_limits_and_both_names() -> None:
+    for code, one in properties().items():
+        assert find(one["unit"]) is not None, code
+        assert float(one["lowest"]) < float(one["highest"]), code
+        assert one["name"].isascii() or "µ" in one["name"], code
+        assert not one["zh"].isascii(), code
+        assert one["definition"].startswith("http"), code
+
+
+def properties() -> dict[str, dict[str, str]]:
+    with resources.files("geoservice.observations").joinpath("properties.csv").open(encoding="utf-8") as handle:
+        return {row["code"]: row for row in csv.DictReader(handle)}

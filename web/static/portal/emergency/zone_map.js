@@ -59,6 +59,7 @@ export function drawZone(name, zone) {
 /** Move the map to a zone. */
 export function fitZone(zone) {
   const boxes = zone.classes.map((one) => boxOf(one.geometry)).filter(Boolean);
+  if (zone.nothing && zone.hazard.looked) boxes.push(zone.hazard.looked);
   if (!boxes.length) return;
   fitBox([Math.min(...boxes.map((b) => b[0])), Math.min(...boxes.map((b) => b[1])), Math.max(...boxes.map((b) => b[2])), Math.max(...boxes.map((b) => b[3]))], 14);
 }

@@ -44,14 +44,15 @@ function over(alert) {
 /** Draw the step of the zone. */
 export function zoneView(zone) {
   const placed = zone.classes.some((one) => one.geometry);
-  const next = el("button", { type: "button", className: "primary wide next-step", id: "go-impact", disabled: !placed, onclick: () => go({ step: "impact" }) }, t("impact_go"));
+  const next = el("button", { type: "button", className: "primary wide next-step", id: "go-impact", disabled: !placed && !zone.nothing, onclick: () => go({ step: "impact" }) }, t("impact_go"));
   return [
     el("h2", { className: "zone-title" }, words(zone.label)),
     over(zone.alert),
     next,
-    placed ? el("div", {}, legendOf(zone), when(zone), cautions(zone)) : el("p", { className: "state" }, t("alert_nowhere")),
+    zone.nothing ? el("p", { className: "state", id: "zone-nothing" }, t("zone_nothing")) : null,
+    placed || zone.nothing ? el("div", {}, legendOf(zone), when(zone), cautions(zone)) : el("p", { className: "state" }, t("alert_nowhere")),
     zone.alert ? alertWords(zone.alert) : null,
     origin(zone),
-    el("div", { className: "row wrap" }, placed ? button("zoom_zone", () => fitZone(zone)) : null, button("zone_other", () => go({ step: "alerts" }))),
+    el("div", { className: "row wrap" }, placed || zone.nothing ? button("zoom_zone", () => fitZone(zone)) : null, button("zone_other", () => go({ step: "alerts" }))),
   ].filter(Boolean);
 }

@@ -19,6 +19,8 @@ function ofHazard(hazard, recipe, alert = null) {
     forecast: !isPast(hazard.start) || hazard.method?.id === "typhoon-cone",
     screening: Boolean(hazard.screening),
     classes: hazard.classes,
+    // The method was carried out and found nothing in danger: that is an answer, and not the same as an alert without a place.
+    nothing: !hazard.classes.length,
     bounds: Boolean(hazard.low || hazard.high),
     notes: hazard.notes ?? [],
     method: hazard.method,
