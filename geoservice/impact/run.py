@@ -42,6 +42,7 @@ from geoservice.impact.sections import (
     parts_of,
     raster_section,
     vector_section,
+    within_gaps,
 )
 from geoservice.impact.zoned import Zoned, require_vertices, zoned_kept, zoned_place
 from geoservice.queries.sources import open_layer
@@ -208,7 +209,7 @@ async def _section(work: _Work, layer: VectorLayer | RasterLayer) -> ImpactSecti
     try:
         async with work.ground.connection.transaction():
             found = await _of_features(work, layer, decision, counting)
-        return found if extent is None else await asyncio.to_thread(_beside, work, found, extent)
+        return await asyncio.to_thread(_told_of_gaps, work, layer, found, extent)
     except asyncpg.PostgresError as error:
         if error.sqlstate != QUERY_CANCELLED:
             raise
@@ -344,11 +345,17 @@ def _near(work: _Work, extent: Extent | None) -> bool:
     return work.place.meets(extent) or (past and work.place.meets_surroundings(extent))
 
 
-def _beside(work: _Work, section: ImpactSection, extent: Extent) -> ImpactSection:
+def _told_of_gaps(work: _Work, layer: VectorLayer, section: ImpactSection, extent: Extent | None) -> ImpactSection:
+    """A section that says of which part of the zone its layer knows nothing, as far as that can be told."""
     if work.laid.zoned.bare:
         return section
-    outside = work.place.outside(extent)
-    return beside(section, outside / work.area) if outside else section
+    zoned = work.laid.zoned
+    outside = 0.0 if extent is None else work.place.outside(extent)
+    told = beside(section, outside / work.area) if outside else section
+    if not outside or extent is None or not zoned.best:
+        return within_gaps(layer, told, zoned, 0.0)
+    best = Place(zoned.whole(), zoned.origin).outside(extent)
+    return within_gaps(layer, told, zoned, best / zoned.area)
 
 
 async def _limit(connection: RawConnection, seconds: float) -> None:

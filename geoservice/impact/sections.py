@@ -128,6 +128,36 @@ def beside(section: ImpactSection, share: float) -> ImpactSection:
     return section.model_copy(update={"note": joined([section.note, said])})
 
 
+def within_gaps(layer: VectorLayer, section: ImpactSection, zoned: Zoned, outside: float) -> ImpactSection:
+    """A section of a layer whose areas cover the land without gaps: where they do not, nothing is known.
+
+    Args:
+        layer: The layer.
+        section: Its section, with the area of what lies in the zone as its total.
+        zoned: The zone.
+        outside: Share (0 to 1) of the zone outside the box of all that is loaded of the layer, which is told already.
+    """
+    if not layer.coverage or section.measure != "area" or section.total is None or not zoned.area:
+        return section
+    if not section.total.value:
+        return bare_of(section)
+    missing = 1 - section.total.value / zoned.area - outside
+    if missing < 1 - _WHOLE:
+        return section
+    said = Text(
+        zh=f"该范围另有 {missing:.1%} 未被此图层的图斑覆盖，那里情况不明，未计入。",
+        en=f"{missing:.1%} of the zone is covered by none of the areas of this layer; nothing is known there, and "
+        "nothing counted.",
+    )
+    return section.model_copy(update={"note": joined([section.note, said])})
+
+
+def bare_of(section: ImpactSection) -> ImpactSection:
+    """The frame of a section, which has no data."""
+    kept = ("layer", "title", "role", "measure", "unit", "edition")
+    return empty(ImpactSection(**{name: getattr(section, name) for name in kept}), NOTHING_LOADED)
+
+
 def empty(section: ImpactSection, note: Text, *, late: bool = False) -> ImpactSection:
     """A section without figures: nothing is loaded here, or (`late`) it could not be computed."""
     return section.model_copy(update={"status": "unavailable" if late else "no-data", "note": note})

@@ -90,6 +90,11 @@ class Zoned:
         """Vertices of all classes of all estimates together."""
         return _vertices(one.shape for classes in self.bounds.values() for one in classes)
 
+    @cached_property
+    def area(self) -> float:
+        """Square metres of the best estimate."""
+        return sum(_areas(self.best).values())
+
     def place(self) -> Place:
         """Everything that any estimate covers, or where the method looked in vain, as a place: what has to be read."""
         return Place(self._everything, self.origin, self.label)

@@ -116,8 +116,9 @@ def apply(
     for row, some in rows.items():
         one = next((each for each in some if _holds(each, int(times[row]))), None)
         if one is not None:
-            made.told[row] = one.told(float(numbers[row]))
-            made.numbers[row] = numbers[row] * one.factor + one.offset
+            raw = float(numbers[row])
+            made.told[row] = one.told(raw)
+            made.numbers[row] = raw * one.factor + one.offset
     return made
 
 

@@ -89,13 +89,13 @@ def test_more_than_are_looked_at_at_once_begin_and_end_all_the_same(
 ) -> None:
     """Two are beyond and one value is looked at at once: each half of the datastreams is asked about by itself."""
     monkeypatch.setattr(exceeding, "MOST", 1)
-    read(desk, BRIDGE, 7.5, 9.5)
-    read(desk, DAM, 7.5, 9.5)
+    read(desk, BRIDGE, 7.5, 8.9)
+    read(desk, DAM, 7.5, 8.9)
     desk.hook(kind="exceedance", property="water_level", above=7)
     assert told(desk) == [("exceedance.began", "bridge", 7.5), ("exceedance.began", "dam", 7.5)]
-    read(desk, DAM, 1.0, 9.4)
+    read(desk, DAM, 1.0, 8.8)
     assert told(desk) == [("exceedance.ended", "dam", 1.0)]
-    read(desk, BRIDGE, 1.0, 9.35)
+    read(desk, BRIDGE, 1.0, 8.75)
 
 
 def test_nothing_would_end_without_the_halves(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,12 +104,12 @@ def test_nothing_would_end_without_the_halves(desk: Desk, monkeypatch: pytest.Mo
     monkeypatch.setattr(exceeding, "SHARES", 1)
     real = Current.halves
     monkeypatch.setattr(Current, "halves", lambda self: (real(self)[0],) * 2)
-    read(desk, BRIDGE, 7.5, 9.3)
-    read(desk, DAM, 7.5, 9.3)
+    read(desk, BRIDGE, 7.5, 8.6)
+    read(desk, DAM, 7.5, 8.6)
     desk.hook(kind="exceedance", property="water_level", above=7)
     assert len(told(desk)) < 2
-    read(desk, BRIDGE, 1.0, 9.2)
-    read(desk, DAM, 1.0, 9.2)
+    read(desk, BRIDGE, 1.0, 8.5)
+    read(desk, DAM, 1.0, 8.5)
 
 
 def test_what_is_above_a_key_it_never_hears_of_and_not_that_it_ended(desk: Desk) -> None:

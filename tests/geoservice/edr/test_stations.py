@@ -33,6 +33,7 @@ QUERIES = {
     "radius": ("coords=POINT(105 38)&within=20&within-units=km", {"coords", "within", "within-units"}),
     "area": (f"coords={SQUARE}", {"coords"}),
     "cube": ("bbox=104,37,106,39", {"bbox"}),
+    "trajectory": ("coords=LINESTRING(104.9 38,105.2 38)", {"coords"}),
     "corridor": (
         "coords=LINESTRING(104.9 38,105.2 38)&corridor-width=2&width-units=km",
         {"coords", "corridor-width", "width-units"},
@@ -167,7 +168,7 @@ def test_a_trajectory_tells_the_stations_beside_it_in_the_order_of_the_way(servi
     body = found(service, "trajectory?coords=LINESTRING(105.2 38.04,104.9 38.04)")
     assert [one["id"] for one in body["coverages"]] == ["east/1", "west"]
     geod = pyproj.Geod(a=6378137.0, rf=298.257222101)
-    places = {one.key: one.x for one in PLACES}
+    places = {one.key: one.lon for one in PLACES}
     for one in body["coverages"]:
         metres = geod.inv(105.2, 38.04, places[one["id"]], 38.04)[2]
         assert one["geoservice:alongMetres"] == pytest.approx(metres, rel=1e-4)
