@@ -31,8 +31,8 @@ METHOD = {
         "Sum of cells; a cell on the rim adds the share of it that lies inside the zone. Cells without data add 0."
     ),
     "no-data": (
-        "A section says no-data when nothing of its layer that the reader may see is loaded in the zone or around it "
-        "(the zone's box grown by its own size, at least 0.1 degree, on each side). That is not zero."
+        "A section says no-data when the zone lies beyond the box of all that is loaded of its layer and that the "
+        "reader may see; where a part of the zone does, the note says how much. That is not zero."
     ),
     "listing": f"At most {MAX_LISTED} features are listed, in the order of their keys; features_total counts all.",
     "snapshot": "All sections read one state of the database (repeatable read); editions name it.",

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from geoservice.hazards.attenuation import Relation
 from geoservice.hazards.errors import EmptyZone
-from geoservice.http.texts import storable
+from geoservice.http.texts import unfit
 from layers.access import Clearance
 from layers.asset import Asset
 from layers.extent import Extent
@@ -54,8 +54,8 @@ class Parameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _require_writable(cls, given: Any) -> Any:
-        if not _writable(given):
-            raise ValueError("texts without NUL and half characters were expected")
+        if expected := unfit(given):
+            raise ValueError(expected)
         return given
 
     @model_validator(mode="after")
@@ -258,15 +258,6 @@ def _looked(told: Parameters, found: Found, made: Estimates) -> tuple[float, flo
         raise EmptyZone(f"Nothing is loaded of {', '.join(silent)}, so that nobody knows whether there is any danger.")
     west, south, east, north = looked
     return west, south, east, north
-
-
-def _writable(given: Any) -> bool:
-    """Whether all texts in a JSON value can be written down."""
-    if isinstance(given, str):
-        return storable(given)
-    if isinstance(given, Mapping):
-        return all(_writable(name) and _writable(value) for name, value in given.items())
-    return all(map(_writable, given)) if isinstance(given, list | tuple) else True
 
 
 def _digest(value: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from geoservice.analysis.request import WAYS, ZoneRequest, zone_request
 from geoservice.features.past import moment_asked
+from geoservice.http.texts import unfit
 from geoservice.impact.zoned import Zoned, zoned_hazard
 from layers.errors import BadBody
 from layers.hazard import HazardZone
@@ -112,6 +113,8 @@ def _zone(body: Mapping[str, Any], most_vertices: int) -> ZoneRequest | Zoned:
         return zone_request(named, most_vertices)
     if named:
         raise BadBody(f"Give either a hazard or a zone; {', '.join(named)} came with the hazard.", where="hazard")
+    if expected := unfit(_without_shapes(given)):
+        raise BadBody(f"The hazard is not a hazard zone: {expected}.", where="hazard")
     try:
         hazard = HazardZone.model_validate(given)
     except ValidationError as error:
@@ -120,6 +123,22 @@ def _zone(body: Mapping[str, Any], most_vertices: int) -> ZoneRequest | Zoned:
         named_ = "; ".join(f"{one['where']}: {one['message']}" for one in wrong[:3])
         raise BadBody(f"The hazard is not a hazard zone: {named_}.", where="hazard", errors=wrong) from None
     return zoned_hazard(hazard, most_vertices)
+
+
+def _without_shapes(given: object) -> object:
+    """A hazard without its geometries, which have a reader of their own and may be large."""
+    if not isinstance(given, Mapping):
+        return given
+    return {name: _bare(value) if name in ("classes", "low", "high") else value for name, value in given.items()}
+
+
+def _bare(classes: object) -> object:
+    if not isinstance(classes, list):
+        return classes
+    return [
+        {name: value for name, value in one.items() if name != "geometry"} if isinstance(one, Mapping) else one
+        for one in classes
+    ]
 
 
 def _switch(body: Mapping[str, Any], name: str) -> bool:

@@ -23,6 +23,8 @@ from layers.impact import ImpactZone, ZoneClassFigure
 from layers.model import Text
 
 ONE_CLASS = "zone"
+MOST_CLASSES = 100
+"""Most classes of an estimate that somebody sends: each is laid over all worse ones."""
 _ONE = Text(zh="范围", en="zone")
 _EXACT = Text(
     zh="该范围按确定的范围处理，因此数值没有低值和高值。",
@@ -168,8 +170,11 @@ def zoned_hazard(hazard: HazardZone, most_vertices: int) -> Zoned:
 
     Raises:
         BadGeometry: When a class is no proper area, or nothing of it is left beside the worse ones.
-        TooLarge: When all classes of all estimates together have too many vertices, or their outlines cross too often.
+        TooLarge: When there are too many classes, or vertices together, or their outlines cross too often.
     """
+    for name, classes in _estimates(hazard).items():
+        if len(classes or ()) > MOST_CLASSES:
+            raise TooLarge(f"A hazard has at most {MOST_CLASSES} classes in {name}.", limit=MOST_CLASSES)
     budget, made = Budget(most_vertices), dict[Bound, tuple[Severity, ...] | None]()
     for name, classes in _estimates(hazard).items():
         shapes = [parse_zone(one.geometry, budget) for one in classes or ()]

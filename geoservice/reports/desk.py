@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from geoservice.db.writing import Writer
+from geoservice.http.texts import storable
 from geoservice.reports import shelf
 from geoservice.reports.errors import ReportTooMany, ShareTooOften
 from geoservice.reports.made import Made
@@ -128,7 +129,7 @@ class ReportDesk:
 
     def _found(self, connection: sa.Connection, asker: Principal, number: str) -> Kept:
         mine = (report.c.owner == asker.id, report.c.clearance <= int(asker.clearance), report.c.origin.is_(None))
-        row = connection.execute(sa.select(report).where(report.c.id == number[:64], *mine)).one_or_none()
+        row = connection.execute(sa.select(report).where(report.c.id == _name(number), *mine)).one_or_none()
         if row is None:
             raise UnknownResource(f"There is no report {number[:40]!r} of yours; /reports lists them.")
         return _kept(row)
@@ -237,7 +238,7 @@ class ReportDesk:
         """
         with self._writer.transaction() as connection:
             found = self._found(connection, asker, number)
-            ended = sa.delete(share).where(share.c.report == found.id, share.c.id == link[:64])
+            ended = sa.delete(share).where(share.c.report == found.id, share.c.id == _name(link))
             if not connection.execute(ended).rowcount:
                 raise UnknownResource(f"There is no link {link[:40]!r} to this report.")
 
@@ -278,6 +279,11 @@ def sweep_reports(connection: sa.Connection, settings: Settings) -> int:
     settled = report.c.created < sa.func.now() - dt.timedelta(hours=1)
     connection.execute(sa.delete(report).where(report.c.origin.is_not(None), settled, ~linked))
     return shelf.sweep(settings, {row.id for row in connection.execute(sa.select(report.c.id))})
+
+
+def _name(text: str) -> str:
+    """What a report or link may be called; nothing is called what the database cannot even be asked about."""
+    return text[:64] if storable(text) else ""
 
 
 def _hash(token: str) -> bytes:
