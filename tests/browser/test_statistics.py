@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from typing import Any
 
 import httpx
@@ -38,7 +39,7 @@ def shown(portal: Portal) -> dict[str, float]:
     bars = portal.page.locator(".stats-bar").evaluate_all(
         "(all) => all.map((one) => [one.dataset.code, one.querySelector('.stats-value').textContent])"
     )
-    return {code: float(value.replace(",", "")) for code, value in bars}
+    return {code: float(value.replace(",", "").lstrip("+")) for code, value in bars}
 
 
 def square_kilometres(site: Site) -> dict[str, float]:
@@ -135,6 +136,51 @@ def test_a_division_without_any_is_no_zero(portal: Portal, site: Site) -> None:
     page.locator(".stats-form details > summary").click()
     page.locator("#stats-then").fill("2020-01-01")
     expect(page.locator(".stats-result .state-empty")).to_contain_text("That is not zero", timeout=30_000)
+
+
+def test_two_days_are_compared(portal: Portal, site: Site) -> None:
+    """The past is made up: half of each figure, and one division that had none."""
+    now = figures(site, "road", measures="length")
+    new = next(iter(now))
+
+    def halved(route: Route) -> None:
+        answer = route.fetch(url=re.sub(r"[?&]as-of=[^&]*", "", route.request.url))
+        body: dict[str, Any] = answer.json()
+        body["asOf"] = "2026-01-01T00:00:00Z"
+        body["groups"] = [one for one in body["groups"] if one["keys"][0] != new]
+        for one in body["groups"]:
+            one["values"]["length"] /= 2
+        route.fulfill(response=answer, json=body)
+
+    portal.page.route("**/collections/road/statistics*as-of=*", halved)
+    portal.open("lang=en", "#panel=statistics&stats=subject%3Droads%26then%3D2026-01-01")
+    page = portal.page
+    expect(page.locator(".stats-bar").first).to_be_visible(timeout=30_000)
+    portal.settle()
+    expected = {code: metres / 2000 for code, metres in now.items() if code != new}
+    texts = page.locator(".stats-bar .stats-value").all_inner_texts()
+    assert all(text.startswith("+") for text in texts)
+    changes = {code: abs(value) for code, value in shown(portal).items()}
+    assert changes == pytest.approx(expected, rel=0.01)
+    expect(page.locator("#stats-nothing .count")).to_have_text("1")
+    expect(page.locator(".stats-legend li")).to_have_count(8)
+    expect(page.locator(".stats-source")).to_contain_text("2026")
+    portal.shot("statistics-compared")
+
+
+def test_from_the_county_down_to_its_townships(portal: Portal, site: Site) -> None:
+    portal.open("lang=en", "#panel=statistics&stats=subject%3Dland%26level%3Dcounty")
+    page = portal.page
+    expect(page.locator(".stats-bar")).to_have_count(1, timeout=30_000)
+    page.locator(".stats-bar").click()
+    card = page.locator("#stats-chosen")
+    expect(card.locator(".stats-part").first).to_be_visible(timeout=30_000)
+    card.get_by_role("button", name="Show the level below").click()
+    townships = square_kilometres(site)
+    expect(page.locator(".stats-bar")).to_have_count(len(townships), timeout=30_000)
+    assert shown(portal) == pytest.approx({code: size * 100 for code, size in townships.items()}, rel=0.01)
+    page.get_by_role("button", name="Back up").click()
+    expect(page.locator(".stats-bar")).to_have_count(1, timeout=30_000)
 
 
 def test_on_a_phone_and_when_the_service_fails(phone: Portal) -> None:
