@@ -103,7 +103,7 @@ function show() {
   const colourOf = (code) => ((valueOf.get(code) ?? null) === null ? null : classes[placeOf(valueOf.get(code), classes)].colour);
   drawChoropleth(found.outlines.features, colourOf);
   if (!values.length) {
-    result.replaceChildren(stateLine("empty", t("stats_nothing")), ...(found.rows.length ? [table(found)] : []), sources(found));
+    result.replaceChildren(stateLine("empty", t(found.before && !found.before.edition ? "stats_nothing_then" : "stats_nothing")), ...(found.rows.length ? [table(found)] : []), sources(found));
     return;
   }
   const row = found.rows.find((one) => one.code === view.chosen);
