@@ -147,7 +147,7 @@ async def _written(
         query = replace(asked.which(wish.limit), filter=asked.written_filter().understood(layer, decision))
         question = Asked(asker, house.catalog, layer, decision, query, wish, seconds)
     async with (
-        house.figures.turns,
+        house.figures.turn(seconds),
         house.pools.raw(asker.clearance) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):

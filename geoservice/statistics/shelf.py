@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 
 from geoservice.statistics.found import Found
+from layers.errors import QueryTimeout
 
 MOST_KEPT = 128
 MOST_GROUPS = 5_000
@@ -25,8 +27,28 @@ class FigureShelf:
 
     def __init__(self) -> None:
         """Keep nothing yet."""
-        self.turns = asyncio.Semaphore(TURNS)
+        self._turns = asyncio.Semaphore(TURNS)
         self._kept: OrderedDict[Hashable, Found] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, seconds: float) -> AsyncIterator[None]:
+        """A turn to work out an answer.
+
+        Args:
+            seconds: How long to wait for it.
+
+        Raises:
+            QueryTimeout: When others take longer than that.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise QueryTimeout("Other statistics are being worked out at the moment; ask again in a while.") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def get(self, key: Hashable) -> Found | None:
         """An answer, if it is kept."""
