@@ -139,6 +139,7 @@ async function openFilter(id) {
   setWay("filter");
   const { chooseLayer } = await import("./table/builder.js");
   chooseLayer(id);
+  if (innerWidth < 700) byId("panel").dataset.height = "full";
   openPanel("query");
 }
 

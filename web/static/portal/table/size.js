@@ -7,7 +7,7 @@ import { leaflet } from "../map.js";
 const LEAST = 160;
 const STEP = 40;
 const FREE = 150;
-const USUAL = 0.38;
+const USUAL = { wide: 0.38, narrow: 0.56 };
 let grip = null;
 
 const most = () => Math.max(LEAST, innerHeight - FREE);
@@ -53,7 +53,7 @@ function key(event) {
 export function startSize(box) {
   grip = el("div", { className: "dock-grip", role: "separator", tabIndex: 0, "aria-orientation": "horizontal", "aria-label": t("table_size"), onpointerdown: drag, onkeydown: key });
   box.prepend(grip);
-  put(Number(recall("dock")) || innerHeight * USUAL);
+  put(Number(recall("dock")) || innerHeight * (innerWidth < 700 ? USUAL.narrow : USUAL.wide));
   addEventListener("resize", () => put(now()));
   on("language", () => grip.setAttribute("aria-label", t("table_size")));
 }
