@@ -3,24 +3,24 @@
 import { address, config, currentLanguage, t } from "../state.js";
 import { copy, el, stateLine } from "../dom.js";
 import { ask } from "../request.js";
-import { PANEL, asked, itemsOf, statisticsOf } from "./rows.js";
+import { BUILDER, asked, itemsOf, statisticsOf } from "./rows.js";
 
 const UNKNOWN = 400;
 
 /** Ask the service whether it understands a filter, and how many rows pass: {n, exact}, or null where it cannot say. */
-export async function judged(layer, text, signal = null) {
+export async function judged(layer, text, panel = BUILDER) {
   try {
-    const { total } = await ask(PANEL, `${statisticsOf(layer)}?${asked({ measures: "count", filter: text })}`, null, signal);
+    const { total } = await ask(panel, `${statisticsOf(layer)}?${asked({ measures: "count", filter: text })}`);
     return { n: total.count, exact: true };
   } catch (error) {
     // A count that takes too long is no reason not to filter.
-    if (error.name === "AbortError" || error.status === UNKNOWN) throw error;
-    return roughly(layer, text, signal);
+    if (error.status === UNKNOWN) throw error;
+    return roughly(layer, text, panel);
   }
 }
 
-async function roughly(layer, text, signal) {
-  const found = await ask(PANEL, `${itemsOf(layer)}?${asked({ limit: 1, skipGeometry: "true", filter: text })}`, null, signal);
+async function roughly(layer, text, panel) {
+  const found = await ask(panel, `${itemsOf(layer)}?${asked({ limit: 1, skipGeometry: "true", filter: text })}`);
   const more = found.links.some((one) => one.rel === "next");
   if (!more) return { n: found.features.length, exact: true };
   const n = found.numberMatched ?? found.numberMatchedEstimate;

@@ -103,7 +103,7 @@ export async function showExport(wanted) {
   openDialog(`${t("table_export")} · ${words(wanted.layer.title)}`, box);
   let count = wanted.total;
   try {
-    if (!wanted.ids && !count?.exact) count = await judged(wanted.layer, wanted.condition);
+    if (!wanted.ids && !count?.exact) count = await judged(wanted.layer, wanted.condition, PANEL);
     drawForm(box, wanted, count);
   } catch (error) {
     box.replaceChildren(stateLine("error", error.message, () => { byId("dialog").close(); showExport(wanted); }));

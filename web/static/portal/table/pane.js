@@ -190,7 +190,7 @@ async function count() {
   const { page } = state;
   if (!page || total()?.exact) return;
   try {
-    const found = await judged(state.layer, condition());
+    const found = await judged(state.layer, condition(), PANEL);
     if (state.page !== page || !found?.exact) return;
     state.counted = found;
     byId("dock-count").textContent = countWords();

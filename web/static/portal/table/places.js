@@ -5,7 +5,7 @@ import { byId, el, notice } from "../dom.js";
 import { codeName, titleOf } from "../format.js";
 import { startDrawing } from "../draw.js";
 import { ask } from "../request.js";
-import { PANEL, asked, viewBox } from "./rows.js";
+import { BUILDER, asked, viewBox } from "./rows.js";
 
 const MANY = 1000;
 const LONGEST = 12_000;
@@ -37,13 +37,13 @@ function divisionName(layer, one) {
 }
 
 const listed = () => {
-  divisions ??= ask(PANEL, `${address(config.urls.items, { id: "division" })}?${asked({ limit: MANY, skipGeometry: "true" })}`).catch((error) => { divisions = null; throw error; });
+  divisions ??= ask(BUILDER, `${address(config.urls.items, { id: "division" })}?${asked({ limit: MANY, skipGeometry: "true" })}`).catch((error) => { divisions = null; throw error; });
   return divisions;
 };
 
 async function outline(id) {
   for (const offset of OFFSETS) {
-    const one = await ask(PANEL, `${address(config.urls.item, { id: "division", key: id })}?${asked({ "max-allowable-offset": offset || null })}`);
+    const one = await ask(BUILDER, `${address(config.urls.item, { id: "division", key: id })}?${asked({ "max-allowable-offset": offset || null })}`);
     const text = written(one.geometry);
     if (text.length <= LONGEST) return { text, offset };
   }

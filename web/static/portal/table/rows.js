@@ -8,6 +8,8 @@ import { filterOf } from "./filters.js";
 
 /** The name under which the requests of the table are kept. */
 export const PANEL = "table";
+/** The name of the panel that holds the builder. */
+export const BUILDER = "query";
 /** Rows on a page. */
 export const PAGE = 100;
 const FINER = 2;
