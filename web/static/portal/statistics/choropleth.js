@@ -5,6 +5,7 @@ import { gl } from "../map.js";
 const SOURCE = "statistics-divisions";
 const FILL = "statistics-fill";
 const NOTHING = "statistics-nothing";
+const PAPER = "statistics-paper";
 const LINE = "statistics-line";
 const EMPTY = { type: "FeatureCollection", features: [] };
 const GREY = "#7d8791";
@@ -19,6 +20,8 @@ function layers() {
   gl.addSource(SOURCE, { type: "geojson", data: EMPTY, promoteId: "code" });
   const below = names();
   gl.addLayer({ id: FILL, type: "fill", source: SOURCE, filter: ["has", "colour"], paint: { "fill-color": ["get", "colour"], "fill-opacity": 0.88 } }, below);
+  // Pale below the hatch, so that what lies there is not taken for a class.
+  gl.addLayer({ id: PAPER, type: "fill", source: SOURCE, filter: ["!", ["has", "colour"]], paint: { "fill-color": "#f4f4f2", "fill-opacity": 0.82 } }, below);
   gl.addLayer({ id: NOTHING, type: "fill", source: SOURCE, filter: ["!", ["has", "colour"]], paint: { "fill-pattern": `hatch:${GREY}`, "fill-opacity": 0.75 } }, below);
   const strong = ["boolean", ["feature-state", "lit"], false];
   gl.addLayer({ id: LINE, type: "line", source: SOURCE, paint: { "line-color": ["case", strong, "#d2410a", "#4b5560"], "line-width": ["case", strong, 4, 0.8] } }, below);

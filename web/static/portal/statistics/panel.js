@@ -69,8 +69,8 @@ function form(asked) {
   const options = el("details", { className: "fold", id: "stats-more", open: more || Boolean(view.then) || view.per !== "none", ontoggle: () => { more = options.open; } }, el("summary", {}, t("stats_options")), el("div", { className: "stats-fields" },
     addsUp(asked) ? field("stats-per", "stats_per", picker(PER.map((one) => [one, t(`stats_per_${one}`)]), view.per, (per) => choose({ per }))) : null,
     area ? field("stats-unit", "stats_unit", picker(Object.keys(UNITS).map((one) => [one, t(one === "km2" ? "stats_km2" : one)]), view.unit, (unit) => choose({ unit }))) : null,
-    field("stats-method", "stats_class_method", picker(METHODS.map((one) => [one, t(`stats_method_${one}`)]), view.method, (method) => choose({ method }))),
-    field("stats-number", "stats_class_number", picker(NUMBERS.map((one) => [one, one]), view.number, (number) => choose({ number }))), dateRow()));
+    view.then ? null : field("stats-method", "stats_class_method", picker(METHODS.map((one) => [one, t(`stats_method_${one}`)]), view.method, (method) => choose({ method }))),
+    view.then ? null : field("stats-number", "stats_class_number", picker(NUMBERS.map((one) => [one, one]), view.number, (number) => choose({ number }))), dateRow()));
   return el("div", { className: "stats-form" }, el("div", { className: "stats-fields" }, field("stats-subject", "stats_subject", subjectPicker(asked)),
     field("stats-measure", "stats_measure", picker(measures, asked.measure, (measure) => choose({ measure }))), asked.by ? field("stats-only", "stats_only", onlyPicker(asked)) : null,
     known?.length ? field("stats-level", "stats_level", levelPicker()) : null), options, view.within ? el("p", { className: "row stats-within" }, el("span", {}, t("stats_within", { what: view.within })), button("stats_up", up)) : null);

@@ -39,7 +39,8 @@ export const signed = (value) => (value === null ? t("no_data_short") : `${value
 
 /** From where to where a class reaches: the values in it, so that no value seems to lie in two; else its ends. */
 export function classWords(one, around) {
-  const [low, high] = around ? [one.low, one.high] : [one.from ?? one.low, one.to ?? one.high];
+  if (around) return `${signed(one.low)} … ${signed(one.high)}`;
+  const [low, high] = [one.from ?? one.low, one.to ?? one.high];
   return fine(low) === fine(high) ? fine(high) : `${fine(low)} – ${fine(high)}`;
 }
 
