@@ -112,7 +112,7 @@ def plan_document(sheet: Sheet) -> Json:
         "center": [round(lon, _DIGITS), round(lat, _DIGITS)],
         "scale": spot.scale,
         "crs": spot.plane.crs.name,
-        "convergence": round(-spot.north, 6),
+        "convergence": round(0.0 - spot.north, 6),
         "grid": grid_kind(spot, asked.grid),
         "dpi": {form: sheet.dpi(form) for form in (PDF, PNG)}
         if asked.dpi is None

@@ -39,7 +39,8 @@ def saved(page: Page, name: str) -> Download:
 def text_of(download: Download) -> str:
     reader = pypdf.PdfReader(io.BytesIO(download.path().read_bytes()))
     assert len(reader.pages) == 1
-    return re.sub(r"\s+", " ", reader.pages[0].extract_text())
+    # Spaces of small letters are gaps in a PDF file, which readers guess.
+    return re.sub(r"\s+", "", reader.pages[0].extract_text())
 
 
 def test_a_parcel_is_found_by_its_code_and_printed(portal: Portal) -> None:
@@ -48,7 +49,7 @@ def test_a_parcel_is_found_by_its_code_and_printed(portal: Portal) -> None:
     portal.page.keyboard.press("Enter")
     expect(portal.page.locator("#drawer-title")).to_have_text("Sample County Town")
     with portal.page.expect_response(lambda one: "/maps/sheet?f=json" in one.url, timeout=PATIENCE) as found:
-        portal.page.get_by_role("button", name="Print", exact=True).click()
+        portal.page.get_by_role("button", name="Print this", exact=True).click()
     told = found.value.json()
     assert told["scale"] % 500 == 0
     expect(portal.page.locator("#print-title")).to_have_value("Sample County Town")
@@ -59,7 +60,7 @@ def test_a_parcel_is_found_by_its_code_and_printed(portal: Portal) -> None:
     assert download.suggested_filename == "Sample-County-Town.pdf"
     told_words = text_of(download)
     for part in ("Sample County Town", "Fictional data", "Legend", "No map review number", "Gauss-Krueger", "edition"):
-        assert part in told_words, part
+        assert part.replace(" ", "") in told_words, part
     portal.shot("print")
 
 
@@ -101,7 +102,7 @@ def test_the_frame_is_moved_by_keys_and_the_wish_is_kept(portal: Portal) -> None
 
 
 def test_filters_and_drawings_reach_the_paper_and_errors_are_told(portal: Portal) -> None:
-    portal.open("lang=en", PLACE)
+    portal.open("lang=en", PLACE.replace("map=13", "map=15"))
     script = """async () => {
         const base = document.querySelector('script[type=module]').src.replace('main.js', '');
         const {setTileQuery} = await import(base + 'tile_query.js');

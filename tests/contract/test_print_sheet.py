@@ -49,8 +49,18 @@ def pages(response: Any) -> pypdf.PdfReader:
     return pypdf.PdfReader(io.BytesIO(response.content))
 
 
-def words(response: Any) -> str:
-    return re.sub(r"\s+", " ", pages(response).pages[0].extract_text())
+class Told(str):
+    """What a page says. Spaces of small letters are gaps in a PDF file, which readers guess: they count for nothing."""
+
+    def __new__(cls, text: str) -> Told:
+        return super().__new__(cls, re.sub(r"\s+", "", text))
+
+    def __contains__(self, part: object) -> bool:
+        return super().__contains__(re.sub(r"\s+", "", str(part)))
+
+
+def words(response: Any) -> Told:
+    return Told(pages(response).pages[0].extract_text())
 
 
 def picture_in(reader: pypdf.PdfReader) -> tuple[np.ndarray, tuple[float, float]]:
