@@ -51,7 +51,9 @@ def test_a_parcel_is_found_by_its_code_and_printed(portal: Portal) -> None:
     with portal.page.expect_response(lambda one: "/maps/sheet?f=json" in one.url, timeout=PATIENCE) as found:
         portal.page.get_by_role("button", name="Print this", exact=True).click()
     told = found.value.json()
-    assert told["scale"] % 500 == 0
+    # A round scale, and a point does not fill the paper.
+    assert len(str(told["scale"]).rstrip("0")) <= 2
+    assert told["scale"] >= 1000
     expect(portal.page.locator("#print-title")).to_have_value("Sample County Town")
     expect(portal.page.locator("#print-handle")).to_be_visible()
     expect(portal.page.locator("#print-told")).to_contain_text(f"1 : {told['scale']:,}")

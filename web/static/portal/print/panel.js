@@ -12,7 +12,7 @@ import { address, PANEL, PAPERS, question, SCALES, viewBox, wish, wishFor } from
 const CALM = 300;
 const FEATURE = "#c2185b";
 const AROUND = 0.15;
-const LEAST = 0.002;
+const LEAST = 0.0015;
 const CRSS = ["EPSG:3857", "EPSG:4490"];
 let plan = null;
 let failure = null;
@@ -178,8 +178,8 @@ export function drawPrint(body) {
 function printFeature({ layer, key, geometry, properties }) {
   const box = boxOf(geometry);
   if (!box) return;
-  const wide = Math.max(box[2] - box[0], LEAST) * AROUND;
-  const high = Math.max(box[3] - box[1], LEAST) * AROUND;
+  const wide = Math.max((box[2] - box[0]) * AROUND, LEAST);
+  const high = Math.max((box[3] - box[1]) * AROUND, LEAST);
   const around = [box[0] - wide, box[1] - high, box[2] + wide, box[3] + high].map((value) => Number(value.toFixed(6)));
   const name = titleOf(layer, properties ?? {}, key);
   const subtitle = name === String(key) ? words(layer.title) : `${words(layer.title)} ${key}`;
