@@ -61,6 +61,8 @@ def test_a_red_line_of_the_address_is_judged_as_the_service_judges_it(officer: P
     assert Path(file.value.path()).read_bytes().startswith(b"%PDF-")
     page.locator("#check-keep").click()
     expect(page.locator("#panel .done")).to_be_visible(timeout=60_000)
+    kept = page.locator("#panel .done + p a").get_attribute("href")
+    assert page.request.get(f"{site.url}{kept}").status == 200
 
 
 def test_a_parcel_of_the_map_is_judged(officer: Portal) -> None:

@@ -68,7 +68,9 @@ def others(one: Picture, two: Picture) -> float:
 
 def seen(portal: Portal, screen: Screen) -> Picture:
     """Open a screen and take its small picture."""
-    portal.page.add_init_script(f"localStorage.setItem('geoservice-theme', '{screen.theme}')")
+    # The empty page from which a window begins has no storage.
+    keep = f"localStorage.setItem('geoservice-theme', '{screen.theme}')"
+    portal.page.add_init_script(f"if (location.protocol !== 'about:') {keep}")
     portal.open(screen.query, screen.place)
     return small(portal.page.screenshot())
 

@@ -77,7 +77,7 @@ async function make(line, form, keep) {
 async function keepReport(line, said) {
   const body = { compliance: line.body, lang: currentLanguage(), title: t("check_title") };
   const kept = await (await request(PANEL, "POST", config.urls.reports, body)).json();
-  const page = `${config.urls.reports}/${encodeURIComponent(kept.id)}?f=html&lang=${currentLanguage()}`;
+  const page = `${config.urls.reports}/${encodeURIComponent(kept.id)}?f=html`;
   said.replaceChildren(el("p", { className: "done", role: "status" }, t("report_done", { id: kept.id })), el("p", {}, el("a", { href: page, target: "_blank", rel: "noopener" }, t("report_html"))));
 }
 

@@ -65,7 +65,7 @@ function shareBox(report) {
 
 function keptView(report) {
   const base = `${config.urls.reports}/${encodeURIComponent(report.id)}`;
-  const link = ([kind, key]) => el("a", { className: "button-link", href: `${base}?f=${kind}&lang=${currentLanguage()}`, download: kind === "html" ? null : fileName(kind), target: kind === "html" ? "_blank" : null, rel: "noopener" }, t(key));
+  const link = ([kind, key]) => el("a", { className: "button-link", href: `${base}?f=${kind}`, download: kind === "html" ? null : fileName(kind), target: kind === "html" ? "_blank" : null, rel: "noopener" }, t(key));
   return el("div", { id: "report-kept" }, el("p", { className: "done" }, t("report_done", { id: report.id })),
     el("div", { className: "choices" }, [...KINDS, ["zip", "report_zip"]].map(link)), shareBox(report), answerBox(report),
     el("details", { className: "method" }, el("summary", {}, t("report_signature")), el("p", { className: "code" }, String(report.digest ?? "")), el("p", { className: "code" }, String(report.signature?.value ?? report.signature ?? ""))));
