@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -118,7 +118,7 @@ def _sample(home: Path) -> Place:
     settings.home.chmod(0o755)
     database = open_database(settings)
     synchronise(settings, database)
-    with Path(os.devnull).open("w") as quiet:
+    with Path(os.devnull).open("w") as quiet, redirect_stdout(quiet):
         fill(settings, database, read_catalog(), PARCELS, Console(file=quiet))
     return Place(home, settings, database)
 
