@@ -79,10 +79,19 @@ def catalog() -> Catalog:
     return found.with_([layer.model_copy(update={"sources": {"sample": source}})])
 
 
+_LOADED: dict[str, Past] = {}
+"""By the address of the service: modules of one run share it, and a third edition would be another past."""
+
+
 @pytest.fixture(scope="module")
 def past(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Past:
     """The units, loaded twice."""
-    folder: Path = tmp_path_factory.mktemp("past")
+    if site.url not in _LOADED:
+        _LOADED[site.url] = _loaded(site, tmp_path_factory.mktemp("past"))
+    return _LOADED[site.url]
+
+
+def _loaded(site: Site, folder: Path) -> Past:
     editions = (sheet(), later(sheet()))
     database, known = Database.from_settings(site.settings), catalog()
     for number, rows in enumerate(editions):

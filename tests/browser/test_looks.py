@@ -25,7 +25,7 @@ KEPT = Path(__file__).parent / "looks"
 SMALLER = 8
 NEAR = 40
 """Of 255: what a cell of the small picture may be off before it counts as another one."""
-MOST = 0.04
+MOST = 0.08
 """Share of the cells that may be others."""
 Picture = NDArray[np.int16]
 
