@@ -30,7 +30,15 @@ def test_a_lost_connection_is_told_and_the_map_goes_on_afterwards(portal: Portal
 
 def test_an_answer_that_refuses_is_no_lost_connection(portal: Portal) -> None:
     portal.open("lang=en", PLACE)
-    portal.page.route("**/query/**", lambda route: route.fulfill(status=503, json={"title": "Busy"}))
-    portal.page.evaluate("() => fetch('/query/measure')")
-    expect(portal.page.locator("#connection")).to_be_hidden()
+    page, items = portal.page, "**/collections/*/items/*"
+    # Whoever asks whether the service lives hears nothing: only that nobody asks keeps the line away.
+    page.route("**/health/live", lambda route: route.abort())
+    page.route(items, lambda route: route.fulfill(status=503, json={"title": "Busy"}))
+    page.keyboard.press("i")
+    expect(page.locator("#drawer .state-error")).to_contain_text("Busy")
+    expect(page.locator("#connection")).to_be_hidden()
+    page.unroute(items)
+    page.route(items, lambda route: route.abort())
+    page.keyboard.press("i")
+    expect(page.locator("#connection")).to_be_visible()
     portal.witness.complaints.clear()

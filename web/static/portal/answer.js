@@ -1,7 +1,7 @@
 // The answer for a zone as tables: people, land, roads, facilities; with editions, method and downloads.
 
 import { layerById, t, words } from "./state.js";
-import { button, el } from "./dom.js";
+import { button, el, save } from "./dom.js";
 import { day, fine, hectares, moment, mu, number } from "./format.js";
 import { fitBox, leaflet, setHighlight } from "./map.js";
 import { showFeature } from "./identify.js";
@@ -89,12 +89,6 @@ function sectionOf(section) {
   return el("section", { className: "section", dataset: { section: section.layer, status: section.status } }, el("h2", {}, words(section.title)), ...content(section), provenance(section));
 }
 
-function save(name, type, text) {
-  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-
 function quoted(value) {
   const text = String(value ?? "");
   // A cell that begins like a formula is not to be run by a spreadsheet.
@@ -128,8 +122,8 @@ export function answerView(answer, again) {
     el("p", { className: "figure" }, `${t("area")} ${hectares(zone.area_m2)} ${t("ha")}`, el("span", { className: "hint" }, ` ${mu(zone.area_m2)} ${t("mu")} · ${fine(zone.area_m2 / 1e6)} ${t("km2")}`)),
     zone.label ? el("p", {}, words(zone.label)) : null,
     el("div", { className: "row wrap" }, zone.bbox ? button("zoom_zone", () => fitBox(zone.bbox)) : null,
-      button("download_json", () => save("zone-answer.json", "application/json", JSON.stringify(answer, null, 2))),
-      button("download_csv", () => save("zone-answer.csv", "text/csv", asCsv(answer))), button("new_zone", again)));
+      button("download_json", () => save("zone-answer.json", new Blob([JSON.stringify(answer, null, 2)], { type: "application/json" }))),
+      button("download_csv", () => save("zone-answer.csv", new Blob([asCsv(answer)], { type: "text/csv" }))), button("new_zone", again)));
   const sorted = answer.sections.toSorted((a, b) => ORDER.indexOf(a.role) - ORDER.indexOf(b.role));
   return [head, ...sorted.map(sectionOf), methodBox(answer)];
 }

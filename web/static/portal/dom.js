@@ -74,3 +74,12 @@ export async function copy(text) {
   await navigator.clipboard.writeText(text);
   notice(t("copied"));
 }
+
+const KEPT = 60_000;
+
+/** Hand a file to the reader under a name; the browser has a minute to take it. */
+export function save(name, blob) {
+  const link = el("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), KEPT);
+}

@@ -1,7 +1,7 @@
 // The catalogue: all collections that the reader may see, to be searched and filtered; what is overdue is one click away.
 
 import { address, config, currentLanguage, layerById, on, t, words } from "../state.js";
-import { button, el, patiently, stateLine } from "../dom.js";
+import { button, el, patiently, save, stateLine } from "../dom.js";
 import { day, number } from "../format.js";
 import { keepingFocus } from "../environment/focus.js";
 import { fitBox, isShown, setShown } from "../map.js";
@@ -68,11 +68,7 @@ function heading(shown) {
     el("span", { className: "hint", id: "cat-count", role: "status" }, t("cat_count", { n: number(shown.length, 0), of: number(all.length, 0) })));
 }
 
-function download(shown) {
-  const file = URL.createObjectURL(new Blob([asCsv(shown)], { type: "text/csv;charset=utf-8" }));
-  el("a", { href: file, download: "catalogue.csv" }).click();
-  setTimeout(() => URL.revokeObjectURL(file), 10_000);
-}
+const download = (shown) => save("catalogue.csv", new Blob([asCsv(shown)], { type: "text/csv;charset=utf-8" }));
 
 function toggle(one) {
   const layer = layerById(one.id);

@@ -1,7 +1,7 @@
 // The report: one press makes it; then it can be opened, downloaded and shared.
 
 import { config, currentLanguage, offers, t, words } from "../state.js";
-import { button, copy, el, stateLine } from "../dom.js";
+import { button, copy, el, save, stateLine } from "../dom.js";
 import { moment } from "../format.js";
 import { request } from "../request.js";
 import { answerBox } from "./answer_alert.js";
@@ -15,12 +15,6 @@ const DAYS = [1, 7, 30];
 const DAY = 86_400_000;
 const PANEL = "hazards";
 let made = null;
-
-function save(name, blob) {
-  const link = el("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
 
 const fileName = (ending) => `${flow.exercise ? "exercise-" : ""}impact-${new Date().toISOString().slice(0, 16).replaceAll(/\D/g, "")}.${ending}`;
 

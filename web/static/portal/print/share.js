@@ -1,7 +1,7 @@
 // Giving the map away: as a picture, as a link, and as one line for other pages.
 
 import { config, currentLanguage, t } from "../state.js";
-import { button, copy, el, notice } from "../dom.js";
+import { button, copy, el, notice, save } from "../dom.js";
 import { leaflet, shownLayers } from "../map.js";
 import { request } from "../request.js";
 import { openDialog, openPanel } from "../shell.js";
@@ -33,9 +33,7 @@ async function savePicture() {
     // A picture by its address shows all rows as they are now; what is filtered is printed instead.
     if (drawable().some((id) => tileQuery(id).length)) { notice(t("export_filtered"), "error"); openPanel(PANEL); return; }
     const answer = await request("toolbox", "GET", pictureAddress());
-    const url = URL.createObjectURL(await answer.blob());
-    el("a", { href: url, download: "map.png" }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60000);
+    save("map.png", await answer.blob());
     notice(t("export_saved"));
   } catch (error) {
     notice(error.message, "error");

@@ -1,7 +1,7 @@
 // Rows as files: what is chosen, or all that pass; small ones at once, large ones made by the service in the background.
 
 import { config, t, words } from "../state.js";
-import { byId, el, stateLine } from "../dom.js";
+import { byId, el, save, stateLine } from "../dom.js";
 import { number } from "../format.js";
 import { ask, request } from "../request.js";
 import { openDialog } from "../shell.js";
@@ -22,17 +22,11 @@ const itemsUrl = (wanted, format) => `${itemsOf(wanted.layer)}?${asked({
   sortby: wanted.sort ? `${wanted.sort.descending ? "-" : ""}${wanted.sort.name}` : null,
 })}`;
 
-function save(blob, name) {
-  const link = el("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 async function direct(wanted, format, said) {
   said.replaceChildren(stateLine("loading", t("export_making")));
   const answer = await request(PANEL, "GET", itemsUrl(wanted, format));
   const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1];
-  save(await answer.blob(), named ?? `${wanted.layer.id}.${ENDINGS[format] ?? format}`);
+  save(named ?? `${wanted.layer.id}.${ENDINGS[format] ?? format}`, await answer.blob());
   const credit = answer.headers.get("Geoservice-Edition");
   said.replaceChildren(stateLine("done", credit ? t("export_done_edition", { n: credit }) : t("export_done")));
 }
