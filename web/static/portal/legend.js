@@ -6,6 +6,7 @@ import { number } from "./format.js";
 import { classCounts, gl } from "./map.js";
 
 const LONG = 10;
+let turn = 0;
 
 function frame(width = 22) {
   return shape("svg", { class: "swatch", width, height: 16, viewBox: `0 0 ${width} 16`, "aria-hidden": "true" });
@@ -62,8 +63,10 @@ function line(item) {
 }
 
 /** Long legends show only the classes in view; all legends of codes show how many features are in view. */
-function countInView(layer, box) {
-  const counts = classCounts(layer);
+async function countInView(layer, box) {
+  const mine = turn;
+  const counts = await classCounts(layer, () => mine !== turn || !box.isConnected);
+  if (!counts) return;
   const long = layer.legend.length > LONG;
   let seen = 0;
   for (const one of box.querySelectorAll("li")) {
@@ -82,9 +85,11 @@ function reachable(list) {
   else list.removeAttribute("tabindex");
 }
 
-/** Count again whenever the map has come to rest. */
+/** Count again whenever the map has come to rest, and no longer than it rests. */
 export function startLegend() {
+  gl.on("movestart", () => { turn += 1; });
   gl.on("idle", () => {
+    turn += 1;
     for (const list of document.querySelectorAll("[data-legend]")) {
       const layer = layerById(list.dataset.legend);
       if (layer.legendBy) countInView(layer, list.parentElement);

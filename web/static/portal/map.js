@@ -11,6 +11,8 @@ const opacities = new Map();
 const filters = new Map();
 const addresses = new Map();
 const FOLLOWS = 4000;
+const PANES = 10;
+const BREATH = 8;
 const ACCENT = "#0078ff";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let highlight = null;
@@ -157,12 +159,9 @@ export function featuresAt(latlng, tolerance = 5, given = null) {
   return [...unique.values()];
 }
 
-/** How many features of each class are in view, by code. A feature cut by tile borders counts once. */
-export function classCounts(layer) {
-  const asked = drawn(layer.id).filter((one) => one.type !== "symbol").map((one) => one.id);
-  const counts = new Map();
-  const seen = new Set();
-  for (const { properties, id } of asked.length && isShown(layer.id) ? gl.queryRenderedFeatures({ layers: asked }) : []) {
+/** Count features by the code of their class, those that were not seen before. */
+function countClasses(layer, features, counts, seen) {
+  for (const { properties, id } of features) {
     // Cells of a mosaic and clusters stand for many features, which are not counted one by one.
     if (properties.count !== undefined && properties.key === undefined) continue;
     const name = properties.key ?? id;
@@ -170,6 +169,30 @@ export function classCounts(layer) {
     seen.add(name);
     const code = String(properties[layer.legendBy]);
     counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+}
+
+/**
+ * How many features of each class are in view, by code; one cut by tile borders counts once. Tens of thousands take a
+ * third of a second, so the view is looked at in panes, with room for the reader's next move after every few of them;
+ * null when `over` says that nobody waits for it any more.
+ */
+export async function classCounts(layer, over) {
+  const [counts, seen] = [new Map(), new Set()];
+  const [width, height] = [gl.getCanvas().clientWidth / PANES, gl.getCanvas().clientHeight / PANES];
+  let begun = performance.now();
+  for (let pane = 0; pane < PANES * PANES; pane += 1) {
+    if (performance.now() - begun > BREATH) {
+      await new Promise((done) => { setTimeout(done); });
+      begun = performance.now();
+    }
+    if (over()) return null;
+    // Asked anew each time: a layer may be switched off or change its style meanwhile.
+    const asked = isShown(layer.id) ? drawn(layer.id).filter((one) => one.type !== "symbol").map((one) => one.id) : [];
+    if (!asked.length) return counts;
+    const [column, row] = [pane % PANES, Math.floor(pane / PANES)];
+    const box = [[column * width, row * height], [(column + 1) * width, (row + 1) * height]];
+    countClasses(layer, gl.queryRenderedFeatures(box, { layers: asked }), counts, seen);
   }
   return counts;
 }
