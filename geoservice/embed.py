@@ -12,6 +12,8 @@ from starlette.responses import Response
 from geoservice.features.filtering import WrittenFilter
 from geoservice.features.past import moment_asked
 from geoservice.house import Asker, House, Inside
+from geoservice.http.encoding import passing
+from geoservice.http.negotiation import HTML
 from geoservice.http.parameters import together
 from geoservice.ogc.block import Block, no_links
 from geoservice.portal import portal_view
@@ -62,11 +64,10 @@ async def embed(
     page = embed_page(view)
     headers = {
         "Content-Security-Policy": page.csp,
-        "Cache-Control": "no-store",
         # A page that may stand in others must not be shut off from them by its opener policy.
         "Cross-Origin-Opener-Policy": "unsafe-none",
     }
-    return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
+    return passing(request, page.html.encode(), HTML, headers)
 
 
 def _chosen(whole: PortalView, text: str | None) -> tuple[PortalView, int]:

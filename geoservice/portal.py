@@ -12,7 +12,9 @@ from geoservice.features.state import LayerState
 from geoservice.fiction import sample_box
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import language_of
+from geoservice.http.encoding import passing
 from geoservice.http.links import base_url
+from geoservice.http.negotiation import HTML
 from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
 from layers.access import Principal, decide
@@ -26,8 +28,7 @@ router = APIRouter(tags=["portal"])
 async def portal(request: Request, house: Inside, asker: Asker, lang: Language = None) -> Response:
     """The map portal, with the layers that the principal may see."""
     page = portal_page(await portal_view(request, house, asker, lang))
-    headers = {"Content-Security-Policy": page.csp, "Cache-Control": "no-store"}
-    return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
+    return passing(request, page.html.encode(), HTML, {"Content-Security-Policy": page.csp})
 
 
 async def portal_view(request: Request, house: House, asker: Principal, lang: str | None) -> PortalView:

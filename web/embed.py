@@ -12,6 +12,7 @@ from layers.model import VectorLayer
 from web.config import map_style, portal_config
 from web.documents import environment
 from web.maps import Shell, json_block, portal_map
+from web.modules import modules_of
 from web.page import Page, with_nonce
 from web.texts import text
 from web.view import Box, PortalView
@@ -48,6 +49,7 @@ def embed_page(view: EmbedView) -> Page:
     portal, templates = view.portal, environment()
     shared = {
         "urls": portal.urls,
+        "modules": modules_of("embed/embed.js"),
         "theme": view.theme,
         "config": Markup(json_block({**portal_config(portal), "embed": _told(view)})),  # noqa: S704 (no markup in it)
         "t": lambda key: text(key, portal.language),

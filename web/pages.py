@@ -7,6 +7,7 @@ from markupsafe import Markup
 from web.config import map_style, portal_config
 from web.documents import document_page, environment
 from web.maps import Shell, json_block, portal_map
+from web.modules import modules_of
 from web.page import Page, with_nonce
 from web.relief import ReliefView, relief_source
 from web.texts import text
@@ -25,6 +26,7 @@ def portal_page(view: PortalView) -> Page:
     templates = environment()
     shared = {
         "urls": view.urls,
+        "modules": modules_of("portal/main.js"),
         "reader": view.reader,
         "sample": view.sample,
         "loads": bool(view.loadable),

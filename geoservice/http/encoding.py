@@ -42,6 +42,15 @@ def encoded(request: Request, body: bytes, media: str, headers: dict[str, str]) 
     return Response(body, headers=all_headers, media_type=media)
 
 
+def passing(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
+    """A response that is made for one request and kept by nobody, with gzip where the client takes it."""
+    headers = {**headers, "Cache-Control": "no-store", "Vary": VARY}
+    if takes_gzip(request):
+        body = gzipped(body)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers, media_type=media)
+
+
 def is_personal(names: Container[str]) -> bool:
     """Whether a request with these header fields comes from somebody in particular."""
     return any(name in names for name in CREDENTIALS)

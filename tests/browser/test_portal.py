@@ -57,6 +57,20 @@ class TestMap:
         })"""
         assert portal.page.evaluate(script) > 8
 
+    def test_all_modules_of_the_first_map_are_fetched_side_by_side(self, portal: Portal) -> None:
+        portal.open()
+        named, asked = portal.page.evaluate(
+            """() => {
+                const before = performance.getEntriesByName("geoservice-map")[0].startTime;
+                const scripts = performance.getEntriesByType("resource").filter((one) => one.startTime < before);
+                const links = [...document.querySelectorAll("link[rel=modulepreload]")].map((one) => one.href);
+                return [links, scripts.map((one) => one.name).filter((name) => name.includes("/portal/"))];
+            }"""
+        )
+        scripts = {address.split("/portal/")[1] for address in asked if address.endswith(".js")}
+        assert {address.split("/portal/")[1] for address in named} == scripts - {"main.js", "theme.js", "glyphs.js"}
+        assert len(named) > 10
+
     def test_full_width_brackets_keep_their_ink(self, portal: Portal) -> None:
         portal.open(place="#map=12/38.6/105.0&layers=division,road")
         script = """async () => {

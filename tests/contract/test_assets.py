@@ -77,3 +77,21 @@ def test_another_file_is_another_version(tmp_path: Path) -> None:
     second = Assets(tmp_path).version
     (tmp_path / "vendor/assets.json").write_text('{"packages": []}')
     assert len({first, second, Assets(tmp_path).version}) == 3
+
+
+def test_pages_are_packed_for_those_who_take_it(service: Service) -> None:
+    with service.client.stream("GET", "/portal", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert (answer.headers["content-encoding"], answer.headers["cache-control"]) == ("gzip", "no-store")
+        raw = b"".join(answer.iter_raw())
+    plain = service.get("/portal", **{"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    # Each page has a nonce of its own, so that the texts differ in it alone.
+    assert abs(len(gzip.decompress(raw)) - len(plain.content)) < 64
+    assert len(raw) < len(plain.content) / 2
+
+
+@pytest.mark.parametrize("page", ["/portal", "/embed"])
+def test_modules_that_a_page_names_are_there(service: Service, page: str) -> None:
+    named = re.findall(r'<link [^>]*rel="modulepreload" href="([^"]+)"', service.get(page).text)
+    assert len(named) > 10
+    assert {service.get(address).status_code for address in named} == {200}
