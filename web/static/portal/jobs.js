@@ -2,6 +2,7 @@
 
 import { address, config, currentLanguage, t, words } from "./state.js";
 import { byId, el, icon, notice, patiently, stateLine } from "./dom.js";
+import { dropZone } from "./drop_zone.js";
 import { ask } from "./request.js";
 import { moment, number } from "./format.js";
 import { openPanelName, redraw } from "./shell.js";
@@ -36,14 +37,7 @@ function pick(files) {
   again();
 }
 
-function dropZone() {
-  const input = el("input", { type: "file", id: "job-files", multiple: true, className: "unseen", onchange: () => pick(input.files) });
-  const zone = el("label", { className: "drop", htmlFor: "job-files" }, icon("jobs"), el("span", {}, t("job_drop")), el("span", { className: "hint" }, t("job_drop_note")));
-  const stop = (event) => { event.preventDefault(); zone.classList.toggle("over", event.type === "dragover"); };
-  for (const name of ["dragover", "dragleave", "drop"]) zone.addEventListener(name, stop);
-  zone.addEventListener("drop", (event) => pick(event.dataTransfer.files));
-  return el("div", {}, input, zone);
-}
+const files = () => dropZone({ id: "job-files", title: t("job_drop"), note: t("job_drop_note"), multiple: true }, pick);
 
 /** What a family is called: its file, or its stem with the endings of its parts. */
 function called(group) {
@@ -85,7 +79,7 @@ function form() {
   const ready = choice.layer && choice.files.length;
   return el("form", { className: "form", onsubmit: (event) => { event.preventDefault(); start(); } },
     chooser("job-layer", t("job_layer"), choice.layer, layers, (value) => { choice.layer = value; choice.mapping = ""; again(); }),
-    dropZone(), choice.files.length ? fileList() : null, tick("job-dry", t("job_dry"), "dry"), more,
+    files(), choice.files.length ? fileList() : null, tick("job-dry", t("job_dry"), "dry"), more,
     el("button", { type: "submit", className: "primary", disabled: !ready }, t("job_start")));
 }
 

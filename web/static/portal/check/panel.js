@@ -3,6 +3,7 @@
 import { offers, on, t } from "../state.js";
 import { button, byId, el, stateLine } from "../dom.js";
 import { startDrawing } from "../draw.js";
+import { dropZone } from "../drop_zone.js";
 import { keepInLink, linked, writeLink } from "../link.js";
 import { boxOf, fitBox, leaflet } from "../map.js";
 import { request } from "../request.js";
@@ -84,13 +85,8 @@ function takeFile(file, options) {
 function fileBox() {
   const crs = el("input", { type: "text", id: "check-crs", maxLength: 20, placeholder: "EPSG:4547" });
   const datum = el("select", { id: "check-datum" }, ["", ...DATUMS].map((one) => el("option", { value: one }, t(one ? `check_${one}` : "check_stated"))));
-  const input = el("input", { type: "file", id: "check-file", accept: ".txt,.zip" });
   const options = () => Object.fromEntries([["crs", crs.value.trim()], ["datum", datum.value]].filter(([, value]) => value));
-  input.addEventListener("change", () => { if (input.files[0]) takeFile(input.files[0], options()); });
-  const drop = el("div", { className: "drop", ondragover: (event) => event.preventDefault(), ondrop: (event) => {
-    event.preventDefault();
-    if (event.dataTransfer.files[0]) takeFile(event.dataTransfer.files[0], options());
-  } }, el("label", { htmlFor: "check-file" }, t("check_file")), input, el("p", { className: "hint" }, t("check_file_hint")));
+  const drop = dropZone({ id: "check-file", title: t("check_file"), note: t("check_file_hint"), accept: ".txt,.zip" }, ([file]) => takeFile(file, options()));
   return el("div", {}, drop, el("details", { className: "more" }, el("summary", {}, t("check_options")),
     el("div", { className: "field" }, el("label", { htmlFor: "check-crs" }, t("check_crs")), crs),
     el("div", { className: "field" }, el("label", { htmlFor: "check-datum" }, t("check_datum")), datum)));

@@ -5,6 +5,7 @@ import { button, byId, el, patiently, stateLine } from "../dom.js";
 import { codeName, moment, number, titleOf, valueOf } from "../format.js";
 import { leaflet } from "../map.js";
 import { startDrawing } from "../draw.js";
+import { dropZone } from "../drop_zone.js";
 import { ask } from "../request.js";
 import { go } from "./flow.js";
 import { methodForm, viewBox } from "./forms.js";
@@ -83,10 +84,10 @@ function quakeName(layer, one) {
 }
 
 function fileField(id) {
-  const input = el("input", { type: "file", id, accept: ".xml" });
   let text = null;
-  input.addEventListener("change", async () => { text = input.files[0] ? await input.files[0].text() : null; });
-  return { input, read: () => text };
+  const said = el("output", { className: "code" });
+  const drop = dropZone({ id, title: t("form_file"), accept: ".xml" }, async ([file]) => { text = await file.text(); said.textContent = file.name; });
+  return { input: el("div", {}, drop, said), read: () => text };
 }
 
 /** Fixes of a cyclone as lines: time, longitude, latitude, then radii by wind such as `34:200,180,150,170`. */
