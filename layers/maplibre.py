@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from layers.codelist import Code, CodeList
-from layers.model import Cluster, Layer, RasterLayer, TableLayer, Text, VectorLayer
+from layers.model import Cluster, Layer, LayerBase, RasterLayer, TableLayer, Text, VectorLayer
 from layers.style import (
     RAMPS,
     Appear,
@@ -29,6 +29,7 @@ from layers.style import (
 
 Json = dict[str, Any]
 Lists = Mapping[str, CodeList]
+L = TypeVar("L", bound=LayerBase)
 Shape = Literal["fill", "line", "circle", "ramp", "image"]
 
 FONT = "Noto Sans Regular"
@@ -347,15 +348,26 @@ class _Painter:
         return drawn | {"layout": layout, "paint": paint}
 
 
-def draw_order(layers: Iterable[tuple[Layer, Json]]) -> list[Json]:
-    """Sort MapLibre layers of many layers from bottom to top: by slot, coverages first, then by falling order."""
+def stacked(layers: Iterable[L]) -> list[L]:
+    """Layers from bottom to top, as they usually lie in a slot: coverages first, then by falling order.
 
-    def place(item: tuple[Layer, Json]) -> tuple[int, bool, int]:
-        layer, drawn = item
-        # A coverage leaves no gaps: anything drawn below it would be lost.
-        return drawn["metadata"]["slot"], not getattr(layer, "coverage", False), -layer.portal.order
+    A coverage leaves no gaps: anything drawn below it would be lost.
+    """
+    return sorted(layers, key=lambda layer: (not getattr(layer, "coverage", False), -layer.portal.order))
 
-    return [drawn for _, drawn in sorted(layers, key=place)]
+
+def draw_order(layers: Iterable[tuple[Layer, Json]], *, as_given: bool = False) -> list[Json]:
+    """Sort MapLibre layers of many layers from bottom to top: by slot, so that no area hides a line or a label.
+
+    Args:
+        layers: Layers and what draws a part of them.
+        as_given: Whether layers that share a slot lie there in the order given, else as `stacked` says.
+    """
+    parts = list(layers)
+    if not as_given:
+        place = {layer.name: place for place, layer in enumerate(stacked(layer for layer, _ in parts))}
+        parts.sort(key=lambda part: place[part[0].name])
+    return sorted((drawn for _, drawn in parts), key=lambda drawn: int(drawn["metadata"]["slot"]))
 
 
 def source(layer: Layer, tiles: str, bounds: tuple[float, float, float, float] | None = None) -> Json:

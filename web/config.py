@@ -7,7 +7,7 @@ from typing import Any
 
 from layers.freshness import due
 from layers.ladder import cluster_at, cluster_by
-from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source
+from layers.maplibre import draw_order, legend, legend_attribute, map_layers, source, stacked
 from layers.model import Attribute, LayerBase, RasterLayer, RowLayer, TableLayer, Text, VectorLayer, codelists_of
 from web.texts import PORTAL_TEXTS
 from web.view import EditionInfo, PortalView, VisibleLayer, mercator_box
@@ -30,6 +30,7 @@ def portal_config(view: PortalView) -> Json:
         "texts": PORTAL_TEXTS,
         "groups": _groups(shown, view),
         "layers": [layer_entry(entry, view) for entry in shown],
+        "stack": [layer.name for layer in stacked(entry.layer for entry in shown)],
         "loads": [_loadable(entry) for entry in view.layers if entry.layer.name in view.loadable],
         "codelists": _codelists(view),
         "sample": view.sample,

@@ -70,6 +70,7 @@ class MapRequest:
         ratio: Pixels per point.
         mixed: Whether all fills lie below all lines, and these below all labels, as in the portal; else the layers lie
             one upon the other as they were given.
+        ordered: With `mixed`, whether areas lie upon areas and lines upon lines as they were given, too.
         overlay: What is drawn on top.
     """
 
@@ -79,6 +80,7 @@ class MapRequest:
     language: str = "zh"
     ratio: float = 1.0
     mixed: bool = False
+    ordered: bool = False
     overlay: Overlay = Overlay()
 
 
@@ -194,7 +196,7 @@ def _style(request: MapRequest, files: dict[str, bytes], lists: Mapping[str, Any
         seen = as_seen(shown.layer, shown.decision.attributes)
         sources[shown.layer.name] = _source(shown.layer)
         parts += [(seen, _thinned(part, shown.opacity)) for part in map_layers(seen, lists, request.language)]
-    drawn = draw_order(parts) if request.mixed else [part for _, part in parts]
+    drawn = draw_order(parts, as_given=request.ordered) if request.mixed else [part for _, part in parts]
     layers = [*at_zoom(drawn, request.plane.zoom), *request.overlay.layers]
     style: Json = {"version": 8, "glyphs": GLYPHS, "sources": sources | request.overlay.sources}
     if names := images(layers):

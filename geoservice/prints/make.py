@@ -133,7 +133,8 @@ async def make_sheet(house: House, asker: Principal, sheet: Sheet, form: str) ->
     frame = (left, top, left + width, top + height) if form == PNG else (0, 0, width, height)
     plane = sheet.spot.page(sheet.place) if form == PNG else sheet.spot.plane
     shown = [one.shown for one in sheet.chosen]
-    request = MapRequest(plane, shown, GROUND, sheet.languages[-1], ratio, mixed=True)
+    named = sheet.asked.layers is not None
+    request = MapRequest(plane, shown, GROUND, sheet.languages[-1], ratio, mixed=True, ordered=named)
     files = await sections(house, asker, request)
     found = await asyncio.to_thread(groups_in_view, shown, files, frame, house.catalog.codelists)
     view = await _view(house, asker, sheet, found)

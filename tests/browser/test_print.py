@@ -8,11 +8,14 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
+import numpy as np
 import pypdf
 import pytest
 from playwright.sync_api import Download, Page, expect
 
-from tests.browser.conftest import Portal
+from geoservice.maps.encode import decoded
+from tests.browser.conftest import Portal, Site
 from tests.browser.test_find import asked, centre
 from tests.browser.test_loads import accessible
 
@@ -125,6 +128,20 @@ def test_filters_and_drawings_reach_the_paper_and_errors_are_told(portal: Portal
     portal.page.locator("#print-told button").click()
     expect(portal.page.locator("#print-told .hint")).to_contain_text("1 :")
     portal.witness.complaints.clear()
+
+
+def test_lines_lie_on_paper_as_they_were_named(site: Site) -> None:
+    asked = {"center": [105.04, 38.62], "scale": 200_000, "dpi": 72, "legend": False}
+
+    def printed(*layers: str) -> np.ndarray:
+        answer = httpx.post(f"{site.url}/maps/sheet?f=png", json={**asked, "layers": layers}, timeout=PATIENCE / 1000)
+        assert answer.status_code == 200, answer.text
+        # The map without what is written beside it, the time of printing among it.
+        return decoded(answer.content)[:, 80:550, 45:620]
+
+    rivers_below = printed("river", "road")
+    assert (printed("road", "river") != rivers_below).any()
+    assert (printed("river", "road") == rivers_below).all()
 
 
 def test_printing_on_a_phone(phone: Portal) -> None:

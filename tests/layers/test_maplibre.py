@@ -21,6 +21,7 @@ from layers.maplibre import (
     palette,
     size_expression,
     source,
+    stacked,
 )
 from layers.model import Layer, RasterLayer, TableLayer, VectorLayer
 from layers.style import Appear, ByRange, ByValue, SizeBy, SizeByValue, SizeByZoom
@@ -252,6 +253,21 @@ class TestLayers:
         order = [part["type"] + str(part.get("paint", {}).get("fill-color")) for part in draw_order(drawn)]
         assert order[0] == "fill#f0f0f0"
         assert order[1].startswith("raster")
+
+    def test_areas_lie_upon_areas_as_asked_and_never_upon_lines(self) -> None:
+        road, lower, upper = (CATALOG.layer(name) for name in ("road", "land_approval", "planning_zone"))
+        drawn = [(one, part) for one in (road, upper, lower) for part in map_layers(one, CATALOG.codelists)]
+
+        def fills(*, as_given: bool) -> list[str]:
+            parts = draw_order(drawn, as_given=as_given)
+            kinds = [part["type"] for part in parts if part["metadata"]["layer"] != "road" or part["type"] == "line"]
+            assert kinds.index("line") > max(at for at, kind in enumerate(kinds) if kind == "fill")
+            return [part["metadata"]["layer"] for part in parts if part["type"] == "fill"]
+
+        # By their files: approvals have order 40, zones 30, roads 20.
+        assert [one.name for one in stacked((road, upper, lower))] == ["land_approval", "planning_zone", "road"]
+        assert fills(as_given=False) == ["land_approval", "planning_zone"]
+        assert fills(as_given=True) == ["planning_zone", "land_approval"]
 
     def test_tables_draw_nothing(self) -> None:
         table = layer(kind="table", geometry=None, style=None)

@@ -64,6 +64,8 @@ function line(item) {
 
 /** Long legends show only the classes in view; all legends of codes show how many features are in view. */
 async function countInView(layer, box) {
+  // While tiles are under way nothing can be said; the map tells when it has come to rest.
+  if (!gl.areTilesLoaded()) return;
   const mine = turn;
   const counts = await classCounts(layer, () => mine !== turn || !box.isConnected);
   if (!counts) return;

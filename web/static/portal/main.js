@@ -7,6 +7,7 @@ import { followLink, startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
 import { startSession } from "./session.js";
 import { addPanel, openFirst, redraw, startShell } from "./shell.js";
+import { startStack } from "./stack.js";
 import { startStatus } from "./status.js";
 import { startFilters } from "./table/filters.js";
 import { drawLayers, startTree } from "./tree.js";
@@ -26,6 +27,7 @@ async function start() {
   byId("go-sample")?.addEventListener("click", () => fitBox(config.sample));
   await ready;
   if (!followLink()) fitBox(config.sample ?? WORLD);
+  startStack();
   startFilters();
   redraw();
   startLegend();

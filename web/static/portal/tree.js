@@ -6,6 +6,7 @@ import { day, moment, number } from "./format.js";
 import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
 import { legendList, swatch } from "./legend.js";
 import { openDialog, openPanelName, redraw } from "./shell.js";
+import { neighbour, shift } from "./stack.js";
 import { pushUndo } from "./undo.js";
 import { hasRows, openTable } from "./table/entry.js";
 import { clearFilter, farWords, filterOf, tooFar, whenFiltered } from "./table/filters.js";
@@ -14,10 +15,14 @@ import { asOf } from "./time/asked_time.js";
 import { editionWords } from "./time/editions.js";
 
 const folded = new Set(["base", "terrain"]);
+let seek = "";
 
 /** A badge for layers that are not open to all. */
 export const clearanceBadge = (layer) =>
   layer.clearance === "public" ? null : el("span", { className: `badge badge-${layer.clearance}` }, t(layer.clearance));
+
+/** A badge for layers whose next edition is due. */
+const overdueBadge = (layer) => (layer.overdue && layer.edition ? el("span", { className: "badge badge-overdue" }, t("cat_overdue")) : null);
 
 /** From when to when the pictures of a layer were taken, where their names say so. */
 const taken = (layer) => (layer.kind === "raster" && layer.edition?.interval) || null;
@@ -46,11 +51,31 @@ function about(layer) {
   openDialog(words(layer.title), layer.abstract ? el("p", {}, words(layer.abstract)) : null, facts, links);
 }
 
+/** Who answers for a shown layer and of when it is. */
+function origin(layer) {
+  if (!layer.edition) return null;
+  return el("p", { className: "hint layer-origin" }, `${words(layer.authority)} · ${day(layer.edition.committed)}`);
+}
+
+/** Draw a layer above or below its neighbour: of use only where another of its kind is shown. */
+function mover(layer, step) {
+  const made = iconButton(step > 0 ? "up" : "down", step > 0 ? "layer_up" : "layer_down", () => { shift(layer.id, step); focusAgain(layer.id, step); });
+  Object.assign(made.dataset, { step });
+  made.disabled = !neighbour(layer.id, step);
+  return made;
+}
+
+/** After a move the button may have had its last use: then its twin takes the focus. */
+function focusAgain(id, step) {
+  const both = [step, -step].map((one) => document.querySelector(`[data-layer="${id}"] [data-step="${one}"]`));
+  both.find((one) => one && !one.disabled)?.focus();
+}
+
 function slider(layer) {
   const name = `opacity-${layer.id}`;
   const input = el("input", { type: "range", id: name, min: 0, max: 100, step: 5, value: Math.round(opacityOf(layer.id) * 100) });
   input.addEventListener("input", () => setOpacity(layer.id, input.value / 100));
-  return el("div", { className: "opacity" }, el("label", { htmlFor: name }, t("opacity")), input);
+  return el("div", { className: "opacity" }, el("label", { htmlFor: name }, t("opacity")), input, mover(layer, 1), mover(layer, -1));
 }
 
 function hint(layer) {
@@ -61,6 +86,13 @@ function hint(layer) {
 }
 
 const members = (name) => config.layers.filter((layer) => layer.group === name).sort((a, b) => a.order - b.order);
+
+/** Whether a layer is among those that the reader looks for, by title, theme, authority or id in either language. */
+function sought(layer) {
+  const texts = [layer.title, layer.abstract, layer.authority, config.groups[layer.group]].flatMap((pair) => Object.values(pair ?? {}));
+  const all = [layer.id, ...texts].join("\n").toLowerCase();
+  return seek.toLowerCase().split(/\s+/).every((part) => all.includes(part));
+}
 
 function count(name) {
   const all = members(name);
@@ -89,8 +121,8 @@ function entry(layer) {
   const line = el("li", { className: "layer", dataset: { layer: layer.id } });
   const fill = () => {
     const single = layer.legend.length === 1 && layer.legend[0].shape !== "ramp" ? swatch(layer.legend[0]) : null;
-    const head = el("div", { className: "layer-head" }, box, single, el("label", { htmlFor: name }, words(layer.title)), clearanceBadge(layer), tools(layer));
-    const more = isShown(layer.id) ? el("div", { className: "layer-more" }, hint(layer), tooFar(layer) ? null : legendList(layer), slider(layer)) : hint(layer);
+    const head = el("div", { className: "layer-head" }, box, single, el("label", { htmlFor: name }, words(layer.title)), clearanceBadge(layer), overdueBadge(layer), tools(layer));
+    const more = isShown(layer.id) ? el("div", { className: "layer-more" }, hint(layer), tooFar(layer) ? null : legendList(layer), slider(layer), origin(layer)) : hint(layer);
     line.replaceChildren(...[head, filterLine(layer), more].filter(Boolean));
   };
   box.addEventListener("change", () => {
@@ -103,9 +135,11 @@ function entry(layer) {
 }
 
 function group(name) {
+  const found = members(name).filter(sought);
+  if (!found.length) return null;
   const head = el("summary", {}, el("span", {}, words(config.groups[name])), el("span", { className: "hint", dataset: { count: name } }, count(name)));
-  const box = el("details", { className: "group", open: !folded.has(name) }, head, el("ul", {}, members(name).map(entry)));
-  box.addEventListener("toggle", () => (box.open ? folded.delete(name) : folded.add(name)));
+  const box = el("details", { className: "group", open: Boolean(seek) || !folded.has(name) }, head, el("ul", {}, found.map(entry)));
+  if (!seek) box.addEventListener("toggle", () => (box.open ? folded.delete(name) : folded.add(name)));
   return box;
 }
 
@@ -113,6 +147,9 @@ function group(name) {
 export function startTree() {
   on("shown", () => {
     for (const one of document.querySelectorAll("[data-count]")) one.textContent = count(one.dataset.count);
+  });
+  for (const event of ["order", "shown"]) on(event, () => {
+    for (const one of document.querySelectorAll("[data-step]")) one.disabled = !neighbour(one.closest("[data-layer]").dataset.layer, Number(one.dataset.step));
   });
   whenFiltered(() => { if (openPanelName() === "layers") redraw(); });
   leaflet.on("zoomend", () => {
@@ -128,8 +165,27 @@ function allOff() {
   if (before.length) pushUndo(t("layers_off_done", { n: before.length }), () => { for (const layer of before) setShown(layer.id, true); redraw(); });
 }
 
+/** The field that narrows the tree, and the tree. */
+function tree() {
+  const box = el("div", {});
+  const input = el("input", { type: "text", id: "layer-find", value: seek, maxLength: 100, spellcheck: false, autocomplete: "off", placeholder: t("layer_find"), "aria-label": t("layer_find") });
+  const fill = () => {
+    const groups = Object.keys(config.groups).map(group).filter(Boolean);
+    box.replaceChildren(...(groups.length ? groups : [stateLine("empty", t("layer_find_none"))]));
+  };
+  input.addEventListener("input", () => { seek = input.value.trim(); fill(); });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !seek) return;
+    event.stopPropagation();
+    [seek, input.value] = ["", ""];
+    fill();
+  });
+  fill();
+  return [input, box];
+}
+
 /** Draw the layer panel. */
 export function drawLayers(body) {
   if (!config.layers.length) body.append(stateLine("empty", t("no_layers")));
-  else body.append(...Object.keys(config.groups).map(group), el("p", { className: "row wrap" }, button("layers_off", allOff, "quiet")));
+  else body.append(...tree(), el("p", { className: "row wrap" }, button("layers_off", allOff, "quiet")));
 }

@@ -173,7 +173,7 @@ export function startComparing() {
   keepInLink("compare", written);
   on("compare-start", startCompare);
   on("back", endCompare);
-  for (const event of ["shown", "tile-query", "time-window", "opacity", "language"]) on(event, restyle);
+  for (const event of ["shown", "order", "tile-query", "time-window", "opacity", "language"]) on(event, restyle);
   for (const event of ["as-of", "language"]) on(event, settle);
   addEventListener("resize", place);
   const told = read(linked("compare"));

@@ -2,6 +2,7 @@
 
 import { config, currentLanguage, layerById } from "../state.js";
 import { addMissingImages, filterOf, isShown, opacityOf, OPACITY } from "../map.js";
+import { stackedStyle } from "../stack.js";
 import { tileQuery, withQuery, zoomRange } from "../tile_query.js";
 
 const AS_OF = "as-of";
@@ -40,7 +41,7 @@ function drawnOn(one, side) {
 /** The style of a side. MapLibre takes over what is the same when it is given another one. */
 export function styleOf(side) {
   // A lowest zoom must not lie above the highest: such a layer is not drawn at all.
-  const layers = page.layers.map((one) => drawnOn(one, side)).filter((one) => (one.minzoom ?? 0) <= (one.maxzoom ?? 24));
+  const layers = stackedStyle(page.layers).map((one) => drawnOn(one, side)).filter((one) => (one.minzoom ?? 0) <= (one.maxzoom ?? 24));
   return { ...page, sources: sources(side), layers };
 }
 

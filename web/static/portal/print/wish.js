@@ -3,6 +3,7 @@
 import { config, currentLanguage, recall, remember } from "../state.js";
 import { flow } from "../emergency/flow.js";
 import { leaflet, opacityOf, shownLayers } from "../map.js";
+import { stacked } from "../stack.js";
 import { tileQuery } from "../tile_query.js";
 import { drawnOnMap } from "./drawn.js";
 
@@ -75,7 +76,7 @@ export function question(more = {}) {
   const overlays = drawnOnMap(wish.feature);
   return {
     paper: wish.paper, orientation: wish.orientation, ...place(), ...Object.fromEntries([...told, ...chosen]),
-    lang: wish.lang || currentLanguage(), legend: wish.legend, layers: shownLayers().map(layerOf),
+    lang: wish.lang || currentLanguage(), legend: wish.legend, layers: stacked(shownLayers()).map(layerOf),
     ...(wish.dpi ? { dpi: Number(wish.dpi) } : {}), ...(overlays.features.length ? { overlays } : {}), ...(flow.exercise ? { exercise: true } : {}), ...more,
   };
 }

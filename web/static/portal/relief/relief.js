@@ -160,7 +160,7 @@ export function startRelief() {
   on("back", closeRelief);
   on("compare", (mode) => { if (mode) closeRelief(); });
   leaflet.on("moveend", follow);
-  for (const event of ["shown", "tile-query", "time-window", "opacity"]) on(event, restyle);
+  for (const event of ["shown", "order", "tile-query", "time-window", "opacity"]) on(event, restyle);
   on("language", () => { restyle(); if (map) drawBar(...controls()); });
   on("highlight", (geometry) => map?.getSource(MARK)?.setData(geometryOf(geometry)));
   const [pitch, bearing, times] = (linked("relief") ?? "").split(",").map(Number);
