@@ -68,9 +68,13 @@ class Zone(_Value):
 
 
 class ZoneAnswer(_Value):
-    """What lies in a zone, section by section, with the method and the editions used."""
+    """What lies in a zone, section by section, with the method and the editions used.
+
+    `as_of` is the instant of system time that was asked about; None for what held when it was computed.
+    """
 
     zone: Zone
+    as_of: dt.datetime | None = None
     sections: tuple[AnswerSection, ...]
     method: dict[str, str]
     computed: dt.datetime

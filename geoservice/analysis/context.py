@@ -51,7 +51,7 @@ class AnalysisContext:
         schema: Schema names to replace, where readers see views instead of tables (`Reading.schema`).
         raster_sum: How rasters are summed.
         prepare: Told which rasters are summed, so that the next time is quicker.
-        as_of: Instant of system time as of which named zones are looked up; None for now.
+        as_of: Instant of system time as of which named zones and the layers are looked at; None for now.
     """
 
     principal: Principal

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from geoservice.analysis.statements import MAX_LISTED, MIN_PART
 from layers.area import INVERSE_FLATTENING, SEMI_MAJOR
 
@@ -37,3 +39,14 @@ METHOD = {
     "listing": f"At most {MAX_LISTED} features are listed, in the order of their keys; features_total counts all.",
     "snapshot": "All sections read one state of the database (repeatable read); editions name it.",
 }
+
+_AS_OF = (
+    "All rows, rasters and named zones are those that the database held at the instant as_of; the edition of a section "
+    "is the latest of its layer by then. Messages of alerts and kept zones never change: they are found whatever the "
+    "instant."
+)
+
+
+def method_of(instant: dt.datetime | None) -> dict[str, str]:
+    """How the figures of an answer are made; of the past also what that means."""
+    return METHOD if instant is None else {**METHOD, "as-of": _AS_OF}

@@ -6,6 +6,8 @@ that of whole divisions, which may have other postcodes as well.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +15,7 @@ from geoservice.analysis.context import AnalysisContext
 from layers.access import decide
 from layers.errors import BadParameter
 from layers.model import RowLayer, VectorLayer
-from layers.table import current_table, row_predicate
+from layers.table import AS_OF, held, row_predicate
 
 POSTCODES = "postcode"
 _DIGITS = (5, 6)
@@ -39,7 +41,7 @@ async def divisions_of(connection: AsyncConnection, postcode: str, context: Anal
     Args:
         connection: A read-only connection of the principal's clearance.
         postcode: The postcode.
-        context: Who asks, and the layers.
+        context: Who asks, the layers, and as of when.
     """
     layer = context.catalog.layers.get(POSTCODES)
     if not isinstance(layer, RowLayer | VectorLayer):
@@ -47,16 +49,16 @@ async def divisions_of(connection: AsyncConnection, postcode: str, context: Anal
     decision = decide(context.principal, "read", layer)
     if not decision.allowed or not {_CODE, _DIVISION} <= set(decision.attributes):
         return ()
-    table = current_table(layer)
-    code = table.c[_DIVISION]
-    statement = (
-        sa.select(code)
-        .where(row_predicate(table, decision.rule), table.c[_CODE] == sa.bindparam("wanted", type_=sa.Text()))
-        .where(code.is_not(None))
-        .distinct()
-        .order_by(code)
-        .limit(_MOST)
-    )
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        same = table.c[_CODE] == sa.bindparam("wanted", type_=sa.Text())
+        return sa.select(table.c[_DIVISION].label("code")).where(
+            row_predicate(table, decision.rule), same, table.c[_DIVISION].is_not(None)
+        )
+
+    found = held(layer, rows_of, past=context.as_of is not None).subquery("found")
+    statement = sa.select(found.c.code).distinct().order_by(found.c.code).limit(_MOST)
     options = {"schema_translate_map": context.schema} if context.schema else {}
-    rows = await connection.execute(statement, {"wanted": postcode}, execution_options=options)
+    values = {"wanted": postcode} if context.as_of is None else {"wanted": postcode, AS_OF: context.as_of}
+    rows = await connection.execute(statement, values, execution_options=options)
     return tuple(rows.scalars())

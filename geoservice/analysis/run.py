@@ -15,11 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.analysis.context import AnalysisContext
-from geoservice.analysis.method import METHOD
+from geoservice.analysis.known import Known, known_of, read_rows
+from geoservice.analysis.method import method_of
 from geoservice.analysis.place import Place
 from geoservice.analysis.request import ZoneRequest, find_place
 from geoservice.analysis.sections import (
     NOTHING_LOADED,
+    NOTHING_THEN,
     RASTER_MEASURE,
     TOO_SLOW,
     GroupTotal,
@@ -34,12 +36,13 @@ from geoservice.analysis.sections import (
     unit_of,
 )
 from geoservice.analysis.statements import Counting, counting_of, listing_statement, totals_statement
-from geoservice.features.assets import assets_of, assets_statement
-from geoservice.features.state import LayerState, state_statement
+from geoservice.features.assets import Which, assets_of, assets_statement
+from geoservice.features.extent_then import extent_of, extent_statement
 from layers.access import Decision, decide, visible
 from layers.answer import AnswerSection, EditionRef, Zone, ZoneAnswer
 from layers.extent import Extent
-from layers.model import RasterLayer, VectorLayer
+from layers.model import RasterLayer, Text, VectorLayer
+from layers.table import AS_OF
 
 QUERY_CANCELLED = "57014"
 MILLISECONDS = 1000
@@ -64,24 +67,46 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Job:
-    """What every section needs: connection, context, place, state of the layers, clock."""
+    """What every section needs: connection, context, place, what is known of the layers, clock."""
 
     connection: AsyncConnection
     context: AnalysisContext
     place: Place
-    states: Mapping[str, LayerState]
+    known: Mapping[str, Known]
     clock: _Clock
 
+    @property
+    def past(self) -> bool:
+        """Whether it is asked about an instant that has passed."""
+        return self.context.as_of is not None
+
+    @property
+    def nothing(self) -> Text:
+        """What is said of a layer of which nothing is loaded."""
+        return NOTHING_THEN if self.past else NOTHING_LOADED
+
     async def rows(self, statement: sa.Select[Any]) -> Sequence[Mapping[str, Any]]:
-        """Rows of a statement about the zone."""
-        return await _rows(self.connection, statement, {"zone": self.place.ewkb}, self.context)
+        """Rows of a statement about the zone, and about the instant."""
+        instant = {AS_OF: self.context.as_of} if self.past else {}
+        return await read_rows(self.connection, statement, {"zone": self.place.ewkb, **instant}, self.context)
 
     def edition(self, layer: VectorLayer | RasterLayer) -> EditionRef | None:
-        """The latest edition of a layer, as the principal may know it."""
-        state = self.states.get(layer.name)
-        if state is None or state.edition is None or state.committed is None or state.source is None:
-            return None
-        return EditionRef(number=state.edition, committed=state.committed, source=state.source)
+        """The latest edition of a layer, or that of then, as the principal may know it."""
+        known = self.known.get(layer.name)
+        return None if known is None else known.edition()
+
+    async def extent(self, layer: VectorLayer, decision: Decision) -> Extent | None:
+        """The box of what is loaded of a layer, or was then; None where nothing is.
+
+        Raises:
+            _OutOfTime: When the rows of then had to be looked at, and there are too many.
+        """
+        known = self.known.get(layer.name)
+        if known is None or known.settled:
+            return None if known is None else known.state.extent
+        async with _limited(self):
+            rows = await self.rows(extent_statement(layer, decision.rule))
+        return extent_of(rows[0])
 
 
 async def zone_answer(connection: AsyncConnection, request: ZoneRequest, context: AnalysisContext) -> ZoneAnswer:
@@ -107,10 +132,10 @@ async def zone_answer(connection: AsyncConnection, request: ZoneRequest, context
         place = await find_place(connection, request, context)
         zone: Zone = await asyncio.to_thread(place.described)
         layers = exposed(visible(context.principal, context.catalog))
-        states = await _states(connection, layers, context)
-        job = _Job(connection, context, place, states, clock)
+        job = _Job(connection, context, place, await known_of(connection, layers, context), clock)
         sections = [await _section(job, layer) for layer in layers]
-    return ZoneAnswer(zone=zone, sections=tuple(sections), method=METHOD, computed=dt.datetime.now(dt.UTC))
+    method, computed = method_of(context.as_of), dt.datetime.now(dt.UTC)
+    return ZoneAnswer(zone=zone, as_of=context.as_of, sections=tuple(sections), method=method, computed=computed)
 
 
 async def _section(job: _Job, layer: VectorLayer | RasterLayer) -> AnswerSection:
@@ -119,13 +144,13 @@ async def _section(job: _Job, layer: VectorLayer | RasterLayer) -> AnswerSection
         return await _raster_section(job, layer, decision)
     counting = counting_of(layer, decision)
     unit, edition = unit_of(layer, counting), job.edition(layer)
-    state = job.states.get(layer.name)
-    # The same rule as of impacts: what lies outside the box of all that is loaded is not known, and not zero.
-    if state is None or state.extent is None or not job.place.meets(state.extent):
-        return empty_section(layer, counting.measure, unit, edition, NOTHING_LOADED)
     try:
+        extent = await job.extent(layer, decision)
+        # The same rule as of impacts: what lies outside the box of all that is loaded is not known, and not zero.
+        if extent is None or not job.place.meets(extent):
+            return empty_section(layer, counting.measure, unit, edition, job.nothing)
         found = await _vector_section(job, layer, decision, counting)
-        return await asyncio.to_thread(_beside, job, found, state.extent)
+        return await asyncio.to_thread(_beside, job, found, extent)
     except _OutOfTime:
         return empty_section(layer, counting.measure, unit, edition, TOO_SLOW)
 
@@ -140,22 +165,23 @@ def _beside(job: _Job, section: AnswerSection, extent: Extent) -> AnswerSection:
 async def _vector_section(job: _Job, layer: VectorLayer, decision: Decision, counting: Counting) -> AnswerSection:
     boxes = job.place.boxes()
     async with _limited(job):
-        rows = await job.rows(totals_statement(layer, decision, counting, boxes))
+        rows = await job.rows(totals_statement(layer, decision, counting, boxes, past=job.past))
         totals = [GroupTotal(row["code"], row["features"], row["value"], row["missing"]) for row in rows]
         section = filled_section(layer, counting, job.context.catalog, totals, job.edition(layer))
         if layer.exposure is None or not layer.exposure.listed:
             return section
-        listed = await job.rows(listing_statement(layer, decision, counting, boxes))
+        listed = await job.rows(listing_statement(layer, decision, counting, boxes, past=job.past))
     features = tuple(listed_features(layer, decision, listed))
     return section.model_copy(update={"features": features, "features_total": sum(total.features for total in totals)})
 
 
 async def _raster_section(job: _Job, layer: RasterLayer, decision: Decision) -> AnswerSection:
     unit, edition, boxes = raster_unit(layer), job.edition(layer), job.place.boxes()
-    rows = await _rows(job.connection, assets_statement(layer, decision.rule), {}, job.context)
+    statement = assets_statement(layer, decision.rule, Which(instant=job.context.as_of))
+    rows = await read_rows(job.connection, statement, {}, job.context)
     assets = [asset for asset in assets_of(layer, rows, job.context.rasters) if any(map(asset.meets, boxes))]
     if not assets:
-        return empty_section(layer, RASTER_MEASURE, unit, edition, NOTHING_LOADED)
+        return empty_section(layer, RASTER_MEASURE, unit, edition, job.nothing)
     job.context.prepare(assets)
     work = asyncio.to_thread(job.context.raster_sum, assets, job.place.geometry)
     try:
@@ -183,31 +209,3 @@ async def _configure(connection: AsyncConnection, seconds: float) -> None:
     """Until the end of the (sub)transaction: time per statement, and plans that know the zone."""
     settings = {"statement_timeout": str(round(seconds * MILLISECONDS)), "plan_cache_mode": "force_custom_plan"}
     await connection.execute(sa.select(*(sa.func.set_config(name, value, True) for name, value in settings.items())))
-
-
-async def _states(
-    connection: AsyncConnection, layers: Sequence[VectorLayer | RasterLayer], context: AnalysisContext
-) -> dict[str, LayerState]:
-    statement = state_statement(context.principal.clearance)
-    rows = await _rows(connection, statement, {"names": [layer.name for layer in layers]}, context)
-    return {row["layer"]: _state(row) for row in rows}
-
-
-def _state(row: Mapping[str, Any]) -> LayerState:
-    corners = [row[side] for side in ("west", "south", "east", "north")]
-    return LayerState(
-        layer=row["layer"],
-        edition=row["edition"],
-        committed=row["committed"],
-        source=row["source"],
-        rows=row["rows"] or 0,
-        extent=None if None in corners else Extent(*corners),
-    )
-
-
-async def _rows(
-    connection: AsyncConnection, statement: sa.Select[Any], values: Mapping[str, Any], context: AnalysisContext
-) -> Sequence[Mapping[str, Any]]:
-    options = {"schema_translate_map": context.schema} if context.schema else {}
-    result = await connection.execute(statement, values, execution_options=options)
-    return [dict(row) for row in result.mappings()]

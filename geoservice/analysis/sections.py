@@ -28,6 +28,10 @@ NOTHING_LOADED = Text(
     zh="该图层在此范围及其周围没有数据，这不等于零。",
     en="Nothing is loaded for this layer here or around; that is not zero.",
 )
+NOTHING_THEN = Text(
+    zh="当时该图层在此范围及其周围没有数据，这不等于零。",
+    en="Nothing was loaded for this layer here or around at that time; that is not zero.",
+)
 RASTER_MEASURE = "sum"
 _WHOLE = 0.999
 _UNITS = {"count": "1", "length": "m", "area": "m2"}

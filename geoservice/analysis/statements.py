@@ -22,7 +22,7 @@ from layers.access import Decision
 from layers.area import MAX_EDGE_DEGREES
 from layers.crs import STORAGE_SRID
 from layers.model import VectorLayer
-from layers.table import current_table, row_predicate
+from layers.table import held, row_predicate
 
 Measure = Literal["count", "length", "area", "sum"]
 EQUAL_AREA_SRID = 6933
@@ -65,18 +65,21 @@ def counting_of(layer: VectorLayer, decision: Decision) -> Counting:
 
 
 def totals_statement(
-    layer: VectorLayer, decision: Decision, counting: Counting, boxes: Sequence[Box]
+    layer: VectorLayer, decision: Decision, counting: Counting, boxes: Sequence[Box], *, past: bool = False
 ) -> sa.Select[Any]:
     """Per group: number of features, their measure inside the zone, how many have no value to sum.
 
     The columns are `code` (null: no class), `features`, `value` and `missing`. Sums are made in decimal, so that the
-    order in which rows are met changes nothing. The bind parameter is `zone` (EWKB).
+    order in which rows are met changes nothing. The bind parameters are `zone` (EWKB) and, of the past, `as_of`.
     """
-    table = current_table(layer)
-    code = sa.cast(table.c[counting.by], sa.Text()) if counting.by else sa.cast(sa.null(), sa.Text())
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        code = sa.cast(table.c[counting.by], sa.Text()) if counting.by else sa.cast(sa.null(), sa.Text())
+        columns = (sa.func.nullif(code, "").label("code"), _measured(layer, table, counting).label("value"))
+        return sa.select(*columns).where(*_inside(layer, table, decision, counting, boxes))
+
     measured = (
-        sa.select(sa.func.nullif(code, "").label("code"), _measured(layer, table, counting).label("value"))
-        .where(*_inside(layer, table, decision, counting, boxes))
+        held(layer, rows_of, past=past)
         .cte("measured")
         # Kept as rows, so that each geometry is cut once although its measure is used twice.
         .prefix_with("MATERIALIZED")
@@ -92,25 +95,30 @@ def totals_statement(
 
 
 def listing_statement(
-    layer: VectorLayer, decision: Decision, counting: Counting, boxes: Sequence[Box]
+    layer: VectorLayer, decision: Decision, counting: Counting, boxes: Sequence[Box], *, past: bool = False
 ) -> sa.Select[Any]:
     """The first `MAX_LISTED` features by key: key, labels, visible attributes, a point on the part inside the zone.
 
-    The point (WKB) is the column `point`; attribute columns are named `a_<attribute>`. The bind parameter is `zone`.
+    The point (WKB) is the column `point`; attribute columns are named `a_<attribute>`. The bind parameters are `zone`
+    and, of the past, `as_of`.
     """
-    table = current_table(layer)
-    attributes = [table.c[name].label(f"a_{name}") for name in decision.attributes]
-    key = sa.collate(table.c.key, "C")
-    chosen = (
-        sa.select(table.c.key, *label_columns(layer, table, decision), _geometry(table).label("geom"), *attributes)
-        .where(*_counted(layer, table, decision, counting, boxes))
-        .order_by(key)
-        .limit(MAX_LISTED)
-        .subquery("chosen")
-    )
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        attributes = [table.c[name].label(f"a_{name}") for name in decision.attributes]
+        labels = label_columns(layer, table, decision)
+        columns = (table.c.key, *labels, _geometry(table).label("geom"), *attributes)
+        return _first(sa.select(*columns).where(*_counted(layer, table, decision, counting, boxes)))
+
+    found = held(layer, rows_of, past=past)
+    # The first ones of two tables are not yet the first ones of both.
+    chosen = (_first(found) if past else found).subquery("chosen")
     point = sa.func.ST_AsBinary(_inner_point(_part(_geometry(chosen))), type_=BYTEA()).label("point")
     rest = [column for column in chosen.c if column.name != "geom"]
     return sa.select(*rest, point).order_by(sa.collate(chosen.c.key, "C"))
+
+
+def _first(found: sa.Select[Any]) -> sa.Select[Any]:
+    return found.order_by(sa.collate(found.selected_columns["key"], "C")).limit(MAX_LISTED)
 
 
 def _inside(

@@ -14,6 +14,8 @@ from geoservice.analysis.context import AnalysisContext
 from geoservice.analysis.request import zone_request
 from geoservice.analysis.zonal import zonal
 from geoservice.analysis.zone import zone_answer
+from geoservice.api.query_terms import AsOf
+from geoservice.features.past import moment_asked
 from geoservice.house import Asker, Inside
 from geoservice.http.encoding import encoded
 from geoservice.http.links import link, url
@@ -39,8 +41,9 @@ ZoneBody = Annotated[
 
 
 @router.post("/zone", summary="What lies in a zone")
-async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody) -> Response:
-    """Sums, classes and lists per exposure layer inside a zone, measured on the ellipsoid."""
+async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody, as_of: AsOf = None) -> Response:
+    """Sums, classes and lists per exposure layer inside a zone, measured on the ellipsoid; now, or as of an instant."""
+    instant = moment_asked(as_of)
     asked = await run_in_threadpool(zone_request, body, house.settings.max_zone_vertices)
     context = AnalysisContext(
         principal=asker,
@@ -50,6 +53,7 @@ async def zone(request: Request, house: Inside, asker: Asker, body: ZoneBody) ->
         schema=house.reading.schema(asker.clearance),
         raster_sum=partial(zonal, kept=house.exposure.rasters.sums),
         prepare=house.exposure.rasters.prepare,
+        as_of=instant,
     )
     async with house.pools.connection(asker.clearance) as connection:
         answer = await zone_answer(connection, asked, context)

@@ -123,7 +123,7 @@ QUESTION_SHAPES: dict[str, Shape] = {
     ),
     "Geocoding": record(("q", "results"), q=TEXT, parts=ANY, results=several(named("Geocoded")), links=LINKS),
     "Coordinates": record(("readings",), readings=several(record(("lon", "lat"), lon=NUMBER, lat=NUMBER)), links=LINKS),
-    "Zone": record(("sections",), zone=ANY, sections=several(ANY), computed=TEXT),
+    "Zone": record(("sections",), zone=ANY, as_of=optional("string"), sections=several(ANY), method=ANY, computed=TEXT),
     "Impact": record(("zone", "sections"), zone=ANY, sections=several(ANY), needs=several(ANY), ways=ANY, method=ANY),
     "Compliance": record(
         ("red_line", "verdict", "rules", "sections"),

@@ -18,6 +18,7 @@ from geoservice.features.state import read_states
 from geoservice.impact.explain import IMPACT_METHOD
 from geoservice.impact.fetch import Ground, Wanted, read_editions, read_rows
 from geoservice.impact.figures import HECTARE_DECIMALS, MU_DECIMALS
+from geoservice.impact.known import known_extent
 from geoservice.impact.redline import RedLine
 from geoservice.impact.region import regions_of
 from geoservice.impact.rounding import rounded_parts
@@ -84,7 +85,8 @@ async def compliance_answer(office: Office, line: RedLine, as_of: dt.datetime | 
         editions = await read_editions(ground, seen, clearance)
         states = await read_states(connection, clearance, [la.name for la in seen])
         for layer in seen:
-            extent = states[layer.name].extent
+            decision = decide(context.principal, "read", layer)
+            extent = await known_extent(ground, layer, decision, states[layer.name])
             for use in layer.compliance:
                 found.append(await _found(office, ground, line, (layer, use), (editions.get(layer.name), extent)))
     return await asyncio.to_thread(_answer, office, line, found, as_of)
@@ -101,12 +103,12 @@ async def _found(
     edition, extent = known
     decision = decide(office.context.principal, "read", layer)
     there = extent is not None and _near(line, use, extent)
-    if edition is None or use.by not in decision.attributes or not (there or ground.as_of is not None):
+    if edition is None or extent is None or not there or use.by not in decision.attributes:
         return Found(layer, use, edition, None)
     wanted = Wanted(layer, decision, Counting("area", use.by), None, line.place.boxes())
     read = await read_rows(ground, wanted)
     shared = await asyncio.to_thread(_shared, line, read.rows.wkb, read.rows.code)
-    beyond = math.inf if extent is None else await asyncio.to_thread(line.place.outside, extent)
+    beyond = await asyncio.to_thread(line.place.outside, extent)
     return Found(layer, use, edition, *shared, beyond)
 
 

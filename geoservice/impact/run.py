@@ -12,11 +12,11 @@ import numpy as np
 from geoservice.analysis.kept import find_kept
 from geoservice.analysis.place import Place
 from geoservice.analysis.request import DIVISIONS, NamedZone, find_place
-from geoservice.analysis.sections import NOTHING_LOADED, TOO_SLOW, exposed
+from geoservice.analysis.sections import NOTHING_LOADED, NOTHING_THEN, TOO_SLOW, exposed
 from geoservice.analysis.statements import MAX_LISTED, Counting, counting_of
 from geoservice.db.pools import QUERY_CANCELLED, RawConnection
 from geoservice.features.assets import Which, read_assets
-from geoservice.features.state import read_states
+from geoservice.features.state import LayerState, read_states
 from geoservice.impact.asked import ImpactAsked
 from geoservice.impact.atoms import Atoms, Rows, atoms_of
 from geoservice.impact.census import census_people, read_people
@@ -24,6 +24,7 @@ from geoservice.impact.explain import IMPACT_METHOD
 from geoservice.impact.fetch import Ground, Wanted, read_divisions, read_editions, read_rows
 from geoservice.impact.hits import ZonePart, hits_of
 from geoservice.impact.keeper import AtomKeeper, stamp_of
+from geoservice.impact.known import known_extent
 from geoservice.impact.listing import cut_features, listed_features
 from geoservice.impact.measure import plain
 from geoservice.impact.needs import needs_of
@@ -72,9 +73,13 @@ class _Work:
     laid: Laid
     place: Place
     editions: dict[str, EditionRef]
-    extents: dict[str, Extent | None]
-    rows: dict[str, int]
+    states: dict[str, LayerState]
     divisions: Decision | None
+
+    @property
+    def nothing(self) -> Text:
+        """What is said of a layer of which nothing is loaded."""
+        return NOTHING_LOADED if self.asked.as_of is None else NOTHING_THEN
 
     @property
     def area(self) -> float:
@@ -190,8 +195,7 @@ async def _prepared(
         laid=Laid(zoned, parts, divisions, asked.divisions, asked.explain),
         place=place,
         editions=editions,
-        extents={name: state.extent for name, state in states.items()},
-        rows={name: state.rows for name, state in states.items()},
+        states=states,
         divisions=may,
     )
 
@@ -203,11 +207,13 @@ async def _section(work: _Work, layer: VectorLayer | RasterLayer) -> ImpactSecti
         return await _of_raster(work, layer, decision, edition)
     counting = counting_of(layer, decision)
     bare = bare_section(layer, counting, edition)
-    extent = work.extents.get(layer.name)
-    if edition is None or not _near(work, extent):
-        return empty(bare, NOTHING_LOADED)
+    if edition is None:
+        return empty(bare, work.nothing)
     try:
         async with work.ground.connection.transaction():
+            extent = await known_extent(work.ground, layer, decision, work.states[layer.name])
+            if extent is None or not work.place.meets(extent):
+                return empty(bare, work.nothing)
             found = await _of_features(work, layer, decision, counting)
         return await asyncio.to_thread(_told_of_gaps, work, layer, found, extent)
     except asyncpg.PostgresError as error:
@@ -268,7 +274,7 @@ async def _features(work: _Work, layer: VectorLayer, decision: Decision, counted
 async def _kept(work: _Work, wanted: Wanted) -> Atoms | None:
     """The atoms of a large layer, if those of its current edition are ready; if not, their making begins."""
     layer, keeper = wanted.layer, work.keeper
-    if work.asked.as_of is not None or work.rows.get(layer.name, 0) < keeper.kept_from:
+    if work.asked.as_of is not None or work.states[layer.name].rows < keeper.kept_from:
         return None
     stamp = stamp_of(work.editions, layer.name)
     found = await keeper.get(wanted, stamp) if stamp is not None else None
@@ -291,7 +297,7 @@ async def _of_raster(work: _Work, layer: RasterLayer, decision: Decision, editio
     assets = await read_assets(ground.connection, office.reading, layer, decision, office.context.rasters, which)
     near = [asset for asset in assets if any(map(asset.meets, work.place.boxes()))]
     if not near:
-        return empty(bare, NOTHING_LOADED)
+        return empty(bare, work.nothing)
 
     rasters = work.keeper.rasters
     if work.asked.as_of is None:
@@ -337,22 +343,14 @@ async def _secondary(work: _Work, layers: Sequence[VectorLayer | RasterLayer]) -
     return secondary_of(sites, land, sections, explain=work.asked.explain)
 
 
-def _near(work: _Work, extent: Extent | None) -> bool:
-    # What the figures of a layer say is of now; a layer that is empty now may have had rows then.
-    past = work.asked.as_of is not None
-    if extent is None:
-        return past
-    return work.place.meets(extent) or (past and work.place.meets_surroundings(extent))
-
-
-def _told_of_gaps(work: _Work, layer: VectorLayer, section: ImpactSection, extent: Extent | None) -> ImpactSection:
+def _told_of_gaps(work: _Work, layer: VectorLayer, section: ImpactSection, extent: Extent) -> ImpactSection:
     """A section that says of which part of the zone its layer knows nothing, as far as that can be told."""
     if work.laid.zoned.bare:
         return section
     zoned = work.laid.zoned
-    outside = 0.0 if extent is None else work.place.outside(extent)
+    outside = work.place.outside(extent)
     told = beside(section, outside / work.area) if outside else section
-    if not outside or extent is None or not zoned.best:
+    if not outside or not zoned.best:
         return within_gaps(layer, told, zoned, 0.0)
     best = Place(zoned.whole(), zoned.origin).outside(extent)
     return within_gaps(layer, told, zoned, best / zoned.area)
