@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from geoservice.api.gazetteer import PRIVATE, asking, degrees
+from geoservice.api.query_terms import AsOf
+from geoservice.features.past import moment_asked
 from geoservice.gazetteer.search import MOST_RESULTS, Found, NameQuery, search
 from geoservice.house import Asker, House, Inside
 from geoservice.http.documents import document
@@ -41,11 +43,13 @@ class NamesQuery:
     within: Annotated[str | None, Query(description="Code of a division in which to search.")] = None
     near: Annotated[str | None, Query(description="lon,lat in degrees: what is near comes first.")] = None
     explain: Annotated[bool, Query(description="Tell what each score is made of.")] = False
+    as_of: AsOf = None
 
     def written(self) -> dict[str, object]:
         """The parameters under the names that they have in an address."""
         given = asdict(self)
-        return {"class" if name == "class_" else name: value or None for name, value in given.items()}
+        outer = {"class_": "class", "as_of": "as-of"}
+        return {outer.get(name, name): value or None for name, value in given.items()}
 
 
 @router.get("/names", summary="Search names of places")
@@ -57,7 +61,7 @@ async def names(
     f: Format = None,
     lang: Language = None,
 ) -> Response:
-    """Names of all layers that have names, the best first, each feature once."""
+    """Names of all layers that have names, the best first, each feature once; now, or as of an instant."""
     chosen = negotiate(request, f, FORMATS)
     query = _query(asked, _classes(house, asker))
     async with asking(house, asker) as gazetteer:
@@ -86,6 +90,8 @@ def _query(asked: NamesQuery, known: frozenset[str]) -> NameQuery:
         stranger = min(classes - known)
         listed = ", ".join(sorted(known)) or "none"
         raise BadParameter(f"class names unknown classes ({stranger[:30]!r}); there are {listed}.", parameter="class")
+    if asked.within is not None and asked.as_of is not None:
+        raise BadParameter("within looks into divisions of today; give it or as-of.", parameter="within")
     return NameQuery(
         text=text,
         limit=parse_limit(asked.limit, FEW, MOST),
@@ -93,6 +99,7 @@ def _query(asked: NamesQuery, known: frozenset[str]) -> NameQuery:
         classes=classes,
         within=asked.within,
         near=point(asked.near) if asked.near is not None else None,
+        as_of=moment_asked(asked.as_of),
     )
 
 
@@ -123,18 +130,19 @@ def _classes(house: House, asker: Principal) -> frozenset[str]:
 
 
 def _body(request: Request, asked: NamesQuery, query: NameQuery, found: list[Found]) -> dict[str, Any]:
-    results = [_described(request, one, explain=asked.explain) for one in found]
+    results = [_described(request, one, asked) for one in found]
     return {
         "title": f"Names like {query.text}",
         "q": query.text,
+        **({} if query.as_of is None else {"asOf": query.as_of.isoformat().replace("+00:00", "Z")}),
         "offset": query.offset,
         "numberReturned": len(results),
         "results": results,
     }
 
 
-def _described(request: Request, one: Found, *, explain: bool) -> dict[str, Any]:
-    href = url(request, f"/collections/{one.layer}/items/{quote(one.key, safe='')}")
+def _described(request: Request, one: Found, asked: NamesQuery) -> dict[str, Any]:
+    href = url(request, f"/collections/{one.layer}/items/{quote(one.key, safe='')}", **{"as-of": asked.as_of})
     made: dict[str, Any] = {
         "id": one.key,
         "collection": one.layer,
@@ -148,7 +156,7 @@ def _described(request: Request, one: Found, *, explain: bool) -> dict[str, Any]
         "score": round(one.score.value, 4),
         "href": href,
     }
-    if explain:
+    if asked.explain:
         near = one.score.nearness
         made["explain"] = {
             "match": one.score.match.how,

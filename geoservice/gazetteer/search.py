@@ -1,13 +1,15 @@
 """Searching names: candidates from the index, their scores, and a last look at the rows themselves.
 
 The index follows the layers within a moment. What is shown is read from the rows of the layers, as the asker may see
-them now: a name that was removed, changed or closed since the index was made is not shown.
+them now: a name that was removed, changed or closed since the index was made is not shown. Of the past it is read from
+the rows as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -21,6 +23,7 @@ from geoservice.gazetteer.rank import Match, Score, Wanted
 from geoservice.gazetteer.slips import slips
 from geoservice.gazetteer.spelling import fold
 from geoservice.gazetteer.surroundings import DIVISIONS, Gazetteer, visible
+from geoservice.gazetteer.then import Former, entry_of, former_names, standing_then
 from layers.access import Decision, decide
 from layers.errors import UnknownFeature
 from layers.model import Text, VectorLayer
@@ -50,6 +53,7 @@ class NameQuery:
         classes: Classes of features, or None for all.
         within: Code of a division in any spelling, or None.
         near: Longitude and latitude in degrees, or None; what is near comes first among what matches alike.
+        as_of: Instant of system time at which the names were borne; None for now. It goes without `within`.
     """
 
     text: str
@@ -58,6 +62,7 @@ class NameQuery:
     classes: frozenset[str] | None = None
     within: str | None = None
     near: tuple[float, float] | None = None
+    as_of: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    row: asyncpg.Record
+    row: Mapping[str, Any]
     match: Match
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    row: asyncpg.Record
+    row: Mapping[str, Any]
     score: Score
     distance: float | None
 
@@ -125,9 +130,15 @@ async def search(gazetteer: Gazetteer, query: NameQuery) -> list[Found]:
     if not wanted.folded or not opened.layers:
         return []
     async with gazetteer.connection.transaction(isolation="repeatable_read", readonly=True):
+        former = None
+        if query.as_of is not None:
+            former = await former_names(gazetteer, opened.layers.values(), query.as_of)
         await gazetteer.fetch(("settings",), lambda: _SETTINGS, {})
         values = await _values(gazetteer, query, wanted, opened)
-        ranked = _ranked(await _candidates(gazetteer, query, wanted, values), query)
+        hits = await _candidates(gazetteer, query, wanted, values)
+        if former is not None:
+            hits = _of_then(hits, former, wanted)
+        ranked = _ranked(hits, query)
         return await _shown(gazetteer, ranked, (wanted, query), opened)
 
 
@@ -235,7 +246,15 @@ async def _counted(
     return int(rows[0][0])
 
 
-def _matching(rows: Iterable[asyncpg.Record], wanted: Wanted) -> list[_Hit]:
+def _of_then(hits: Iterable[_Hit], former: Former, wanted: Wanted) -> list[_Hit]:
+    """What may have answered the query then: hits of today whose names are the same, and names of then."""
+    kept = [hit for hit in hits if (hit.row["layer"], hit.row["fid"]) not in former.features]
+    # The index is asked for likeness only where it promises something; here every name has some.
+    likely = (hit for hit in _matching(former.rows, wanted) if hit.match.how != "similar" or hit.match.quality >= GOOD)
+    return [*kept, *likely]
+
+
+def _matching(rows: Iterable[Mapping[str, Any]], wanted: Wanted) -> list[_Hit]:
     """The rows that answer the query, each with how it does."""
     pairs = ((row, rank.match(wanted, row["terms"], row["sound"])) for row in rows)
     return [_Hit(row, matched) for row, matched in pairs if matched is not None]
@@ -252,7 +271,7 @@ def _ranked(hits: Iterable[_Hit], query: NameQuery) -> list[_Candidate]:
     return sorted(best.values(), key=lambda c: (-c.score.value, -c.row["importance"], c.row["layer"], c.row["fid"]))
 
 
-def _scored(row: asyncpg.Record, matched: Match, near: tuple[float, float] | None) -> _Candidate:
+def _scored(row: Mapping[str, Any], matched: Match, near: tuple[float, float] | None) -> _Candidate:
     distance, close = None, None
     if near is not None:
         close = 0.0
@@ -274,7 +293,7 @@ async def _shown(
     step = until + query.limit
     for start in range(0, len(ranked), step):
         some = ranked[start : start + step]
-        alive = await _alive(gazetteer, some, opened)
+        alive = await _alive(gazetteer, some, opened, query.as_of)
         for one in some:
             row = alive.get((one.row["layer"], one.row["fid"]))
             layer = opened.layers[one.row["layer"]][0]
@@ -283,24 +302,38 @@ async def _shown(
                 continue
             if layer.geometry == "line":
                 lines.add(part)
-            shown.append(_found(one, row, layer, wanted))
+            now = one if query.as_of is None else _placed_then(one, row, layer, query)
+            shown.append(_found(now, row, layer, wanted))
         if len(shown) >= until:
             break
     return shown[query.offset : until]
 
 
 async def _alive(
-    gazetteer: Gazetteer, some: list[_Candidate], opened: _Opened
+    gazetteer: Gazetteer, some: list[_Candidate], opened: _Opened, instant: dt.datetime | None
 ) -> dict[tuple[str, int], asyncpg.Record]:
-    """The rows of candidates as the asker may see them now."""
+    """The rows of candidates as the asker may see them now, or as they were."""
     by_layer: dict[str, list[int]] = {}
     for one in some:
         by_layer.setdefault(one.row["layer"], []).append(one.row["fid"])
     found: dict[tuple[str, int], asyncpg.Record] = {}
     for name, fids in by_layer.items():
-        rows = await alive(gazetteer, *opened.layers[name], fids)
+        if instant is None:
+            rows = await alive(gazetteer, *opened.layers[name], fids)
+        else:
+            rows = await standing_then(gazetteer, *opened.layers[name], fids, instant)
         found |= {(name, fid): row for fid, row in rows.items()}
     return found
+
+
+def _placed_then(one: _Candidate, row: asyncpg.Record, layer: VectorLayer, query: NameQuery) -> _Candidate:
+    """A candidate with the place and the division that its feature had then."""
+    entry = entry_of(layer, row, one.row["name"])
+    if entry is None:
+        return one
+    lon, lat = entry.point or (None, None)
+    scored = _scored({**one.row, "lon": lon, "lat": lat, "adcode": entry.adcode}, one.score.match, query.near)
+    return replace(scored, score=one.score)
 
 
 def _found(one: _Candidate, row: asyncpg.Record, layer: VectorLayer, wanted: Wanted) -> Found:

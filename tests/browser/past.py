@@ -1,4 +1,4 @@
-"""A layer with a past for tests of times and comparisons: geological units in two editions, known beforehand."""
+"""Layers with a past for tests of times and comparisons: units and airports in two editions, known beforehand."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ WEST, SOUTH, SIDE, ACROSS, UP = 104.98, 38.57, 0.01, 12, 10
 AGES = ("Cambrian", "Permian", "Neogene", "Jurassic")
 GONE, CHANGED = {"unit-5-4", "unit-6-4"}, {"unit-6-5", "unit-7-5", "unit-7-6"}
 NEW = "unit-new"
+AIRPORT = "airport"
+FIELDS: tuple[dict[str, tuple[str, str, float, float]], ...] = (
+    {"a1": ("旧机场", "Old Field", 105.03, 38.62), "a2": ("北坪机场", "North Strip", 105.06, 38.63)},
+    {
+        "a1": ("大机场", "Grand Airport", 105.03, 38.62),
+        "a3": ("南岗机场", "South Port", 105.05, 38.61),
+        "a4": ("中坝机场", "Middle Dam Airport", 105.04, 38.615),
+    },
+)
+"""Airports by edition: names, longitude, latitude. They count in an analysis of a zone, and have names."""
 
 
 def sheet() -> gpd.GeoDataFrame:
@@ -52,6 +62,15 @@ def later(rows: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return pd.concat([found, gpd.GeoDataFrame([new], crs=rows.crs)], ignore_index=True)
 
 
+def fields(which: int) -> gpd.GeoDataFrame:
+    """The airports of an edition."""
+    rows = [
+        {"airport_id": key, "name_zh": zh, "name_en": en, "geometry": shapely.Point(x, y)}
+        for key, (zh, en, x, y) in FIELDS[which].items()
+    ]
+    return gpd.GeoDataFrame(rows, crs="EPSG:4490")
+
+
 @dataclass(frozen=True)
 class Past:
     """Two editions: their numbers and instants, and their rows."""
@@ -72,11 +91,13 @@ class Past:
 
 
 def catalog() -> Catalog:
-    """The product's layers, with a source of units that is complete: what it lacks is gone."""
+    """The product's layers, with sources of units and airports that are complete: what they lack is gone."""
     found = read_catalog()
-    layer = found.layer(LAYER)
-    source = layer.sources["sample"].model_copy(update={"complete": True})
-    return found.with_([layer.model_copy(update={"sources": {"sample": source}})])
+    changed = []
+    for layer in (found.layer(LAYER), found.layer(AIRPORT)):
+        source = layer.sources["sample"].model_copy(update={"complete": True})
+        changed.append(layer.model_copy(update={"sources": {"sample": source}}))
+    return found.with_(changed)
 
 
 _LOADED: dict[str, Past] = {}
@@ -94,10 +115,12 @@ def past(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Past:
 def _loaded(site: Site, folder: Path) -> Past:
     editions = (sheet(), later(sheet()))
     database, known = Database.from_settings(site.settings), catalog()
-    for number, rows in enumerate(editions):
-        file = folder / f"sample_{LAYER}.{number}.gpkg"
-        rows.to_file(file, driver="GPKG", engine="pyogrio")
-        load_source(known, database, LAYER, file, "sample", quiet=True)
+    for number, units in enumerate(editions):
+        # The instants are those of the units: whoever asks about one finds the airports of the same edition.
+        for layer, rows in ((AIRPORT, fields(number)), (LAYER, units)):
+            file = folder / f"sample_{layer}.{number}.gpkg"
+            rows.to_file(file, driver="GPKG", engine="pyogrio")
+            load_source(known, database, layer, file, "sample", quiet=True)
     with database.transaction(Role.OWNER) as connection:
         query = sa.select(edition.c.id, edition.c.committed).where(edition.c.layer == LAYER).order_by(edition.c.id)
         early, late = connection.execute(query).all()[-2:]

@@ -7,13 +7,14 @@ import itertools
 import json
 from importlib import resources
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pandas as pd
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Portal
-from tests.browser.past import GONE, LAYER, Past, drawn_ids, past, shows
+from tests.browser.past import AIRPORT, FIELDS, GONE, LAYER, Past, drawn_ids, past, shows
 from tests.browser.test_loads import accessible
 
 __all__ = ["past"]
@@ -72,6 +73,89 @@ def test_the_whole_map_goes_back_to_an_edition_and_comes_back(portal: Portal, pa
     assert "as-of=" not in portal.page.url
 
 
+def dated(portal: Portal, instant: str | None) -> None:
+    """Set the date of the map by the address, as a bookmark does."""
+    portal.page.evaluate(
+        """(instant) => {
+            const asked = new URLSearchParams(location.hash.slice(1));
+            if (instant) asked.set("as-of", instant); else asked.delete("as-of");
+            location.hash = asked;
+        }""",
+        instant,
+    )
+
+
+def tells_airports(section: Locator, which: int) -> None:
+    """Make sure that the section of the airports tells those of one edition and no others."""
+    expect(section.locator(".figure")).to_have_text(str(len(FIELDS[which])), timeout=60_000)
+    names = {line.split("\n")[0].strip() for line in section.locator(".facilities li span").all_inner_texts()}
+    assert names == {en for _, en, *_ in FIELDS[which].values()}
+
+
+def asked_at(page: Page, url: str) -> str | None:
+    """The instant that the latest request to an address of the service asked about, as the page keeps it."""
+    script = "(url) => performance.getEntriesByType('resource').findLast((one) => one.name.includes(url)).name"
+    found = page.evaluate(script, url)
+    return parse_qs(urlsplit(found).query).get("as-of", [None])[0]
+
+
+def test_answers_beside_the_map_are_of_its_date(portal: Portal, past: Past) -> None:
+    page, early = portal.page, past.instants[0]
+    portal.open("lang=en", f"{past.place}&as-of={quote(early)}")
+    page.keyboard.press("q")
+    page.get_by_role("button", name="Current view").click()
+    section = page.locator(f"[data-section={AIRPORT}]")
+    head = page.locator(".zone-head")
+    tells_airports(section, 0)
+    assert asked_at(page, "/analysis/zone") == early
+    expect(head).to_contain_text("data as of")
+    assert accessible(page, "#panel") == []
+    portal.shot("as-of-zone-en")
+    # The date is part of what is taken along.
+    with page.expect_download() as got:
+        page.get_by_role("button", name="CSV").click()
+    table = pd.read_csv(got.value.path(), dtype=str)
+    mine = table[table.layer.str.endswith(AIRPORT) & (table.kind == "feature")]
+    assert set(mine.label_en) == {en for _, en, *_ in FIELDS[0].values()}
+    assert {pd.Timestamp(one) for one in table.as_of} == {pd.Timestamp(early)}
+
+    # Another date: the same zone is asked about again, and what was there before is not left standing.
+    page.get_by_role("button", name="Back to now").click()
+    tells_airports(section, 1)
+    assert asked_at(page, "/analysis/zone") is None
+    expect(head).not_to_contain_text("data as of")
+    dated(portal, "2020-01-01T00:00:00Z")
+    expect(section).to_have_attribute("data-status", "no-data", timeout=60_000)
+    expect(section).to_contain_text("at that time")
+
+    # Names are those of then, and lead to the feature as it was.
+    dated(portal, early)
+    field, listed = page.locator("#search-text"), page.locator("#search-list [role=option]")
+    field.fill("Grand Airport")
+    expect(page.locator("#search-note")).to_contain_text("Nothing")
+    field.fill("Old Field")
+    expect(listed.first).to_contain_text("Old Field")
+    expect(page.locator("#search-note")).to_be_hidden()
+    listed.first.click()
+    drawer = page.locator("#drawer")
+    expect(drawer.locator("table.attributes")).to_contain_text("Old Field")
+    assert parse_qs(urlsplit(drawer.locator("a").last.get_attribute("href") or "").query)["as-of"] == [early]
+    page.keyboard.press("Escape")
+    # What cannot follow says so at its place, and no longer when the map is of now.
+    field.fill("人民路12号")
+    expect(page.locator("#search-note")).to_contain_text("today's data")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    said = page.locator("#panel [data-now=as_of_not_here]")
+    for panel in ("environment", "catalogue", "hazards"):
+        page.locator(f"button[data-panel={panel}]").click()
+        expect(said.first).to_contain_text("today's data")
+    assert accessible(page, "#panel") == []
+    portal.shot("as-of-hazards-en")
+    dated(portal, None)
+    expect(said).to_have_count(0)
+
+
 def test_a_telephone_asks_for_a_moment_before_anything_was_loaded(phone: Portal, past: Past) -> None:
     phone.open("lang=zh", past.place)
     phone.page.keyboard.press("t")
@@ -91,6 +175,9 @@ def test_a_telephone_asks_for_a_moment_before_anything_was_loaded(phone: Portal,
     assert phone.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert accessible(phone.page) == []
     phone.shot("as-of-phone-zh")
+    phone.page.keyboard.press("e")
+    expect(phone.page.locator("[data-now=as_of_not_here]")).to_have_text("此处为当前数据，不随历史时刻变化。")
+    phone.page.keyboard.press("Escape")
     phone.page.get_by_role("button", name="回到现在").click()
     expect(band).to_have_count(0)
 

@@ -98,9 +98,9 @@ function quoted(value) {
 
 /** The answer as CSV: one line per class, per listed feature and per total. */
 export function asCsv(answer) {
-  const head = ["layer", "role", "kind", "code", "label_zh", "label_en", "count", "value", "unit", "lon", "lat", "edition", "status"];
+  const head = ["layer", "role", "kind", "code", "label_zh", "label_en", "count", "value", "unit", "lon", "lat", "edition", "status", "as_of"];
   const lines = answer.sections.flatMap((one) => {
-    const tail = [one.edition?.number, one.status];
+    const tail = [one.edition?.number, one.status, answer.as_of ?? ""];
     const total = [one.layer, one.role, "total", "", one.title.zh, one.title.en, "", one.total, one.unit, "", "", ...tail];
     const rows = one.rows.map((row) => [one.layer, one.role, "class", row.code, row.label.zh, row.label.en, row.count, row.value, one.unit, "", "", ...tail]);
     const features = one.features.map((each) => [one.layer, one.role, "feature", each.id, each.label.zh, each.label.en, 1, "", "", each.lon, each.lat, ...tail]);
@@ -120,7 +120,7 @@ export function answerView(answer, again) {
   const zone = answer.zone;
   const head = el("div", { className: "zone-head" },
     el("p", { className: "figure" }, `${t("area")} ${hectares(zone.area_m2)} ${t("ha")}`, el("span", { className: "hint" }, ` ${mu(zone.area_m2)} ${t("mu")} · ${fine(zone.area_m2 / 1e6)} ${t("km2")}`)),
-    zone.label ? el("p", {}, words(zone.label)) : null,
+    zone.label ? el("p", {}, words(zone.label)) : null, answer.as_of ? el("p", { className: "hint past-hint" }, t("as_of_told", { time: moment(answer.as_of) })) : null,
     el("div", { className: "row wrap" }, zone.bbox ? button("zoom_zone", () => fitBox(zone.bbox)) : null,
       button("download_json", () => save("zone-answer.json", new Blob([JSON.stringify(answer, null, 2)], { type: "application/json" }))),
       button("download_csv", () => save("zone-answer.csv", new Blob([asCsv(answer)], { type: "text/csv" }))), button("new_zone", again)));

@@ -20,7 +20,7 @@ function titleOf(collection) {
 async function names(q, signal) {
   const { lng, lat } = leaflet.getCenter().wrap();
   const near = leaflet.getZoom() > 6 ? `&near=${lng.toFixed(5)},${lat.toFixed(5)}` : "";
-  const answer = await ask("search", `${config.urls.names}?q=${encodeURIComponent(q)}&limit=8${near}&f=json`, null, signal);
+  const answer = await ask("search", atTime(`${config.urls.names}?q=${encodeURIComponent(q)}&limit=8${near}&f=json`), null, signal);
   return answer.results.map((one) => ({
     kind: "name", name: one.name, marks: one.marks, other: one.names?.[currentLanguage()], about: titleOf(one.collection),
     collection: one.collection, key: one.id, point: one.point, distance: one.distance,
@@ -64,6 +64,9 @@ export function questionsOf(q) {
   // A number behind Chinese words is that of a door more often than part of a name.
   return [...asked, ...(!ADDRESS.test(q) ? [names] : /\d/u.test(q) ? [addresses, names] : [names, addresses])];
 }
+
+/** Whether a text is looked up among addresses, which are those of today. */
+export const byAddress = (q) => questionsOf(q).includes(addresses);
 
 /** Everything that a text may mean: what was found, the surest first, and how many sources could not answer. */
 export async function find(q, signal) {

@@ -3,6 +3,7 @@
 import { config, on, t } from "./state.js";
 import { button, el, notice, stateLine } from "./dom.js";
 import { linked } from "./link.js";
+import { nowNote } from "./time/now_note.js";
 import { requestsOf } from "./request.js";
 import { openPanel, openPanelName, redraw } from "./shell.js";
 import { alertList } from "./emergency/alerts.js";
@@ -100,7 +101,8 @@ function content(box) {
     return [];
   }
   const views = { zone: () => zoneView(flow.zone), impact: () => impactView(flow.zone, flow.answer), report: () => reportView(flow.zone, flow.answer) };
-  return views[flow.step]();
+  const made = flow.recipe.way === "alert" || (flow.recipe.way === "method" && flow.recipe.method !== "drawn");
+  return [made ? nowNote("as_of_zone_made") : null, ...views[flow.step]()].filter(Boolean);
 }
 
 /** Draw the hazards panel. */
@@ -125,6 +127,13 @@ function changed(change) {
   if (change.step) document.getElementById("panel-title").focus({ preventScroll: true });
 }
 
+/** A zone and an answer are of the time that the map shows; the map stays where it is. */
+function dated() {
+  placed = Boolean(flow.recipe);
+  if (flow.recipe) go({ step: flow.step, zone: null, answer: null });
+  else if (openPanelName() === PANEL) redraw();
+}
+
 /** Wire the panel: the address is taken up, zones come from other panels, exercises and the wall are ready. */
 export function startHazards() {
   startFlow();
@@ -134,8 +143,7 @@ export function startHazards() {
   startWall();
   on("panel-closed", (name) => { if (name === PANEL) stopOfficers(); });
   on("flow", changed);
-  // An answer is of the time that the map shows.
-  on("as-of", () => { if (flow.answer) go({ step: flow.step, answer: null }); });
+  on("as-of", dated);
   window.addEventListener("geoservice-emergency", ({ detail }) => {
     openPanel(PANEL);
     takeFeature(detail.layer, detail.key, detail.geometry);

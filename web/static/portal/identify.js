@@ -42,7 +42,7 @@ export function attributeTable(layer, properties) {
   return el("table", { className: "attributes" }, el("tbody", {}, filled.map((one) => row(one, properties[one.name]))));
 }
 
-function actions(layer, key, geometry, latlng, properties) {
+function actions({ layer, key, when }, geometry, latlng, properties) {
   const box = boxOf(geometry);
   const polygon = geometry?.type?.endsWith("Polygon");
   const zone = polygon ? button("use_zone", () => window.dispatchEvent(new CustomEvent("geoservice-zone", { detail: { layer: layer.id, key, geometry } }))) : null;
@@ -53,7 +53,7 @@ function actions(layer, key, geometry, latlng, properties) {
     box ? button("zoom_feature", () => fitBox(box)) : null,
     box ? button("print_this", () => window.dispatchEvent(new CustomEvent("geoservice-print", { detail: { layer, key, geometry, properties } }))) : null, zone, check, danger,
     button("copy_id", () => copy(String(key)), "quiet"),
-    button("copy_link", () => copy(new URL(itemUrl(layer, key), location.origin).href), "quiet"),
+    button("copy_link", () => copy(new URL(atTime(itemUrl(layer, key), when), location.origin).href), "quiet"),
     latlng ? button("copy_place", () => copy(coordinates(latlng.lng, latlng.lat, false)), "quiet") : null);
 }
 
@@ -102,8 +102,8 @@ export async function showFeature(found, others = [], latlng = null, arrived = n
     setHighlight(item.geometry);
     byId("drawer").dataset.feature = `${layer.id}/${key}`;
     arrived?.(item);
-    const link = el("p", {}, el("a", { href: `${itemUrl(layer, key)}?f=html&lang=${currentLanguage()}` }, t("open_page")));
-    body.replaceChildren(...[attributeTable(layer, item.properties), actions(layer, key, item.geometry, latlng, item.properties), link].filter(Boolean));
+    const link = el("p", {}, el("a", { href: atTime(`${itemUrl(layer, key)}?f=html&lang=${currentLanguage()}`, found.when) }, t("open_page")));
+    body.replaceChildren(...[attributeTable(layer, item.properties), actions(found, item.geometry, latlng, item.properties), link].filter(Boolean));
   } catch (error) {
     if (mine === latest) body.replaceChildren(stateLine("error", error.message, () => showFeature(found, others, latlng)));
   }

@@ -9,7 +9,7 @@ import { startDrawing } from "./draw.js";
 import { ask } from "./request.js";
 import { pushUndo } from "./undo.js";
 import { keepForNow, keptForNow } from "./unlost.js";
-import { asOf, atTime } from "./time/asked_time.js";
+import { atTime } from "./time/asked_time.js";
 import { closeDrawer, openPanel, openPanelName, redraw } from "./shell.js";
 import { keepingFocus } from "./environment/focus.js";
 
@@ -20,6 +20,7 @@ let outline = null;
 let pending = null;
 let failure = null;
 let zone = null;
+let stale = false;
 const KEPT = "query-zone";
 
 function forget() {
@@ -42,7 +43,7 @@ export async function askZone(body, geometry) {
   pending?.abort();
   pending = new AbortController();
   const mine = pending;
-  [zone, answer, failure] = [{ body, geometry }, null, null];
+  [zone, answer, failure, stale] = [{ body, geometry }, null, null, false];
   keepForNow(KEPT, zone);
   setWay("zone");
   setZone(geometry);
@@ -50,13 +51,42 @@ export async function askZone(body, geometry) {
   if (openPanelName() === "query") redraw();
   else openPanel("query");
   try {
-    answer = await ask("query", config.urls.analysis, body, mine.signal);
+    answer = await ask("query", atTime(config.urls.analysis), body, mine.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     failure = error.message;
   }
   if (pending === mine) pending = null;
   if (openPanelName() === "query") redraw();
+}
+
+/** The outline of a zone that is named by a feature, as it was; others stay as they are. */
+async function outlineThen({ body, geometry }, signal) {
+  const [id, key] = body.adcode ? ["division", body.adcode] : [body.feature?.collection, body.feature?.id];
+  if (!key) return geometry;
+  try {
+    return (await ask("query", atTime(address(config.urls.item, { id, key })), null, signal)).geometry ?? geometry;
+  } catch {
+    // What the analysis says of such a zone is shown; the outline stays until then.
+    return geometry;
+  }
+}
+
+/** Ask about the zone again: the map shows another date. */
+async function askAgain() {
+  const [mine, former] = [new AbortController(), zone];
+  [pending, stale] = [mine, false];
+  const geometry = await outlineThen(former, mine.signal);
+  if (pending === mine) askZone(former.body, geometry);
+}
+
+/** An answer is of the date that it was asked at, and never stands beside a map of another one. */
+function dated() {
+  const open = openPanelName() === "query";
+  if (!zone) { if (open) redraw(); return; }
+  pending?.abort();
+  [answer, failure, pending, stale] = [null, null, null, true];
+  if (open) redraw();
 }
 
 function draw() {
@@ -152,7 +182,7 @@ export function drawQuery(body) {
 }
 
 function drawZone(body) {
-  if (asOf()) body.append(el("p", { className: "hint past-hint" }, t("as_of_zone_now")));
+  if (stale && zone) askAgain();
   if (failure) body.append(stateLine("error", failure, () => askZone(zone.body, zone.geometry)), button("new_zone", forget));
   else if (pending) wait(body);
   else if (answer) body.append(...answerView(answer, forget));
@@ -176,7 +206,7 @@ export function startQuery() {
     const body = detail.body ?? (detail.layer === "cap_alert" ? { alert: String(detail.key) } : { feature: { collection: detail.layer, id: String(detail.key) } });
     askZone(body, detail.geometry);
   });
-  on("as-of", () => { if (openPanelName() === "query") redraw(); });
+  on("as-of", dated);
   on("filter-wanted", openFilter);
   on("panel-closed", (name) => { if (name === "query" && !answer) setZone(null); });
 }

@@ -3,7 +3,7 @@
 import { on, t } from "./state.js";
 import { byId, el, notice } from "./dom.js";
 import { fine } from "./format.js";
-import { find } from "./find.js";
+import { byAddress, find } from "./find.js";
 import { goTo } from "./found.js";
 import { asOf } from "./time/asked_time.js";
 
@@ -70,7 +70,7 @@ function choose(number) {
 
 function show(q, answer) {
   found = answer.found;
-  const notes = [found.length ? null : t("search_none", { q }), answer.failed ? t("search_partly") : null, found.length && asOf() ? t("as_of_search_now") : null];
+  const notes = [found.length ? null : t("search_none", { q }), answer.failed ? t("search_partly") : null, asOf() && byAddress(q) ? t("as_of_search_now") : null];
   byId("search-note").textContent = notes.filter(Boolean).join(" ");
   byId("search-note").hidden = notes.every((one) => !one);
   open();

@@ -8,6 +8,7 @@ import { giveAway } from "./print/share.js";
 import { PANEL as SUBSCRIPTIONS, subscribes } from "./subscriptions.js";
 import { hasHeights, isShaded, setShade } from "./relief/heights.js";
 import { openPanelName, openPanel, redraw } from "./shell.js";
+import { nowNote } from "./time/now_note.js";
 import { pushUndo } from "./undo.js";
 
 const MOST = 30;
@@ -56,7 +57,7 @@ const times = () => el("section", {}, el("h2", {}, t("times_and_sides")), el("di
   ["swipe", "beside", "changes"].map((mode) => button(`compare_${mode}`, () => announce("compare-start", mode)))), el("p", { className: "hint" }, t("compare_hint")));
 
 const land = () => (hasHeights ? el("section", {}, el("h2", {}, t("relief_section")), el("div", { className: "row wrap" }, button("relief_open", () => announce("relief-open"))),
-  el("label", { className: "choice" }, el("input", { type: "checkbox", id: "shade", checked: isShaded(), onchange: (event) => setShade(event.target.checked) }), t("relief_shade"))) : null);
+  el("label", { className: "choice" }, el("input", { type: "checkbox", id: "shade", checked: isShaded(), onchange: (event) => setShade(event.target.checked) }), t("relief_shade")), nowNote()) : null);
 
 const subscriptions = () => el("section", {}, el("h2", {}, t("subscriptions")), el("div", { className: "row wrap" }, button("notice_open", () => openPanel(SUBSCRIPTIONS))),
   el("p", { className: "hint" }, t("notice_hint")));
@@ -73,5 +74,6 @@ export function drawTools(body) {
 /** Wire the key that measures. */
 export function startTools() {
   startMeasuring();
+  on("as-of", () => { if (openPanelName() === "toolbox") redraw(); });
   on("measure", () => { openPanel("toolbox", false); startMeasure("line"); });
 }

@@ -7,6 +7,7 @@ import { keepingFocus } from "../environment/focus.js";
 import { fitBox, isShown, setShown } from "../map.js";
 import { ask } from "../request.js";
 import { openPanelName } from "../shell.js";
+import { nowNote } from "../time/now_note.js";
 import { asCsv } from "./table_file.js";
 import { PANEL, choose, chooseAll, filtered, view } from "./view.js";
 
@@ -123,7 +124,7 @@ function list() {
 }
 
 function draw() {
-  if (here()) keepingFocus(() => body.replaceChildren(filters(), el("div", {}, results())));
+  if (here()) keepingFocus(() => body.replaceChildren(nowNote() ?? "", filters(), el("div", {}, results())));
 }
 
 async function load() {
@@ -145,4 +146,7 @@ export function drawCatalogue(box) {
 }
 
 /** Draw anew when something is chosen. */
-export const startCatalogue = () => on("catalogue", (changes) => (Object.keys(changes).join() === "text" ? list() : draw()));
+export function startCatalogue() {
+  on("catalogue", (changes) => (Object.keys(changes).join() === "text" ? list() : draw()));
+  on("as-of", draw);
+}

@@ -4,6 +4,7 @@ import { config, currentLanguage, offers, t, words } from "../state.js";
 import { el, shape, stateLine } from "../dom.js";
 import { moment, number } from "../format.js";
 import { request } from "../request.js";
+import { atTimeBody } from "../time/asked_time.js";
 import { PANEL, questionAbout } from "./question.js";
 
 const ORDER = ["conflict", "no-data", "attention", "clear"];
@@ -28,6 +29,7 @@ function head(answer) {
   const tally = ORDER.map((verdict) => [verdict, answer.rules.filter((one) => one.verdict === verdict).length]).filter(([, n]) => n);
   return el("section", { className: `verdict verdict-${answer.verdict}`, id: "check-verdict", role: "status" },
     el("p", { className: "verdict-word" }, sign(answer.verdict), t(key(answer.verdict))), el("p", {}, words(answer.summary)),
+    answer.as_of ? el("p", { className: "hint" }, t("as_of_told", { time: moment(answer.as_of) })) : null,
     el("ul", { className: "tally" }, tally.map(([verdict, n]) => el("li", {}, sign(verdict), t(key(verdict)), " ", el("strong", {}, String(n))))),
     el("p", { className: "number" }, el("strong", {}, size(answer.red_line.area)), ` (${number(answer.red_line.area.m2, 2)} m²)`));
 }
@@ -75,7 +77,7 @@ async function make(line, form, keep) {
 }
 
 async function keepReport(line, said) {
-  const body = { compliance: line.body, lang: currentLanguage(), title: t("check_title") };
+  const body = { compliance: atTimeBody(line.body), lang: currentLanguage(), title: t("check_title") };
   const kept = await (await request(PANEL, "POST", config.urls.reports, body)).json();
   const page = `${config.urls.reports}/${encodeURIComponent(kept.id)}?f=html`;
   said.replaceChildren(el("p", { className: "done", role: "status" }, t("report_done", { id: kept.id })), el("p", {}, el("a", { href: page, target: "_blank", rel: "noopener" }, t("report_html"))));

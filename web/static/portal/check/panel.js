@@ -100,8 +100,16 @@ export function drawCheck(body) {
   const again = button("check_again", forget);
   if (pending) wait(body);
   else if (answer) body.append(...checkAnswer(answer, line), again);
+  else if (line && !failure) judge();
   else if (failure && line) body.append(stateLine("error", failure, judge), again);
   else body.append(...choose().filter(Boolean));
+}
+
+function dated() {
+  if (!line) return;
+  pending?.abort();
+  [answer, failure, pending] = [null, null, null];
+  if (openPanelName() === PANEL) judge();
 }
 
 function wait(body) {
@@ -127,6 +135,8 @@ export function startCheck() {
     closeDrawer();
     take({ body: { feature: { collection: detail.layer, id: String(detail.key) } }, geometry: detail.geometry });
   });
+  // A verdict is of the date that the map shows.
+  on("as-of", dated);
   on("panel-closed", (name) => { if (name === PANEL && !answer) outline(null); });
   const geometry = offers("compliance") ? read(linked("redline")) : null;
   if (geometry) take({ body: { zone: geometry }, geometry, kept: true });

@@ -5,6 +5,7 @@ import { button, el, icon, patiently, stateLine } from "../dom.js";
 import { codeName, moment } from "../format.js";
 import { redraw } from "../map.js";
 import { ask } from "../request.js";
+import { nowNote } from "../time/now_note.js";
 import { flow, go } from "./flow.js";
 import { follow, heard, liveLine } from "./live.js";
 
@@ -98,7 +99,7 @@ export function alertList() {
     else { stop?.(); stop = null; }
   });
   load(list);
-  return el("section", { className: "hazard", "aria-labelledby": "alerts-title" }, el("h2", { id: "alerts-title" }, t(flow.exercise ? "alerts_exercise" : "alerts")), liveLine(), list);
+  return el("section", { className: "hazard", "aria-labelledby": "alerts-title" }, el("h2", { id: "alerts-title" }, t(flow.exercise ? "alerts_exercise" : "alerts")), nowNote(), liveLine(), list);
 }
 
 /** The block of an alert in the reader's language, or else its first. */

@@ -5,6 +5,7 @@ import { byId, button, el, patiently, stateLine } from "../dom.js";
 import { moment } from "../format.js";
 import { openPanel } from "../shell.js";
 import { levelMark, statusMark } from "./alerts.js";
+import { nowNote } from "../time/now_note.js";
 import { flow, go } from "./flow.js";
 import { follow, heard, liveLine } from "./live.js";
 import { openWall } from "./wall.js";
@@ -57,7 +58,7 @@ export function openBoard() {
   opener = document.activeElement;
   const box = el("div", { className: "board-regions" });
   byId("board").replaceChildren(
-    el("header", { className: "board-head" }, el("h1", { id: "board-title" }, t("board_title")), flow.exercise ? el("strong", { className: "board-exercise" }, t("exercise_band")) : null, liveLine(), button("wall_open", () => { closeBoard(); openWall(); }), button("close", closeBoard)), box);
+    el("header", { className: "board-head" }, el("h1", { id: "board-title" }, t("board_title")), flow.exercise ? el("strong", { className: "board-exercise" }, t("exercise_band")) : null, liveLine(), button("wall_open", () => { closeBoard(); openWall(); }), button("close", closeBoard)), nowNote() ?? "", box);
   byId("board").showModal();
   byId("board").oncancel = (event) => { event.preventDefault(); closeBoard(); };
   stop = follow(() => load(box));

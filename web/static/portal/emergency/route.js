@@ -6,6 +6,7 @@ import { fine, number } from "../format.js";
 import { boxOf, fitBox, leaflet, setHighlight } from "../map.js";
 import { ask } from "../request.js";
 import { openDrawer } from "../shell.js";
+import { atTimeBody } from "../time/asked_time.js";
 import { flow } from "./flow.js";
 
 const COUNT = 3;
@@ -59,7 +60,7 @@ export async function reachHospitals(label, lon, lat) {
   setHighlight({ type: "Point", coordinates: [lon, lat] });
   const body = { place: [lon, lat], facilities: HOSPITALS, count: COUNT, closures: closures() };
   try {
-    fill(box, await patiently(box, ask("hazards", `${config.urls.routing}/nearest`, body)), [lon, lat]);
+    fill(box, await patiently(box, ask("hazards", `${config.urls.routing}/nearest`, atTimeBody(body))), [lon, lat]);
   } catch (error) {
     box.replaceChildren(stateLine("error", error.message, () => reachHospitals(label, lon, lat)));
   }

@@ -7,6 +7,7 @@ import { leaflet } from "../map.js";
 import { startDrawing } from "../draw.js";
 import { dropZone } from "../drop_zone.js";
 import { ask } from "../request.js";
+import { atTime } from "../time/asked_time.js";
 import { go } from "./flow.js";
 import { methodForm, viewBox } from "./forms.js";
 
@@ -54,7 +55,7 @@ function chooser(id, key, options, chosen) {
 function divisions() {
   const layer = layerById("division");
   if (!layer?.edition) return null;
-  const url = `${address(config.urls.items, { id: "division" })}?limit=${MANY}`;
+  const url = atTime(`${address(config.urls.items, { id: "division" })}?limit=${MANY}`);
   return chooser("emergency-division", "zone_division", async () => (await ask("hazards", url)).features.map((one) => [String(one.properties.adcode ?? one.id), divisionName(layer, one)]),
     (adcode) => take({ way: "place", body: { adcode } }));
 }
@@ -71,7 +72,7 @@ function featureField(layerId, sort, nameOf) {
   return (id) => {
     const select = el("select", { id });
     const layer = layerById(layerId);
-    const url = `${address(config.urls.items, { id: layerId })}?limit=${FEW}${sort ? `&sortby=${sort}` : ""}`;
+    const url = atTime(`${address(config.urls.items, { id: layerId })}?limit=${FEW}${sort ? `&sortby=${sort}` : ""}`);
     ask("hazards", url).then((found) => select.append(...found.features.map((one) => el("option", { value: String(one.id) }, nameOf(layer, one))))).catch(() => {});
     return { input: select, read: () => select.value || null };
   };

@@ -3,6 +3,7 @@
 import { address, config, layerById, t, words } from "../state.js";
 import { titleOf } from "../format.js";
 import { ask } from "../request.js";
+import { atTime } from "../time/asked_time.js";
 import { flow } from "./flow.js";
 
 const PANEL = "hazards";
@@ -57,7 +58,7 @@ async function ofNamed(recipe) {
   if (!bbox && !adcode && !feature) throw new Error(t("zone_unknown"));
   if (bbox) return ofPlace(recipe, { zh: "当前视野", en: "The view of the map" }, boxRing(bbox));
   const [id, key] = adcode ? ["division", adcode] : [feature.collection, feature.id];
-  const item = await ask(PANEL, address(config.urls.item, { id, key }));
+  const item = await ask(PANEL, atTime(address(config.urls.item, { id, key })));
   const layer = layerById(id);
   const name = layer ? titleOf(layer, item.properties, key) : key;
   return ofPlace(recipe, { zh: name, en: name }, item.geometry);

@@ -3,6 +3,7 @@
 import { config, currentLanguage, on, t } from "../state.js";
 import { button, el, patiently } from "../dom.js";
 import { moment } from "../format.js";
+import { nowNote } from "../time/now_note.js";
 import { takeClicks } from "../identify.js";
 import { fitBox } from "../map.js";
 import { openPanelName } from "../shell.js";
@@ -87,7 +88,7 @@ function redraw() {
   if (openPanelName() !== PANEL || !box?.isConnected) return;
   keepingFocus(() => {
     const content = el("div", { className: "env-content" });
-    box.replaceChildren(tabs(), timeRow(), mapRow(lastAnswer()?.found.features ?? []), content);
+    box.replaceChildren(nowNote() ?? "", tabs(), timeRow(), mapRow(lastAnswer()?.found.features ?? []), content);
     marks();
     if (pending && !lastAnswer()) patiently(content, pending.work.catch(() => {}));
     else fill(content);

@@ -5,6 +5,7 @@ import { button, byId, copy, el, patiently, stateLine } from "../dom.js";
 import { codeName, fine, moment, number } from "../format.js";
 import { leaflet, setHighlight } from "../map.js";
 import { closeDrawer, openDrawer, showRequests } from "../shell.js";
+import { nowNote } from "../time/now_note.js";
 import { classBadge } from "./classes.js";
 import { learn, nameOf, stationName, unitWords } from "./names.js";
 import { limitWords, seriesView } from "./series.js";
@@ -69,7 +70,7 @@ export async function openStation(id, name, point = null) {
   const mine = ++latest;
   choose({ station: id });
   const body = el("div", { className: "station" });
-  openDrawer(name || id, body);
+  openDrawer(name || id, nowNote() ?? "", body);
   if (point) setHighlight({ type: "Point", coordinates: point });
   try {
     const station = await patiently(body, askStation(id));

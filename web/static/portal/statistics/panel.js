@@ -210,7 +210,7 @@ function hovered(at) {
 export function startStatistics() {
   takeClicks(clicked);
   on("statistics", changed);
-  on("as-of", () => { if (openPanelName() === PANEL && body?.isConnected) load(); });
+  on("as-of", () => { known = null; if (openPanelName() === PANEL && body?.isConnected) load(); });
   on("panel-closed", (name) => { if (name === PANEL) clearChoropleth(); });
   const board = gl.getCanvasContainer().closest(".leaflet-container");
   board.addEventListener("mousemove", (event) => {

@@ -2,7 +2,7 @@
 
 import { address, config } from "../state.js";
 import { ask } from "../request.js";
-import { asOf } from "../time/asked_time.js";
+import { asOf, atTime } from "../time/asked_time.js";
 import { filterOf, subject } from "./subjects.js";
 import { PANEL, UNITS, view } from "./view.js";
 
@@ -33,7 +33,7 @@ async function once(url, signal) {
 
 /** Levels that have divisions with an outline, the largest first: [{level, number}]. */
 export async function levels(signal) {
-  const found = await once(statisticsUrl(DIVISIONS, { "group-by": "level", measures: "area,count" }), signal);
+  const found = await once(statisticsUrl(DIVISIONS, { "group-by": "level", measures: "area,count", "as-of": asOf() }), signal);
   const order = ["province", "city", "county", "township"];
   const all = found.groups.filter((one) => order.includes(one.keys[0]) && one.values.area > 0).map((one) => ({ level: one.keys[0], number: one.values.count, label: one.labels[0] }));
   return all.sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
@@ -44,15 +44,15 @@ const ofLevel = () => `level = '${view.level}'`;
 async function outlines(signal) {
   const filter = view.within ? `${ofLevel()} AND adcode LIKE '${view.within}%'` : ofLevel();
   const query = new URLSearchParams({ filter, limit: MOST, "zoom-level": OUTLINE_ZOOM, properties: "adcode,name_zh,name_en,parent,geometry" });
-  return once(`${address(config.urls.items, { id: DIVISIONS })}?${query}`, signal);
+  return once(atTime(`${address(config.urls.items, { id: DIVISIONS })}?${query}`), signal);
 }
 
-const bases = (signal) => once(statisticsUrl(DIVISIONS, { "group-by": DIVISIONS, level: view.level, filter: ofLevel(), within: view.within, measures: "area,sum:population", limit: MOST }), signal);
+const bases = (signal) => once(statisticsUrl(DIVISIONS, { "group-by": DIVISIONS, level: view.level, filter: ofLevel(), within: view.within, measures: "area,sum:population", limit: MOST, "as-of": asOf() }), signal);
 
 /** Classes of the subject, for the choice of one: [{key, label}]. */
 export async function classesIn(asked, signal) {
   if (!asked.by) return [];
-  const found = await once(statisticsUrl(asked.layer.id, { "group-by": asked.by, limit: 200, order: "key" }), signal);
+  const found = await once(statisticsUrl(asked.layer.id, { "group-by": asked.by, limit: 200, order: "key", "as-of": asOf() }), signal);
   return found.groups.filter((one) => one.keys[0] !== null).map((one) => ({ key: one.keys[0], label: one.labels[0] }));
 }
 

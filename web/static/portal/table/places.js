@@ -5,6 +5,7 @@ import { byId, el, notice } from "../dom.js";
 import { codeName, titleOf } from "../format.js";
 import { startDrawing } from "../draw.js";
 import { ask } from "../request.js";
+import { asOf } from "../time/asked_time.js";
 import { BUILDER, asked, viewBox } from "./rows.js";
 
 const MANY = 1000;
@@ -13,6 +14,7 @@ const LONGEST = 12_000;
 const OFFSETS = [0, 10, 30, 100, 300, 1000, 3000];
 const labels = new Map();
 let divisions = null;
+let divisionsAt = null;
 
 const position = ([lon, lat]) => `${Number(lon.toFixed(6))} ${Number(lat.toFixed(6))}`;
 const ring = (corners) => `(${corners.map(position).join(", ")})`;
@@ -37,6 +39,7 @@ function divisionName(layer, one) {
 }
 
 const listed = () => {
+  if (divisionsAt !== asOf()) [divisions, divisionsAt] = [null, asOf()];
   divisions ??= ask(BUILDER, `${address(config.urls.items, { id: "division" })}?${asked({ limit: MANY, skipGeometry: "true" })}`).catch((error) => { divisions = null; throw error; });
   return divisions;
 };
