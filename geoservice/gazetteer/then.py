@@ -100,10 +100,11 @@ def _former(layer: VectorLayer, decision: Decision) -> sa.Select[Any]:
     history, current = history_table(layer), current_table(layer)
     seen = [name for name in name_attributes(layer) if name in decision.attributes]
     alike = [current.c[name].is_not_distinct_from(history.c[name]) for name in seen]
-    still = sa.exists().where(current.c.fid == history.c.fid, visible(current, decision), *alike)
+    # Named, because readers may not select every column of a row.
+    same = sa.select(current.c.fid).where(current.c.fid == history.c.fid, visible(current, decision), *alike)
     then = (history.c["_valid_from"] <= at_instant(), history.c["_valid_to"] > at_instant())
     bears = sa.or_(sa.false(), *(history.c[name].is_not(None) for name in seen))
-    found = _rows(layer, history, decision).where(*then, bears, sa.not_(still))
+    found = _rows(layer, history, decision).where(*then, bears, sa.not_(same.exists()))
     return found.order_by(history.c.fid).limit(MOST_FORMER)
 
 
