@@ -97,8 +97,8 @@ QUESTIONS: tuple[Question, ...] = (
         "zone",
         Text(zh="区域分析", en="Zone analysis"),
         Text(zh="区域内的人口、土地、道路与设施。", en="What lies in a zone: people, land, roads, facilities."),
-        inputs.Zone,
-        Resource("POST", "/analysis/zone", _ZONE),
+        inputs.ZoneThen,
+        Resource("POST", "/analysis/zone", _ZONE, _THEN),
         _OBJECT,
     ),
     question(
@@ -182,7 +182,7 @@ QUESTIONS: tuple[Question, ...] = (
         Text(zh="地名检索", en="Place names"),
         Text(zh="按汉字、拼音、首字母或英文检索地名。", en="Names of places in Chinese, pinyin, initials or English."),
         inputs.Names,
-        _get("/gazetteer/names", classes="class"),
+        _get("/gazetteer/names", classes="class", **_THEN),
         _OBJECT,
     ),
     question(

@@ -72,6 +72,12 @@ class Zone(Named):
     )
 
 
+class ZoneThen(Zone):
+    """A zone, and as of when it is asked about."""
+
+    as_of: Instant | None = None
+
+
 class Impact(Zone):
     """A zone or a hazard, and what is to be told of its impact."""
 
@@ -228,6 +234,7 @@ class Names(Inputs):
     within: str | None = Field(default=None, description="Code of a division in which to search.")
     near: Position | None = Field(default=None, description="What is near this position comes first.")
     explain: bool | None = Field(default=None, description="Tell what each score is made of.")
+    as_of: Instant | None = None
 
 
 class Address(Inputs):
