@@ -247,3 +247,10 @@ def test_a_date_that_is_none_or_has_not_come_is_refused(then: Then, text: str) -
     assert "as-of" in refused.json()["detail"]
     # In the body it is no member: nobody is answered about now who asked about then.
     assert then.post({**drawn(ZONE), "as-of": text}).status_code == 400
+
+
+def test_with_the_box_of_now_it_would_be_zero(then: Then, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: what is known of a layer now must not answer for then."""
+    monkeypatch.setattr("geoservice.analysis.known.stands_since", lambda committed, instant: True)
+    wrong = section(then.ask(drawn(EAST), then.early), "patch")
+    assert (wrong["status"], wrong["total"]) == ("ok", 0.0)
