@@ -19,9 +19,11 @@ from geoservice.ogc.block import Block, no_links
 from geoservice.ogc.common import Language
 from layers.access import Principal, decide
 from web.pages import portal_page
+from web.sheet.letters import plain
 from web.view import EditionInfo, PortalView, Reader, UrlPatterns, VisibleLayer
 
 router = APIRouter(tags=["portal"])
+_MOST_NAME = 80
 
 
 @router.get("/portal", summary="Map portal")
@@ -46,12 +48,20 @@ async def portal_view(request: Request, house: House, asker: Principal, lang: st
             for layer in layers
         ),
         codelists=house.catalog.codelists,
-        reader=Reader(None if asker.anonymous else asker.id, asker.clearance.label, tuple(sorted(asker.rights))),
+        reader=_reader(asker),
+        most_rows=(house.settings.max_limit, house.settings.stream_max_limit),
         urls=_urls(request),
         sample=await sample_box(house, asker),
         offers=frozenset(block.name for block in request.app.state.blocks),
         loadable=frozenset(layer.name for layer in layers if decide(asker, "load", layer).allowed),
     )
+
+
+def _reader(asker: Principal) -> Reader:
+    if asker.anonymous:
+        return Reader()
+    name = plain(asker.name or "")[:_MOST_NAME].strip() or asker.id
+    return Reader(asker.id, asker.clearance.label, tuple(sorted(asker.rights)), name)
 
 
 def _urls(request: Request) -> UrlPatterns:

@@ -7,7 +7,7 @@ Nothing here knows HTTP or the database: `layers.table` turns a `RowRule` into a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -66,11 +66,13 @@ class Principal:
         clearance: Up to which level they may read.
         rights: What they may do beyond reading: `load`, or `load:<layer>` for single layers; the same with `edit`, and
             `edit:<theme>/` for the layers of a theme; `observe` to send readings.
+        name: What to call them, as it was written when the key was made; nothing depends on it.
     """
 
     id: str
     clearance: Clearance
     rights: frozenset[str] = frozenset()
+    name: str | None = field(default=None, compare=False)
 
     @property
     def anonymous(self) -> bool:

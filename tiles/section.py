@@ -28,6 +28,8 @@ SIDES = ("left", "bottom", "right", "top")
 WINDOW = ("west", "south", "east", "north")
 COUNT = "count"
 """Attribute of clusters: how many points they stand for."""
+LEAST = "least"
+"""Degrees on a side: what is smaller is drawn as a square of that size, so that it is seen at all."""
 Step = Rung | Mosaic | Cluster | None
 """From what a section is drawn; None means the rows themselves."""
 _WGS84 = 4326
@@ -43,13 +45,18 @@ def section_attributes(layer: VectorLayer, decision: Decision) -> tuple[str, ...
 
 
 def section_statement(
-    layer: VectorLayer, decision: Decision, crs: MapCrs, step: Step, question: Question = PRESENT
+    layer: VectorLayer,
+    decision: Decision,
+    crs: MapCrs,
+    step: Step,
+    question: Question = PRESENT,
+    coarse: bool = False,
 ) -> sa.Select[Any]:
     """The statement of one cell of a map: one row with the column `tile` (Mapbox Vector Tile 2.1, bytes).
 
     Bind parameters: the cell as `left`, `bottom`, `right`, `top` in the CRS of the map; the window around it as `west`,
     `south`, `east`, `north`, in degrees for the rows themselves, in metres of EPSG:3857 for rungs and mosaics; the zoom
-    level as `z`; and those of the question.
+    level as `z`; those of the question; and `least` for a coarse one.
 
     Args:
         layer: The layer.
@@ -57,6 +64,7 @@ def section_statement(
         crs: CRS of the map.
         step: The rung, mosaic or clusters to draw from; None for the rows themselves.
         question: What is asked beside the place; with it rows are drawn, never a ladder.
+        coarse: Whether the rows themselves are drawn at a scale at which most of them are too small to be seen.
     """
     srid = STORAGE_SRID if step is None else WEB_MERCATOR_SRID
     window, cell = _envelope(WINDOW, srid), _envelope(SIDES, crs.srid)
@@ -64,7 +72,8 @@ def section_statement(
     bounds = once.cte("bounds").prefix_with("MATERIALIZED")
     rows, names = _found(layer, decision, step, window, question)
     found = rows.limit(MOST_FEATURES).subquery("found")
-    drawn = {"geom": _drawn(found.c.geom, bounds, crs, step, BUFFER)}
+    geom = _visible(found.c.geom) if coarse and layer.geometry != "point" else found.c.geom
+    drawn = {"geom": _drawn(geom, bounds, crs, step, BUFFER)}
     if label_source_layer(layer) is not None and not isinstance(step, Mosaic | Cluster):
         spot = found.c["_spot"] if step is not None else _label_point(layer, found.c.geom)
         drawn["spot"] = _drawn(spot, bounds, crs, step, 0)
@@ -76,6 +85,28 @@ def section_statement(
     # Layers of a vector tile are repeated fields: two encoded tiles joined are one tile with the layers of both.
     whole = parts[0] if len(parts) == 1 else parts[0].op("||")(parts[1])
     return sa.select(sa.type_coerce(whole, sa.LargeBinary()).label("tile"))
+
+
+def counted_statement(layer: VectorLayer, decision: Decision, question: Question, most: int) -> sa.Select[Any]:
+    """The statement that counts the rows of a question in a window, but no further than one beyond `most`.
+
+    Bind parameters: the window as `west`, `south`, `east`, `north` in degrees, and those of the question.
+    """
+    window = _envelope(WINDOW, STORAGE_SRID)
+
+    def near(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return geom.op("&&", is_comparison=True)(window)
+
+    found = rows_asked(layer, decision, (), near, question).limit(most + 1).subquery("found")
+    return sa.select(sa.func.count()).select_from(found)
+
+
+def _visible(geom: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A geometry, or a square at its middle where it is smaller than can be seen."""
+    least: sa.ColumnElement[Any] = sa.bindparam(LEAST, type_=sa.Double())
+    wide, high = sa.func.ST_XMax(geom) - sa.func.ST_XMin(geom), sa.func.ST_YMax(geom) - sa.func.ST_YMin(geom)
+    square = sa.func.ST_Expand(sa.func.ST_Centroid(geom), least / 2)
+    return sa.case((sa.and_(wide < least, high < least), square), else_=geom)
 
 
 def _found(

@@ -24,13 +24,20 @@ def portal_config(view: PortalView) -> Json:
     shown = [entry for entry in view.layers if not isinstance(entry.layer, TableLayer)]
     return {
         "language": view.language,
-        "reader": {"label": view.reader.label, "clearance": view.reader.clearance, "rights": list(view.reader.rights)},
+        "reader": {
+            "label": view.reader.label,
+            "name": view.reader.name or view.reader.label,
+            "clearance": view.reader.clearance,
+            "rights": list(view.reader.rights),
+        },
         "urls": {name: getattr(view.urls, name) for name in view.urls.__slots__},
+        "mostRows": dict(zip(("file", "geojson"), view.most_rows, strict=True)),
         "offers": sorted(view.offers & OFFERED),
         "texts": PORTAL_TEXTS,
         "groups": _groups(shown, view),
         "layers": [layer_entry(entry, view) for entry in shown],
         "stack": [layer.name for layer in stacked(entry.layer for entry in shown)],
+        "tables": [table_entry(entry, view) for entry in view.layers if isinstance(entry.layer, TableLayer)],
         "loads": [_loadable(entry) for entry in view.layers if entry.layer.name in view.loadable],
         "codelists": _codelists(view),
         "sample": view.sample,
@@ -63,27 +70,20 @@ def map_style(view: PortalView) -> Json:
     return {"version": 8, "glyphs": glyphs, "sources": sources, "layers": [ground, *draw_order(drawn)]}
 
 
+def table_entry(entry: VisibleLayer, view: PortalView) -> Json:
+    """A layer without geometry as the portal knows it: it has rows, and nothing on the map."""
+    layer = entry.layer
+    rows = row_entry(layer, entry.attributes) if isinstance(layer, TableLayer) else {}
+    return _about(entry, view) | rows | {"legend": []}
+
+
 def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
     """One layer as the portal knows it."""
     layer = entry.layer
-    own: Json = {
-        "id": layer.name,
-        "kind": layer.kind,
-        "group": layer.group,
-        "theme": layer.theme,
-        "order": layer.portal.order,
+    own: Json = _about(entry, view) | {
         "visible": layer.portal.visible,
         "fromZoom": layer.portal.from_zoom,
-        "title": words(layer.title),
-        "abstract": words(layer.abstract) if layer.abstract else None,
-        "authority": authority(layer),
-        "licence": layer.licence.model_dump(exclude_none=True),
-        "review": layer.release.review_number if layer.release else None,
-        "cycle": layer.cycle,
-        "clearance": layer.clearance.label,
         "legend": [item.as_dict() for item in legend(layer, view.codelists)],
-        "edition": edition_entry(entry.edition),
-        "overdue": overdue(layer.cycle, entry.edition, view.now),
     }
     if isinstance(layer, VectorLayer):
         own |= row_entry(layer, entry.attributes) | {
@@ -99,6 +99,27 @@ def layer_entry(entry: VisibleLayer, view: PortalView) -> Json:
     if isinstance(layer, RasterLayer):
         own |= {"timed": layer.time is not None, "band": _band(layer)}
     return own
+
+
+def _about(entry: VisibleLayer, view: PortalView) -> Json:
+    """What the portal tells of every layer."""
+    layer = entry.layer
+    return {
+        "id": layer.name,
+        "kind": layer.kind,
+        "group": layer.group,
+        "theme": layer.theme,
+        "order": layer.portal.order,
+        "title": words(layer.title),
+        "abstract": words(layer.abstract) if layer.abstract else None,
+        "authority": authority(layer),
+        "licence": layer.licence.model_dump(exclude_none=True),
+        "review": layer.release.review_number if layer.release else None,
+        "cycle": layer.cycle,
+        "clearance": layer.clearance.label,
+        "edition": edition_entry(entry.edition),
+        "overdue": overdue(layer.cycle, entry.edition, view.now),
+    }
 
 
 def _single_from(layer: VectorLayer) -> int:

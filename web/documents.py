@@ -37,8 +37,15 @@ _LISTS = 3
 _NO_LEADS = frozenset({"self", "alternate", "item", "collection", "describedby", "service", "tile", "items"})
 """Relations of links that a page shows in another place, or that lead to no page."""
 _PERIOD = re.compile(r"P(T?)(\d+)([YMWDH])")
-_PERIODS = {"Y": "cat_years", "M": "cat_months", "W": "cat_weeks", "D": "cat_days", "H": "cat_hours"}
-_MINUTES = "cat_minutes"
+_PERIODS = {
+    "Y": ("cat_yearly", "cat_years"),
+    "M": ("cat_monthly", "cat_months"),
+    "W": ("cat_weekly", "cat_weeks"),
+    "D": ("cat_daily", "cat_days"),
+    "H": ("cat_hourly", "cat_hours"),
+}
+"""Words for one of a period, and for several."""
+_MINUTES = ("cat_each_minute", "cat_minutes")
 _FORMATS = {
     "json": "JSON", "geojson": "GeoJSON", "csv": "CSV", "ndjson": "NDJSON", "geojsonseq": "GeoJSON-Seq",
     "jsonfg": "JSON-FG", "flatgeobuf": "FlatGeobuf", "parquet": "GeoParquet", "gpkg": "GeoPackage",
@@ -299,8 +306,9 @@ def _cycle(period: str, language: str) -> str:
     found = _PERIOD.fullmatch(period)
     if found is None:
         return period
-    key = _MINUTES if found[1] and found[3] == "M" else _PERIODS[found[3]]
-    return text(key, language).replace("{n}", found[2])
+    one, several = _MINUTES if found[1] and found[3] == "M" else _PERIODS[found[3]]
+    count = int(found[2])
+    return text(one if count == 1 else several, language).replace("{n}", str(count))
 
 
 def _count(value: int | None) -> str:

@@ -103,11 +103,12 @@ class UrlPatterns:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks at the page: what to call them, their clearance by name, and what else they may do."""
+    """Who looks at the page: id of their key, their clearance by name, what else they may do, what to call them."""
 
     label: str | None = None
     clearance: str = "public"
     rights: tuple[str, ...] = ()
+    name: str | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -135,6 +136,7 @@ class PortalView:
     layers: tuple[VisibleLayer, ...]
     codelists: Mapping[str, CodeList]
     reader: Reader = Reader()
+    most_rows: tuple[int, int] = (10_000, 1_000_000)
     urls: UrlPatterns = UrlPatterns()
     sample: Box | None = None
     loadable: frozenset[str] = frozenset()

@@ -51,7 +51,7 @@ $body$;
 DO $old$
 BEGIN
     IF EXISTS (
-        SELECT FROM pg_proc WHERE oid = to_regprocedure('meta.holder(bytea)') AND NOT 'rights' = ANY(proargnames)
+        SELECT FROM pg_proc WHERE oid = to_regprocedure('meta.holder(bytea)') AND NOT 'name' = ANY(proargnames)
     ) THEN
         DROP FUNCTION meta.holder(bytea);
     END IF;
@@ -59,11 +59,11 @@ END
 $old$;
 
 CREATE OR REPLACE FUNCTION meta.holder(wanted bytea)
-RETURNS TABLE (id text, clearance smallint, rights text[])
+RETURNS TABLE (id text, clearance smallint, rights text[], name text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT k.id, k.clearance, k.rights FROM meta.api_key AS k
+    SELECT k.id, k.clearance, k.rights, k.name FROM meta.api_key AS k
     WHERE k.digest = wanted AND k.revoked IS NULL
 $body$;
 

@@ -15,6 +15,7 @@ import asyncpg
 from geoservice.db.compiled import Compiled, compile_statement
 from geoservice.db.pools import RawConnection
 from geoservice.features.assets import Which
+from geoservice.features.filtering import calculable
 from geoservice.house import House
 from geoservice.maps.imagery import imagery
 from geoservice.maps.renderer import Job
@@ -25,11 +26,13 @@ from layers.maplibre import Json, draw_order, map_layers
 from layers.model import Layer, RasterLayer, VectorLayer
 from layers.stylesheet import as_seen, at_zoom, images
 from tiles.asked import PRESENT, Question
-from tiles.plane import LEVEL, Cell, Plane, grown, mercator_of, window
-from tiles.section import SIDES, WINDOW, Step, section_statement
+from tiles.plane import CELL, LEVEL, Cell, Plane, grown, mercator_of, window
+from tiles.section import LEAST, SIDES, WINDOW, Step, section_statement
 from tiles.sprite import sheet
 
 FILES = "job://files"
+_SEEN = 3.0
+"""Points on a side of what is too small to be seen as it is."""
 GLYPHS = "job://glyphs/{fontstack}/{range}"
 
 
@@ -42,12 +45,15 @@ class Shown:
         decision: What the reader may see of it.
         question: What is asked of its rows beside the place.
         opacity: Share by which it is drawn thinner than its style says.
+        coarse: Whether its rows, few, are drawn at a scale that is smaller than the one from which rows answer: each of
+            them is seen, whatever its size, also where the layer does not appear by itself.
     """
 
     layer: VectorLayer | RasterLayer
     decision: Decision
     question: Question = PRESENT
     opacity: float = 1.0
+    coarse: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ async def rendered(house: House, request: MapRequest, files: dict[str, bytes]) -
 
 
 async def _section(house: House, asker: Principal, request: MapRequest, shown: Shown) -> dict[str, bytes]:
-    if request.plane.zoom < max(shown.layer.portal.from_zoom, shown.layer.tiles.from_):
+    if not shown.coarse and request.plane.zoom < max(shown.layer.portal.from_zoom, shown.layer.tiles.from_):
         return {}
     if isinstance(shown.layer, RasterLayer):
         which = Which(taken=shown.question.interval, instant=shown.question.as_of)
@@ -133,7 +139,8 @@ async def _section(house: House, asker: Principal, request: MapRequest, shown: S
     step = await _step(house, asker, request.plane, shown)
     async with house.pools.raw(asker.clearance) as connection:
         try:
-            return await _cells(house, connection, request.plane, shown, step)
+            with calculable(shown.question.filter):
+                return await _cells(house, connection, request.plane, shown, step)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             if step is None:
                 raise
@@ -172,7 +179,9 @@ def _values(plane: Plane, shown: Shown, cell: Cell, step: Step) -> Mapping[str, 
     if sides[0] >= sides[2] or sides[1] >= sides[3]:
         return None
     box = dict(zip(SIDES, cell.box, strict=True))
-    return {**box, **dict(zip(WINDOW, sides, strict=True)), "z": plane.level, **shown.question.values(shown.layer)}
+    least = {LEAST: (sides[2] - sides[0]) / CELL * _SEEN} if shown.coarse else {}
+    window_box = dict(zip(WINDOW, sides, strict=True))
+    return {**box, **window_box, **least, "z": plane.level, **shown.question.values(shown.layer)}
 
 
 def _compiled(house: House, plane: Plane, shown: Shown, step: Step) -> Compiled:
@@ -180,10 +189,10 @@ def _compiled(house: House, plane: Plane, shown: Shown, step: Step) -> Compiled:
     if isinstance(layer, RasterLayer):
         raise TypeError("rasters are not read by statements")
     clearance = decision.rule.max_clearance
-    shape = ("section", layer.name, clearance, decision.attributes, plane.crs.name, step, question.shape)
+    shape = ("section", layer.name, clearance, decision.attributes, plane.crs.name, step, question.shape, shown.coarse)
     compiled = house.reading.statements.get(shape)
     if compiled is None:
-        statement = section_statement(layer, decision, plane.crs, step, question)
+        statement = section_statement(layer, decision, plane.crs, step, question, shown.coarse)
         compiled = house.reading.statements[shape] = compile_statement(statement, house.reading.schema(clearance))
     return compiled
 
@@ -195,7 +204,8 @@ def _style(request: MapRequest, files: dict[str, bytes], lists: Mapping[str, Any
     for shown in request.shown:
         seen = as_seen(shown.layer, shown.decision.attributes)
         sources[shown.layer.name] = _source(shown.layer)
-        parts += [(seen, _thinned(part, shown.opacity)) for part in map_layers(seen, lists, request.language)]
+        thin = [_thinned(part, shown.opacity) for part in map_layers(seen, lists, request.language)]
+        parts += [(seen, _from_far(part, shown)) for part in thin]
     drawn = draw_order(parts, as_given=request.ordered) if request.mixed else [part for _, part in parts]
     layers = [*at_zoom(drawn, request.plane.zoom), *request.overlay.layers]
     style: Json = {"version": 8, "glyphs": GLYPHS, "sources": sources | request.overlay.sources}
@@ -223,6 +233,13 @@ def _thinned(part: Json, share: float) -> Json:
         return part
     paint = part.get("paint", {})
     return part | {"paint": paint | {name: paint.get(name, 1) * share for name in _OPACITIES[part["type"]]}}
+
+
+def _from_far(part: Json, shown: Shown) -> Json:
+    """A MapLibre layer that also appears where the layer would not by itself; labels and outlines keep their zoom."""
+    if shown.coarse and part.get("minzoom") == shown.layer.portal.from_zoom:
+        return part | {"minzoom": 0}
+    return part
 
 
 def _background(colour: str | None) -> list[Json]:

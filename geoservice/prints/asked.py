@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from geoservice.http.texts import Storable
 from web.sheet.layout import Orientation, Size
 from web.sheet.letters import plain
 
 LEAST_SCALE, MOST_SCALE, MOST_LAYERS = 100, 250_000_000, 40
 DPI, USUAL_DPI = (72, 96, 150, 192, 300), 192
 _Line = Annotated[str, Field(max_length=160), AfterValidator(plain)]
+_LayerId = Annotated[Storable, Field(max_length=100)]
 Degrees = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -20,7 +22,7 @@ class SheetLayer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Annotated[str, Field(max_length=100)] = Field(description="Collection.")
+    id: _LayerId = Field(description="Collection.")
     filter: Annotated[str, Field(max_length=20_000)] | None = Field(
         default=None, description="CQL2 text: only features that meet it."
     )
@@ -59,7 +61,7 @@ class SheetBody(BaseModel):
         description="EPSG:3857, EPSG:4490, CRS:84 or a Gauss-Krueger zone of CGCS2000; absent: that zone in China up "
         "to 1:1,000,000, else EPSG:3857.",
     )
-    layers: Annotated[tuple[str | SheetLayer, ...], Field(max_length=MOST_LAYERS)] | None = Field(
+    layers: Annotated[tuple[_LayerId | SheetLayer, ...], Field(max_length=MOST_LAYERS)] | None = Field(
         default=None, description="Collections from bottom to top; absent: those that the portal shows at first."
     )
     title: _Line = Field(default="", description="Title; absent: none.")

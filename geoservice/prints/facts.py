@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from geoservice.prints.layers import Chosen
+from geoservice.prints.layers import FEW, Chosen
 from geoservice.prints.place import Placed
 from layers.access import Clearance, Principal
 from layers.model import Text
@@ -36,6 +36,7 @@ def told_facts(
 def _told(
     spot: Placed, chosen: Sequence[Chosen], seen: Sequence[Chosen], asker: Principal, language: str
 ) -> Iterator[str]:
+    yield from _unusual(chosen, language)
     reviews = [one.credited.release.review_number for one in seen if one.credited.release is not None]
     known = list(dict.fromkeys(filter(None, reviews)))
     yield _say("report_map_review", language, n="、".join(known)) if known else word("report_map_no_review", language)
@@ -88,8 +89,19 @@ def _angle(degrees: float) -> str:
     return f"{'+' if degrees > 0 else '−'}{minutes // _MINUTES}°{minutes % _MINUTES:02}′"
 
 
-def _asked(chosen: Sequence[Chosen], language: str) -> Iterator[str]:
+def _unusual(chosen: Sequence[Chosen], language: str) -> Iterator[str]:
+    """What a reader of the paper would take for something else: layers that are left out, marks for what is tiny."""
     for one in chosen:
+        title = one.shown.layer.title.of(language)
+        if one.scale is not None:
+            told = {"layer": title, "n": f"{FEW:,}", "scale": f"{one.scale:,}"}
+            yield _say("print_left_out", language, **told)
+        elif one.shown.coarse:
+            yield _say("print_tiny", language, layer=title)
+
+
+def _asked(chosen: Sequence[Chosen], language: str) -> Iterator[str]:
+    for one in (each for each in chosen if each.scale is None):
         title, asked = one.shown.layer.title.of(language), one.asked
         if asked.filter is not None:
             yield _say("print_filter", language, layer=title, filter=plain(asked.filter)[:_MOST_FILTER])

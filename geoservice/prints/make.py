@@ -18,7 +18,7 @@ from geoservice.prints.drawn import drawn_of, overlay
 from geoservice.prints.facts import told_facts
 from geoservice.prints.grid import grid_kind, grid_marks
 from geoservice.prints.ink import inked
-from geoservice.prints.layers import Chosen, chosen
+from geoservice.prints.layers import FEW, Chosen, chosen
 from geoservice.prints.order import FORM, SheetOrder
 from geoservice.prints.place import Placed, placed
 from geoservice.prints.seen import groups_in_view
@@ -56,6 +56,11 @@ class Sheet:
     spot: Placed
     chosen: Sequence[Chosen]
     languages: tuple[str, ...]
+
+    @property
+    def drawn(self) -> list[Chosen]:
+        """The layers that are not left out."""
+        return [one for one in self.chosen if one.scale is None]
 
     def dpi(self, form: str) -> int:
         """Pixels per inch of a form: those asked for, or the usual ones as far as a map may have as many.
@@ -117,7 +122,12 @@ def plan_document(sheet: Sheet) -> Json:
         "dpi": {form: sheet.dpi(form) for form in (PDF, PNG)}
         if asked.dpi is None
         else {PDF: asked.dpi, PNG: asked.dpi},
-        "layers": [one.shown.layer.name for one in sheet.chosen],
+        "layers": [one.shown.layer.name for one in sheet.drawn],
+        "left_out": [
+            {"layer": one.shown.layer.name, "more_than": FEW, "scale": one.scale}
+            for one in sheet.chosen
+            if one.scale is not None
+        ],
     }
 
 
@@ -132,7 +142,7 @@ async def make_sheet(house: House, asker: Principal, sheet: Sheet, form: str) ->
     left, top, width, height = sheet.place.points
     frame = (left, top, left + width, top + height) if form == PNG else (0, 0, width, height)
     plane = sheet.spot.page(sheet.place) if form == PNG else sheet.spot.plane
-    shown = [one.shown for one in sheet.chosen]
+    shown = [one.shown for one in sheet.drawn]
     named = sheet.asked.layers is not None
     request = MapRequest(plane, shown, GROUND, sheet.languages[-1], ratio, mixed=True, ordered=named)
     files = await sections(house, asker, request)

@@ -146,7 +146,13 @@ def _centred(crs: MapCrs, middle: tuple[float, float], scale: int, place: Layout
     box = (x - half[0], y - half[1], x + half[0], y + half[1])
     if window(crs, box) is None:
         raise BadParameter(f"{crs.name} does not reach the place that was asked for.", parameter="crs")
-    return Placed(Plane(crs, box, width, height), scale, _north(crs, middle))
+    found = Placed(Plane(crs, box, width, height), scale, _north(crs, middle))
+    if not all(math.isfinite(value) for corner in found.outline() for value in corner):
+        raise BadParameter(
+            f"{crs.name} does not reach as far as a paper at 1:{scale:,} does; ask for a larger scale, or EPSG:3857.",
+            parameter="crs",
+        )
+    return found
 
 
 def factors(crs: MapCrs, middle: tuple[float, float]) -> tuple[float, float]:

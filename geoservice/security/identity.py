@@ -47,11 +47,12 @@ class KeyRing:
 
     async def _look_up(self, digest: bytes) -> Principal:
         async with self.pools.raw(Clearance.PUBLIC) as connection:
-            row = await connection.fetchrow("SELECT id, clearance, rights FROM meta.holder($1)", digest)
+            row = await connection.fetchrow("SELECT * FROM meta.holder($1)", digest)
         if row is None:
             self._known.pop(digest, None)
             raise NotAuthenticated("The API key is not valid.")
-        return Principal(row["id"], Clearance(row["clearance"]), frozenset(row["rights"]))
+        # A database that was not brought up to date tells no name yet.
+        return Principal(row["id"], Clearance(row["clearance"]), frozenset(row["rights"]), row.get("name"))
 
 
 def presented_key(request: Request) -> str | None:

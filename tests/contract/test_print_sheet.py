@@ -229,9 +229,6 @@ def test_filters_and_past_are_told_and_kept(site: Service) -> None:
     one = {"id": "spot", "filter": "code = 's3'", "opacity": 0.5}
     told = words(ask(site, "pdf", layers=[one], scale=50_000, dpi=72))
     assert "only features that meet code = 's3'" in told
-    refused = ask(site, layers=[one], scale=50_000_000, crs="EPSG:3857")
-    assert refused.status_code == 400
-    assert "exact rows" in refused.json()["detail"]
     past = ask(site, layers=[{"id": "spot", "as_of": "2999-01-01T00:00:00Z"}], scale=50_000)
     assert past.status_code == 400
     # A whole map of the past has rasters too; before anything was loaded it is empty.
@@ -243,6 +240,55 @@ def test_filters_and_past_are_told_and_kept(site: Service) -> None:
     assert "as of 2020-01-01T00:00:00Z" in before
     assert "Sources" not in before
     assert "Sources" in now
+
+
+READERS = (None, Clearance.RESTRICTED)
+SMALL = {"scale": 50_000_000, "crs": "EPSG:3857", "legend": False, "grid": "none", "dpi": 72}
+
+
+def test_few_features_are_printed_at_any_scale(site: Service) -> None:
+    def green(**changes: Any) -> int:
+        pixels = decoded(ask(site, "png", **{**SMALL, "layers": [{"id": "field", **changes}]}).content)
+        return int(((pixels[1] > 100) & (pixels[0] < 90) & (pixels[2] < 130)).sum())
+
+    # 11 km on a side are 0.2 mm at this scale: a mark of some pixels, in the colour of the layer.
+    assert 2 <= green(filter="code = 'south'") <= 40
+    assert green(filter="code = 'nothing'") == 0
+    told = plan(site, **{**SMALL, "layers": [{"id": "field", "filter": "code = 'south'"}]})
+    assert (told["layers"], told["left_out"]) == (["field"], [])
+    paper = words(ask(site, "pdf", **{**SMALL, "layers": [{"id": "field", "filter": "code = 'south'"}]}))
+    assert "only features that meet code = 'south'" in paper
+    assert "too small for this scale are small squares" in paper
+
+
+def test_many_features_are_left_out_and_the_paper_says_so(site: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geoservice.prints.layers.FEW", 3)
+    monkeypatch.setattr("geoservice.prints.make.FEW", 3)
+    monkeypatch.setattr("geoservice.prints.facts.FEW", 3)
+    # Of twelve spots s0 to s11 four have an amount above 7.5, three one above 8.5 (9, 10, 11).
+    four, three = ({"id": "spot", "filter": f"amount > {n}"} for n in (7.5, 8.5))
+    told = plan(site, **{**SMALL, "layers": ["field", four]})
+    assert told["layers"] == ["field"]
+    assert [(one["layer"], one["more_than"]) for one in told["left_out"]] == [("spot", 3)]
+    assert plan(site, **{**SMALL, "layers": [three]})["left_out"] == []
+    paper = words(ask(site, "pdf", **{**SMALL, "layers": ["field", four]}))
+    assert "is not drawn: more than 3 of its features" in paper
+    assert "only features that meet" not in paper
+    # From the scale that is told on it is drawn, whatever the number.
+    scale = told["left_out"][0]["scale"]
+    assert plan(site, **{**SMALL, "scale": scale, "layers": [four]})["left_out"] == []
+    assert plan(site, **{**SMALL, "scale": scale * 3, "layers": [four]})["left_out"] != []
+
+
+def test_few_features_are_counted_as_the_reader_sees_them(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    public, all_of_them = (
+        len(service.get("/collections/spot/items?limit=1000", who).json()["features"]) for who in READERS
+    )
+    assert public < all_of_them
+    monkeypatch.setattr("geoservice.prints.layers.FEW", public)
+    asked = {**SMALL, "center": [105.07, 38.07], "layers": [{"id": "spot", "filter": "code IS NOT NULL"}]}
+    assert ask(service, **asked).json()["left_out"] == []
+    assert len(ask(service, "json", Clearance.RESTRICTED, **asked).json()["left_out"]) == 1
 
 
 def test_who_may_not_see_a_layer_prints_none(site: Service) -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,37 +20,17 @@ from exactextract import exact_extract
 
 from geoservice.db.engine import Database
 from geoservice.statistics.bins import nice_edges
-from ingest.job import plan
-from ingest.load import load
-from ingest.raster import load_raster
-from ingest.sample.manifest import SampleManifest
 from layers.access import Clearance
-from layers.catalog import Catalog, read_catalog
-from layers.model import RasterLayer
-from tests.support.county import WrittenCounty
-from tests.support.loading import prepared
-from tests.support.service import Service, running
+from tests.support.county import LoadedCounty, WrittenCounty, county_catalog, serving_county
 
-ALL = read_catalog()
 NAMES = ("division", "landuse_patch", "road", "building", "populated_place", "population", "land_cover")
-CATALOG = Catalog({name: ALL.layer(name) for name in NAMES}, ALL.codelists)
+CATALOG = county_catalog(NAMES)
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 
 
 @dataclass(frozen=True)
-class County:
-    """The loaded county: its files, its truth, and the service."""
-
-    folder: Path
-    truth: SampleManifest
-    service: Service
-
-    def frame(self, layer: str) -> gpd.GeoDataFrame:
-        return gpd.read_file(self.folder / f"sample_{layer}.gpkg", engine="pyogrio")
-
-    def townships(self) -> gpd.GeoDataFrame:
-        frame = self.frame("division")
-        return frame[frame.level == "township"].sort_values("adcode").reset_index(drop=True)
+class County(LoadedCounty):
+    """The loaded county, asked for statistics."""
 
     def get(self, layer: str, **asked: str) -> Any:
         query = urlencode({name.replace("_", "-"): value for name, value in asked.items()})
@@ -65,13 +44,8 @@ class County:
 
 @pytest.fixture(scope="module")
 def county(module_database: Database, small_county: WrittenCounty) -> Iterator[County]:
-    folder, truth = small_county.folder, small_county.truth
-    target = prepared(module_database, CATALOG)
-    for name in NAMES:
-        chosen = plan(CATALOG.layer(name), next(folder.glob(f"sample_{name}.*")), dict(CATALOG.codelists), "sample")
-        (load_raster if isinstance(chosen.layer, RasterLayer) else load)(chosen, target)
-    with running(module_database, CATALOG) as service:
-        yield County(folder, truth, service)
+    with serving_county(module_database, small_county, CATALOG) as service:
+        yield County(small_county.folder, small_county.truth, service)
 
 
 def by_key(answer: Any, measure: str) -> dict[str, Any]:

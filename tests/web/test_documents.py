@@ -104,3 +104,24 @@ def test_numbers_are_grouped_and_missing_ones_empty() -> None:
 def test_the_next_page_is_linked() -> None:
     html = document_page("items", BODIES["items"], language="en", root=ROOT).html
     assert f'<a rel="next" href="{ROOT}/next?cursor=x">' in html
+
+
+@pytest.mark.parametrize(
+    ("cycle", "zh", "en"),
+    [
+        ("P1Y", "每年", "every year"),
+        ("P3Y", "每 3 年", "every 3 years"),
+        ("P1M", "每月", "every month"),
+        ("P6M", "每 6 个月", "every 6 months"),
+        ("P01W", "每周", "every week"),
+        ("P10D", "每 10 天", "every 10 days"),
+        ("PT1H", "每小时", "every hour"),
+        ("PT1M", "每分钟", "every minute"),
+        ("PT15M", "每 15 分钟", "every 15 minutes"),
+        ("P1Y6M", "P1Y6M", "P1Y6M"),
+    ],
+)
+def test_cycles_are_said_as_people_say_them(cycle: str, zh: str, en: str) -> None:
+    for language, wanted in (("zh", zh), ("en", en)):
+        body = {**BODIES["collection"], "updateCycle": cycle}
+        assert f">{wanted}<" in document_page("collection", body, language=language, root=ROOT).html

@@ -68,6 +68,29 @@ def test_attributes_above_the_readers_clearance_are_not_named() -> None:
     assert "surveyor" in [one["name"] for one in insider["attributes"]]
 
 
+def test_tables_are_told_beside_the_layers_of_the_map() -> None:
+    config = portal_config(portal_view())
+    tables = {one.name for one in CATALOG if one.kind == "table" and one.clearance == Clearance.PUBLIC}
+    assert tables
+    assert {one["id"] for one in config["tables"]} == tables
+    assert not tables & {one["id"] for one in config["layers"]}
+    changes = next(one for one in config["tables"] if one["id"] == "division_change")
+    assert {"change_id", "kind"} <= {one["name"] for one in changes["attributes"]}
+    # The builder of filters offers places for what has a geometry.
+    assert not any("geometry" in one for one in config["tables"])
+
+
+def test_a_person_is_named_by_the_key_and_not_by_its_id() -> None:
+    reader = Reader("ab12", "internal", (), "<i>Li Na</i>")
+    html = portal_page(portal_view(reader=reader)).html
+    assert "&lt;i&gt;Li Na&lt;/i&gt;</span>" in html
+    assert 'title="ab12"' in html
+    assert portal_config(portal_view(reader=reader))["reader"]["name"] == "<i>Li Na</i>"
+    # Somebody without a name is called by the id, nobody is called anything.
+    assert portal_config(portal_view(reader=Reader("ab12")))["reader"]["name"] == "ab12"
+    assert portal_config(portal_view())["reader"]["name"] is None
+
+
 def test_layers_without_data_are_listed_and_not_drawn() -> None:
     view = portal_view()
     bare = replace(view, layers=tuple(replace(one, edition=None) for one in view.layers))

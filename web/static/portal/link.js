@@ -10,15 +10,18 @@ let started = false;
 /** What the address said under a name when the page was opened, or null. */
 export const linked = (name) => given.get(name);
 
-/** Keep something in the address: `read` gives its text, or null when there is nothing to keep. */
-export const keepInLink = (name, read) => parts.set(name, read);
+/**
+ * Keep something in the address: `read` gives its text, or null when there is nothing to keep. `follow` brings back what
+ * such a text tells, or takes it away with null; without it the page is loaded anew when another address tells otherwise.
+ */
+export const keepInLink = (name, read, follow = null) => parts.set(name, { read, follow });
 
 /** Write the address anew, after something that is kept in it has changed. */
 export function writeLink() {
   if (!started) return;
   const at = leaflet.getCenter();
   const ids = shownLayers().map((layer) => layer.id).join(",");
-  const kept = [...parts].map(([name, read]) => [name, read()]).filter(([, value]) => value !== null && value !== "");
+  const kept = [...parts].map(([name, { read }]) => [name, read()]).filter(([, value]) => value !== null && value !== "");
   const more = kept.map(([name, value]) => `&${name}=${encodeURIComponent(value)}`).join("");
   const here = new URL(location.href);
   here.hash = `map=${leaflet.getZoom().toFixed(2)}/${at.lat.toFixed(5)}/${at.lng.toFixed(5)}${more}&layers=${ids}`;
@@ -44,14 +47,30 @@ function follow(told) {
   return named || boxed;
 }
 
+/** Show what another address for this page tells: a bookmark, or what somebody wrote over the address. */
+function followAnother() {
+  const told = new URLSearchParams(location.hash.slice(1));
+  // Addresses that name no view lead to one thing only, and leave the rest as it is.
+  const whole = told.has("map");
+  const other = [...parts].map(([name, part]) => ({ ...part, wanted: told.get(name), now: part.read() || null }))
+    .filter(({ wanted, now }) => wanted !== now && (whole || wanted !== null));
+  if (other.some(({ follow: bring }) => !bring)) {
+    location.reload();
+    return;
+  }
+  follow(told);
+  for (const { follow: bring, wanted } of other) bring(wanted);
+  writeLink();
+}
+
 /** Take the view from the address; true when it named a place. */
 export const followLink = () => follow(given);
 
 /** Keep the address up to date, once all that is kept in it has been read. */
 export function startLink() {
   started = true;
-  // Somebody wrote or chose another address for this page; what the page writes itself is not told.
-  window.addEventListener("hashchange", () => follow(new URLSearchParams(location.hash.slice(1))));
+  // What the page writes itself is not told.
+  window.addEventListener("hashchange", followAnother);
   leaflet.on("moveend", writeLink);
   on("shown", writeLink);
 }

@@ -36,8 +36,8 @@ function accountDialog() {
     const answer = await send("DELETE");
     if (answer?.ok) location.reload();
   });
-  const facts = el("dl", { className: "facts" }, el("dt", {}, t("clearance")), el("dd", {}, t(config.reader.clearance)));
-  openDialog(config.reader.label, facts, leave);
+  const facts = el("dl", { className: "facts" }, el("dt", {}, t("key_id")), el("dd", { className: "code" }, config.reader.label), el("dt", {}, t("clearance")), el("dd", {}, t(config.reader.clearance)));
+  openDialog(config.reader.name, facts, leave);
 }
 
 /** Wire the button of the bar. */

@@ -111,7 +111,7 @@ function retext() {
     if (one) one.title = t(key);
   }
   document.title = `${t("name")} · geoservice`;
-  byId("user-name").textContent = config.reader.label ?? t("sign_in");
+  byId("user-name").textContent = config.reader.name ?? t("sign_in");
   // On a telephone only the icon is left.
   byId("user").setAttribute("aria-label", byId("user-name").textContent);
 }
@@ -168,7 +168,7 @@ export function startShell() {
   document.addEventListener("keydown", key);
   on("language", () => { retext(); redraw(); });
   retext();
-  keepInLink("panel", () => (open === FIRST ? null : open));
+  keepInLink("panel", () => (open === FIRST ? null : open), (name) => { if (panels.has(name)) openPanel(name, false); });
   on("panel-closed", () => remember("panel", "closed"));
 }
 

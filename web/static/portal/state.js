@@ -34,6 +34,9 @@ export const words = (pair) => (pair ? pair[language] || pair.zh || pair.en : ""
 
 export const layerById = (id) => config.layers.find((layer) => layer.id === id);
 
+/** A collection with rows: a layer of the map, or one without geometry. */
+export const collectionById = (id) => layerById(id) ?? config.tables.find((table) => table.id === id);
+
 /** Whether a part of the service, such as `situation`, answers here. */
 export const offers = (part) => config.offers.includes(part);
 

@@ -1,6 +1,7 @@
 // The layer panel: groups, switches, legends, opacity, and what a layer is.
 
 import { address, announce, config, currentLanguage, on, t, words } from "./state.js";
+import { cycleWords } from "./cycle.js";
 import { button, el, icon, iconButton, stateLine } from "./dom.js";
 import { day, moment, number } from "./format.js";
 import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
@@ -16,6 +17,7 @@ import { editionWords } from "./time/editions.js";
 
 const folded = new Set(["base", "terrain"]);
 let seek = "";
+let tablesOpen = false;
 
 /** A badge for layers that are not open to all. */
 export const clearanceBadge = (layer) =>
@@ -35,7 +37,7 @@ function about(layer) {
     ["edition_then", asOf() && edition ? editionWords(layer) : null],
     ["source", edition?.source],
     ["features", edition?.features !== null && edition ? number(edition.features, 0) : null],
-    ["cycle", edition ? `${layer.cycle} · ${t(layer.overdue ? "overdue" : "fresh")}` : layer.cycle],
+    ["cycle", edition ? `${cycleWords(layer.cycle)} · ${t(layer.overdue ? "overdue" : "fresh")}` : cycleWords(layer.cycle)],
     ["taken", taken(layer)?.map(moment).join(" – ")],
     ["licence", `${t(layer.licence.share)} · ${layer.licence.basis}`],
     ["terms", layer.licence.terms],
@@ -143,6 +145,24 @@ function group(name) {
   return box;
 }
 
+function tableEntry(table) {
+  const open = hasRows(table) ? iconButton("table", "table_open", () => openTable(table.id)) : null;
+  if (open) open.dataset.table = "";
+  const head = el("div", { className: "layer-head" }, el("span", { className: "table-name" }, words(table.title)), clearanceBadge(table), el("span", { className: "layer-tools" }, open, iconButton("info", "about_layer", () => about(table))));
+  const filled = [head, filterLine(table), table.edition ? null : el("span", { className: "hint" }, t("no_data"))].filter(Boolean);
+  return el("li", { className: "layer", dataset: { layer: table.id } }, filled);
+}
+
+/** Collections without geometry: they cannot be switched on, but opened. */
+function tables() {
+  const found = config.tables.filter(sought).sort((a, b) => a.order - b.order);
+  if (!found.length) return null;
+  const head = el("summary", {}, el("span", {}, t("tables_group")), el("span", { className: "hint" }, number(found.length, 0)));
+  const box = el("details", { className: "group", id: "tables", open: Boolean(seek) || tablesOpen }, head, el("ul", {}, found.map(tableEntry)));
+  if (!seek) box.addEventListener("toggle", () => { tablesOpen = box.open; });
+  return box;
+}
+
 /** Keep counts and zoom hints true while the panel stands open. */
 export function startTree() {
   on("shown", () => {
@@ -170,7 +190,7 @@ function tree() {
   const box = el("div", {});
   const input = el("input", { type: "text", id: "layer-find", value: seek, maxLength: 100, spellcheck: false, autocomplete: "off", placeholder: t("layer_find"), "aria-label": t("layer_find") });
   const fill = () => {
-    const groups = Object.keys(config.groups).map(group).filter(Boolean);
+    const groups = [...Object.keys(config.groups).map(group), tables()].filter(Boolean);
     box.replaceChildren(...(groups.length ? groups : [stateLine("empty", t("layer_find_none"))]));
   };
   input.addEventListener("input", () => { seek = input.value.trim(); fill(); });

@@ -1,13 +1,15 @@
 // The catalogue: all collections that the reader may see, to be searched and filtered; what is overdue is one click away.
 
-import { address, config, currentLanguage, layerById, on, t, words } from "../state.js";
+import { address, collectionById, config, currentLanguage, layerById, on, t, words } from "../state.js";
 import { button, el, patiently, save, stateLine } from "../dom.js";
+import { cycleWords } from "../cycle.js";
 import { day, number } from "../format.js";
 import { keepingFocus } from "../environment/focus.js";
 import { fitBox, isShown, setShown } from "../map.js";
 import { ask } from "../request.js";
 import { openPanelName } from "../shell.js";
 import { nowNote } from "../time/now_note.js";
+import { hasRows, openTable } from "../table/entry.js";
 import { asCsv } from "./table_file.js";
 import { PANEL, choose, chooseAll, filtered, view } from "./view.js";
 
@@ -71,6 +73,13 @@ function heading(shown) {
 
 const download = (shown) => save("catalogue.csv", new Blob([asCsv(shown)], { type: "text/csv;charset=utf-8" }));
 
+/** Rows without geometry are opened as a table. */
+function opener(one) {
+  const found = collectionById(one.id);
+  if (!found || found.kind !== "table" || !hasRows(found)) return null;
+  return el("button", { type: "button", id: `cat-open-${one.id}`, onclick: () => openTable(one.id) }, t("table_open"));
+}
+
 function toggle(one) {
   const layer = layerById(one.id);
   if (!layer?.edition) return null;
@@ -91,22 +100,12 @@ function facts(one) {
   return el("dl", { className: "facts" }, rows.filter(([, value]) => value !== null).flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)]));
 }
 
-const PERIODS = [["Y", "cat_years"], ["M", "cat_months"], ["W", "cat_weeks"], ["D", "cat_days"], ["H", "cat_hours"]];
-
-/** A cycle such as P1Y in words, where it has one part. */
-export function cycleWords(cycle) {
-  const found = /^PT?(\d+)([YMWDH])$/.exec(cycle);
-  if (!found) return cycle;
-  if (cycle.startsWith("PT") && found[2] === "M") return t("cat_minutes", { n: found[1] });
-  return t(PERIODS.find(([letter]) => letter === found[2])[1], { n: found[1] });
-}
-
 function entry(one) {
   const state = stateOf(one);
   const page = `${address(config.urls.collection, { id: one.id })}?f=html&lang=${currentLanguage()}`;
   const badges = [el("span", { className: `badge cat-${state}` }, t(`cat_${state}`)), one.clearance === "public" ? null : el("span", { className: `badge badge-${one.clearance}` }, t(one.clearance))];
   return el("li", { className: "cat-entry", dataset: { collection: one.id } }, el("div", { className: "row wrap cat-title" }, el("h2", {}, words(one.titles)), badges), facts(one),
-    el("div", { className: "row wrap" }, toggle(one), el("a", { href: page, className: "cat-page" }, t("open_page"))));
+    el("div", { className: "row wrap" }, toggle(one), opener(one), el("a", { href: page, className: "cat-page" }, t("open_page"))));
 }
 
 function results() {

@@ -160,7 +160,12 @@ function read(text) {
   }
 }
 
-function follow(told) {
+function follow(text) {
+  const told = read(text);
+  if (!told) {
+    endCompare();
+    return;
+  }
   if (Number.isFinite(told.at)) view.at = Math.min(100, Math.max(0, told.at));
   const known = new Set(config.layers.map((layer) => layer.id));
   view.right = { asOf: passed(told.asOf), layers: Array.isArray(told.layers) ? told.layers.filter((id) => known.has(id)) : null };
@@ -170,12 +175,11 @@ function follow(told) {
 
 /** Take a comparison from the address, and keep it there. */
 export function startComparing() {
-  keepInLink("compare", written);
+  keepInLink("compare", written, follow);
   on("compare-start", startCompare);
   on("back", endCompare);
   for (const event of ["shown", "order", "tile-query", "time-window", "opacity", "language"]) on(event, restyle);
   for (const event of ["as-of", "language"]) on(event, settle);
   addEventListener("resize", place);
-  const told = read(linked("compare"));
-  if (told) follow(told);
+  follow(linked("compare"));
 }

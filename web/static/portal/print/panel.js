@@ -1,6 +1,6 @@
 // The panel that prints: what is on the paper, a frame on the map, a preview, and the file as the service makes it.
 
-import { on, t, words } from "../state.js";
+import { layerById, on, t, words } from "../state.js";
 import { button, byId, el, stateLine } from "../dom.js";
 import { number, titleOf } from "../format.js";
 import { boxOf, fitBox, leaflet } from "../map.js";
@@ -60,7 +60,9 @@ function told() {
   if (failure) return [stateLine("error", failure, plans)];
   if (!plan) return [el("p", { className: "hint" }, t("loading"))];
   const { paper, dpi } = plan;
-  return [el("p", { className: "hint" }, [scaled(plan.scale), plan.crs, `${number(paper.width_mm, 0)} × ${number(paper.height_mm, 0)} mm`, `${dpi.pdf} dpi`].join(" · "))];
+  // What is left out is told before anything is made.
+  const missing = plan.left_out.map(({ layer, more_than: n, scale }) => stateLine("warn", t("print_left_out", { layer: words(layerById(layer).title), n: number(n, 0), scale: number(scale, 0) })));
+  return [...missing, el("p", { className: "hint" }, [scaled(plan.scale), plan.crs, `${number(paper.width_mm, 0)} × ${number(paper.height_mm, 0)} mm`, `${dpi.pdf} dpi`].join(" · "))];
 }
 
 function tell() {

@@ -42,6 +42,6 @@ export function setShade(value) {
 
 /** The shade as the address says, else as it was left. */
 export function startShade() {
-  keepInLink("shade", () => (on ? "yes" : null));
+  keepInLink("shade", () => (on ? "yes" : null), (text) => setShade(text === "yes"));
   if ((linked("shade") ?? (linked("map") ? "no" : recall("shade"))) === "yes") setShade(true);
 }

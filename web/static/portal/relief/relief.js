@@ -153,9 +153,25 @@ function follow() {
 
 const written = () => (map ? [look.pitch, look.bearing, look.times].map((value) => Number(value.toFixed(1))).join(",") : null);
 
+function bring(text) {
+  const [pitch, bearing, times] = (text ?? "").split(",").map(Number);
+  if (!text || ![pitch, bearing, times].every(Number.isFinite)) {
+    closeRelief();
+    return;
+  }
+  Object.assign(look, { pitch: Math.min(STEEPEST, Math.max(0, pitch)), bearing, times: Math.min(5, Math.max(1, times)) });
+  if (!map) {
+    openRelief();
+    return;
+  }
+  map.jumpTo({ pitch: look.pitch, bearing: look.bearing });
+  map.setTerrain({ source: DEM, exaggeration: look.times });
+  drawBar(...controls());
+}
+
 /** Take the view from the address, keep it there, follow what other panels change. */
 export function startRelief() {
-  keepInLink("relief", written);
+  keepInLink("relief", written, bring);
   on("relief-open", openRelief);
   on("back", closeRelief);
   on("compare", (mode) => { if (mode) closeRelief(); });
@@ -163,8 +179,5 @@ export function startRelief() {
   for (const event of ["shown", "order", "tile-query", "time-window", "opacity"]) on(event, restyle);
   on("language", () => { restyle(); if (map) drawBar(...controls()); });
   on("highlight", (geometry) => map?.getSource(MARK)?.setData(geometryOf(geometry)));
-  const [pitch, bearing, times] = (linked("relief") ?? "").split(",").map(Number);
-  if (![pitch, bearing, times].every(Number.isFinite) || !linked("relief")) return;
-  Object.assign(look, { pitch: Math.min(STEEPEST, Math.max(0, pitch)), bearing, times: Math.min(5, Math.max(1, times)) });
-  openRelief();
+  bring(linked("relief"));
 }

@@ -1,6 +1,6 @@
 // The builder of filters: conditions as rows of attribute, operator and value, in groups; beside it the CQL2 text.
 
-import { config, layerById, on, t, words } from "../state.js";
+import { collectionById, config, on, t, words } from "../state.js";
 import { byId, el, icon, iconButton, stateLine } from "../dom.js";
 import { number } from "../format.js";
 import { isShown, setShown } from "../map.js";
@@ -26,7 +26,7 @@ let expert = false;
 let said = null;
 let started = false;
 
-const usable = () => config.layers.filter(hasRows);
+const usable = () => [...config.layers, ...config.tables].filter(hasRows);
 const attributeOf = (name) => (name === PLACE.name ? PLACE : layer.attributes.find((one) => one.name === name));
 /** What is asked first: the class that the legend tells, else the first attribute. */
 const firstOf = (own) => own.attributes.find((one) => one.name === own.legendBy) ?? own.attributes[0];
@@ -38,7 +38,7 @@ const textOf = () => draft().text ?? cql2Of(draft().rows, typesOf(layer));
 /** The rows of the filter that a layer has now; one row to begin with when it has none. */
 function fresh(id) {
   const text = filterOf(id);
-  const own = layerById(id);
+  const own = collectionById(id);
   if (!text) return { rows: newGroup([newCondition(firstOf(own))]) };
   const rows = rowsOf(text, typesOf(own));
   return rows ? { rows } : { text };
@@ -46,7 +46,7 @@ function fresh(id) {
 
 /** Have the panel show a layer. */
 export function chooseLayer(id) {
-  layer = layerById(id) ?? usable()[0] ?? null;
+  layer = collectionById(id) ?? usable()[0] ?? null;
   said = null;
   if (layer && !drafts.has(layer.id)) drafts.set(layer.id, fresh(layer.id));
 }
@@ -143,7 +143,7 @@ async function apply() {
   }
   try {
     const found = await judged(mine, text);
-    if (!isShown(mine.id) && mine.edition) setShown(mine.id, true);
+    if (mine.geometry && !isShown(mine.id) && mine.edition) setShown(mine.id, true);
     setLayerFilter(mine.id, text);
     said = resultLine(found);
   } catch (error) {
@@ -187,11 +187,11 @@ function rowsBox() {
 }
 
 function layerChoice() {
-  const options = Object.entries(config.groups).map(([name, title]) => {
-    const members = usable().filter((one) => one.group === name).sort((a, b) => a.order - b.order);
-    return members.length ? el("optgroup", { label: words(title) }, members.map((one) => option(one.id, words(one.title), one === layer))) : null;
-  });
-  const select = el("select", { id: "filter-layer" }, options.filter(Boolean));
+  const ordered = (test) => usable().filter(test).sort((a, b) => a.order - b.order);
+  const placed = Object.entries(config.groups).map(([name, title]) => [words(title), ordered((one) => one.geometry && one.group === name)]);
+  const groups = [...placed, [t("tables_group"), ordered((one) => !one.geometry)]].filter(([, members]) => members.length);
+  const options = groups.map(([label, members]) => el("optgroup", { label }, members.map((one) => option(one.id, words(one.title), one === layer))));
+  const select = el("select", { id: "filter-layer" }, options);
   select.addEventListener("change", () => { chooseLayer(select.value); redraw(); byId("filter-layer").focus(); });
   return el("div", { className: "field" }, el("label", { htmlFor: "filter-layer" }, t("filter_layer")), select);
 }
@@ -223,7 +223,7 @@ function redraw(node = null) {
 /** What was half made before a reload; what the address says of a filter goes before it. */
 function recover() {
   for (const [id, one] of Object.entries(keptForNow(KEPT) ?? {})) {
-    const own = layerById(id);
+    const own = collectionById(id);
     try {
       if (own && hasRows(own) && !drafts.has(id) && (!filterOf(id) || (one.text ?? cql2Of(one.rows, typesOf(own))) === filterOf(id))) drafts.set(id, one);
     } catch {
@@ -239,7 +239,7 @@ export function drawBuilder(body) {
     recover();
     whenFiltered((id) => {
       // Somebody else changed the filter: the tree, the table, another address.
-      if (id && drafts.has(id) && filterOf(id) !== (drafts.get(id).text ?? cql2Of(drafts.get(id).rows, typesOf(layerById(id))))) drafts.set(id, fresh(id));
+      if (id && drafts.has(id) && filterOf(id) !== (drafts.get(id).text ?? cql2Of(drafts.get(id).rows, typesOf(collectionById(id))))) drafts.set(id, fresh(id));
       redraw();
     });
   }

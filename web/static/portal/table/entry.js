@@ -1,6 +1,6 @@
 // The way in: the table, the builder and the charts are fetched when somebody first wants them.
 
-import { layerById, on } from "../state.js";
+import { collectionById, on } from "../state.js";
 import { keepInLink, linked } from "../link.js";
 import { notice } from "../dom.js";
 import { anyFilter } from "./filters.js";
@@ -30,14 +30,19 @@ async function overview() {
   startOverview();
 }
 
+async function follow(text) {
+  const [id, wanted] = (text ?? "").split(":");
+  const layer = collectionById(id);
+  if (layer && hasRows(layer)) openTable(id, wanted === "charts" ? "charts" : "rows", false);
+  else if (open) (await import("./pane.js")).closeTable();
+}
+
 /** Take the open table from the address, and keep it there. */
 export function startTable() {
   on("table", (next) => { [open, tab] = [next, "rows"]; });
   on("table-tab", (next) => { tab = next; });
-  keepInLink("table", () => (open && tab !== "rows" ? `${open}:${tab}` : open));
+  keepInLink("table", () => (open && tab !== "rows" ? `${open}:${tab}` : open), follow);
   on("filtered", overview);
   overview();
-  const [id, wanted] = (linked("table") ?? "").split(":");
-  const layer = layerById(id);
-  if (layer && hasRows(layer)) openTable(id, wanted === "charts" ? "charts" : "rows", false);
+  follow(linked("table"));
 }

@@ -1,7 +1,7 @@
 // Rows as files: what is chosen, or all that pass; small ones at once, large ones made by the service in the background.
 
 import { config, t, words } from "../state.js";
-import { byId, el, save, stateLine } from "../dom.js";
+import { byId, el, notice, save, stateLine } from "../dom.js";
 import { number } from "../format.js";
 import { ask, request } from "../request.js";
 import { openDialog } from "../shell.js";
@@ -9,16 +9,17 @@ import { asOf } from "../time/asked_time.js";
 import { judged } from "./expert.js";
 import { PANEL, asked, itemsOf } from "./rows.js";
 
-/** Rows of a file that is sent at once, whatever its format but GeoJSON. */
-const MOST = 10_000;
-const MOST_JSON = 1_000_000;
+/** Rows of a file that is sent at once: the service says how many. */
+const mostOf = (format) => (format === "json" ? config.mostRows.geojson : config.mostRows.file);
 const PAUSE = 1500;
+const WAITING = ["accepted", "running"];
 const FORMATS = [["csv", "CSV"], ["xlsx", "Excel (XLSX)"], ["gpkg", "GeoPackage"], ["json", "GeoJSON"], ["shapefile", "Shapefile"], ["flatgeobuf", "FlatGeobuf"], ["parquet", "GeoParquet"], ["dxf", "DXF"]];
+/** What holds rows without geometry. */
+const PLACELESS = ["csv", "xlsx", "gpkg", "json", "parquet"];
 const ENDINGS = { json: "geojson", shapefile: "zip", flatgeobuf: "fgb" };
-let latest = 0;
 
 const itemsUrl = (wanted, format) => `${itemsOf(wanted.layer)}?${asked({
-  f: format, limit: format === "json" ? MOST_JSON : MOST, ids: wanted.ids?.join(","), filter: wanted.ids ? null : wanted.condition,
+  f: format, limit: mostOf(format), ids: wanted.ids?.join(","), filter: wanted.ids ? null : wanted.condition,
   sortby: wanted.sort ? `${wanted.sort.descending ? "-" : ""}${wanted.sort.name}` : null,
 })}`;
 
@@ -33,25 +34,37 @@ async function direct(wanted, format, said) {
 
 const pathOf = (link) => new URL(link.href).pathname;
 
-/** A file of any size: asked for, waited for, handed out by a link. */
-async function background(wanted, format, said) {
-  const mine = ++latest;
-  const body = { collection: wanted.layer.id, f: format === "json" ? "geojson" : format, ...(wanted.condition ? { filter: wanted.condition } : {}), ...(asOf() ? { "as-of": asOf() } : {}) };
-  let made = await ask(PANEL, `${config.urls.root.replace(/\/$/, "")}/exports`, body);
-  const own = pathOf(made.links.find((one) => one.rel === "self"));
-  while (["accepted", "running"].includes(made.status) && mine === latest && said.isConnected) {
+/** Ask how far a file is until it is made or will not be; a lost connection is told, and does not end the waiting. */
+async function awaited(made, own, said) {
+  while (WAITING.includes(made.status)) {
     said.replaceChildren(stateLine("loading", `${made.message} ${made.rows ? t("table_rows", { n: number(made.rows, 0) }) : ""}`));
     await new Promise((done) => { setTimeout(done, PAUSE); });
-    made = await ask(PANEL, own);
+    try {
+      made = await ask(PANEL, own);
+    } catch (error) {
+      if (error.status) throw error;
+      said.replaceChildren(stateLine("warn", t("export_lost")));
+      await new Promise((done) => { setTimeout(done, PAUSE); });
+    }
   }
+  return made;
+}
+
+/** A file of any size: asked for, waited for, handed out by a link; also when the window was closed meanwhile. */
+async function background(wanted, format, said) {
+  const body = { collection: wanted.layer.id, f: format === "json" ? "geojson" : format, ...(wanted.condition ? { filter: wanted.condition } : {}), ...(asOf() ? { "as-of": asOf() } : {}) };
+  const begun = await ask(PANEL, `${config.urls.root.replace(/\/$/, "")}/exports`, body);
+  const made = await awaited(begun, pathOf(begun.links.find((one) => one.rel === "self")), said);
   const file = made.links.find((one) => one.rel === "enclosure");
   if (!file) throw new Error(made.exception?.detail ?? made.message);
-  said.replaceChildren(stateLine("done", made.message), el("a", { href: pathOf(file), download: "" }, t("export_fetch")));
+  const fetched = () => el("a", { href: pathOf(file), download: "", className: "export-file" }, t("export_fetch"));
+  said.replaceChildren(stateLine("done", `${made.message} ${t("table_rows", { n: number(made.rows, 0) })}`), fetched());
+  if (!said.isConnected || !byId("dialog").open) notice(t("export_ready", { what: words(wanted.layer.title) }), "done", fetched());
 }
 
 /** Which way a file can be had: at once, in the background, or not at all with the reason in words. */
 function wayOf(wanted, format, count) {
-  const most = format === "json" ? MOST_JSON : MOST;
+  const most = mostOf(format);
   if (wanted.ids || (count && count.n <= most)) return { go: direct };
   if (config.reader.label) return { go: background, note: t("export_background", { n: number(most, 0) }) };
   return { note: t("export_too_many", { n: number(most, 0) }) };
@@ -66,11 +79,11 @@ function countWords(wanted, count) {
 function drawForm(box, wanted, count) {
   const said = el("div", { "aria-live": "polite" });
   const note = el("p", { className: "hint" });
-  const select = el("select", { id: "export-format" }, FORMATS.map(([value, name]) => el("option", { value }, name)));
+  const select = el("select", { id: "export-format" }, FORMATS.filter(([value]) => wanted.layer.geometry || PLACELESS.includes(value)).map(([value, name]) => el("option", { value }, name)));
   const go = el("button", { type: "submit", className: "primary" }, t("export_go"));
   const judge = () => {
     const way = wayOf(wanted, select.value, count);
-    note.textContent = way.note ?? t("export_crs");
+    note.textContent = way.note ?? (wanted.layer.geometry ? t("export_crs") : "");
     go.disabled = !way.go;
     said.replaceChildren();
   };
@@ -83,6 +96,7 @@ function drawForm(box, wanted, count) {
       await wayOf(wanted, select.value, count).go(wanted, select.value, said);
     } catch (error) {
       said.replaceChildren(stateLine("error", error.message));
+      if (!said.isConnected || !byId("dialog").open) notice(error.message, "error");
     }
     go.disabled = false;
   });

@@ -1,6 +1,6 @@
 // The filter of each layer: what the map draws, what the table lists, and what the address of the page keeps.
 
-import { announce, config, layerById, on, t, words } from "../state.js";
+import { announce, collectionById, config, layerById, on, t, words } from "../state.js";
 import { keepInLink, linked, writeLink } from "../link.js";
 import { leaflet, tileZoom } from "../map.js";
 import { setTileQuery } from "../tile_query.js";
@@ -24,7 +24,7 @@ export function setLayerFilter(id, text) {
   if ((text || null) === filterOf(id)) return;
   if (text) texts.set(id, text);
   else texts.delete(id);
-  setTileQuery(id, "filter", text || null);
+  if (layerById(id)) setTileQuery(id, "filter", text || null);
   announce("filtered", id);
   writeLink();
 }
@@ -34,14 +34,14 @@ export function clearFilter(id) {
   const before = filterOf(id);
   if (!before) return;
   setLayerFilter(id, null);
-  pushUndo(t("table_filter_cleared", { what: words(layerById(id).title) }), () => setLayerFilter(id, before));
+  pushUndo(t("table_filter_cleared", { what: words(collectionById(id).title) }), () => setLayerFilter(id, before));
 }
 
 /** The filters that an address tells; what is no filter of a layer that is here is left out. */
 function told(text) {
   try {
     const read = Object.entries(JSON.parse(text ?? "{}"));
-    return new Map(read.filter(([id, one]) => layerById(id)?.attributes && typeof one === "string" && one && one.length <= LONGEST));
+    return new Map(read.filter(([id, one]) => collectionById(id)?.attributes && typeof one === "string" && one && one.length <= LONGEST));
   } catch {
     return new Map();
   }
@@ -55,8 +55,7 @@ function follow(text) {
 /** Take the filters from the address, and keep them there. */
 export function startFilters() {
   follow(linked("filter"));
-  keepInLink("filter", () => (texts.size ? JSON.stringify(Object.fromEntries(texts)) : null));
-  window.addEventListener("hashchange", () => follow(new URLSearchParams(location.hash.slice(1)).get("filter")));
+  keepInLink("filter", () => (texts.size ? JSON.stringify(Object.fromEntries(texts)) : null), follow);
 }
 
 /** Call `draw` when filters change, or when zooming changes which of them the map can show. */

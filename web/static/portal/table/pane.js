@@ -1,6 +1,6 @@
 // The pane at the bottom: the table of a layer, its charts, what is chosen, and the ways out of it.
 
-import { announce, layerById, on, t, words } from "../state.js";
+import { announce, collectionById, on, t, words } from "../state.js";
 import { byId, el, icon, notice, stateLine } from "../dom.js";
 import { number } from "../format.js";
 import { keepingFocus } from "../environment/focus.js";
@@ -72,6 +72,7 @@ function filterChip() {
 }
 
 function viewSwitch() {
+  if (!state.layer.geometry) return null;
   const check = el("input", { type: "checkbox", id: "dock-in-view", checked: state.inView, onchange: (event) => { state.inView = event.target.checked; reload(); } });
   return el("label", { className: "dock-view" }, check, t("table_in_view"));
 }
@@ -80,7 +81,7 @@ function chosenBar() {
   if (!state.chosen.size) return null;
   const features = [...state.chosen.values()];
   return el("div", { className: "dock-chosen", role: "group", "aria-label": t("table_chosen_group") }, el("strong", {}, t("table_chosen", { n: number(features.length, 0) })),
-    el("button", { type: "button", onclick: () => zoomTo(features) }, t("zoom_to_chosen")),
+    state.layer.geometry ? el("button", { type: "button", onclick: () => zoomTo(features) }, t("zoom_to_chosen")) : null,
     el("button", { type: "button", onclick: () => exportRows(true) }, t("table_export")),
     el("button", { type: "button", className: "quiet", onclick: () => { state.chosen.clear(); chosenChanged(); } }, t("table_choose_none")));
 }
@@ -256,7 +257,7 @@ function build() {
 
 /** Open the table of a layer. */
 export async function showTable(id, tab = "rows", focus = true) {
-  const layer = layerById(id);
+  const layer = collectionById(id);
   if (!layer?.attributes) return;
   if (!ready) build();
   if (state.layer?.id !== id) {

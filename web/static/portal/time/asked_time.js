@@ -38,8 +38,6 @@ export function setAsOf(text) {
 
 /** Take the instant from the address and keep it there. */
 export function startAskedTime() {
-  keepInLink(NAME, () => instant);
+  keepInLink(NAME, () => instant, (text) => setAsOf(passed(text)));
   setAsOf(passed(linked(NAME)));
-  // Somebody chose a bookmark, or wrote another address for this page.
-  addEventListener("hashchange", () => setAsOf(passed(new URLSearchParams(location.hash.slice(1)).get(NAME))));
 }

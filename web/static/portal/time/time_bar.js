@@ -196,14 +196,18 @@ function switched(id) {
   else if (view.steps.length && view.at !== null && bar.querySelector("#time-at")) bar.querySelector("#time-layer").replaceWith(controls().querySelector("#time-layer"));
 }
 
+function follow(text) {
+  const [id, width, end] = (text ?? "").split("~");
+  if (!layerById(id)) closeTimeBar();
+  else openTimeBar(id, Number.isFinite(Date.parse(end)) ? Date.parse(end) : null, WIDTHS.some(([name]) => name === width) ? width : null);
+}
+
 /** Take the bar from the address and keep it there. */
 export function startTimeBar() {
-  keepInLink("time", written);
+  keepInLink("time", written, follow);
   on("time-bar", openTimeBar);
   on("shown", switched);
   on("language", () => { if (bar?.querySelector("#time-at")) draw(); });
   leaflet.on("zoomend", () => { const line = bar?.querySelector("#time-far"); if (line) line.textContent = far(); });
-  const [id, width, end] = (linked("time") ?? "").split("~");
-  if (!layerById(id)) return;
-  openTimeBar(id, Number.isFinite(Date.parse(end)) ? Date.parse(end) : null, WIDTHS.some(([name]) => name === width) ? width : null);
+  follow(linked("time"));
 }

@@ -58,7 +58,7 @@ function section(title, today, later, content) {
 
 function mine() {
   const found = Object.entries(RIGHTS).filter(([name]) => holds(name)).map(([name, key]) => el("li", {}, t(key), el("span", { className: "hint" }, rights().filter((one) => one.split(":")[0] === name).join(", "))));
-  return el("section", { className: "upkeep" }, el("h2", {}, t("upkeep_mine")), el("p", { className: "hint" }, `${config.reader.label} · ${t(config.reader.clearance)}`), el("ul", { className: "plain" }, found));
+  return el("section", { className: "upkeep" }, el("h2", {}, t("upkeep_mine")), el("p", { className: "hint" }, `${config.reader.name} · ${config.reader.label} · ${t(config.reader.clearance)}`), el("ul", { className: "plain" }, found));
 }
 
 /** Draw the panel. */
