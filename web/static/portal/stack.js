@@ -70,6 +70,10 @@ function take(text) {
 
 /** Keep the order in the address, once it is not the usual one. */
 export function startStack() {
-  keepInLink("order", () => (changed() ? stacked(shownLayers()).map((layer) => layer.id).join(",") : null));
+  keepInLink("order", () => (changed() ? stacked(shownLayers()).map((layer) => layer.id).join(",") : null), (text) => {
+    stack = [...config.stack];
+    draw();
+    take(text);
+  });
   take(linked("order"));
 }
