@@ -58,8 +58,9 @@ function followAnother() {
     location.reload();
     return;
   }
-  follow(told);
+  // A map that is taken away must not be moved any more.
   for (const { follow: bring, wanted } of other) bring(wanted);
+  follow(told);
   writeLink();
 }
 
