@@ -136,14 +136,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limit_arenas()
     async with house.pools:
         await house.settle()
-        watching = asyncio.create_task(house.tiles.keep())
+        placing = house.placements.keep(house.catalog, lambda: house.reading)
+        watching = [asyncio.create_task(house.tiles.keep()), asyncio.create_task(placing)]
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         house.tiles.close()
         house.easels.close()
         await house.networks.close()
         await house.exposure.close()
+        await house.placements.close()
         await house.newsroom.close()
         await house.bulletin.close()
         await house.pulse.close()

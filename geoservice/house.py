@@ -40,6 +40,7 @@ from geoservice.security.identity import KeyRing, identify
 from geoservice.settings import Settings
 from geoservice.situation.board import Board
 from geoservice.situation.pulse import Pulse
+from geoservice.statistics.keeper import PlacementKeeper
 from geoservice.statistics.shelf import FigureShelf
 from geoservice.tiles.cache import TileCache
 from geoservice.tiles.easels import Easels
@@ -89,6 +90,7 @@ class House:
     """Whether the server was asked how rows are read there."""
     networks: Networks = field(init=False)
     exposure: AtomKeeper = field(init=False)
+    placements: PlacementKeeper = field(init=False)
     zone_turns: asyncio.Semaphore = field(init=False)
     press: Press = field(init=False)
     packing: Packing = field(init=False)
@@ -109,6 +111,7 @@ class House:
         self.networks = Networks(settings.home / "networks", self.pools, most=most, patience=patience)
         sums = RasterKeeper(settings.home / "raster-sums", self.pools, settings.raster_sums_mb << 20)
         self.exposure = AtomKeeper(settings.home / "exposure", self.pools, sums)
+        self.placements = PlacementKeeper(settings.home / "placements", self.pools)
         self.pulse = Pulse(self.pools)
 
     async def settle(self) -> None:

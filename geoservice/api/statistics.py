@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -25,8 +27,9 @@ from geoservice.ogc.item_query import PastQuery, WhichQuery
 from geoservice.statistics.answer import Written
 from geoservice.statistics.cells import parse_cells
 from geoservice.statistics.found import Found
+from geoservice.statistics.labelled import Unplaced
 from geoservice.statistics.places import parse_level, parse_within
-from geoservice.statistics.run import Asked, allow, cells_found, rows_found, stamps_of
+from geoservice.statistics.run import Asked, allow, cells_found, lasts, placing_asked, rows_found, stamps_of
 from geoservice.statistics.table import csv_of, workbook_of
 from geoservice.statistics.wish import (
     DEFAULT_GROUPS,
@@ -146,35 +149,63 @@ async def _written(
         wish = asked.wish(layer, decision)
         query = replace(asked.which(wish.limit), filter=asked.written_filter().understood(layer, decision))
         question = Asked(asker, house.catalog, layer, decision, query, wish, seconds)
-    async with (
-        house.figures.turn(seconds),
-        house.pools.raw(asker.clearance) as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        instant = await instant_asked(connection, layer, asked.as_of, asked.edition)
-        ground = Ground(connection, house.reading, instant)
-        question = replace(question, query=replace(question.query, as_of=instant))
-        found = await _found(house, ground, question, asked)
+    found = await _patient(house, question, asked)
     return Written(layer, house.catalog, question.wish, found), found
 
 
-async def _found(house: House, ground: Ground, question: Asked, asked: StatisticsQuery) -> Found:
-    """The answer, looked up where the same was asked of the same editions; the past is always worked out."""
-    decision, layer = question.decision, question.layer
-    key: tuple[object, ...] | None = None
-    if ground.as_of is None:
-        stamps = await stamps_of(ground, question)
-        key = (layer.name, question.principal.clearance, decision.attributes, replace(asked, f=None), stamps)
-        if (kept := house.figures.get(key)) is not None:
-            return kept
+async def _patient(house: House, question: Asked, asked: StatisticsQuery) -> Found:
+    """The answer; while rows have to be put into divisions first, it holds neither a connection nor a turn."""
+    deadline = time.monotonic() + question.seconds
+    while True:
+        async with (
+            house.figures.turn(question.seconds),
+            house.pools.raw(question.principal.clearance) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            instant = await instant_asked(connection, question.layer, asked.as_of, asked.edition)
+            ground = Ground(connection, house.reading, instant)
+            question = replace(question, query=replace(question.query, as_of=instant))
+            found = await _found(house, ground, question, asked)
+        if found is not None:
+            return found
+        placing = placing_asked(question)
+        if placing is not None:
+            await house.placements.made(placing, house.reading, deadline - time.monotonic())
+
+
+async def _found(house: House, ground: Ground, question: Asked, asked: StatisticsQuery) -> Found | None:
+    """The answer, looked up where the same was asked of the same editions; the past is always worked out.
+
+    None while rows have to be put into divisions first.
+    """
     await allow(ground, question.seconds)
+    if ground.as_of is not None:
+        return await _worked_out(house, ground, question)
+    stamps = await stamps_of(ground, question)
+    key = (
+        question.layer.name,
+        question.principal.clearance,
+        question.decision.attributes,
+        replace(asked, f=None),
+        stamps,
+    )
+    return await house.figures.once(key, lambda: _worked_out(house, ground, question))
+
+
+async def _worked_out(house: House, ground: Ground, question: Asked) -> Found | None:
+    layer = question.layer
     if isinstance(layer, RasterLayer):
-        found = await cells_found(ground, question, layer, house.exposure.rasters.sums, house.rasters)
-    else:
-        found = await rows_found(ground, question, layer)
-    if key is not None:
-        house.figures.keep(key, found)
-    return found
+        return await cells_found(ground, question, layer, house.exposure.rasters.sums, house.rasters)
+    placing = placing_asked(question)
+    stamp = await house.placements.stamp(ground, placing) if placing is not None else None
+    if placing is None or stamp is None:
+        return await rows_found(ground, question, layer)
+    placement = await house.placements.get(placing, stamp)
+    if placement is None and lasts(question):
+        return None
+    with suppress(Unplaced):
+        return await rows_found(ground, question, layer, placement)
+    return await rows_found(ground, question, layer)
 
 
 def _refuse_for_cells(asked: StatisticsQuery) -> None:

@@ -67,6 +67,10 @@ class Divisions:
         """Their codes."""
         return tuple(member.code for member in self.members)
 
+    def forget(self) -> None:
+        """Drop the grids and pieces that were made for questions: those of a whole country fill a gigabyte."""
+        self._found.clear()
+
     def at(self, x: Floats, y: Floats) -> Longs:
         """Place of the division in which each point lies, the first of several; -1 for none."""
         found = np.full(len(x), NOWHERE, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Atoms in files that all worker processes map into memory.
+"""Arrays in files that all worker processes map into memory, such as atoms.
 
-A folder holds the atoms of one edition of a layer, for readers of one clearance; it appears under its name when it is
-complete. Only the user of the service may read it.
+A folder holds what was made of one edition of a layer, for readers of one clearance; it appears under its name when it
+is complete. Only the user of the service may read it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,37 +44,37 @@ class Stamp(NamedTuple):
         return "-".join(map(str, self))
 
 
-class AtomStore:
-    """The atoms of one layer for one kind of reader, in a folder."""
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+
+class ArrayStore:
+    """Arrays of one layer, made for one kind of reader, in a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Remember where; nothing is made before something is kept."""
         self._folder = folder
 
-    def load(self, stamp: Stamp) -> Atoms | None:
-        """The atoms of an edition; None when none are kept."""
+    def read(self, stamp: Stamp) -> tuple[Arrays, dict[str, Any]] | None:
+        """The arrays of an edition and the words beside them; None when none are kept."""
         place = self._folder / stamp.name
         try:
             words = json.loads((place / _WORDS).read_text())
-            arrays = {name: _mapped(place / f"{name}.npy") for name in words["arrays"]}
+            return {name: _mapped(place / f"{name}.npy") for name in words["arrays"]}, words
         except FileNotFoundError:
             return None
-        return Atoms.of(arrays, words["codes"], words["divisions"])
 
-    def keep(self, stamp: Stamp, atoms: Atoms) -> None:
-        """Write atoms and drop those of other editions; whoever has them mapped keeps reading them."""
+    def write(self, stamp: Stamp, arrays: Arrays, words: Mapping[str, Any]) -> None:
+        """Write arrays and drop those of other editions; whoever has them mapped keeps reading them."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._folder.glob("new-*"):
             shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(prefix="new-", dir=self._folder))
         try:
-            arrays = atoms.arrays()
             for name, array in arrays.items():
                 np.save(made / f"{name}.npy", array)
-            words = {"arrays": list(arrays), "codes": atoms.codes, "divisions": atoms.divisions}
-            (made / _WORDS).write_text(json.dumps(words))
+            (made / _WORDS).write_text(json.dumps({"arrays": list(arrays), **words}))
             with suppress(OSError):
-                # Another process may have kept the same atoms a moment ago.
+                # Another process may have kept the same arrays a moment ago.
                 made.rename(self._folder / stamp.name)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -82,8 +83,24 @@ class AtomStore:
                 shutil.rmtree(old, ignore_errors=True)
 
     def making(self) -> AbstractContextManager[bool]:
-        """Whether this process may make atoms now; another one does while it is False."""
+        """Whether this process may make arrays now; another one does while it is False."""
         return alone(self._folder)
+
+
+class AtomStore(ArrayStore):
+    """The atoms of one layer for one kind of reader, in a folder."""
+
+    def load(self, stamp: Stamp) -> Atoms | None:
+        """The atoms of an edition; None when none are kept."""
+        found = self.read(stamp)
+        if found is None:
+            return None
+        arrays, words = found
+        return Atoms.of(arrays, words["codes"], words["divisions"])
+
+    def keep(self, stamp: Stamp, atoms: Atoms) -> None:
+        """Write atoms and drop those of other editions."""
+        self.write(stamp, atoms.arrays(), {"codes": atoms.codes, "divisions": atoms.divisions})
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:

@@ -58,10 +58,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What is drawn on top of a map: MapLibre sources and layers of its own making."""
+    """What is drawn on top of a map, or below its names: MapLibre sources and layers of its own making."""
 
     sources: Json = field(default_factory=dict)
     layers: tuple[Json, ...] = ()
+    below: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,13 @@ def _style(request: MapRequest, files: dict[str, bytes], lists: Mapping[str, Any
         thin = [_thinned(part, shown.opacity) for part in map_layers(seen, lists, request.language)]
         parts += [(seen, _from_far(part, shown)) for part in thin]
     drawn = draw_order(parts, as_given=request.ordered) if request.mixed else [part for _, part in parts]
-    layers = [*at_zoom(drawn, request.plane.zoom), *request.overlay.layers]
+    own, overlay = at_zoom(drawn, request.plane.zoom), request.overlay
+    names = next((number for number, part in enumerate(own) if part["type"] == "symbol"), len(own))
+    layers = [*own[:names], *overlay.below, *own[names:], *overlay.layers]
     style: Json = {"version": 8, "glyphs": GLYPHS, "sources": sources | request.overlay.sources}
-    if names := images(layers):
+    if pictures := images(layers):
         style["sprite"] = f"{FILES}/sprite"
-        made = sheet(names, 2 if request.ratio > 1 else 1)
+        made = sheet(pictures, 2 if request.ratio > 1 else 1)
         ending = "@2x" if request.ratio > 1 else ""
         files[f"sprite{ending}.json"] = made.index_text
         files[f"sprite{ending}.png"] = made.picture

@@ -11,6 +11,7 @@ from web.sheet.layout import Orientation, Size
 from web.sheet.letters import plain
 
 LEAST_SCALE, MOST_SCALE, MOST_LAYERS = 100, 250_000_000, 40
+MOST_CLASSES, MOST_PLACES = 12, 10_000
 DPI, USUAL_DPI = (72, 96, 150, 192, 300), 192
 _Line = Annotated[str, Field(max_length=160), AfterValidator(plain)]
 _LayerId = Annotated[Storable, Field(max_length=100)]
@@ -33,6 +34,40 @@ class SheetLayer(BaseModel):
         default=None, description="RFC 3339 instant: rows as they were then."
     )
     opacity: Annotated[float, Field(ge=0, le=1)] = Field(default=1.0, description="Share of the layer's own opacity.")
+
+
+class SheetClass(BaseModel):
+    """A class of a map of statistics."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(description="#rrggbb.")
+    label: _Line = Field(description="What lies in it, with its unit if it needs one.")
+
+
+class Coloured(BaseModel):
+    """Divisions of a level, coloured by classes of a figure; a division without a class is hatched as no data."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: Annotated[str, Field(max_length=100)] = Field(description="Whose figures they are; it is credited.")
+    level: Literal["province", "city", "county", "township"] = Field(description="Level of the divisions.")
+    within: Annotated[str, Field(max_length=12)] | None = Field(
+        default=None, description="Code of the division in which they lie."
+    )
+    title: Annotated[_Line, Field(min_length=1)] = Field(description="What is told, with its unit: heads the legend.")
+    classes: Annotated[tuple[SheetClass, ...], Field(min_length=1, max_length=MOST_CLASSES)] = Field(
+        description="Classes, from the lowest."
+    )
+    places: Annotated[dict[str, Annotated[int, Field(ge=0, lt=MOST_CLASSES)]], Field(max_length=MOST_PLACES)] = Field(
+        description="Class of each division, counted from 0, by its code."
+    )
+    filter: Annotated[str, Field(max_length=20_000)] | None = Field(
+        default=None, description="CQL2 text: which features the figures count; it is told on the paper."
+    )
+    as_of: Annotated[str, Field(max_length=60)] | None = Field(
+        default=None, description="RFC 3339 instant of the figures; it is told on the paper."
+    )
 
 
 class SheetBody(BaseModel):
@@ -81,5 +116,8 @@ class SheetBody(BaseModel):
         default=None,
         description="GeoJSON FeatureCollection (CRS84) that is drawn on top; properties: colour (#rrggbb), label, "
         "dashed.",
+    )
+    coloured: Coloured | None = Field(
+        default=None, description="A map of statistics: divisions coloured by class, below the names, with its legend."
     )
     exercise: bool = Field(default=False, description="Whether it is part of an exercise, which the paper then says.")

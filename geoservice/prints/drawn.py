@@ -98,10 +98,10 @@ def overlay(plane: Plane, frame: tuple[float, float, float, float], drawn: Seque
     features: list[Json] = []
     paper = Paper("drawn-words")
     for one in drawn:
-        parts = _on_map(plane, frame, one.shape)
+        parts = on_map(plane, frame, one.shape)
         for part in parts:
             told = {"kind": _KINDS[type(part)], "colour": one.colour, "dashed": one.dashed}
-            away = shapely.transform(part, _lonlats)
+            away = shapely.transform(part, lonlats)
             features.append({"type": "Feature", "properties": told, "geometry": json.loads(shapely.to_geojson(away))})
         if one.label and parts:
             at = shapely.get_coordinates(shapely.point_on_surface(max(parts, key=_extent)))[0]
@@ -136,7 +136,7 @@ def _layers() -> list[Json]:
     ]
 
 
-def _on_map(plane: Plane, frame: tuple[float, float, float, float], shape: shapely.Geometry) -> list[shapely.Geometry]:
+def on_map(plane: Plane, frame: tuple[float, float, float, float], shape: shapely.Geometry) -> list[shapely.Geometry]:
     """The parts of a geometry that are seen, in points of the map."""
 
     def points(places: NDArray[Any]) -> NDArray[Any]:
@@ -144,12 +144,13 @@ def _on_map(plane: Plane, frame: tuple[float, float, float, float], shape: shape
         return np.column_stack((x, y))
 
     known = shapely.intersection(shapely.make_valid(shape), shapely.box(-180.0, -_LIMIT, 180.0, _LIMIT))
-    on_map = shapely.transform(known, points)
+    there = shapely.transform(known, points)
     left, top, right, bottom = frame
     box = shapely.box(left - _BEYOND, top - _BEYOND, right + _BEYOND, bottom + _BEYOND)
-    parts = shapely.get_parts(shapely.get_parts(shapely.intersection(shapely.make_valid(on_map), box)))
+    parts = shapely.get_parts(shapely.get_parts(shapely.intersection(shapely.make_valid(there), box)))
     return [part for part in parts if type(part) in _KINDS and not part.is_empty]
 
 
-def _lonlats(places: NDArray[Any]) -> NDArray[Any]:
+def lonlats(places: NDArray[Any]) -> NDArray[Any]:
+    """Points of a map as the longitudes and latitudes that the renderer takes them from."""
     return np.array([lonlat((float(x), float(y))) for x, y in places], dtype=np.float64).reshape(-1, 2)

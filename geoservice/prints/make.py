@@ -14,6 +14,7 @@ from geoservice.maps.encode import decoded
 from geoservice.maps.picture import MapRequest, Overlay, rendered, sections
 from geoservice.maps.renderer import MOST_PIXELS
 from geoservice.prints.asked import DPI, USUAL_DPI, SheetBody
+from geoservice.prints.coloured import beside, colouring, colours, credited, group_of
 from geoservice.prints.drawn import drawn_of, overlay
 from geoservice.prints.facts import told_facts
 from geoservice.prints.grid import grid_kind, grid_marks
@@ -49,6 +50,7 @@ class Sheet:
         spot: Where it lies.
         chosen: Its layers.
         languages: Of its words.
+        credited: What a map of statistics is made from.
     """
 
     asked: SheetBody
@@ -56,6 +58,7 @@ class Sheet:
     spot: Placed
     chosen: Sequence[Chosen]
     languages: tuple[str, ...]
+    credited: Sequence[Chosen] = ()
 
     @property
     def drawn(self) -> list[Chosen]:
@@ -98,7 +101,8 @@ async def planned(house: House, asker: Principal, asked: SheetBody, language: st
     spot = await asyncio.to_thread(placed, asked, place)
     languages = ("zh", "en") if asked.lang == "both" else (asked.lang or language,)
     await asyncio.to_thread(drawn_of, asked.overlays)
-    return Sheet(asked, place, spot, await chosen(house, asker, asked, spot), languages)
+    told = await credited(house, asker, asked.coloured)
+    return Sheet(asked, place, spot, await chosen(house, asker, asked, spot), languages, told)
 
 
 def plan_document(sheet: Sheet) -> Json:
@@ -147,12 +151,15 @@ async def make_sheet(house: House, asker: Principal, sheet: Sheet, form: str) ->
     request = MapRequest(plane, shown, GROUND, sheet.languages[-1], ratio, mixed=True, ordered=named)
     files = await sections(house, asker, request)
     found = await asyncio.to_thread(groups_in_view, shown, files, frame, house.catalog.codelists)
+    coloured = await colouring(house, asker, sheet.asked.coloured)
+    below = await asyncio.to_thread(colours, plane, frame, coloured)
     view = await _view(house, asker, sheet, found)
+    if coloured is not None and view.legend is not None:
+        view = replace(view, legend=(group_of(coloured, below), *view.legend))
     marks = await asyncio.to_thread(compose, view, sheet.place)
     drawn = await asyncio.to_thread(overlay, plane, frame, drawn_of(sheet.asked.overlays))
-    if form == PNG:
-        over = inked(sheet.place, marks)
-        drawn = Overlay(drawn.sources | over.sources, (*drawn.layers, *over.layers))
+    over = inked(sheet.place, marks) if form == PNG else Overlay()
+    drawn = Overlay(below.sources | drawn.sources | over.sources, (*drawn.layers, *over.layers), below.below)
     image = await rendered(house, replace(request, overlay=drawn), files)
     return image if form == PNG else await _pressed(house, sheet, view, marks, image)
 
@@ -172,7 +179,7 @@ def _opaque(image: bytes) -> bytes:
 
 async def _view(house: House, asker: Principal, sheet: Sheet, found: Mapping[str, Group]) -> SheetView:
     seen = [one for one in sheet.chosen if one.shown.layer.name in found]
-    asked = sheet.asked
+    told, asked = beside(seen, sheet.credited), sheet.asked
     return SheetView(
         languages=sheet.languages,
         title=asked.title,
@@ -181,9 +188,9 @@ async def _view(house: House, asker: Principal, sheet: Sheet, found: Mapping[str
         scale=sheet.spot.scale,
         north=sheet.spot.north,
         legend=tuple(found.values()) if asked.legend else None,
-        facts=told_facts(sheet.spot, sheet.chosen, seen, asker, sheet.languages),
+        facts=told_facts(sheet.spot, (*sheet.chosen, *sheet.credited), told, asker, sheet.languages),
         grid=tuple(grid_marks(sheet.spot, sheet.place, grid_kind(sheet.spot, asked.grid))),
-        fictional=any("sample" in one.state.mappings for one in seen) and await _in_sample(house, asker, sheet.spot),
+        fictional=any("sample" in one.state.mappings for one in told) and await _in_sample(house, asker, sheet.spot),
         exercise=asked.exercise,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +95,12 @@ def parse_within(text: str | None) -> str | None:
 
 
 async def read_places(
-    ground: Ground, opened: tuple[VectorLayer, Decision], level: str | None, within: str | None
+    ground: Ground,
+    opened: tuple[VectorLayer, Decision],
+    level: str | None,
+    within: str | None = None,
+    *,
+    drawn: bool = True,
 ) -> Places:
     """The divisions of a level, or one that is named.
 
@@ -103,21 +109,29 @@ async def read_places(
         opened: The layer of divisions and what may be seen of it.
         level: Their level; None for the division `within` itself.
         within: Code of the division in which they lie; None for all.
+        drawn: Whether their polygons are read; a country's are large.
 
     Raises:
         BadParameter: When `within` names no division that the asker may see.
     """
     layer, decision = opened
-    shape = ("places", layer.name, decision.attributes, level is None, within is None)
+    shape = ("places", layer.name, decision.attributes, level is None, within is None, drawn)
     values = {"level": level, "within": within}
     clearance = decision.rule.max_clearance
-    rows = await ground.rows(shape, lambda: _statement(layer, decision, ground, level, within), clearance, values)
+    past = ground.as_of is not None
+    rows = await ground.rows(
+        shape, lambda: _statement(opened, level, within, past=past, drawn=drawn), clearance, values
+    )
     if not rows and within is not None:
         raise BadParameter(f"within names no division that has {level or 'such'} parts here.", parameter="within")
+    return await asyncio.to_thread(_places, layer, level, rows)
+
+
+def _places(layer: VectorLayer, level: str | None, rows: Sequence[Mapping[str, Any]]) -> Places:
     ordered = sorted(rows, key=lambda row: str(row["key"]))
-    drawn = [row for row in ordered if row["wkb"] is not None]
-    shapes = shapely.from_wkb(np.array([row["wkb"] for row in drawn], dtype=np.object_))
-    members = tuple(Division(row["key"], level, row["parent"], _label(row)) for row in drawn)
+    shaped = [row for row in ordered if row["wkb"] is not None]
+    shapes = shapely.from_wkb(np.array([row["wkb"] for row in shaped], dtype=np.object_))
+    members = tuple(Division(row["key"], level, row["parent"], _label(row)) for row in shaped)
     return Places(
         layer=layer,
         level=level,
@@ -132,18 +146,20 @@ def _label(row: Any) -> Text:
 
 
 def _statement(
-    layer: VectorLayer, decision: Decision, ground: Ground, level: str | None, within: str | None
+    opened: tuple[VectorLayer, Decision], level: str | None, within: str | None, *, past: bool, drawn: bool
 ) -> sa.Select[Any]:
+    layer, decision = opened
     code = sa.bindparam("within", type_=sa.Text())
 
     def rows_of(table: sa.Table) -> sa.Select[Any]:
         parent = table.c.parent if "parent" in decision.attributes else sa.cast(sa.null(), sa.Text())
-        wkb = sa.type_coerce(sa.func.ST_AsBinary(plain(table.c.geom)), sa.LargeBinary()).label("wkb")
+        shape = sa.func.ST_AsBinary(plain(table.c.geom)) if drawn else sa.cast(sa.null(), sa.LargeBinary())
+        wkb = sa.type_coerce(shape, sa.LargeBinary()).label("wkb")
         return sa.select(table.c.key, wkb, parent.label("parent"), *label_columns(layer, table, decision)).where(
             row_predicate(table, decision.rule), *_chosen(table, level, code if within is not None else None)
         )
 
-    return held(layer, rows_of, past=ground.as_of is not None)
+    return held(layer, rows_of, past=past)
 
 
 def _chosen(table: sa.Table, level: str | None, code: sa.BindParameter[str] | None) -> Sequence[sa.ColumnElement[bool]]:

@@ -20,12 +20,17 @@ from geoservice.impact.fetch import CHUNK, Ground, near, read_editions
 from geoservice.statistics.bins import nice_edges
 from geoservice.statistics.cells import cells_by_division
 from geoservice.statistics.found import Found, Gathering, Group, Histogram
+from geoservice.statistics.keeper import Placing, placing_of
+from geoservice.statistics.labelled import Labelled
 from geoservice.statistics.parted import Parted
+from geoservice.statistics.placement import Placement
 from geoservice.statistics.places import Places, open_divisions, read_places
 from geoservice.statistics.statements import (
     CODE,
     bins_statement,
     grouped_statement,
+    listed,
+    listed_statement,
     placed_statement,
     range_statement,
 )
@@ -34,7 +39,7 @@ from geoservice.statistics.wish import Wish
 from layers.access import Decision, Principal
 from layers.catalog import Catalog
 from layers.errors import BadParameter, QueryTimeout
-from layers.model import Layer, RasterLayer, RowLayer, TableLayer
+from layers.model import Layer, RasterLayer, RowLayer, TableLayer, VectorLayer
 
 _MILLISECONDS = 1000
 
@@ -81,13 +86,32 @@ async def allow(ground: Ground, seconds: float) -> None:
     await ground.connection.execute("SELECT set_config('statement_timeout', $1, true)", told)
 
 
-async def rows_found(ground: Ground, asked: Asked, layer: RowLayer) -> Found:
+def placing_asked(asked: Asked) -> Placing | None:
+    """What has to be placed among divisions for a question; None where nothing is kept for such ones.
+
+    The past and a single division are placed for each question, and so are the ends of dates.
+    """
+    layer, wish = asked.layer, asked.wish
+    if not isinstance(layer, VectorLayer) or asked.query.as_of is not None:
+        return None
+    if wish.level is None or wish.within is not None or not listed(layer, wish):
+        return None
+    return placing_of(asked.catalog, asked.principal, layer, wish.level)
+
+
+def lasts(asked: Asked) -> bool:
+    """Whether a question is about all rows of a layer, so that it waits until they are placed."""
+    return isinstance(asked.layer, VectorLayer) and not asked.query.filtered(asked.layer)
+
+
+async def rows_found(ground: Ground, asked: Asked, layer: RowLayer, placement: Placement | None = None) -> Found:
     """Statistics of rows.
 
     Args:
         ground: An open snapshot of the asker's clearance, as of the instant of the question.
         asked: The question.
         layer: Its layer.
+        placement: Where its rows lie, in the editions of the snapshot, if that is kept.
 
     Raises:
         BadParameter: When divisions are asked for that cannot be told.
@@ -95,9 +119,11 @@ async def rows_found(ground: Ground, asked: Asked, layer: RowLayer) -> Found:
         QueryTimeout: When it takes too long.
     """
     with calculable(asked.query.filter):
-        places = await _places(ground, asked) if asked.wish.by_place else None
+        places = await _places(ground, asked, drawn=placement is None) if asked.wish.by_place else None
         if places is None or isinstance(layer, TableLayer):
             found = await _grouped(ground, asked, layer, places)
+        elif placement is not None:
+            found = await _listed(ground, asked, layer, placement)
         else:
             found = await _parted(ground, asked, layer, places)
         histogram = await _histogram(ground, asked, layer) if asked.wish.bins is not None else None
@@ -116,9 +142,9 @@ async def cells_found(ground: Ground, asked: Asked, layer: RasterLayer, kept: Ra
     return await _dated(ground, asked, gathering.found(), places)
 
 
-async def _places(ground: Ground, asked: Asked) -> Places:
+async def _places(ground: Ground, asked: Asked, *, drawn: bool = True) -> Places:
     wish, opened = asked.wish, open_divisions(asked.catalog, asked.principal)
-    return await read_places(ground, opened, wish.level, wish.within)
+    return await read_places(ground, opened, wish.level, wish.within, drawn=drawn)
 
 
 async def _dated(ground: Ground, asked: Asked, found: Found, places: Places | None) -> Found:
@@ -185,6 +211,26 @@ async def _parted(ground: Ground, asked: Asked, layer: RowLayer, places: Places)
     gathering = Gathering(wish, places.divisions.codes)
     gathering.put(parted.groups)
     return gathering.found()
+
+
+async def _listed(ground: Ground, asked: Asked, layer: RowLayer, placement: Placement) -> Found:
+    """Groups by where rows lie, which is known; only keys and values are read."""
+    wish, attributes = asked.wish, layer.attributes
+    whole = frozenset(name for name in wish.attributes if attributes[name].type == "integer")
+    numbers = whole | {name for name in wish.attributes if attributes[name].type == "number"}
+    labelled = await asyncio.to_thread(Labelled, placement, wish, whole, numbers)
+    decision, query = asked.decision, asked.query
+    compiled = ground.compiled(
+        ("statistics", "listed", *asked.shape),
+        lambda: listed_statement(layer, decision, query, wish),
+        asked.principal.clearance,
+    )
+    cursor = await ground.connection.cursor(compiled.sql, *compiled.arguments(query.values(layer)))
+    while rows := await cursor.fetch(CHUNK):
+        await asyncio.to_thread(labelled.put, rows)
+    gathering = Gathering(wish, placement.codes)
+    gathering.put(await asyncio.to_thread(labelled.tallies))
+    return await asyncio.to_thread(gathering.found)
 
 
 async def _histogram(ground: Ground, asked: Asked, layer: RowLayer) -> Histogram:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from geoservice.statistics.found import Found
@@ -29,6 +29,7 @@ class FigureShelf:
         """Keep nothing yet."""
         self._turns = asyncio.Semaphore(TURNS)
         self._kept: OrderedDict[Hashable, Found] = OrderedDict()
+        self._flights: dict[Hashable, asyncio.Future[Found | None]] = {}
 
     @asynccontextmanager
     async def turn(self, seconds: float) -> AsyncIterator[None]:
@@ -49,6 +50,33 @@ class FigureShelf:
             yield
         finally:
             self._turns.release()
+
+    async def once(self, key: Hashable, work: Callable[[], Awaitable[Found | None]]) -> Found | None:
+        """An answer that is kept, or that somebody works out at this moment, or what the work gives.
+
+        Who waits for another one whose work fails, or who goes away, does the work in turn.
+
+        Args:
+            key: All that decides the answer.
+            work: Works it out; None when it cannot be done yet.
+        """
+        while (flight := self._flights.get(key)) is not None:
+            found = await asyncio.shield(flight)
+            if found is not None:
+                return found
+        kept = self.get(key)
+        if kept is not None:
+            return kept
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        made: Found | None = None
+        try:
+            made = await work()
+        finally:
+            del self._flights[key]
+            flight.set_result(made)
+        if made is not None:
+            self.keep(key, made)
+        return made
 
     def get(self, key: Hashable) -> Found | None:
         """An answer, if it is kept."""

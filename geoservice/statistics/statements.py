@@ -18,7 +18,7 @@ from geoservice.features.rows import conditions, plain
 from geoservice.statistics.wish import Grouping, Measure, Wish
 from layers.access import Decision
 from layers.model import RowLayer
-from layers.table import held
+from layers.table import held, row_predicate
 
 CODE = "adcode"
 """The attribute of rows without geometry that tells their division."""
@@ -26,6 +26,8 @@ DIGITS = {"province": 2, "city": 4, "county": 6, "township": 9}
 """Digits of the code of a division by its level (GB/T 2260, GB/T 10114)."""
 _FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
 _NUMBERS = ("integer", "number")
+_BLOCK_BITS = 15
+"""Feature numbers of 2^15 follow one another in a block: no array becomes large."""
 _Expression = sa.ColumnElement[Any]
 
 
@@ -109,6 +111,58 @@ def placed_statement(
         return sa.select(*columns).where(*conditions(layer, table, decision, query), *near(table))
 
     return held(layer, rows_of, past=query.as_of is not None)
+
+
+def shapes_statement(layer: RowLayer, decision: Decision) -> sa.Select[Any]:
+    """All rows of a reader with their shapes: `fid` and `wkb`, which is null for what has no place.
+
+    They come in PostGIS's own order of geometries, along a curve that fills the plane: neighbours follow one another,
+    and few divisions have to be made ready at a time.
+    """
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        wkb = sa.type_coerce(sa.func.ST_AsBinary(plain(table.c.geom)), sa.LargeBinary()).label("wkb")
+        shape = plain(table.c.geom)
+        return sa.select(table.c.fid, wkb).where(row_predicate(table, decision.rule)).order_by(shape, table.c.fid)
+
+    return held(layer, rows_of, past=False)
+
+
+def listed_statement(layer: RowLayer, decision: Decision, query: FeatureQuery, wish: Wish) -> sa.Select[Any]:
+    """Which rows count, without their shapes, by their keys and in blocks of feature numbers.
+
+    Columns are the keys, `fids` (feature numbers) and `v_` (values of attributes as doubles, NaN for none; of what is
+    no number 1 where there is a value): arrays as `array_send` writes them, so that a million rows cost no object each.
+    """
+
+    def rows_of(table: sa.Table) -> sa.Select[Any]:
+        keys = [_key(layer, table, group, wish).label(f"k_{i}") for i, group in _attributes(wish)]
+        values = [_double(layer, table, name).label(f"v_{i}") for i, name in enumerate(wish.attributes)]
+        return sa.select(table.c.fid, *keys, *values).where(*conditions(layer, table, decision, query))
+
+    rows = held(layer, rows_of, past=False).subquery("one")
+    keys = [rows.c[f"k_{i}"] for i, _ in _attributes(wish)]
+    columns = [_sent(rows.c.fid).label("fids")]
+    columns += [_sent(rows.c[f"v_{i}"]).label(f"v_{i}") for i in range(len(wish.attributes))]
+    return sa.select(*keys, *columns).group_by(*keys, rows.c.fid.op(">>")(sa.literal_column(str(_BLOCK_BITS))))
+
+
+def _sent(column: _Expression) -> _Expression:
+    return sa.func.array_send(sa.func.array_agg(column), type_=sa.LargeBinary())
+
+
+def _double(layer: RowLayer, table: sa.Table, name: str) -> _Expression:
+    column: _Expression = table.c[name]
+    none: _Expression = sa.literal_column("'NaN'::double precision", sa.Double())
+    if layer.attributes[name].type in _NUMBERS:
+        return sa.func.coalesce(sa.cast(column, sa.Double()), none)
+    return sa.case((column.is_not(None), sa.literal_column("1::double precision", sa.Double())), else_=none)
+
+
+def listed(layer: RowLayer, wish: Wish) -> bool:
+    """Whether `listed_statement` tells what is asked: the first and the last of dates it does not."""
+    kinds = (layer.attributes[one.attribute].type for one in wish.measures if one.attribute is not None)
+    return not any(kind in ("date", "datetime") for kind in kinds)
 
 
 def _attributes(wish: Wish) -> list[tuple[int, Grouping]]:

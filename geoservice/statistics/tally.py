@@ -98,6 +98,14 @@ def exact(number: float) -> Decimal:
     return Decimal(f"{number:.15g}")
 
 
+def added(numbers: Iterable[float]) -> Decimal:
+    """The sum of doubles in decimal, in whichever order they come."""
+    total = _ZERO
+    for number in numbers:
+        total = _EXACT.add(total, exact(number))
+    return total
+
+
 def plain(value: Any) -> Value:
     """A value as JSON knows it; what is no finite number is None."""
     if value is None or isinstance(value, str | int):

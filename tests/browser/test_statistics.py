@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+import pypdf
 import pyproj
 import pytest
 import shapely
@@ -230,3 +233,58 @@ def test_natural_breaks_are_the_best_there_are(portal: Portal) -> None:
         cut = [[values[a:b] for a, b in itertools.pairwise((0, *way, len(values)))] for way in ways]
         best = min(cut, key=spread)
         assert portal.page.evaluate(NATURAL, [values[::-1], number]) == [group[-1] for group in best]
+
+
+SECOND_MAP = """(() => {
+    const all = [];
+    geoserviceMap.leaflet.eachLayer((one) => { if (one.getMaplibreMap) all.push(one.getMaplibreMap()); });
+    return all.find((one) => one !== geoserviceMap.gl.getMaplibreMap());
+})()"""
+COLOURS = """(gl) => Object.fromEntries((gl.getStyle().sources["statistics-divisions"]?.data.features ?? [])
+    .map((one) => [one.properties.code, one.properties.colour ?? null]))"""
+
+
+def test_the_map_of_statistics_reaches_the_paper_and_the_second_map(portal: Portal) -> None:
+    portal.open("lang=en", "#panel=statistics&stats=subject%3Dcropland")
+    page = portal.page
+    expect(page.locator(".stats-bar").first).to_be_visible(timeout=30_000)
+    portal.settle()
+    drawn = dict(page.evaluate(DRAWN))
+    title = page.locator(".stats-legend h2").inner_text()
+    classes = page.locator(".stats-legend .legend-name").all_inner_texts()
+    page.get_by_role("button", name="Print this map").click()
+    expect(page.locator("#print-coloured")).to_contain_text(title)
+    expect(page.locator("#print-told")).to_contain_text("1 :", timeout=30_000)
+    assert accessible(page) == []
+    portal.settle()
+    assert dict(page.evaluate(DRAWN)) == drawn, "what is printed stays on the map"
+    with (
+        page.expect_request(lambda one: "/maps/sheet?f=pdf" in one.url) as sent,
+        page.expect_download(timeout=90_000) as file,
+    ):
+        page.locator(".print-make button", has_text="PDF").click()
+    asked = sent.value.post_data_json["coloured"]
+    colours = {code: asked["classes"][place]["colour"] for code, place in asked["places"].items()}
+    assert {code: colours.get(code) for code in drawn} == drawn
+    told = re.sub(r"\s+", "", pypdf.PdfReader(io.BytesIO(file.value.path().read_bytes())).pages[0].extract_text())
+    for part in (title, *classes, "only features that meet class_code LIKE '01%'", "edition"):
+        assert re.sub(r"\s+", "", part) in told, part
+    portal.shot("statistics-print")
+    page.locator("#print-coloured button").click()
+    expect(page.locator("#print-coloured")).to_have_count(0)
+    portal.settle()
+    assert page.evaluate(DRAWN) == [], "what is left out of the paper goes from the map"
+
+    # The second map has the figures of the first one, unless it shows another moment: then it says so.
+    coloured = {code: colour for code, colour in drawn.items() if colour}
+    for moment, expected in ((None, coloured), ("2020-01-01T00:00:00Z", {})):
+        side = quote(json.dumps({"mode": "swipe", "at": 50, "asOf": moment}))
+        portal.open("lang=en", f"#stats=subject%3Dcropland&compare={side}")
+        expect(page.locator("#compare-bar")).to_be_visible(timeout=30_000)
+        page.keyboard.press("s")
+        expect(page.locator(".stats-bar").first).to_be_visible(timeout=30_000)
+        portal.settle()
+        found = page.evaluate(f"() => ({COLOURS})({SECOND_MAP})")
+        assert {code: colour for code, colour in found.items() if colour} == expected
+        expect(page.locator("[data-left=compare_no_figures]")).to_have_count(0 if moment is None else 1)
+        portal.shot(f"statistics-swipe-{'now' if moment is None else 'then'}")

@@ -12,11 +12,15 @@ import numpy as np
 import pypdf
 import pyproj
 import pytest
+import shapely
 
+from geoservice.db.engine import Database
 from geoservice.maps.encode import decoded
 from geoservice.settings import Settings
 from layers.access import Clearance
-from tests.support.service import Service
+from tests.contract.test_statistics import DIVISION
+from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
+from tests.support.service import Service, running
 from tests.support.site import HIDDEN, SOUTH, WEST, running_site
 
 GEOD = pyproj.Geod(ellps="GRS80")
@@ -289,6 +293,96 @@ def test_few_features_are_counted_as_the_reader_sees_them(service: Service, monk
     asked = {**SMALL, "center": [105.07, 38.07], "layers": [{"id": "spot", "filter": "code IS NOT NULL"}]}
     assert ask(service, **asked).json()["left_out"] == []
     assert len(ask(service, "json", Clearance.RESTRICTED, **asked).json()["left_out"]) == 1
+
+
+COLOURED = {
+    "collection": "spot",
+    "level": "county",
+    "title": "Spots per county",
+    "classes": [{"colour": "#00ff00", "label": "1 - 4"}, {"colour": "#0000ff", "label": "5 - 9"}],
+    "places": {"990101": 1},
+}
+WEST_HALF, EAST_HALF = (WEST + 0.05, SOUTH + 0.1), (WEST + 0.15, SOUTH + 0.1)
+
+
+@pytest.fixture(scope="module")
+def counties(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Three counties beside one another around the middle; the third is internal. Spots in the first."""
+    folder = tmp_path_factory.mktemp("coloured")
+    hidden = trial_layer("way", clearance="internal")
+    catalog = trial_catalog(trial_layer("division", **DIVISION), trial_layer("spot"), hidden)
+    target = prepared(module_database, catalog)
+    names = {"level": "county", "name_zh": "县", "parent": "9901"}
+    places = ((1, WEST, "public"), (2, WEST + 0.1, "public"), (3, WEST + 0.2, "internal"))
+    rows = [
+        {
+            **names,
+            "adcode": f"99010{number}",
+            "clearance": clearance,
+            "geometry": shapely.box(west, SOUTH, west + 0.1, SOUTH + 0.2),
+        }
+        for number, west, clearance in places
+    ]
+    load_file(catalog, target, "division", write_rows(folder / "division.gpkg", rows))
+    with running(module_database, catalog) as found:
+        yield found
+
+
+def colour_at(site: Service, place: tuple[float, float], **changes: Any) -> tuple[int, ...]:
+    """The colour in the middle of a map, in the picture of the paper."""
+    clearance = changes.pop("clearance", None)
+    asked = {"center": list(place), "crs": "EPSG:3857", "layers": [], "grid": "none", "dpi": 72, **changes}
+    reader = pages(ask(site, "pdf", clearance, **asked))
+    pixels, _ = picture_in(reader)
+    row, column = pixels.shape[1] // 2, pixels.shape[2] // 2
+    middle = pixels[:, row - 8 : row + 9, column - 8 : column + 9]
+    return tuple(np.median(middle.reshape(3, -1), axis=1).astype(int).tolist())
+
+
+def test_a_map_of_statistics_is_coloured_and_has_its_legend(counties: Service) -> None:
+    blue, pale = (colour_at(counties, at, coloured=COLOURED) for at in (WEST_HALF, EAST_HALF))
+    assert blue[2] > 200 > max(blue[:2]), "the class that the request gives"
+    assert max(pale) - min(pale) < 20, "a county without a figure is grey, in no colour of a class"
+    assert colour_at(counties, WEST_HALF) != blue, "negative control: without colours the ground is seen"
+    told = words(ask(counties, "pdf", center=MIDDLE, coloured=COLOURED, layers=[], dpi=72))
+    for part in ("Spots per county", "1 - 4", "5 - 9", "No data", "Sources"):
+        assert part in told, part
+    whole = {**COLOURED, "places": {"990101": 1, "990102": 0}}
+    assert "No data" not in words(ask(counties, "pdf", center=MIDDLE, coloured=whole, layers=[], dpi=72))
+    past = {**COLOURED, "filter": "amount > 3", "as_of": "2026-01-01T00:00:00Z"}
+    told = words(ask(counties, "pdf", center=MIDDLE, coloured=past, layers=[], dpi=72))
+    assert "only features that meet amount > 3" in told
+    assert "as of 2026-01-01T00:00:00Z" in told
+    assert "No data" not in words(ask(counties, "pdf", center=MIDDLE, coloured=past, layers=[], legend=False, dpi=72))
+
+
+def test_nobody_prints_divisions_that_they_may_not_see(counties: Service) -> None:
+    beyond, wish = (WEST + 0.25, SOUTH + 0.1), {**COLOURED, "places": {"990103": 1}}
+    assert colour_at(counties, beyond, coloured=wish) == colour_at(counties, beyond)
+    assert colour_at(counties, beyond, coloured=wish, clearance=Clearance.INTERNAL)[2] > 200
+    hidden, missing = (ask(counties, coloured={**COLOURED, "collection": name}) for name in ("way", "yaw"))
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.json()["detail"].replace("way", "yaw") == missing.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"level": "village"},
+        {"classes": []},
+        {"classes": [{"colour": "red", "label": "x"}]},
+        {"places": {"990101": 2}},
+        {"places": {"990101": -1}},
+        {"within": "99; DROP"},
+        {"title": ""},
+        {"colour": "#ffffff"},
+    ],
+    ids=str,
+)
+def test_a_wrong_map_of_statistics_is_refused_in_words(counties: Service, changes: dict[str, Any]) -> None:
+    refused = ask(counties, coloured={**COLOURED, **changes})
+    assert refused.status_code in (400, 422), refused.text
+    assert refused.json()["detail"]
 
 
 def test_who_may_not_see_a_layer_prints_none(site: Service) -> None:

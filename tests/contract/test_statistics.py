@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,10 @@ import pytest
 import shapely
 
 from geoservice.db.engine import Database
-from geoservice.statistics import statements
+from geoservice.statistics import run, statements
+from geoservice.statistics.keeper import KEPT_FROM
+from geoservice.statistics.placement import Placement
+from geoservice.statistics.shelf import FigureShelf
 from layers.access import Clearance
 from tests.contract.test_canary import level_of
 from tests.support.loading import load_file, prepared, trial_catalog, trial_layer, write_rows
@@ -152,6 +156,57 @@ def test_hidden_divisions_are_not_named(divided: Service) -> None:
     assert (refused.status_code, refused.json()["detail"]) == (unknown.status_code, unknown.json()["detail"])
 
 
+@pytest.fixture
+def kept(divided: Service) -> Iterator[Any]:
+    """Placements are kept of every layer, however small, and nothing was answered yet; the house."""
+    house = divided.client.app.state.house  # type: ignore[attr-defined]
+    house.placements.kept_from, house.figures = 0, FigureShelf()
+    yield house
+    house.placements.kept_from, house.figures = KEPT_FROM, FigureShelf()
+
+
+def test_a_kept_placement_shows_nobody_more(divided: Service, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"group_by": "division,name", "measures": "count,sum:amount,missing:name,min:amount", "order": "key"}
+    bodies = {asker: ask(divided, "spot", asker, **asked).json() for asker in reversed(ASKERS)}
+    kept.placements.kept_from, kept.figures = KEPT_FROM, FigureShelf()
+    for asker in ASKERS:
+        placed = ask(divided, "spot", asker, **asked).json()
+        assert {**placed, "links": None} == {**bodies[asker], "links": None}
+    assert len({str(bodies[asker]["total"]) for asker in Clearance}) > 1
+
+    # Negative control: the figures came out of what is kept, and what is kept is of one clearance.
+    folders = sorted(folder.name for folder in (kept.settings.home / "placements").iterdir())
+    assert [name.split("-")[:3] for name in folders] == [
+        ["spot", one.label, "county"] for one in sorted(Clearance, key=lambda level: level.label)
+    ]
+    kept.placements.kept_from, kept.figures = 0, FigureShelf()
+    monkeypatch.setattr(run, "_listed", refused)
+    assert ask(divided, "spot", None, **asked).status_code == 500
+    assert ask(divided, "spot", None, **asked, within="990101").status_code == 200, "is placed for the question"
+
+
+async def refused(*_: Any) -> Any:
+    raise AssertionError("was read from what is kept")
+
+
+def test_a_row_that_is_not_in_the_placement_is_not_left_out(
+    divided: Service, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"group_by": "division", "measures": "count,sum:amount"}
+    first = ask(divided, "spot", Clearance.RESTRICTED, **asked).json()
+    whole = Placement.of
+
+    def torn(arrays: Any, codes: Any) -> Placement:
+        found = whole(arrays, codes)
+        return replace(found, fid=found.fid[1:], division=found.division[1:])
+
+    monkeypatch.setattr(Placement, "of", torn)
+    kept.figures = FigureShelf()
+    kept.placements._held.clear()
+    assert ask(divided, "spot", Clearance.RESTRICTED, **asked).json() == first
+    kept.placements._held.clear()
+
+
 def test_rows_without_geometry_belong_to_the_division_of_their_code(divided: Service) -> None:
     found = ask(divided, "register", Clearance.INTERNAL, group_by="division", measures="sum:amount,count").json()
     assert {g["keys"][0]: g["values"]["sum:amount"] for g in found["groups"]} == {"990102": 4, "990101": 3}
@@ -220,3 +275,18 @@ def test_the_past_is_told_as_it_was(divided: Service, tmp_path_factory: pytest.T
     assert then.headers["Geoservice-Edition"] == edition
     parted = ask(divided, "spot", Clearance.RESTRICTED, edition=edition, group_by="division").json()
     assert parted["total"]["count"] == before["total"]["count"]
+
+
+def test_a_later_edition_is_placed_anew(divided: Service, kept: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    before = ask(divided, "spot", group_by="division").json()
+    row = {"code": "moved", "name": "moved", "amount": 1.0, "level": "public", "secret": None, "seen": "2026-10-01"}
+    rows = [{**row, "geometry": shapely.Point(105.5, 38.5)}, {**row, "code": "b", "geometry": shapely.Point(99, 38.5)}]
+    file = write_rows(tmp_path_factory.mktemp("moved") / "spot.gpkg", rows)
+    load_file(divided.catalog, prepared(divided.database, divided.catalog), "spot", file)
+    divided.client.portal.call(kept.placements.look, divided.catalog, kept.reading)  # type: ignore[union-attr]
+    after = ask(divided, "spot", group_by="division").json()
+    told = [(body["groups"][0]["values"]["count"], body["outside"]["count"]) for body in (before, after)]
+    assert told[1] == (told[0][0] + 1, told[0][1] + 1)
+    assert after["edition"]["number"] > before["edition"]["number"]
+    folders = [list(one.glob("*-*-*-*")) for one in (kept.settings.home / "placements").glob("spot-public-county-*")]
+    assert [[one.name.partition("-")[0] for one in some] for some in folders] == [[str(after["edition"]["number"])]]

@@ -20,6 +20,8 @@ from exactextract import exact_extract
 
 from geoservice.db.engine import Database
 from geoservice.statistics.bins import nice_edges
+from geoservice.statistics.keeper import KEPT_FROM
+from geoservice.statistics.shelf import FigureShelf
 from layers.access import Clearance
 from tests.support.county import LoadedCounty, WrittenCounty, county_catalog, serving_county
 
@@ -43,9 +45,18 @@ class County(LoadedCounty):
 
 
 @pytest.fixture(scope="module")
-def county(module_database: Database, small_county: WrittenCounty) -> Iterator[County]:
+def loaded(module_database: Database, small_county: WrittenCounty) -> Iterator[County]:
     with serving_county(module_database, small_county, CATALOG) as service:
         yield County(small_county.folder, small_county.truth, service)
+
+
+@pytest.fixture(scope="module", params=["placed", "kept"])
+def county(loaded: County, request: pytest.FixtureRequest) -> County:
+    """The county, its rows put into divisions for each question, or once for all questions."""
+    house = loaded.service.client.app.state.house  # type: ignore[attr-defined]
+    house.placements.kept_from = 0 if request.param == "kept" else KEPT_FROM
+    house.figures = FigureShelf()
+    return loaded
 
 
 def by_key(answer: Any, measure: str) -> dict[str, Any]:

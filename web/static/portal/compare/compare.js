@@ -9,6 +9,8 @@ import { setViewOf } from "../map.js";
 import { closePanel, openDialog, openPanelName, showRequests } from "../shell.js";
 import { chooseInstant } from "../time/as_of.js";
 import { asOf, passed, setAsOf } from "../time/asked_time.js";
+import { stationsShown } from "../environment/marks.js";
+import { choroplethShown } from "../statistics/choropleth.js";
 import { startBeside } from "./beside.js";
 import { endChanges, changesPart, PANEL, startChanges } from "./changes.js";
 import { layersOf, onSide, styleOf } from "./side.js";
@@ -66,6 +68,12 @@ function sides() {
     el("button", { type: "button", className: "compare-own-layers", onclick: layerDialog }, more));
 }
 
+/** What the second map leaves out of what the first one shows. */
+function leftOut() {
+  const keys = [choroplethShown() && asOf() !== view.right.asOf ? "compare_no_figures" : null, stationsShown() ? "compare_no_stations" : null];
+  return keys.filter(Boolean).map((key) => el("p", { className: "hint", dataset: { left: key } }, t(key)));
+}
+
 /** Names on the map itself, so that nobody takes one side for the other. */
 function tags() {
   for (const one of document.querySelectorAll(".compare-tag")) one.remove();
@@ -90,12 +98,12 @@ function place() {
 function drawBar() {
   const before = document.activeElement?.dataset?.mode;
   const head = el("div", { className: "row compare-head" }, modeButtons(), el("span", { className: "push" }), button("api", () => showRequests(PANEL), "quiet"), iconButton("close", "compare_end", endCompare));
-  const content = view.mode === "changes" ? changesPart(view.changes, settle) : sides();
+  const content = view.mode === "changes" ? [changesPart(view.changes, settle)] : [sides(), ...leftOut()];
   if (!bar) {
     bar = atFoot(el("section", { className: "compare-bar", id: "compare-bar" }));
   }
   bar.setAttribute("aria-label", t("compare_title_map"));
-  bar.replaceChildren(head, content);
+  bar.replaceChildren(head, ...content);
   if (before) bar.querySelector(`[data-mode="${before}"]`)?.focus();
 }
 
@@ -178,7 +186,8 @@ export function startComparing() {
   keepInLink("compare", written, follow);
   on("compare-start", startCompare);
   on("back", endCompare);
-  for (const event of ["shown", "order", "tile-query", "time-window", "opacity", "language"]) on(event, restyle);
+  for (const event of ["shown", "order", "tile-query", "time-window", "opacity", "language", "choropleth"]) on(event, restyle);
+  on("choropleth", () => { if (view.mode) drawBar(); });
   for (const event of ["as-of", "language"]) on(event, settle);
   addEventListener("resize", place);
   follow(linked("compare"));

@@ -1,8 +1,10 @@
 // The second map of a comparison: the page's own style, with layers and an instant of its own.
 
 import { config, currentLanguage, layerById } from "../state.js";
+import { withChoropleth } from "../statistics/choropleth.js";
 import { addMissingImages, filterOf, isShown, opacityOf, OPACITY } from "../map.js";
 import { stackedStyle } from "../stack.js";
+import { asOf } from "../time/asked_time.js";
 import { tileQuery, withQuery, zoomRange } from "../tile_query.js";
 
 const AS_OF = "as-of";
@@ -42,7 +44,9 @@ function drawnOn(one, side) {
 export function styleOf(side) {
   // A lowest zoom must not lie above the highest: such a layer is not drawn at all.
   const layers = stackedStyle(page.layers).map((one) => drawnOn(one, side)).filter((one) => (one.minzoom ?? 0) <= (one.maxzoom ?? 24));
-  return { ...page, sources: sources(side), layers };
+  const style = { ...page, sources: sources(side), layers };
+  // Figures are of one moment: on a side of another one they would be taken for those of that moment.
+  return side.asOf === asOf() ? withChoropleth(style) : style;
 }
 
 /** A second MapLibre map in a Leaflet map; it is made when it is needed and ends with `remove()`. */

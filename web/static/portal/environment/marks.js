@@ -47,6 +47,9 @@ function picture(index, code, colour, stale) {
   return brush.getImageData(0, 0, board.width, board.height);
 }
 
+/** Whether stations are drawn on the map now; other maps and the paper have none. */
+export const stationsShown = () => stations.length > 0 && [SYMBOLS, CIRCLES].some((id) => gl.getLayer(id) && gl.getLayoutProperty(id, "visibility") !== "none");
+
 function imageOf(own) {
   const colour = indices[own.index]?.classes.find((one) => one.code === own.class)?.colour ?? "#8b949e";
   const name = `station ${own.index} ${own.class} ${own.stale}`;

@@ -1,7 +1,8 @@
 // The panel that prints: what is on the paper, a frame on the map, a preview, and the file as the service makes it.
 
-import { layerById, on, t, words } from "../state.js";
+import { announce, layerById, on, t, words } from "../state.js";
 import { button, byId, el, stateLine } from "../dom.js";
+import { stationsShown } from "../environment/marks.js";
 import { number, titleOf } from "../format.js";
 import { boxOf, fitBox, leaflet } from "../map.js";
 import { ask, request } from "../request.js";
@@ -162,10 +163,20 @@ function begin() {
 
 const show = () => { const box = frameBox(); if (box) fitBox(box, 19); };
 
+/** The map of statistics that is printed, and how to leave it out. */
+function colouredLine() {
+  if (!wish.coloured) return null;
+  const drop = () => { wishFor({ coloured: null, title: "" }); announce("coloured"); plans(); redraw(); };
+  return el("p", { className: "row wrap", id: "print-coloured" }, el("span", {}, t("print_coloured", { what: wish.coloured.title })), button("print_coloured_drop", drop, "quiet"));
+}
+
+/** What stands on the map and not on the paper. */
+const leftOut = () => (stationsShown() ? el("p", { className: "hint", id: "print-left-out" }, t("print_no_stations")) : null);
+
 /** Fill the panel. */
 export function drawPrint(body) {
   if (!frameBox()) begin();
-  body.append(el("div", { className: "print" }, el("p", { className: "hint" }, t("print_about")),
+  body.append(el("div", { className: "print" }, el("p", { className: "hint" }, t("print_about")), colouredLine(), leftOut(),
     el("div", { className: "print-pair" }, choose("paper", PAPERS, (one) => one), choose("orientation", ["landscape", "portrait"], (one) => t(`print_${one}`))),
     scales(), el("div", { id: "print-told", role: "status" }, told()),
     el("div", { className: "row wrap" }, button("print_centre", centre), button("print_show", show, "quiet")),
@@ -194,6 +205,14 @@ function printFeature({ layer, key, geometry, properties }) {
   openPanel(PANEL);
 }
 
+/** Print a map of statistics as it stands on the map. */
+function printColoured({ coloured, box, title, subtitle }) {
+  forget();
+  wishFor({ box, center: null, scale: null, feature: null, coloured, title: title.slice(0, 160), subtitle: subtitle.slice(0, 160) });
+  unseen = true;
+  openPanel(PANEL);
+}
+
 function byKey(event) {
   // A second press, while the panel is open, is left to the browser.
   if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "p" || openPanelName() === PANEL) return;
@@ -206,12 +225,14 @@ function byKey(event) {
 export function startPrint() {
   document.addEventListener("keydown", byKey);
   window.addEventListener("geoservice-print", (event) => printFeature(event.detail));
+  on("print-coloured", printColoured);
   for (const name of ["shown", "tile-query", "flow"]) on(name, () => { if (openPanelName() === PANEL) plans(); });
   on("panel-closed", (name) => {
     if (name !== PANEL) return;
     clearFrame();
     making?.abort();
     // A feature was printed; what is printed next is something else.
-    if (wish.feature) wishFor({ feature: null, box: null, title: "", subtitle: "" });
+    if (wish.feature || wish.coloured) wishFor({ feature: null, coloured: null, box: null, title: "", subtitle: "" });
+    announce("coloured");
   });
 }

@@ -25,7 +25,7 @@ function read() {
 }
 
 /** The wish as it stands; `scale` null means: whatever holds `box`, or what the map shows. */
-export const wish = { ...USUAL, ...read(), scale: null, center: null, box: null, title: "", subtitle: "", remark: "", feature: null };
+export const wish = { ...USUAL, ...read(), scale: null, center: null, box: null, title: "", subtitle: "", remark: "", feature: null, coloured: null };
 
 /** Change the wish; paper and the like are remembered for the next time. */
 export function wishFor(change) {
@@ -77,7 +77,7 @@ export function question(more = {}) {
   return {
     paper: wish.paper, orientation: wish.orientation, ...place(), ...Object.fromEntries([...told, ...chosen]),
     lang: wish.lang || currentLanguage(), legend: wish.legend, layers: stacked(shownLayers()).map(layerOf),
-    ...(wish.dpi ? { dpi: Number(wish.dpi) } : {}), ...(overlays.features.length ? { overlays } : {}), ...(flow.exercise ? { exercise: true } : {}), ...more,
+    ...(wish.dpi ? { dpi: Number(wish.dpi) } : {}), ...(overlays.features.length ? { overlays } : {}), ...(wish.coloured ? { coloured: wish.coloured } : {}), ...(flow.exercise ? { exercise: true } : {}), ...more,
   };
 }
 

@@ -4,6 +4,7 @@ import { announce, on, t } from "../state.js";
 import { button, byId, el, stateLine } from "../dom.js";
 import { atFoot } from "../foot.js";
 import { styleOf } from "../compare/side.js";
+import { stationsShown } from "../environment/marks.js";
 import { closePanel, openPanelName } from "../shell.js";
 import { whatIsAt } from "../identify.js";
 import { keepInLink, linked, writeLink } from "../link.js";
@@ -73,7 +74,8 @@ function controls() {
     arrow("relief_up", "⌃", () => turn({ pitch: Math.min(STEEPEST, map.getPitch() + TILT) })), arrow("relief_down", "⌄", () => turn({ pitch: Math.max(0, map.getPitch() - TILT) })),
     button("relief_north", () => turn({ bearing: 0, pitch: FIRST.pitch }))),
   el("label", { className: "row relief-times", htmlFor: "relief-times" }, el("span", {}, t("relief_times")), times, said),
-  el("span", { className: "push" }), button("relief_back", closeRelief, "primary")), el("p", { className: "hint relief-hint" }, t("relief_hint"))];
+  el("span", { className: "push" }), button("relief_back", closeRelief, "primary")),
+  stationsShown() ? el("p", { className: "hint", id: "relief-no-stations" }, t("relief_no_stations")) : null, el("p", { className: "hint relief-hint" }, t("relief_hint"))].filter(Boolean);
 }
 
 function drawBar(...content) {
@@ -176,7 +178,7 @@ export function startRelief() {
   on("back", closeRelief);
   on("compare", (mode) => { if (mode) closeRelief(); });
   leaflet.on("moveend", follow);
-  for (const event of ["shown", "order", "tile-query", "time-window", "opacity"]) on(event, restyle);
+  for (const event of ["shown", "order", "tile-query", "time-window", "opacity", "choropleth"]) on(event, restyle);
   on("language", () => { restyle(); if (map) drawBar(...controls()); });
   on("highlight", (geometry) => map?.getSource(MARK)?.setData(geometryOf(geometry)));
   bring(linked("relief"));

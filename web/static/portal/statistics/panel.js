@@ -1,22 +1,26 @@
 // Statistics by division: what is asked, the choropleth on the map, ranked bars and a table, each linked with the others.
 
-import { on, t, words } from "../state.js";
+import { announce, on, t, words } from "../state.js";
 import { button, el, patiently, stateLine } from "../dom.js";
 import { keepingFocus } from "../environment/focus.js";
 import { takeClicks } from "../identify.js";
+import { moment } from "../format.js";
 import { boxOf, fitBox, gl, leaflet } from "../map.js";
+import { wish } from "../print/wish.js";
 import { openPanelName } from "../shell.js";
+import { asOf } from "../time/asked_time.js";
 import { clearChoropleth, divisionAt, drawChoropleth, markDivision } from "./choropleth.js";
 import { classesOf, placeOf } from "./classes.js";
-import { bars, chosen, legend, point, sources, table } from "./result.js";
+import { bars, chosen, legend, legendTitle, point, sources, table } from "./result.js";
 import { addsUp, classesIn, figures, levels } from "./source.js";
-import { layersWithFigures, measureName, measuresOf, ownSubject, presets, subject, subjectName } from "./subjects.js";
+import { filterOf, layersWithFigures, measureName, measuresOf, ownSubject, presets, subject, subjectName } from "./subjects.js";
 import { METHODS, PANEL, PER, UNITS, choose, view } from "./view.js";
-import { withUnit } from "./words.js";
+import { classWords, withUnit } from "./words.js";
 
 const LOOKS = ["chosen", "sort", "down", "method", "number"];
 const NUMBERS = ["3", "4", "5", "6", "7"];
 const FEW = 3;
+const LONGEST = 160;
 const HARDLY = 1e-6;
 let body = null;
 let result = null;
@@ -108,10 +112,26 @@ function show() {
   }
   const row = found.rows.find((one) => one.code === view.chosen);
   const open = result.querySelector("#stats-table")?.open;
-  const parts = [row ? chosen(found, row, below(), () => choose({ chosen: "" })) : null, total(), legend(found, classes), bars(found, colourOf, show), table(found), sources(found)];
+  const parts = [row ? chosen(found, row, below(), () => choose({ chosen: "" })) : null, total(), legend(found, classes), bars(found, colourOf, show), table(found), printing(classes), sources(found)];
   result.replaceChildren(...parts.filter(Boolean));
   if (open || view.sort !== "value" || view.down === "no") result.querySelector("#stats-table").open = true;
   markDivision(row?.code ?? null);
+}
+
+/** The way to paper: classes, colours and figures are those that stand on the map. */
+function printing(classes) {
+  const { asked, rows } = found;
+  const many = rows.filter((row) => row.value !== null);
+  const print = () => announce("print-coloured", {
+    coloured: {
+      collection: asked.layer.id, level: found.level, title: legendTitle(found).slice(0, LONGEST),
+      classes: classes.map((one) => ({ colour: one.colour, label: classWords(one, Boolean(found.before)) })),
+      places: Object.fromEntries(many.map((row) => [row.code, placeOf(row.value, classes)])),
+      ...(found.within ? { within: found.within } : {}), ...(filterOf(asked) ? { filter: filterOf(asked) } : {}), ...(asOf() ? { as_of: asOf() } : {}),
+    },
+    box: boxAround(found.outlines.features), title: legendTitle(found), subtitle: found.before ? t("stats_print_since", { when: moment(found.before.asOf) }) : "",
+  });
+  return el("p", {}, button("stats_print", print));
 }
 
 async function load() {
@@ -146,10 +166,14 @@ async function gather(signal) {
 
 const scaleOf = ({ asked }) => (asked.measure === "area" || asked.measure === "sum:area" ? UNITS[view.unit] : asked.measure === "length" ? 1e-3 : 1);
 
-function zoom(features) {
+function boxAround(features) {
   const boxes = features.map((one) => boxOf(one.geometry)).filter(Boolean);
-  if (!boxes.length) return;
-  fitBox([0, 1, 2, 3].map((at) => Math[at < 2 ? "min" : "max"](...boxes.map((box) => box[at]))));
+  return boxes.length ? [0, 1, 2, 3].map((at) => Math[at < 2 ? "min" : "max"](...boxes.map((box) => box[at]))) : null;
+}
+
+function zoom(features) {
+  const box = boxAround(features);
+  if (box) fitBox(box);
 }
 
 function draw() {
@@ -212,6 +236,8 @@ export function startStatistics() {
   on("statistics", changed);
   on("as-of", () => { known = null; if (openPanelName() === PANEL && body?.isConnected) load(); });
   on("panel-closed", (name) => { if (name === PANEL) clearChoropleth(); });
+  // While it is printed it stays on the map, though another panel is open.
+  on("coloured", () => { if (!wish.coloured && openPanelName() !== PANEL) clearChoropleth(); });
   const board = gl.getCanvasContainer().closest(".leaflet-container");
   board.addEventListener("mousemove", (event) => {
     if (moving || openPanelName() !== PANEL) return;

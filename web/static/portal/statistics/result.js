@@ -25,11 +25,15 @@ function swatch(colour) {
 /** The classes with their ends and numbers of divisions. */
 export function legend(found, classes) {
   const nothing = found.rows.filter((row) => row.value === null).length;
-  const unit = unitWords(found.asked);
   const items = classes.map((one) => el("li", {}, swatch(one.colour), el("span", { className: "legend-name number" }, classWords(one, Boolean(found.before))), el("span", { className: "count number" }, manyWords(one.count))));
   if (nothing) items.push(el("li", { id: "stats-nothing" }, swatch(null), el("span", { className: "legend-name" }, t("no_data_short")), el("span", { className: "count number" }, manyWords(nothing))));
-  const key = found.before ? "stats_legend_change" : "stats_legend";
-  return el("section", { className: "stats-legend" }, el("h2", {}, t(key, { what: headline(found), unit: unit ? ` (${unit})` : "" })), el("ul", { className: "legend", "aria-label": t("stats_classes") }, items));
+  return el("section", { className: "stats-legend" }, el("h2", {}, legendTitle(found)), el("ul", { className: "legend", "aria-label": t("stats_classes") }, items));
+}
+
+/** What the classes tell, with the unit. */
+export function legendTitle(found) {
+  const unit = unitWords(found.asked);
+  return t(found.before ? "stats_legend_change" : "stats_legend", { what: headline(found), unit: unit ? ` (${unit})` : "" });
 }
 
 const headline = (found) => `${subjectName(found.asked)} · ${measureName(found.asked.layer, found.asked.measure)}`;
