@@ -167,6 +167,8 @@ class PlacementKeeper:
                 self._tried.add((placing.name, stamp))
                 if await self.get(placing, stamp) is None:
                     await asyncio.gather(self.prepare(placing, reading), return_exceptions=True)
+                    # Another process, which somebody waits for, gets its turn.
+                    await asyncio.sleep(2 * _PAUSE)
 
     async def stamp(self, ground: Ground, placing: Placing) -> Stamp | None:
         """The editions of a placement that is worth to be kept; None where the layer is too small for that."""

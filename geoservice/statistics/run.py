@@ -228,9 +228,14 @@ async def _listed(ground: Ground, asked: Asked, layer: RowLayer, placement: Plac
     cursor = await ground.connection.cursor(compiled.sql, *compiled.arguments(query.values(layer)))
     while rows := await cursor.fetch(CHUNK):
         await asyncio.to_thread(labelled.put, rows)
-    gathering = Gathering(wish, placement.codes)
-    gathering.put(await asyncio.to_thread(labelled.tallies))
-    return await asyncio.to_thread(gathering.found)
+    # By county and class there are a hundred thousand groups: none of that is for the event loop.
+    return await asyncio.to_thread(_gathered, labelled)
+
+
+def _gathered(labelled: Labelled) -> Found:
+    gathering = Gathering(labelled.wish, labelled.placement.codes)
+    gathering.put(labelled.tallies())
+    return gathering.found()
 
 
 async def _histogram(ground: Ground, asked: Asked, layer: RowLayer) -> Histogram:
