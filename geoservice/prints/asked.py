@@ -50,7 +50,7 @@ class Coloured(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    collection: Annotated[str, Field(max_length=100)] = Field(description="Whose figures they are; it is credited.")
+    collection: _LayerId = Field(description="Whose figures they are; it is credited.")
     level: Literal["province", "city", "county", "township"] = Field(description="Level of the divisions.")
     within: Annotated[str, Field(max_length=12)] | None = Field(
         default=None, description="Code of the division in which they lie."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import shapely
 
+from geoservice.features.past import moment_asked
 from geoservice.house import House
 from geoservice.impact.divisions import Divisions
 from geoservice.impact.fetch import Ground
@@ -51,12 +52,13 @@ async def credited(house: House, asker: Principal, asked: Coloured | None) -> tu
 
     Raises:
         UnknownLayer: When the asker sees no such collection.
-        BadParameter: When it is a table, or the asker sees no divisions.
+        BadParameter: When it is a table, the asker sees no divisions, or the instant is none.
         BadBody: When a division has a class that is not listed.
     """
     if asked is None:
         return ()
     parse_within(asked.within)
+    moment_asked(asked.as_of)
     if any(number >= len(asked.classes) for number in asked.places.values()):
         raise BadBody(f"coloured.places counts the {len(asked.classes)} classes from 0.")
     layer, decision = house.open_layer(asker, asked.collection)

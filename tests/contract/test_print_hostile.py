@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 
@@ -44,7 +45,27 @@ def drawn_body(geometry: str, properties: str = "{}", more: str = "") -> str:
     return f'{{{PLACE}, "overlays": {{"type": "FeatureCollection", "features": [{feature}]}}{more}}}'
 
 
+def coloured(**changes: str) -> str:
+    """A body with a map of statistics, in which some members are written as they stand."""
+    members = {"collection": '"spot"', "level": '"county"', "title": '"a"', "places": "{}"}
+    members |= {"classes": '[{"colour": "#0000ff", "label": "a"}]', **changes}
+    return f'{{{PLACE}, "coloured": {{{", ".join(f"{json.dumps(one)}: {text}" for one, text in members.items())}}}}}'
+
+
 REFUSED = {
+    "figures of half a character": coloured(collection='"\\ud800"'),
+    "figures of 100,000": coloured(collection=f'"{LONG}"'),
+    "figures of nobody": coloured(collection='"nothing"'),
+    "figures within half a character": coloured(within='"\\ud800"'),
+    "figures within markup": coloured(within='"<b>"'),
+    "figures of a past of nonsense": coloured(as_of='"yesterday"'),
+    "figures of a past with NUL": coloured(as_of='"2026-01-01T00:00:00Z\\u0000"'),
+    "figures filtered by half a character": coloured(filter='"\\ud800"'),
+    "figures of a colour that is none": coloured(classes='[{"colour": "url(x)", "label": "a"}]'),
+    "figures without classes": coloured(classes="[]"),
+    "figures of a class that is none": coloured(places='{"99": 5}'),
+    "figures of a class below nothing": coloured(places='{"99": -1}'),
+    "figures of a class not a number": coloured(places='{"99": NaN}'),
     "title of 100,000": f'{{{PLACE}, "title": "{LONG}"}}',
     "subtitle of 100,000": f'{{{PLACE}, "subtitle": "{LONG}"}}',
     "remark of 100,000": f'{{{PLACE}, "remark": "{LONG}"}}',
