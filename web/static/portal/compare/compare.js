@@ -133,7 +133,9 @@ const STARTS = {
 /** Start comparing in a mode, or change to another one. */
 export function startCompare(mode) {
   stop();
-  if (openPanelName()) closePanel();
+  // Coloured statistics go with their panel, which has the legend: both maps keep them where there is room for it.
+  const kept = choroplethShown() && mode !== "changes" && innerWidth >= NARROW;
+  if (openPanelName() && !kept) closePanel();
   view.mode = mode;
   document.body.classList.add("comparing");
   second = STARTS[mode]();
