@@ -5,6 +5,7 @@ import { byId, notice } from "./dom.js";
 import { startLegend } from "./legend.js";
 import { followLink, startLink } from "./link.js";
 import { fitBox, startMap } from "./map.js";
+import { startOpacity } from "./opacity.js";
 import { startSession } from "./session.js";
 import { addPanel, openFirst, redraw, startShell } from "./shell.js";
 import { startStack } from "./stack.js";
@@ -28,6 +29,7 @@ async function start() {
   await ready;
   if (!followLink()) fitBox(config.sample ?? WORLD);
   startStack();
+  startOpacity();
   startFilters();
   redraw();
   startLegend();

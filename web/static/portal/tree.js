@@ -4,9 +4,11 @@ import { address, announce, config, currentLanguage, on, t, words } from "./stat
 import { cycleWords } from "./cycle.js";
 import { button, el, icon, iconButton, stateLine } from "./dom.js";
 import { day, moment, number } from "./format.js";
-import { fitBox, isShown, leaflet, opacityOf, setOpacity, setShown, tileZoom } from "./map.js";
+import { fitBox, isShown, leaflet, setShown, tileZoom } from "./map.js";
 import { legendList, swatch } from "./legend.js";
+import { writeLink } from "./link.js";
 import { openDialog, openPanelName, redraw } from "./shell.js";
+import { wishedOpacity, wishOpacity } from "./opacity.js";
 import { neighbour, shift } from "./stack.js";
 import { pushUndo } from "./undo.js";
 import { hasRows, openTable } from "./table/entry.js";
@@ -75,8 +77,9 @@ function focusAgain(id, step) {
 
 function slider(layer) {
   const name = `opacity-${layer.id}`;
-  const input = el("input", { type: "range", id: name, min: 0, max: 100, step: 5, value: Math.round(opacityOf(layer.id) * 100) });
-  input.addEventListener("input", () => setOpacity(layer.id, input.value / 100));
+  const input = el("input", { type: "range", id: name, min: 0, max: 100, step: 5, value: Math.round(wishedOpacity(layer.id) * 100) });
+  input.addEventListener("input", () => wishOpacity(layer.id, input.value / 100));
+  input.addEventListener("change", writeLink);
   return el("div", { className: "opacity" }, el("label", { htmlFor: name }, t("opacity")), input, mover(layer, 1), mover(layer, -1));
 }
 
@@ -170,6 +173,10 @@ export function startTree() {
   });
   for (const event of ["order", "shown"]) on(event, () => {
     for (const one of document.querySelectorAll("[data-step]")) one.disabled = !neighbour(one.closest("[data-layer]").dataset.layer, Number(one.dataset.step));
+  });
+  on("opacity", (id) => {
+    const input = document.getElementById(`opacity-${id}`);
+    if (input) input.value = Math.round(wishedOpacity(id) * 100);
   });
   whenFiltered(() => { if (openPanelName() === "layers") redraw(); });
   leaflet.on("zoomend", () => {
