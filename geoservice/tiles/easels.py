@@ -31,12 +31,15 @@ class Easels:
             QueryTimeout: When it takes longer than a picture may take.
             GeoError: What the work raises.
         """
-        drawing = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        place = self._threads.submit(work)
+        drawing = asyncio.wrap_future(place)
         try:
             done, _ = await asyncio.wait((drawing,), timeout=self.seconds)
             if done:
                 return drawing.result()
         finally:
+            # At once: what asyncio cancels, a thread hears of one turn of the loop later, and may begin it meanwhile.
+            place.cancel()
             drawing.cancel()
         raise QueryTimeout(f"The picture took longer than the {self.seconds:g} s that one may take; zoom in.")
 
