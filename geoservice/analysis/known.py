@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from geoservice.analysis.context import AnalysisContext
 from geoservice.features.extent_then import stands_since
+from geoservice.features.past import edition_then
 from geoservice.features.state import LayerState, state_of, state_statement
 from layers.answer import EditionRef
 from layers.model import Layer
 from layers.system import edition
-from layers.table import AS_OF, at_instant
+from layers.table import AS_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ async def known_of(connection: AsyncConnection, layers: Sequence[Layer], context
     instant = context.as_of
     if instant is None:
         return {name: Known(state) for name, state in states.items()}
-    rows = await read_rows(connection, _editions_statement(), {**names, AS_OF: instant}, context)
+    rows = await read_rows(connection, _editions_statement(layers), {AS_OF: instant}, context)
     then = {row["layer"]: row for row in rows}
     return {name: _then(state, then.get(name), instant) for name, state in states.items()}
 
@@ -69,12 +70,10 @@ def _then(state: LayerState, row: Mapping[str, Any] | None, instant: dt.datetime
     return Known(replace(LayerState(state.layer), **mine), settled=False)
 
 
-def _editions_statement() -> sa.Select[Any]:
+def _editions_statement(layers: Sequence[Layer]) -> sa.Select[Any]:
     """The latest edition of each layer at the bound instant."""
-    wanted = edition.c.layer == sa.any_(sa.bindparam("names", type_=sa.ARRAY(sa.Text())))
-    latest = sa.select(sa.func.max(edition.c.id)).where(wanted, edition.c.committed <= at_instant())
     columns = (edition.c.layer, edition.c.id.label("edition"), edition.c.committed, edition.c.source)
-    return sa.select(*columns).where(edition.c.id.in_(latest.group_by(edition.c.layer)))
+    return sa.select(*columns).where(edition.c.id.in_([edition_then(layer) for layer in layers]))
 
 
 async def read_rows(

@@ -23,8 +23,8 @@ const written = () => [...wished].map(([id, share]) => `${id}:${Math.round(share
 function take(text) {
   const told = new Map((text ?? "").split(",").map((part) => part.split(":")));
   for (const { id } of config.layers) {
-    const percent = told.has(id) ? Number(told.get(id)) : PERCENT;
-    const share = percent >= 0 && percent <= PERCENT ? percent / PERCENT : 1;
+    const percent = /^\d{1,3}$/.test(told.get(id) ?? "") ? Number(told.get(id)) : PERCENT;
+    const share = Math.min(percent, PERCENT) / PERCENT;
     if (share !== wishedOpacity(id)) wishOpacity(id, share);
   }
 }
